@@ -1,0 +1,25 @@
+"""A feedforward neural network with backpropagation, written by hand in NumPy.
+
+    import nn
+
+    net = nn.NeuralNet((8, 128, 128, 4), hidden="relu", initializer="he", seed=0)
+    optimizer = nn.Adam(net.parameters, net.gradients, learning_rate=1e-3)
+    cost = nn.Huber()
+
+Read `layers` and `network` first: they hold the two passes of backpropagation.
+"""
+
+from nn.activations import ACTIVATIONS, Activation, make_activation
+from nn.checkpoint import CheckpointError
+from nn.costs import COSTS, Cost, Huber, Quadratic, make_cost
+from nn.initializers import INITIALIZERS, make_initializer
+from nn.network import NeuralNet
+from nn.optimizers import OPTIMIZERS, SGD, Adam, Optimizer, RMSProp, clip_norm, make_optimizer
+from nn.schedules import SCHEDULES, Schedule, make_schedule
+
+__all__ = [
+    "ACTIVATIONS", "COSTS", "INITIALIZERS", "OPTIMIZERS", "SCHEDULES",
+    "Activation", "Adam", "CheckpointError", "Cost", "Huber", "NeuralNet", "Optimizer",
+    "Quadratic", "RMSProp", "SGD", "Schedule", "clip_norm", "make_activation", "make_cost",
+    "make_initializer", "make_optimizer", "make_schedule",
+]  # fmt: skip

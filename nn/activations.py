@@ -1,0 +1,147 @@
+"""Activation functions: the value in place, and the gradient in place from the value.
+
+Arrays are [n, B]: features x examples, the engine's inner orientation (see `layers`). Each
+derivative is written in terms of the function's own value, so that the pre-activation need not
+be kept.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nn.names import lookup
+from nn.typing import Array, BoolArray
+
+
+class Scratch(NamedTuple):
+    """Memory that an activation may write what it likes into, so that it allocates nothing."""
+
+    values: Array  # [n, B]
+    row: Array  # [B]
+    mask: BoolArray  # [n, B]
+
+
+class Activation:
+    """a = f(z), elementwise or along the features.
+
+    `gain` is the standard deviation factor by which an initializer makes up for what f removes.
+    """
+
+    def forward(self, z: Array, scratch: Scratch) -> None:
+        """Replaces z [n, B] by f(z)."""
+        raise NotImplementedError
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        """Replaces dC/da [n, B] by dC/dz, given a = f(z)."""
+        raise NotImplementedError
+
+
+class Identity(Activation):
+    """f(z) = z."""
+
+    def forward(self, z: Array, scratch: Scratch) -> None:
+        pass
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        pass
+
+
+class Sigmoid(Activation):
+    """f(z) = 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2, which cannot overflow; f' = f (1 - f)."""
+
+    def forward(self, z: Array, scratch: Scratch) -> None:
+        np.multiply(z, 0.5, out=z)
+        np.tanh(z, out=z)
+        np.multiply(z, 0.5, out=z)
+        np.add(z, 0.5, out=z)
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        slope = scratch.values
+        np.subtract(1.0, a, out=slope)
+        np.multiply(slope, a, out=slope)
+        np.multiply(gradient, slope, out=gradient)
+
+
+class Tanh(Activation):
+    """f(z) = tanh(z); f' = 1 - f^2."""
+
+    def forward(self, z: Array, scratch: Scratch) -> None:
+        np.tanh(z, out=z)
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        slope = scratch.values
+        np.multiply(a, a, out=slope)
+        np.subtract(1.0, slope, out=slope)
+        np.multiply(gradient, slope, out=gradient)
+
+
+class ReLU(Activation):
+    """f(z) = max(z, 0); f' = 1 where z > 0, else 0 (Nair and Hinton 2010)."""
+
+    def forward(self, z: Array, scratch: Scratch) -> None:
+        np.maximum(z, 0.0, out=z)
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        np.greater(a, 0.0, out=scratch.mask)
+        np.multiply(gradient, scratch.mask, out=gradient)
+
+
+class LeakyReLU(Activation):
+    """f(z) = z where z > 0, else slope * z (Maas et al. 2013).
+
+    Args:
+        slope: in (0, 1): the sign of the value must tell the sign of z.
+    """
+
+    def __init__(self, slope: float = 0.1) -> None:
+        if not 0 < slope < 1:
+            raise ValueError(f"slope must lie between 0 and 1, not {slope}")
+        self.slope = slope
+
+    def forward(self, z: Array, scratch: Scratch) -> None:
+        np.multiply(z, self.slope, out=scratch.values)
+        np.maximum(z, scratch.values, out=z)
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        # mask * (1 - slope) + slope is 1 where z > 0 and slope elsewhere.
+        np.greater(a, 0.0, out=scratch.mask)
+        np.multiply(scratch.mask, 1.0 - self.slope, out=scratch.values, casting="unsafe")
+        np.add(scratch.values, self.slope, out=scratch.values)
+        np.multiply(gradient, scratch.values, out=gradient)
+
+
+class Softmax(Activation):
+    """f(z)_i = exp(z_i) / sum_j exp(z_j), along the features, shifted by max(z) for safety.
+
+    The gradient is f_i (g_i - sum_j f_j g_j).
+    """
+
+    def forward(self, z: Array, scratch: Scratch) -> None:
+        np.max(z, axis=0, out=scratch.row)
+        np.subtract(z, scratch.row, out=z)
+        np.exp(z, out=z)
+        np.sum(z, axis=0, out=scratch.row)
+        np.divide(z, scratch.row, out=z)
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        np.multiply(a, gradient, out=scratch.values)
+        np.sum(scratch.values, axis=0, out=scratch.row)
+        np.subtract(gradient, scratch.row, out=gradient)
+        np.multiply(gradient, a, out=gradient)
+
+
+ACTIVATIONS: dict[str, type[Activation]] = {
+    "identity": Identity,
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "softmax": Softmax,
+}
+
+
+def make_activation(part: str | Activation) -> Activation:
+    """An activation by name, or the object itself."""
+    return part if isinstance(part, Activation) else lookup(ACTIVATIONS, part, "activation")()

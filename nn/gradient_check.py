@@ -1,0 +1,50 @@
+"""Backpropagation against central differences, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nn.costs import Cost
+from nn.network import NeuralNet
+from nn.typing import Array
+
+
+def numerical_gradient(
+    function: Callable[[], float], parameters: Array, step: float = 1e-6
+) -> Array:
+    """dfunction/dparameters [P] by (f(p + h) - f(p - h)) / 2h; `parameters` are put back."""
+    gradient = np.empty_like(parameters)
+    for i in range(parameters.size):
+        kept = parameters[i]
+        parameters[i] = kept + step
+        above = function()
+        parameters[i] = kept - step
+        gradient[i] = (above - function()) / (2 * step)
+        parameters[i] = kept
+    return gradient
+
+
+def relative_error(one: Array, other: Array) -> float:
+    """|one - other| / (|one| + |other|) of two vectors; 0 where both are zero."""
+    scale = np.linalg.norm(one) + np.linalg.norm(other)
+    return float(np.linalg.norm(one - other) / scale) if scale else 0.0
+
+
+def gradient_error(net: NeuralNet, cost: Cost, x: Array, y: Array) -> float:
+    """The relative error of a float64 network's backpropagated gradient.
+
+    Args:
+        net: in float64; a float32 network has not the digits.
+        cost: whose gradient is checked through the network.
+        x: inputs [B, n_in].
+        y: targets [B, n_out].
+    """
+    if net.parameters.dtype != np.float64:
+        raise ValueError("a gradient check needs a network of dtype float64")
+    out = np.empty_like(net.forward(x))
+    cost.gradient(net.forward(x), y, out)
+    analytic = net.backward(out).copy()
+    numeric = numerical_gradient(lambda: cost.value(net.forward(x), y), net.parameters)
+    return relative_error(analytic, numeric)

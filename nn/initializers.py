@@ -1,0 +1,39 @@
+"""Initial weights by name. Each takes the two sizes of a layer and a generator.
+
+A weight matrix is [fan_in, fan_out]; biases start at zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nn.names import lookup
+from nn.typing import Array
+
+Initializer = Callable[[int, int, np.random.Generator], Array]
+
+
+def glorot(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """Uniform on +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 16)."""
+    limit = np.sqrt(6.0 / (fan_in + fan_out))
+    return rng.uniform(-limit, limit, (fan_in, fan_out))
+
+
+def he(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """Normal with variance 2 / fan_in, which suits ReLU (He et al. 2015, eq. 10)."""
+    return rng.normal(0.0, np.sqrt(2.0 / fan_in), (fan_in, fan_out))
+
+
+def lecun(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """Normal with variance 1 / fan_in (LeCun et al. 1998, section 4.6)."""
+    return rng.normal(0.0, np.sqrt(1.0 / fan_in), (fan_in, fan_out))
+
+
+INITIALIZERS: dict[str, Initializer] = {"glorot": glorot, "he": he, "lecun": lecun}
+
+
+def make_initializer(part: str | Initializer) -> Initializer:
+    """An initializer by name, or the function itself."""
+    return lookup(INITIALIZERS, part, "initializer") if isinstance(part, str) else part

@@ -1,0 +1,34 @@
+"""Looking parts up by name, with the nearest name where there is none."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Part = TypeVar("Part")
+
+
+def lookup(table: Mapping[str, Part], name: str, kind: str) -> Part:
+    """The entry of `table` called `name`; case and underscores do not matter.
+
+    Raises:
+        ValueError: there is none; the message names the nearest and all valid names.
+    """
+    for known, part in table.items():
+        if _plain(known) == _plain(name):
+            return part
+    raise ValueError(f"unknown {kind} {name!r}{suggestion(name, table)}")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of an error message: the nearest of the known names, and all of them."""
+    names = sorted(known)
+    by_plain = {_plain(candidate): candidate for candidate in names}
+    near = difflib.get_close_matches(_plain(name), by_plain, n=1)
+    hint = f"; did you mean {by_plain[near[0]]!r}?" if near else ";"
+    return f"{hint} Known: {', '.join(names)}"
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")

@@ -1,0 +1,24 @@
+"""Double DQN (van Hasselt, Guez and Silver 2016)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.typing import Array
+from rl.agents.dqn import DQN
+from rl.memory import Batch
+
+
+class DoubleDQN(DQN):
+    """DQN with the next action chosen by the online network and valued by the target network.
+
+    The maximum of noisy values is biased upwards; two networks whose noise differs take most of
+    that bias away: y = r + gamma Q_target(s', argmax_a' Q(s', a')) (eq. 4).
+    """
+
+    def next_values(self, batch: Batch) -> Array:
+        """Q_target(s', argmax_a' Q(s', a')) [B]."""
+        np.copyto(self._values, self.network.forward(batch.next_observations))
+        best = np.argmax(self._values, axis=1, out=self._chosen)
+        following = self.target.forward(batch.next_observations)
+        return self._q_of(following, best, out=self._next_values)

@@ -1,0 +1,1 @@
+"""Analysis: statistics and plots of what run folders hold."""

@@ -1,0 +1,277 @@
+"""Gymnasium environments in lanes: stepped together, started anew one by one.
+
+Every episode is seeded explicitly, from an iterator of seeds. So training, evaluation and watching
+differ only in their seeds, and an episode in progress can be rebuilt from its seed and its actions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+
+from nn.names import suggestion
+from nn.typing import Array, State
+from rl.errors import Diverged, UserError
+
+
+def make_env(id: str, **settings: Any) -> gymnasium.Env:
+    """Any registered Gymnasium environment, ready to `reset` and `step`.
+
+    Args:
+        id: such as "LunarLander-v3".
+        settings: passed on to the environment, such as render_mode="human".
+
+    Raises:
+        UserError: there is no such environment, or its package is missing.
+    """
+    spec = environment_spec(id)
+    try:
+        return gymnasium.make(spec, disable_env_checker=True, **settings)
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise UserError(f"environment {id!r} needs a package that is missing: {error}") from None
+
+
+def environment_spec(id: str) -> EnvSpec:
+    """How an environment is registered.
+
+    Raises:
+        UserError: it is not registered; the message names the nearest id.
+    """
+    try:
+        return gymnasium.spec(id)
+    except gymnasium.error.Error:
+        raise UserError(
+            f"unknown environment {id!r}{suggestion(id, gymnasium.registry)}"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """What an agent must know of an environment: sizes only.
+
+    Args:
+        observation_size: entries of a flat observation.
+        actions: number of discrete actions.
+    """
+
+    observation_size: int
+    actions: int
+
+
+def spaces_of(env: gymnasium.Env, id: str) -> Spaces:
+    """The sizes of an environment with flat Box observations and Discrete actions.
+
+    Raises:
+        UserError: the spaces are of another kind.
+    """
+    observations, actions = env.observation_space, env.action_space
+    if not isinstance(observations, gymnasium.spaces.Box) or len(observations.shape) != 1:
+        raise UserError(f"{id}: observations must be a flat Box, but are {observations}")
+    if not isinstance(actions, gymnasium.spaces.Discrete):
+        raise UserError(f"{id}: this agent needs Discrete actions, but they are {actions}")
+    return Spaces(observations.shape[0], int(actions.n))
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An episode that has ended."""
+
+    seed: int
+    total: float  # the return: the undiscounted sum of its rewards
+    length: int  # steps
+    terminated: bool  # False where a time limit cut it
+
+
+@dataclass
+class Transitions:
+    """One step of N lanes. The arrays are overwritten by the next step."""
+
+    observations: Array  # [N, n]
+    actions: np.ndarray  # [N]
+    rewards: Array  # [N]
+    next_observations: Array  # [N, n], the true one where an episode ended
+    terminated: np.ndarray  # [N] bool: no value follows
+    truncated: np.ndarray  # [N] bool: cut by a time limit; the value goes on
+
+
+class Environments:
+    """N lanes of one environment.
+
+    `observations` [N, n] is what the agent acts on next; `finished` lists the episodes that ended
+    in the latest step; `active` [N] is False for a lane whose seeds have run out.
+
+    Args:
+        make: makes one environment.
+        lanes: N.
+        seeds: a seed for each episode to come; where it ends, lanes fall idle.
+    """
+
+    def __init__(
+        self, make: Callable[[], gymnasium.Env], lanes: int, seeds: Iterator[int]
+    ) -> None:
+        self._envs = [make() for _ in range(lanes)]
+        self.id = self._envs[0].spec.id if self._envs[0].spec else "environment"
+        self.spaces = spaces_of(self._envs[0], self.id)
+        self._first_action = int(self._envs[0].action_space.start)  # type: ignore[attr-defined]
+        self.seeds = seeds
+        size = self.spaces.observation_size
+        self.observations = np.zeros((lanes, size), np.float32)
+        self.active = [True] * lanes
+        self.finished: list[Episode] = []
+        self._latest = Transitions(
+            np.zeros((lanes, size), np.float32),
+            np.zeros(lanes, np.int64),
+            np.zeros(lanes, np.float32),
+            np.zeros((lanes, size), np.float32),
+            np.zeros(lanes, np.bool_),
+            np.zeros(lanes, np.bool_),
+        )
+        self._zeros = np.zeros(lanes * size, np.float32)
+        self._episode_seeds = [0] * lanes
+        self._episode_actions: list[list[int]] = [[] for _ in range(lanes)]
+        self._totals = [0.0] * lanes
+
+    def reset(self) -> Array:
+        """Starts an episode in every lane; returns `observations` [N, n]."""
+        for lane in range(len(self._envs)):
+            self._start(lane)
+        return self.observations
+
+    def step(self, actions: np.ndarray) -> Transitions:
+        """Acts in every active lane, and starts a new episode where one ends.
+
+        Args:
+            actions: [N], from 0 to the number of actions - 1.
+
+        Raises:
+            Diverged: an observation or a reward is not finite.
+        """
+        latest = self._latest
+        np.copyto(latest.observations, self.observations)
+        np.copyto(latest.actions, actions)
+        self.finished = []
+        ended = []
+        for lane, action in enumerate(actions.tolist()):
+            if self.active[lane] and self._step_lane(lane, action):
+                ended.append(lane)
+        np.copyto(self.observations, latest.next_observations)
+        if math.isnan(np.dot(latest.next_observations.reshape(-1), self._zeros)):
+            raise Diverged(f"environment {self.id}", f"observation {latest.next_observations}")
+        for lane in ended:
+            self._end(lane)
+        return latest
+
+    def _step_lane(self, lane: int, action: int) -> bool:
+        latest = self._latest
+        observation, reward, terminated, truncated, _ = self._envs[lane].step(
+            action + self._first_action
+        )
+        self._episode_actions[lane].append(action)
+        reward = float(reward)
+        if not math.isfinite(reward):
+            raise Diverged(f"environment {self.id}", f"reward {reward}")
+        self._totals[lane] += reward
+        latest.next_observations[lane] = observation
+        latest.rewards[lane] = reward
+        latest.terminated[lane] = terminated
+        latest.truncated[lane] = truncated
+        return bool(terminated or truncated)
+
+    def _end(self, lane: int) -> None:
+        self.finished.append(
+            Episode(
+                self._episode_seeds[lane],
+                self._totals[lane],
+                len(self._episode_actions[lane]),
+                bool(self._latest.terminated[lane]),
+            )
+        )
+        self._start(lane)
+
+    def _start(self, lane: int) -> None:
+        seed = next(self.seeds, None)
+        self.active[lane] = seed is not None
+        if seed is not None:
+            self._begin(lane, seed)
+
+    def _begin(self, lane: int, seed: int) -> None:
+        self._episode_seeds[lane], self._totals[lane] = seed, 0.0
+        self._episode_actions[lane] = []
+        self.observations[lane], _ = self._envs[lane].reset(seed=seed)
+
+    def state(self) -> State:
+        """What `restore` needs: each lane's seed and the actions taken since."""
+        return {
+            "lanes": {
+                str(lane): {"seed": seed, "actions": np.array(actions, np.int64)}
+                for lane, (seed, actions) in enumerate(
+                    zip(self._episode_seeds, self._episode_actions, strict=True)
+                )
+            }
+        }
+
+    def restore(self, state: State) -> None:
+        """Rebuilds each lane's episode by resetting it with its seed and replaying its actions."""
+        for lane in range(len(self._envs)):
+            saved = state["lanes"][str(lane)]
+            self._begin(lane, int(saved["seed"]))
+            for action in saved["actions"].tolist():
+                self._step_lane(lane, action)
+                self.observations[lane] = self._latest.next_observations[lane]
+
+    def close(self) -> None:
+        """Frees what the environments hold, such as windows."""
+        for env in self._envs:
+            env.close()
+
+
+# Gymnasium accepts seeds below 2^31 everywhere. Each purpose has a range of its own, so that
+# no evaluation ever plays an episode that the agent was trained or selected on.
+_RANGE = 2**29
+_PURPOSES = ("training", "selection", "report")
+
+
+def seed_range(purpose: str) -> range:
+    """The environment seeds that serve "training", "selection" or "report"."""
+    start = _RANGE * _PURPOSES.index(purpose)
+    return range(start, start + _RANGE)
+
+
+class TrainingSeeds:
+    """An endless iterator of environment seeds from the training range."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        return seed_range("training")[int(self._rng.integers(_RANGE))]
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        return {"rng": self._rng.bit_generator.state}
+
+    def restore(self, state: State) -> None:
+        """Takes over a saved state."""
+        self._rng.bit_generator.state = state["rng"]
+
+
+def evaluation_seeds(purpose: str, seed: int, episodes: int) -> Sequence[int]:
+    """The environment seeds of `episodes` episodes.
+
+    Args:
+        purpose: "selection" (choosing a checkpoint) or "report" (saying what it is worth).
+        seed: another number gives other episodes.
+        episodes: how many.
+    """
+    seeds = seed_range(purpose)
+    first = int(np.random.SeedSequence(seed).generate_state(1)[0]) % (_RANGE - episodes)
+    return seeds[first : first + episodes]

@@ -1,0 +1,118 @@
+"""Greedy evaluation: what an agent's policy is worth, on episodes it has never seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import gymnasium
+import numpy as np
+
+from rl.agents import Agent
+from rl.analysis.statistics import bootstrap_interval
+from rl.environments import Environments
+
+LANES = 10  # fixed: the batch size may change the last bit of a value
+EXTENDED_EPISODES = 100  # what "solved" is defined over
+
+
+@dataclass
+class Evaluation:
+    """The returns and lengths of greedy episodes, in the order of their seeds."""
+
+    returns: list[float] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+
+    @property
+    def episodes(self) -> int:
+        """How many were played."""
+        return len(self.returns)
+
+    @property
+    def mean(self) -> float:
+        """The mean return."""
+        return float(np.mean(self.returns))
+
+    @property
+    def std(self) -> float:
+        """The standard deviation of the returns; 0 for a single one."""
+        return float(np.std(self.returns, ddof=1)) if self.episodes > 1 else 0.0
+
+    @property
+    def lower_bound(self) -> float:
+        """mean - 1.96 std / sqrt(episodes): the lower end of a normal 95% interval."""
+        return self.mean - 1.96 * self.std / math.sqrt(self.episodes)
+
+    def summary(self) -> dict[str, object]:
+        """The figures that are reported, by name."""
+        return {
+            "mean_return": self.mean,
+            "std_return": self.std,
+            "median_return": float(np.median(self.returns)),
+            "min_return": float(min(self.returns)),
+            "max_return": float(max(self.returns)),
+            "ci95": list(bootstrap_interval(self.returns)),
+            "episodes": self.episodes,
+            "mean_length": float(np.mean(self.lengths)),
+            "min_length": min(self.lengths),
+            "max_length": max(self.lengths),
+        }
+
+
+class Evaluator:
+    """Plays greedy episodes in lanes of its own.
+
+    Args:
+        make: makes one environment.
+        lanes: episodes played at once.
+    """
+
+    def __init__(self, make: Callable[[], gymnasium.Env], lanes: int = LANES) -> None:
+        self._environments = Environments(make, lanes, iter(()))
+
+    def play(self, agent: Agent, seeds: Sequence[int]) -> Evaluation:
+        """One episode for each environment seed."""
+        environments, finished = self._environments, {}
+        environments.seeds = iter(seeds)
+        environments.reset()
+        while any(environments.active):
+            environments.step(agent.act(environments.observations))
+            finished.update({episode.seed: episode for episode in environments.finished})
+        episodes = [finished[seed] for seed in seeds]
+        return Evaluation([each.total for each in episodes], [each.length for each in episodes])
+
+    def judge(
+        self, agent: Agent, seeds: Sequence[int], episodes: int, threshold: float | None
+    ) -> Evaluation:
+        """An evaluation of `episodes`, doubled up to all seeds for as long as it looks solved.
+
+        A poor policy costs few episodes, and none is called solved on the strength of a few.
+
+        Args:
+            agent: who plays.
+            seeds: of as many episodes as an evaluation may have at most.
+            episodes: to begin with.
+            threshold: the mean return that looks solved, or None to stay with `episodes`.
+        """
+        result = Evaluation()
+        while True:
+            more = self.play(agent, seeds[result.episodes : max(episodes, 2 * result.episodes)])
+            result.returns += more.returns
+            result.lengths += more.lengths
+            looks_solved = threshold is not None and result.mean >= threshold
+            if not looks_solved or result.episodes >= len(seeds):
+                return result
+
+    def close(self) -> None:
+        """Frees the environments."""
+        self._environments.close()
+
+
+def is_solved(result: Evaluation, threshold: float | None) -> bool:
+    """Whether the mean over at least 100 episodes reaches the threshold."""
+    return (
+        threshold is not None
+        and result.episodes >= EXTENDED_EPISODES
+        and result.mean >= threshold
+    )

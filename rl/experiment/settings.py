@@ -1,0 +1,106 @@
+"""Settings: a constructor's keyword-only parameters, checked and filled in from a spec block.
+
+What stands before the `*` of a constructor is wiring, which the lab supplies; what stands behind
+it is a setting, which a specification may name. So a part says what it can be told just once, in
+its signature.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nn.names import suggestion
+from rl.errors import UserError
+
+Explain = Callable[[str, str], UserError]  # key and complaint -> the error to raise
+
+
+def settings_of(constructor: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The settings that a class or function accepts, by name; a subclass's include its base's."""
+    parameters = inspect.signature(constructor, eval_str=True).parameters.values()
+    return {each.name: each for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+def resolve(
+    constructor: Callable[..., Any], given: Mapping[str, Any], explain: Explain
+) -> dict[str, Any]:
+    """Every setting of `constructor`: those given, checked, and the defaults of the rest.
+
+    Raises:
+        UserError: a key that is no setting, a value of the wrong type, or a missing one.
+    """
+    known = settings_of(constructor)
+    for key in given:
+        if key not in known:
+            raise explain(key, f"is no setting of {constructor.__name__}{suggestion(key, known)}")
+    resolved = {}
+    for name, parameter in known.items():
+        if name in given:
+            resolved[name] = _typed(given[name], parameter.annotation, name, explain)
+        elif parameter.default is parameter.empty:
+            raise explain(name, f"is missing; {constructor.__name__} needs it")
+        else:
+            resolved[name] = parameter.default
+    return resolved
+
+
+def construct(
+    constructor: Callable[..., Any], wiring: tuple[Any, ...], settings: Mapping[str, Any],
+    explain: Explain,
+) -> Any:  # fmt: skip
+    """Calls `constructor` and turns its refusal of a setting's value into a `UserError`."""
+    try:
+        return constructor(*wiring, **settings)
+    except ValueError as error:
+        key = str(error).split(" ", 1)[0]
+        if key in settings:
+            raise explain(key, str(error).split(" ", 1)[1]) from None
+        raise explain("", str(error)) from None
+
+
+def _typed(value: Any, annotation: Any, name: str, explain: Explain) -> Any:
+    """`value` as the annotated type; 5 serves as 5.0, and 1e5 as 100000."""
+    for kind in _alternatives(annotation):
+        converted = _convert(value, kind)
+        if converted is not None or (value is None and kind is type(None)):
+            return converted
+    raise explain(name, f"must be {_describe(annotation)}, not {value!r}")
+
+
+def _convert(value: Any, kind: Any) -> Any:
+    """`value` as `kind`, or None if it is not of that kind."""
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, (list, tuple)):
+            return None
+        items = tuple(_convert(item, typing.get_args(kind)[0]) for item in value)
+        return None if None in items else items
+    if kind is bool or isinstance(value, bool):
+        return value if isinstance(value, bool) and kind is bool else None
+    if kind is float and isinstance(value, (int, float)):
+        return float(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if kind in (int, str) and isinstance(value, kind) else None
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+_NAMES = {int: "an integer", float: "a number", bool: "true or false", str: "a name"}
+
+
+def _describe(annotation: Any) -> str:
+    described = []
+    for kind in _alternatives(annotation):
+        if typing.get_origin(kind) is tuple:
+            described.append("a list, each of it " + _NAMES[typing.get_args(kind)[0]])
+        else:
+            described.append("null" if kind is type(None) else _NAMES[kind])
+    return " or ".join(described)

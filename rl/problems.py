@@ -1,0 +1,41 @@
+"""Problems: an environment id with the return at which it counts as solved."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+SPEC_FOLDER = Path(__file__).parent / "spec"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An entry of `rl/spec/problems.json`, or an environment id without one.
+
+    Args:
+        id: the Gymnasium id.
+        solved: the mean return over 100 episodes that counts as solved, or None if undefined.
+        horizon: the time limit in steps, or None if the environment has none.
+    """
+
+    id: str
+    solved: float | None = None
+    horizon: int | None = None
+
+
+def known_problems() -> dict[str, Problem]:
+    """All entries of `problems.json`, by id."""
+    entries = json.loads((SPEC_FOLDER / "problems.json").read_text())
+    return {id: Problem(id, **entry) for id, entry in entries.items()}
+
+
+def find_problem(id: str) -> Problem:
+    """The entry called `id`, or else what the environment's own registration says."""
+    known = known_problems().get(id)
+    if known:
+        return known
+    from rl.environments import environment_spec
+
+    spec = environment_spec(id)
+    return Problem(id, spec.reward_threshold, spec.max_episode_steps)
