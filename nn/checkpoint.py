@@ -83,7 +83,9 @@ def _split(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
         arrays[path] = value
         return {"array": str(value.dtype)}
     if isinstance(value, Mapping):
-        return {"items": {key: _split(item, f"{path}/{key}", arrays) for key, item in value.items()}}
+        return {
+            "items": {key: _split(item, f"{path}/{key}", arrays) for key, item in value.items()}
+        }
     return {"value": value.item() if isinstance(value, np.generic) else value}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 Part = TypeVar("Part")
+_MANY = 40
 
 
 def lookup(table: Mapping[str, Part], name: str, kind: str) -> Part:
@@ -22,12 +23,12 @@ def lookup(table: Mapping[str, Part], name: str, kind: str) -> Part:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """The end of an error message: the nearest of the known names, and all of them."""
+    """The end of an error message: the nearest known name, and all unless they are many."""
     names = sorted(known)
     by_plain = {_plain(candidate): candidate for candidate in names}
     near = difflib.get_close_matches(_plain(name), by_plain, n=1)
-    hint = f"; did you mean {by_plain[near[0]]!r}?" if near else ";"
-    return f"{hint} Known: {', '.join(names)}"
+    hint = f"; did you mean {by_plain[near[0]]!r}?" if near else "."
+    return hint if len(names) > _MANY else f"{hint} Known: {', '.join(names)}"
 
 
 def _plain(name: str) -> str:

@@ -33,9 +33,7 @@ class Optimizer:
         ValueError: a negative rate, or a decay outside [0, 1).
     """
 
-    def __init__(
-        self, parameters: Array, gradients: Array, *, learning_rate: float = 1e-3
-    ) -> None:
+    def __init__(self, parameters: Array, gradients: Array, *, learning_rate: float = 1e-3) -> None:
         if not learning_rate >= 0:
             raise ValueError(f"learning_rate must not be negative, but is {learning_rate}")
         self.parameters, self.gradients = parameters, gradients

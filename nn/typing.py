@@ -8,5 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]  # floating; float32 unless the user asks for float64
+IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 State = dict[str, Any]  # arrays, numbers, strings and nested dictionaries of them

@@ -1,0 +1,16 @@
+"""A reinforcement-learning lab.
+
+import rl
+
+env = rl.make_env("LunarLander-v3")
+run = rl.train("lunarlander_dqn", seed=0)
+agent = rl.load(run.path)
+action = agent.act(observation)
+"""
+
+from rl.environments import make_env
+from rl.errors import Diverged, UserError
+from rl.experiment.run import load
+from rl.experiment.trial import train
+
+__all__ = ["Diverged", "UserError", "load", "make_env", "train"]

@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from nn.names import suggestion
-from nn.typing import Array, State
+from nn.typing import Array, BoolArray, IntArray, State
 from rl.errors import Diverged, UserError
 
 
@@ -46,9 +46,7 @@ def environment_spec(id: str) -> EnvSpec:
     try:
         return gymnasium.spec(id)
     except gymnasium.error.Error:
-        raise UserError(
-            f"unknown environment {id!r}{suggestion(id, gymnasium.registry)}"
-        ) from None
+        raise UserError(f"unknown environment {id!r}{suggestion(id, gymnasium.registry)}") from None
 
 
 @dataclass(frozen=True)
@@ -93,11 +91,11 @@ class Transitions:
     """One step of N lanes. The arrays are overwritten by the next step."""
 
     observations: Array  # [N, n]
-    actions: np.ndarray  # [N]
+    actions: IntArray  # [N]
     rewards: Array  # [N]
     next_observations: Array  # [N, n], the true one where an episode ended
-    terminated: np.ndarray  # [N] bool: no value follows
-    truncated: np.ndarray  # [N] bool: cut by a time limit; the value goes on
+    terminated: BoolArray  # [N] bool: no value follows
+    truncated: BoolArray  # [N] bool: cut by a time limit; the value goes on
 
 
 class Environments:
@@ -112,9 +110,7 @@ class Environments:
         seeds: a seed for each episode to come; where it ends, lanes fall idle.
     """
 
-    def __init__(
-        self, make: Callable[[], gymnasium.Env], lanes: int, seeds: Iterator[int]
-    ) -> None:
+    def __init__(self, make: Callable[[], gymnasium.Env], lanes: int, seeds: Iterator[int]) -> None:
         self._envs = [make() for _ in range(lanes)]
         self.id = self._envs[0].spec.id if self._envs[0].spec else "environment"
         self.spaces = spaces_of(self._envs[0], self.id)
@@ -143,7 +139,7 @@ class Environments:
             self._start(lane)
         return self.observations
 
-    def step(self, actions: np.ndarray) -> Transitions:
+    def step(self, actions: IntArray) -> Transitions:
         """Acts in every active lane, and starts a new episode where one ends.
 
         Args:

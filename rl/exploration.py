@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.schedules import make_schedule
-from nn.typing import Array, State
+from nn.typing import Array, IntArray, State
 
 
 class Explorer:
@@ -24,7 +24,7 @@ class Explorer:
         """How much is explored at environment step `step`: epsilon, or the temperature."""
         return self._schedule(step)
 
-    def choose(self, values: Array, step: int) -> np.ndarray:
+    def choose(self, values: Array, step: int) -> IntArray:
         """Actions [N] for action values [N, A] at environment step `step`."""
         raise NotImplementedError
 
@@ -63,7 +63,7 @@ class EpsilonGreedy(Explorer):
                 raise ValueError(f"{name} is a probability, from 0 to 1, not {value}")
         super().__init__(rng, start, end, steps, schedule)
 
-    def choose(self, values: Array, step: int) -> np.ndarray:
+    def choose(self, values: Array, step: int) -> IntArray:
         actions = values.argmax(axis=1)
         random = self._rng.random(len(values)) < self.amount(step)
         if random.any():
@@ -99,5 +99,5 @@ class Boltzmann(Explorer):
                 raise ValueError(f"{name} is a temperature, greater than 0, not {value}")
         super().__init__(rng, start, end, steps, schedule)
 
-    def choose(self, values: Array, step: int) -> np.ndarray:
+    def choose(self, values: Array, step: int) -> IntArray:
         return (values / self.amount(step) + self._rng.gumbel(size=values.shape)).argmax(axis=1)

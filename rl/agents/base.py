@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nn import NeuralNet, Optimizer
-from nn.typing import Array, State
+from nn.typing import Array, IntArray, State
 from rl.environments import Spaces, Transitions
 
 
@@ -66,7 +66,7 @@ class Agent:
             return int(self.values(observation[None])[0].argmax())
         return self.values(observation).argmax(axis=1)
 
-    def explore(self, observations: Array) -> np.ndarray:
+    def explore(self, observations: Array) -> IntArray:
         """Actions [N] for learning from, for observations [N, n]."""
         raise NotImplementedError
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn import NeuralNet, Optimizer, clip_norm, make_cost
-from nn.typing import Array, State
+from nn.typing import Array, IntArray, State
 from rl.agents.base import Agent, Parts
 from rl.environments import Transitions
 from rl.errors import Diverged
@@ -98,7 +98,7 @@ class DQN(Agent):
     def values(self, observations: Array) -> Array:
         return self.network.forward(observations)
 
-    def explore(self, observations: Array) -> np.ndarray:
+    def explore(self, observations: Array) -> IntArray:
         return self.exploration.choose(self.values(observations), self.steps)
 
     def observe(self, transitions: Transitions) -> None:
@@ -136,7 +136,7 @@ class DQN(Agent):
         np.max(self.target.forward(batch.next_observations), axis=1, out=self._next_values)
         return self._next_values
 
-    def _q_of(self, values: Array, actions: np.ndarray, out: Array) -> Array:
+    def _q_of(self, values: Array, actions: IntArray, out: Array) -> Array:
         """values[i, actions[i]] for each i, into `out` [B]."""
         np.copyto(self._values, values)
         np.add(self._rows, actions, out=self._chosen)

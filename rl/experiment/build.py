@@ -35,6 +35,9 @@ class Training:
     Args:
         steps: environment steps, over all lanes.
         lanes: environments stepped together.
+        max_episode_steps: cuts training episodes sooner than the environment does. The value of
+            what would have followed is bootstrapped, so the task stays the same; an agent that
+            dawdles sees more beginnings. Evaluation episodes are never cut.
         evaluate_every: environment steps between two evaluations.
         evaluate_episodes: greedy episodes of an evaluation; one that looks solved is extended.
         stop_when_solved: end as soon as an evaluation shows that the problem is solved.
@@ -43,6 +46,7 @@ class Training:
 
     steps: int
     lanes: int = 1
+    max_episode_steps: int | None = None
     evaluate_every: int = 5000
     evaluate_episodes: int = 5
     stop_when_solved: bool = True
@@ -52,6 +56,8 @@ class Training:
         for name in ("steps", "lanes", "evaluate_every", "evaluate_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.max_episode_steps is not None and self.max_episode_steps < 1:
+            raise ValueError(f"max_episode_steps must be at least 1, not {self.max_episode_steps}")
         if not self.checkpoint_seconds > 0:
             raise ValueError(
                 f"checkpoint_seconds must be greater than 0, not {self.checkpoint_seconds}"

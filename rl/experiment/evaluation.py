@@ -14,7 +14,7 @@ from rl.analysis.statistics import bootstrap_interval
 from rl.environments import Environments
 
 LANES = 10  # fixed: the batch size may change the last bit of a value
-EXTENDED_EPISODES = 100  # what "solved" is defined over
+EXTENDED_EPISODES = 100  # "solved" is defined over so many
 
 
 @dataclass
@@ -43,6 +43,12 @@ class Evaluation:
     def lower_bound(self) -> float:
         """mean - 1.96 std / sqrt(episodes): the lower end of a normal 95% interval."""
         return self.mean - 1.96 * self.std / math.sqrt(self.episodes)
+
+    def solves(self, threshold: float | None) -> bool | None:
+        """Whether the mean reaches the threshold; None without one or below 100 episodes."""
+        if threshold is None or self.episodes < EXTENDED_EPISODES:
+            return None
+        return self.mean >= threshold
 
     def summary(self) -> dict[str, object]:
         """The figures that are reported, by name."""
@@ -107,12 +113,3 @@ class Evaluator:
     def close(self) -> None:
         """Frees the environments."""
         self._environments.close()
-
-
-def is_solved(result: Evaluation, threshold: float | None) -> bool:
-    """Whether the mean over at least 100 episodes reaches the threshold."""
-    return (
-        threshold is not None
-        and result.episodes >= EXTENDED_EPISODES
-        and result.mean >= threshold
-    )

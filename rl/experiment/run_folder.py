@@ -73,6 +73,23 @@ class SessionFolder:
         """Where the checkpoint "best" or "last" is."""
         return self.checkpoints / f"{name}.npz"
 
+    def write_outcome(self, outcome: Mapping[str, Any]) -> None:
+        """Writes how the session ended."""
+        self.outcome.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
+
+    def read_outcome(self) -> dict[str, Any]:
+        """How the session ended; empty while it has not.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        try:
+            return dict(json.loads(self.outcome.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError):
+            raise UserError(f"{self.outcome}: is damaged") from None
+
     def load_checkpoint(self, name: str) -> State:
         """A checkpoint's contents.
 
@@ -84,7 +101,9 @@ class SessionFolder:
         path = self.checkpoint(name)
         if not path.exists():
             others = [other for other in CHECKPOINTS if self.checkpoint(other).exists()]
-            remedy = f"use --checkpoint {others[0]}" if others else "the run saved none; run it again"
+            remedy = (
+                f"use --checkpoint {others[0]}" if others else "the run saved none; run it again"
+            )
             raise UserError(f"{path}: there is no such checkpoint; {remedy}")
         try:
             return checkpoint.load(path)

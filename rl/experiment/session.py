@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -51,25 +51,6 @@ class Watcher:
         """Called after each evaluation."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a session ended.
-
-    Args:
-        status: "solved", "finished" (all steps done) or "interrupted".
-        steps: environment steps taken.
-        episodes: training episodes that ended.
-        seconds: wall-clock time of learning, with its evaluations.
-        best_step: the environment step of the best checkpoint.
-    """
-
-    status: str
-    steps: int
-    episodes: int
-    seconds: float
-    best_step: int
-
-
 class Session:
     """The learning loop.
 
@@ -88,22 +69,23 @@ class Session:
         self.progress = Progress(self.training.steps)
         self.interrupted = False
 
-        def make() -> Any:
-            return make_env(experiment.problem.id)
-
-        seeds = TrainingSeeds(experiment.rngs["environment"])
-        self.environments = Environments(make, self.training.lanes, seeds)
-        self.evaluator = Evaluator(make)
+        id, limit = experiment.problem.id, self.training.max_episode_steps
+        self.environments = Environments(
+            lambda: make_env(id, max_episode_steps=limit),
+            self.training.lanes,
+            TrainingSeeds(experiment.rngs["environment"]),
+        )
+        self.evaluator = Evaluator(lambda: make_env(id))
         selection = int(experiment.rngs["evaluation"].integers(2**31))
         self._selection_seeds = evaluation_seeds("selection", selection, EXTENDED_EPISODES)
-        self._best: tuple[float, int] | None = None  # lower bound and step
-        self._solved = False
+        self._best_bound, self._best_step = -math.inf, 0
+        self._status = "failed"  # until it has ended in one of the other ways
 
     def interrupt(self) -> None:
         """Lets the session end after the step under way, with all it has saved."""
         self.interrupted = True
 
-    def run(self) -> Outcome:
+    def run(self) -> None:
         """Learns until solved, interrupted, or out of steps.
 
         Raises:
@@ -115,14 +97,28 @@ class Session:
             try:
                 self._learn(started)
             except Diverged as error:
+                self._status = "diverged"
                 raise Diverged(f"step {self.agent.steps}: {error.component}", error.found) from None
             finally:
                 self.progress.seconds = time.perf_counter() - started
                 self.environments.close()
                 self.evaluator.close()
-        if self._best is None or self.interrupted:
-            self._save("last")
-        return self._finish()
+        self._save("last")
+
+    def outcome(self) -> dict[str, Any]:
+        """How the session ended.
+
+        `status` is "solved", "finished" (all steps done), "interrupted", "diverged" or "failed";
+        `seconds` is the wall-clock time of learning, with its evaluations.
+        """
+        return {
+            "status": self._status,
+            "steps": self.progress.step,
+            "updates": self.agent.updates,
+            "episodes": self.progress.episodes,
+            "seconds": self.progress.seconds,
+            "best_step": self._best_step,
+        }
 
     def _learn(self, started: float) -> None:
         agent, environments, training = self.agent, self.environments, self.training
@@ -131,7 +127,7 @@ class Session:
         next_row = UPDATES_A_ROW
         next_report = next_save = started
         environments.reset()
-        while progress.step < training.steps and not self._solved and not self.interrupted:
+        while self._goes_on():
             actions = agent.explore(environments.observations)
             agent.observe(environments.step(actions))
             agent.learn()
@@ -152,6 +148,13 @@ class Session:
             if now >= next_save:
                 next_save = now + training.checkpoint_seconds
                 self._save("last")
+
+    def _goes_on(self) -> bool:
+        if self.progress.step >= self.training.steps and self._status != "solved":
+            self._status = "finished"
+        elif self.interrupted:
+            self._status = "interrupted"
+        return self._status == "failed"
 
     def _record_episode(self, episode: Episode) -> None:
         progress = self.progress
@@ -174,38 +177,33 @@ class Session:
         self._updates.add({"step": agent.steps, "update": agent.updates, **self.progress.metrics})
 
     def _evaluate(self) -> None:
-        """Judges the greedy agent; keeps it if it is the best so far; says whether it solved."""
-        threshold = self.experiment.problem.solved
+        """Judges the greedy agent, and keeps it if it is the best so far."""
         result = self.evaluator.judge(
-            self.agent, self._selection_seeds, self.training.evaluate_episodes, threshold
+            self.agent,
+            self._selection_seeds,
+            self.training.evaluate_episodes,
+            self.experiment.problem.solved,
         )
         self.progress.evaluation = result
-        is_best = self._best is None or result.lower_bound >= self._best[0]
+        is_best = result.lower_bound >= self._best_bound
         if is_best:
-            self._best = result.lower_bound, self.progress.step
+            self._best_bound, self._best_step = result.lower_bound, self.progress.step
             self._save("best")
         self._save("last")
         row = {"step": self.progress.step, "best": int(is_best), **result.summary()}
         self._evaluations.add(row)
-        self._solved = (
-            self.training.stop_when_solved
-            and threshold is not None
-            and result.episodes >= EXTENDED_EPISODES
-            and result.lower_bound >= threshold
-        )
+        if self.training.stop_when_solved and self._is_surely_solved(result):
+            self._status = "solved"
         self.watcher.evaluated(self.progress, self.agent)
+
+    def _is_surely_solved(self, result: Evaluation) -> bool:
+        """Whether the mean reaches the threshold by a margin that chance does not explain."""
+        threshold = self.experiment.problem.solved
+        return bool(result.solves(threshold)) and result.lower_bound >= (threshold or 0.0)
 
     def _save(self, name: str) -> None:
         state = {"step": self.progress.step, "policy": self.agent.policy_state()}
         checkpoint.save(self.folder.checkpoint(name), state)
-
-    def _finish(self) -> Outcome:
-        status = "solved" if self._solved else "interrupted" if self.interrupted else "finished"
-        best_step = self._best[1] if self._best else self.progress.step
-        progress = self.progress
-        outcome = Outcome(status, progress.step, progress.episodes, progress.seconds, best_step)
-        self.folder.outcome.write_text(json.dumps(vars(outcome), indent=2) + "\n")
-        return outcome
 
     @contextmanager
     def _tables(self) -> Iterator[None]:

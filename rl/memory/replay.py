@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nn.typing import Array, State
+from nn.typing import Array, IntArray, State
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Batch:
     """B transitions. The arrays are overwritten by the next sample."""
 
     observations: Array  # [B, n]
-    actions: np.ndarray  # [B]
+    actions: IntArray  # [B]
     rewards: Array  # [B]
     discounts: Array  # [B]: what multiplies the next value
     next_observations: Array  # [B, n]

@@ -1,0 +1,236 @@
+"""The verbs: parse, call, print."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rl.errors import Diverged, UserError
+
+if TYPE_CHECKING:
+    from rl.experiment.run import Run
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb; returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _check_verb(given)
+        options = _parser().parse_args(given)
+        status: int = options.call(options)
+    except UserError as error:
+        print(f"rl: {error}", file=sys.stderr)
+        return UserError.exit_status
+    except Diverged as error:
+        print(f"rl: {error}", file=sys.stderr)
+        return Diverged.exit_status
+    except KeyboardInterrupt:
+        print("rl: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return status
+
+
+def run(options: argparse.Namespace) -> int:
+    """`rl run`: trains, evaluates, and says where everything is."""
+    from rl.display import watching
+    from rl.experiment.specification import load_specification
+    from rl.experiment.trial import run_trial
+
+    overrides = [*options.set, *([f"train.steps={options.steps}"] if options.steps else [])]
+    specification = load_specification(options.name, options.spec, overrides)
+    with watching(options.quiet) as watcher:
+        if options.render:
+            from rl.environments import evaluation_seeds
+            from rl.experiment.watching import WindowWatcher
+
+            (seed,) = evaluation_seeds("selection", options.seed, 1)
+            watcher = WindowWatcher(specification.values["problem"], seed, watcher)
+        finished = run_trial(specification, options.seed, options.output, watcher)
+    outcome = finished.outcome
+    if outcome["status"] == "interrupted":
+        print(f"interrupted at step {outcome['steps']:,}; curve: {finished.folder.session().curve}")
+        print(f"to see the agent so far: rl watch {finished.path}")
+        return INTERRUPTED
+    if not options.quiet:
+        _print_summary(finished, outcome)
+    return 0
+
+
+def _print_summary(run: Run, outcome: dict[str, Any]) -> None:
+    print(
+        f"{run.specification.name}: {outcome['status']} after {outcome['steps']:,} steps, "
+        f"{outcome['episodes']:,} episodes and {outcome['seconds']:.1f} s"
+    )
+    _print_evaluation(outcome["evaluation"])
+    print(f"best checkpoint: of step {outcome['best_step']:,}")
+    print(f"run folder: {run.path}  (curve: {run.folder.session().curve})")
+    print(f"to see it: rl watch {run.path}")
+
+
+def _print_evaluation(report: dict[str, Any]) -> None:
+    low, high = report["ci95"]
+    print(
+        f"{report['problem']}: mean return {report['mean_return']:.1f} "
+        f"(95% interval {low:.1f} to {high:.1f}) over {report['episodes']} greedy episodes, "
+        f"std {report['std_return']:.1f}, median {report['median_return']:.1f}, "
+        f"min {report['min_return']:.1f}, max {report['max_return']:.1f}"
+    )
+    print(
+        f"episode length: mean {report['mean_length']:.0f}, "
+        f"{report['min_length']} to {report['max_length']}"
+    )
+    verdict = {True: "solved", False: "not solved", None: "undecided"}[report["solved"]]
+    if report["threshold"] is not None:
+        print(f"{verdict} (solved is a mean of {report['threshold']:g} over 100 episodes or more)")
+
+
+def list_experiments(options: argparse.Namespace) -> int:
+    """`rl list`: every experiment and every problem."""
+    from rl.experiment.specification import all_specifications
+    from rl.problems import known_problems
+
+    del options
+    rows = [("experiment", "problem", "agent", "description")]
+    for name, each in all_specifications().items():
+        values = each.values
+        rows.append(
+            (name, values["problem"], values["agent"]["name"], values.get("description", ""))
+        )
+    _print_columns(rows)
+    print()
+    thresholds = [("problem", "solved at", "horizon")]
+    for problem in known_problems().values():
+        thresholds.append((problem.id, f"{problem.solved:g}", f"{problem.horizon} steps"))
+    _print_columns(thresholds)
+    return 0
+
+
+def _print_columns(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """`rl evaluate`: what a saved agent is worth."""
+    from rl.experiment.run import Run
+
+    run = Run.open(options.run)
+    report = run.report(run.evaluate(options.episodes, options.seed, options.checkpoint))
+    if options.json:
+        print(json.dumps(report))
+    else:
+        _print_evaluation(report)
+    return 0
+
+
+def watch(options: argparse.Namespace) -> int:
+    """`rl watch`: a saved agent in a window or in a file."""
+    from rl.environments import evaluation_seeds
+    from rl.experiment.run import Run
+    from rl.experiment.watching import require_display, watch_in_file, watch_in_window
+
+    if not options.gif:
+        require_display()
+    run = Run.open(options.run)
+    agent = run.agent(options.checkpoint)
+    seeds = evaluation_seeds("report", options.seed, options.episodes)
+    if options.gif:
+        episodes = watch_in_file(run.problem.id, agent, seeds, options.gif)
+    else:
+        episodes = watch_in_window(run.problem.id, agent, seeds)
+    for number, episode in enumerate(episodes, 1):
+        print(f"episode {number}: return {episode.total:.1f} in {episode.length} steps")
+    if options.gif:
+        print(f"written: {options.gif}")
+    return 0
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run,
+    "list": list_experiments,
+    "evaluate": evaluate,
+    "watch": watch,
+}
+
+
+def _check_verb(arguments: Sequence[str]) -> None:
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in VERBS:
+        from nn.names import suggestion
+
+        raise UserError(f"unknown verb {arguments[0]!r}{suggestion(arguments[0], VERBS)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rl", description="A reinforcement-learning lab. Each verb has its own --help."
+    )
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    verb = _verb(verbs, "run", "train an agent, evaluate it, keep everything in a run folder",
+                 "rl run lunarlander_dqn --seed 1 --set agent.gamma=0.98")  # fmt: skip
+    verb.add_argument("name", metavar="NAME", help="an experiment; `rl list` shows them")
+    verb.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[],
+                      help="override a value of the specification by its dotted path")  # fmt: skip
+    verb.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
+    verb.add_argument("--steps", type=_positive, help="environment steps: train.steps")
+    verb.add_argument("--output", metavar="DIR", type=Path,
+                      help="the run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
+    verb.add_argument("--spec", metavar="FILE", type=Path,
+                      help="your own JSON or YAML file of experiments")  # fmt: skip
+    verb.add_argument("--render", action="store_true",
+                      help="show an episode in a window at each evaluation")  # fmt: skip
+    verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
+
+    _verb(verbs, "list", "show every experiment and every problem", "rl list")
+
+    verb = _verb(verbs, "evaluate", "play greedy episodes with a saved agent, on unseen seeds",
+                 "rl evaluate lunarlander_dqn --episodes 200 --json")  # fmt: skip
+    _add_run(verb)
+    verb.add_argument("--episodes", type=_positive, default=100, help="how many (default 100)")
+    verb.add_argument("--json", action="store_true", help="print one JSON object")
+
+    verb = _verb(verbs, "watch", "see a saved agent act, in a window or in a GIF",
+                 "rl watch lunarlander_dqn --gif lander.gif")  # fmt: skip
+    _add_run(verb)
+    verb.add_argument("--episodes", type=_positive, default=1, help="how many (default 1)")
+    verb.add_argument("--gif", metavar="FILE", type=Path, help="write an animated GIF instead")
+    return parser
+
+
+def _verb(verbs, name: str, summary: str, example: str):  # type: ignore[no-untyped-def]
+    verb = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example: {example}",
+    )
+    verb.set_defaults(call=VERBS[name])
+    return verb
+
+
+def _add_run(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("run", metavar="RUN",
+                      help="a run folder, or an experiment's name for its latest run")  # fmt: skip
+    verb.add_argument("--seed", type=_natural, default=0, help="of the episodes (default 0)")
+    verb.add_argument("--checkpoint", metavar="NAME",
+                      help="best or last (default: the best there is)")  # fmt: skip
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def _natural(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"must not be negative, but is {number}")
+    return number

@@ -1,0 +1,131 @@
+"""Looking at an agent: in a window, or in an animated file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+
+from rl.agents import Agent
+from rl.environments import Episode, make_env
+from rl.errors import UserError
+from rl.experiment.session import Progress, Watcher
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+GIF_FRAMES_A_SECOND = 25
+GIF_COLOURS = 64
+
+
+def require_display() -> None:
+    """Refuses to go on where no window can be opened.
+
+    Raises:
+        UserError: there is no display; the message says what to do instead.
+    """
+    windowed = sys.platform in ("win32", "darwin")
+    if not windowed and not any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    ):
+        raise UserError(
+            "there is no display to open a window on; make a file instead: rl watch RUN --gif FILE"
+        )
+
+
+def play_episode(env: gymnasium.Env, agent: Agent, seed: int, frames: Any = None) -> Episode:
+    """One greedy episode; where `frames` is a list, a picture of each state is appended."""
+    observation, _ = env.reset(seed=seed)
+    total, length, terminated, truncated = 0.0, 0, False, False
+    while not terminated and not truncated:
+        if frames is not None:
+            frames.append(env.render())
+        observation, reward, terminated, truncated, _ = env.step(agent.act(observation))
+        total, length = total + float(reward), length + 1
+    if frames is not None:
+        frames.append(env.render())
+    return Episode(seed, total, length, bool(terminated))
+
+
+def watch_in_window(id: str, agent: Agent, seeds: Sequence[int]) -> list[Episode]:
+    """Plays an episode a seed in the environment's own window.
+
+    Raises:
+        UserError: there is no display.
+    """
+    require_display()
+    env = make_env(id, render_mode="human")
+    try:
+        return [play_episode(env, agent, seed) for seed in seeds]
+    finally:
+        env.close()
+
+
+def watch_in_file(id: str, agent: Agent, seeds: Sequence[int], file: Path) -> list[Episode]:
+    """Plays an episode a seed and writes them, one after the other, as an animated GIF.
+
+    Raises:
+        UserError: the file cannot be written, or the environment draws no pictures.
+    """
+    if file.suffix.lower() != ".gif":
+        raise UserError(f"{file}: must end in .gif")
+    if not file.parent.is_dir():
+        raise UserError(f"{file}: there is no folder {file.parent}")
+    env = make_env(id, render_mode="rgb_array")
+    frames: list[Any] = []
+    try:
+        episodes = [play_episode(env, agent, seed, frames) for seed in seeds]
+        rate = float(env.metadata.get("render_fps") or GIF_FRAMES_A_SECOND)
+    finally:
+        env.close()
+    if frames[0] is None:
+        raise UserError(f"{id}: draws no pictures, so there is nothing to put into {file}")
+    _write_gif(frames, rate, file)
+    return episodes
+
+
+def _write_gif(frames: list[Any], rate: float, file: Path) -> None:
+    """Thins `frames`, shown at `rate` a second, to what a GIF can show, and writes them."""
+    from PIL import Image
+
+    every = max(1, round(rate / GIF_FRAMES_A_SECOND))
+    pictures: list[Picture] = [
+        Image.fromarray(frame).quantize(GIF_COLOURS) for frame in frames[::every]
+    ]
+    try:
+        pictures[0].save(
+            file,
+            save_all=True,
+            append_images=pictures[1:],
+            duration=round(1000 * every / rate),
+            loop=0,
+        )
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written: {error.strerror}") from None
+
+
+class WindowWatcher(Watcher):
+    """Shows the greedy agent in a window after each evaluation, and passes everything on.
+
+    Args:
+        id: of the environment.
+        seed: of the episode that is shown each time.
+        inner: is told what this one is told.
+    """
+
+    def __init__(self, id: str, seed: int, inner: Watcher) -> None:
+        require_display()
+        self._id, self._seed, self._inner = id, seed, inner
+        self._env: gymnasium.Env | None = None
+
+    def progressed(self, progress: Progress) -> None:
+        self._inner.progressed(progress)
+
+    def evaluated(self, progress: Progress, agent: Any) -> None:
+        self._inner.evaluated(progress, agent)
+        self._env = self._env or make_env(self._id, render_mode="human")
+        play_episode(self._env, agent, self._seed)
