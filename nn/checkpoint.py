@@ -57,7 +57,8 @@ def load(path: str | os.PathLike[str]) -> State:
         CheckpointError: there is no file, it is damaged, or it has another format.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # The file is opened here, since np.load leaves it open when it finds it damaged.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
         version, checksum, tree = header["format"], header["checksum"], header["state"]

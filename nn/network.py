@@ -58,7 +58,7 @@ class NeuralNet:
         rng, draw = np.random.default_rng(seed), make_initializer(initializer)
         for layer in self.layers:
             layer.initialize(draw, rng)
-        self._passes: dict[int, _Passes] = {}
+        self._passes: dict[tuple[int, ...], _Passes] = {}
         self._latest: _Passes | None = None
         self._scratch: Array | None = None
 
@@ -77,12 +77,9 @@ class NeuralNet:
         Raises:
             ValueError: x is not of shape [B, n_in].
         """
-        passes = self._passes.get(len(x)) or self._allocate(x)
+        passes = self._passes.get(x.shape) or self._allocate(x)
         self._latest = passes
-        try:
-            np.copyto(passes.x, x.T)
-        except ValueError:
-            self._refuse(x)
+        np.copyto(passes.x, x.T)
         for each in passes.layers:
             each.forward()
         return passes.output
@@ -151,14 +148,11 @@ class NeuralNet:
 
     def _allocate(self, x: Array) -> _Passes:
         if x.ndim != 2 or x.shape[1] != self.sizes[0] or not len(x):
-            self._refuse(x)
-        passes = self._passes[len(x)] = _Passes(self.layers, len(x), self.parameters.dtype)
+            raise ValueError(
+                f"the input must be examples x features, [B, {self.sizes[0]}], not {list(x.shape)}"
+            )
+        passes = self._passes[x.shape] = _Passes(self.layers, len(x), self.parameters.dtype)
         return passes
-
-    def _refuse(self, x: Array) -> None:
-        raise ValueError(
-            f"the input must be examples x features, [B, {self.sizes[0]}], not {list(x.shape)}"
-        )
 
 
 class _Passes:

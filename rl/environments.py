@@ -128,7 +128,6 @@ class Environments:
             np.zeros(lanes, np.bool_),
             np.zeros(lanes, np.bool_),
         )
-        self._zeros = np.zeros(lanes * size, np.float32)
         self._episode_seeds = [0] * lanes
         self._episode_actions: list[list[int]] = [[] for _ in range(lanes)]
         self._totals = [0.0] * lanes
@@ -157,7 +156,7 @@ class Environments:
             if self.active[lane] and self._step_lane(lane, action):
                 ended.append(lane)
         np.copyto(self.observations, latest.next_observations)
-        if math.isnan(np.dot(latest.next_observations.reshape(-1), self._zeros)):
+        if not all(map(math.isfinite, latest.next_observations.ravel().tolist())):
             raise Diverged(f"environment {self.id}", f"observation {latest.next_observations}")
         for lane in ended:
             self._end(lane)

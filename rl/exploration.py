@@ -65,9 +65,10 @@ class EpsilonGreedy(Explorer):
 
     def choose(self, values: Array, step: int) -> IntArray:
         actions = values.argmax(axis=1)
-        random = self._rng.random(len(values)) < self.amount(step)
-        if random.any():
-            actions[random] = self._rng.integers(values.shape[1], size=int(random.sum()))
+        epsilon = self.amount(step)
+        for lane, drawn in enumerate(self._rng.random(len(values)).tolist()):
+            if drawn < epsilon:
+                actions[lane] = self._rng.integers(values.shape[1])
         return actions
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
 
-from rl.agents import Agent
+from nn.typing import Array
 from rl.analysis.statistics import bootstrap_interval
 from rl.environments import Environments
 
@@ -50,6 +51,10 @@ class Evaluation:
             return None
         return self.mean >= threshold
 
+    def surely_solves(self, threshold: float | None) -> bool:
+        """Whether the mean reaches the threshold by a margin that chance does not explain."""
+        return bool(self.solves(threshold)) and self.lower_bound >= (threshold or 0.0)
+
     def summary(self) -> dict[str, object]:
         """The figures that are reported, by name."""
         return {
@@ -66,6 +71,13 @@ class Evaluation:
         }
 
 
+class Policy(Protocol):
+    """Whatever acts: an agent, or another library's behind a method of this name."""
+
+    def act(self, observation: Array) -> Any:
+        """The greedy actions [N] for observations [N, n]."""
+
+
 class Evaluator:
     """Plays greedy episodes in lanes of its own.
 
@@ -77,7 +89,7 @@ class Evaluator:
     def __init__(self, make: Callable[[], gymnasium.Env], lanes: int = LANES) -> None:
         self._environments = Environments(make, lanes, iter(()))
 
-    def play(self, agent: Agent, seeds: Sequence[int]) -> Evaluation:
+    def play(self, agent: Policy, seeds: Sequence[int]) -> Evaluation:
         """One episode for each environment seed."""
         environments, finished = self._environments, {}
         environments.seeds = iter(seeds)
@@ -89,7 +101,7 @@ class Evaluator:
         return Evaluation([each.total for each in episodes], [each.length for each in episodes])
 
     def judge(
-        self, agent: Agent, seeds: Sequence[int], episodes: int, threshold: float | None
+        self, agent: Policy, seeds: Sequence[int], episodes: int, threshold: float | None
     ) -> Evaluation:
         """An evaluation of `episodes`, doubled up to all seeds for as long as it looks solved.
 

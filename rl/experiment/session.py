@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from nn import checkpoint
 from rl.environments import Environments, Episode, TrainingSeeds, evaluation_seeds, make_env
 from rl.errors import Diverged
@@ -79,6 +81,7 @@ class Session:
         selection = int(experiment.rngs["evaluation"].integers(2**31))
         self._selection_seeds = evaluation_seeds("selection", selection, EXTENDED_EPISODES)
         self._best_bound, self._best_step = -math.inf, 0
+        self._evaluation_seconds = 0.0
         self._status = "failed"  # until it has ended in one of the other ways
 
     def interrupt(self) -> None:
@@ -92,7 +95,8 @@ class Session:
             Diverged: a number is not finite; the message names the step. Checkpoints saved before
                 remain.
         """
-        with self._tables():
+        # What overflows is found by the checks for finite numbers; NumPy's warnings add nothing.
+        with self._tables(), np.errstate(over="ignore", invalid="ignore"):
             started = time.perf_counter()
             try:
                 self._learn(started)
@@ -109,7 +113,8 @@ class Session:
         """How the session ended.
 
         `status` is "solved", "finished" (all steps done), "interrupted", "diverged" or "failed";
-        `seconds` is the wall-clock time of learning, with its evaluations.
+        `seconds` is the wall-clock time of learning with its evaluations, and
+        `evaluation_seconds` that of the evaluations alone.
         """
         return {
             "status": self._status,
@@ -117,6 +122,7 @@ class Session:
             "updates": self.agent.updates,
             "episodes": self.progress.episodes,
             "seconds": self.progress.seconds,
+            "evaluation_seconds": self._evaluation_seconds,
             "best_step": self._best_step,
         }
 
@@ -178,12 +184,11 @@ class Session:
 
     def _evaluate(self) -> None:
         """Judges the greedy agent, and keeps it if it is the best so far."""
+        threshold, started = self.experiment.problem.solved, time.perf_counter()
         result = self.evaluator.judge(
-            self.agent,
-            self._selection_seeds,
-            self.training.evaluate_episodes,
-            self.experiment.problem.solved,
+            self.agent, self._selection_seeds, self.training.evaluate_episodes, threshold
         )
+        self._evaluation_seconds += time.perf_counter() - started
         self.progress.evaluation = result
         is_best = result.lower_bound >= self._best_bound
         if is_best:
@@ -192,14 +197,9 @@ class Session:
         self._save("last")
         row = {"step": self.progress.step, "best": int(is_best), **result.summary()}
         self._evaluations.add(row)
-        if self.training.stop_when_solved and self._is_surely_solved(result):
+        if self.training.stop_when_solved and result.surely_solves(threshold):
             self._status = "solved"
         self.watcher.evaluated(self.progress, self.agent)
-
-    def _is_surely_solved(self, result: Evaluation) -> bool:
-        """Whether the mean reaches the threshold by a margin that chance does not explain."""
-        threshold = self.experiment.problem.solved
-        return bool(result.solves(threshold)) and result.lower_bound >= (threshold or 0.0)
 
     def _save(self, name: str) -> None:
         state = {"step": self.progress.step, "policy": self.agent.policy_state()}

@@ -115,13 +115,17 @@ def _read(path: Path) -> Any:
         try:
             return json.loads(text)
         except ValueError as error:
-            raise UserError(f"{path}: is not valid JSON: {error}") from None
+            raise UserError(f"{path}: is not valid JSON: {_one_line(error)}") from None
     import yaml
 
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: is not valid YAML: {error}") from None
+        raise UserError(f"{path}: is not valid YAML: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def check_form(specification: Specification) -> None:

@@ -1,0 +1,159 @@
+"""How soon an agent solves LunarLander-v3: this lab's DQN and stable-baselines3's, in one run.
+
+    python -m pip install -e . stable-baselines3      # in an environment of its own
+    python scripts/benchmark_solve.py --seeds 5
+
+Each run is a process of its own on one core with one BLAS thread; the two take turns, seed by
+seed. Both learners are judged by the same rule, code and seeds: every 5,000 steps a few greedy
+episodes, extended to 100 for as long as they look solved; solved is a mean of which the lower end
+of the 95% interval is at least 200. Both clocks contain these evaluations, and stop there; the
+solved agent is then evaluated on 100 unseen episodes, which neither clock contains.
+
+stable-baselines3 gets the settings that its RL Zoo publishes for this environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nn.typing import Array
+
+PROBLEM, THRESHOLD = "LunarLander-v3", 200.0
+LEARNERS = ("rl-lab", "stable-baselines3")
+
+# https://github.com/DLR-RM/rl-baselines3-zoo, hyperparams/dqn.yml, LunarLander: exploration falls
+# over 12% of 100,000 steps.
+ZOO = {
+    "learning_rate": 6.3e-4, "batch_size": 128, "buffer_size": 50_000, "learning_starts": 0,
+    "gamma": 0.99, "target_update_interval": 250, "train_freq": 4, "gradient_steps": -1,
+    "exploration_final_eps": 0.1, "policy_kwargs": {"net_arch": [256, 256]},
+}  # fmt: skip
+ZOO_EXPLORATION_STEPS = 12_000
+
+
+def run_lab(seed: int, limit: int) -> dict[str, Any]:
+    """Trains `lunarlander_dqn` as `python -m rl.run` does."""
+    import rl
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = rl.train("lunarlander_dqn", seed, [f"train.steps={limit}"], output=f"{folder}/run")
+        outcome = run.outcome
+    return {
+        "solved": outcome["status"] == "solved",
+        "steps": outcome["steps"],
+        "seconds": outcome["seconds"],
+        "evaluating": outcome["evaluation_seconds"],
+        "mean_return": outcome["evaluation"]["mean_return"],
+    }
+
+
+def run_peer(seed: int, limit: int) -> dict[str, Any]:
+    """Trains stable-baselines3's DQN, judged every 5,000 steps as the lab judges its own."""
+    import torch
+    from stable_baselines3 import DQN
+
+    from rl.environments import evaluation_seeds, make_env
+    from rl.experiment.evaluation import Evaluator
+
+    torch.set_num_threads(1)
+
+    class Greedy:
+        def act(self, observations: Array) -> Array:
+            return np.asarray(model.predict(observations, deterministic=True)[0])
+
+    model = DQN(
+        "MlpPolicy", make_env(PROBLEM), seed=seed,
+        exploration_fraction=ZOO_EXPLORATION_STEPS / limit, **ZOO,
+    )  # fmt: skip
+    evaluator = Evaluator(lambda: make_env(PROBLEM))
+    seeds = evaluation_seeds("selection", seed, 100)
+    state = {"solved": False, "evaluating": 0.0, "next": 5000}
+
+    def judge(local: dict[str, Any], _: Any) -> bool:
+        if local["self"].num_timesteps < state["next"]:
+            return True
+        state["next"] += 5000
+        started = time.perf_counter()
+        result = evaluator.judge(Greedy(), seeds, 5, THRESHOLD)
+        state["evaluating"] += time.perf_counter() - started
+        state["solved"] = result.surely_solves(THRESHOLD)
+        return not state["solved"]
+
+    started = time.perf_counter()
+    model.learn(limit, callback=judge)
+    seconds = time.perf_counter() - started
+    final = evaluator.play(Greedy(), evaluation_seeds("report", 0, 100))
+    return {
+        "solved": state["solved"], "steps": model.num_timesteps, "seconds": seconds,
+        "evaluating": state["evaluating"], "mean_return": final.mean,
+    }  # fmt: skip
+
+
+def in_process(learner: str, seed: int, limit: int) -> dict[str, Any]:
+    """One run in a process of its own, on one core."""
+    command = [sys.executable, __file__, "--one", learner, "--seed", str(seed),
+               "--limit", str(limit)]  # fmt: skip
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    answer = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, **threads}
+    )
+    return dict(json.loads(answer.stdout.splitlines()[-1]))
+
+
+def summarize(results: dict[str, list[dict[str, Any]]]) -> None:
+    """Prints the table."""
+    print("\n| learner | solved | median steps | steps | median seconds | seconds | "
+          "of which evaluating | mean return, unseen |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|")
+    for learner, rows in results.items():
+        steps, seconds = ([row[key] for row in rows] for key in ("steps", "seconds"))
+        print(
+            f"| {learner} | {sum(row['solved'] for row in rows)} of {len(rows)} "
+            f"| {statistics.median(steps):,.0f} | {min(steps):,} to {max(steps):,} "
+            f"| {statistics.median(seconds):.1f} | {min(seconds):.1f} to {max(seconds):.1f} "
+            f"| {statistics.median(row['evaluating'] for row in rows):.1f} "
+            f"| {statistics.mean(row['mean_return'] for row in rows):.1f} |"
+        )
+    if len(results) == len(LEARNERS):
+        ours, theirs = (
+            statistics.median(row["seconds"] for row in results[learner]) for learner in LEARNERS
+        )
+        ratio = theirs / ours
+        print(f"\nsooner, ratio of the medians: {ratio:.1f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time to a solved LunarLander agent.")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds 0 to SEEDS - 1")
+    parser.add_argument("--limit", type=int, default=200_000, help="environment steps at most")
+    parser.add_argument("--learner", choices=LEARNERS, action="append", help="only this one")
+    parser.add_argument("--one", choices=LEARNERS, help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        run = run_lab if options.one == "rl-lab" else run_peer
+        print(json.dumps(run(options.seed, options.limit)))
+        return
+    results: dict[str, list[dict[str, Any]]] = {learner: [] for learner in LEARNERS}
+    for seed in range(options.seeds):
+        for learner in options.learner or LEARNERS:
+            results[learner].append(in_process(learner, seed, options.limit))
+            print(f"seed {seed}, {learner}: {results[learner][-1]}", flush=True)
+    summarize({learner: rows for learner, rows in results.items() if rows})
+
+
+if __name__ == "__main__":
+    main()

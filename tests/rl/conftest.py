@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Answer = subprocess.CompletedProcess[str]
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def rl(tmp_path: Path) -> Command:
+    """Runs `python -m rl ...` in an empty folder, without a display."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    }
+
+    def run(*arguments: object, module: str = "rl", **extra: str) -> Answer:
+        return subprocess.run(
+            [sys.executable, "-m", module, *map(str, arguments)],
+            capture_output=True, text=True, cwd=tmp_path, timeout=120,
+            env={**environment, **extra},
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def cartpole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of `cartpole_dqn`, for tests that only read it."""
+    folder = tmp_path_factory.mktemp("runs") / "short"
+    subprocess.run(
+        [sys.executable, "-m", "rl.run", "cartpole_dqn", "--steps", "3000", "--quiet",
+         "--set", "train.evaluate_every=1500", "--output", str(folder)],
+        check=True, timeout=120,
+    )  # fmt: skip
+    return folder

@@ -1,0 +1,225 @@
+"""Every mistake is answered with one message, status 2, and nothing written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rl import cli
+from tests.rl.conftest import Command
+
+SETTINGS = [
+    # what is typed after --set, what the message must say
+    ("optimizer.learning_rat=0.1", ["--set: optimizer.learning_rat ", "did you mean"]),
+    ("optimizer.learning_rate=fast", ["--set: optimizer.learning_rate", "a number", "'fast'"]),
+    ("optimizer.learning_rate=-1", ["optimizer.learning_rate", "must not be negative"]),
+    ("optimizer.name=Adma", ["optimizer.name", "'Adma'", "did you mean 'Adam'"]),
+    ("optimizer=Adam", ["optimizer", "a block of settings"]),
+    ("optimiser.name=Adam", ["optimiser", "did you mean 'optimizer'"]),
+    ("agent.name=DNQ", ["agent.name", "did you mean 'DQN'"]),
+    ("agent.name=3", ["agent.name", "must be a name"]),
+    ("agent.gama=0.9", ["agent.gama", "did you mean 'gamma'"]),
+    ("agent.gamma=2", ["agent.gamma", "must lie in [0, 1]"]),
+    ("agent.n_step=0", ["agent.n_step", "at least 1"]),
+    ("agent.learn_every=1.5", ["agent.learn_every", "an integer", "1.5"]),
+    ("agent.cost=hubber", ["agent", "'hubber'", "did you mean 'huber'"]),
+    ("memory.capacity=-5", ["memory.capacity", "-5"]),
+    ("memory.batch_size=true", ["memory.batch_size", "an integer"]),
+    ("memory.name=Reply", ["memory.name", "did you mean 'Replay'"]),
+    ("network.hidden=[64,-1]", ["network.hidden", "at least 1"]),
+    ("network.hidden=64", ["network.hidden", "a list"]),
+    ("network.activation=rellu", ["network", "did you mean 'relu'"]),
+    ("network.initializer=hee", ["network", "did you mean 'he'"]),
+    ("exploration.start=2", ["exploration.start", "probability"]),
+    ("exploration.schedule=linaer", ["exploration", "did you mean 'linear'"]),
+    ("problem=CartPol-v1", ["problem", "did you mean 'CartPole-v1'"]),
+    ("problem=Pendulum-v1", ["problem", "Discrete actions"]),
+    ("problem=Blackjack-v1", ["problem", "flat Box"]),
+    ("problem=7", ["problem", "a text"]),
+    ("train.steps=0", ["train.steps", "at least 1"]),
+    ("train.steps=500", ["train.steps", "500", "1000", "agent.learn_start"]),
+    ("train.lanes=0", ["train.lanes", "at least 1"]),
+    ("train.stop_when_solved=maybe", ["train.stop_when_solved", "true or false"]),
+    ("train.checkpoint_seconds=0", ["train.checkpoint_seconds", "greater than 0"]),
+    ("train=null", ["train", "a block of settings"]),
+    ("seed", ["'seed' is not KEY=VALUE"]),
+    ("problem.id=CartPole-v1", ["problem is a single value"]),
+]  # fmt: skip
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The message with which a command is refused."""
+    assert cli.main(arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("rl: ")
+    assert output.err.count("\n") == 1
+    return output.err
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("setting", "said"), SETTINGS, ids=[each for each, _ in SETTINGS])
+def test_a_wrong_setting(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, setting: str, said: list[str]
+) -> None:
+    message = refused(capsys, "run", "cartpole_dqn", "--set", setting)
+    for part in said:
+        assert part in message
+    assert list(tmp_path.iterdir()) == []
+
+
+EXPERIMENT: dict[str, Any] = {
+    "problem": "CartPole-v1", "agent": {"name": "DQN"}, "train": {"steps": 1500},
+}  # fmt: skip
+
+
+def without(key: str) -> dict[str, Any]:
+    return {name: value for name, value in EXPERIMENT.items() if name != key}
+
+
+FILES = [
+    ("a.json", "{", ["a.json", "not valid JSON"]),
+    ("a.yaml", "x: [", ["a.yaml", "not valid YAML"]),
+    ("a.yaml", "!!python/object/apply:os.system ['touch pwned']", ["a.yaml", "not valid YAML"]),
+    ("a.json", "[]", ["a.json", "must map"]),
+    ("a.json", '{"x": 3}', ["a.json", "must map"]),
+    ("a.json", json.dumps({"y": EXPERIMENT}), ["a.json", "'x'", "Known: y"]),
+    ("a.json", json.dumps({"x": without("problem")}), ["a.json: x: problem is missing"]),
+    ("a.json", json.dumps({"x": without("agent")}), ["a.json: x: agent is missing"]),
+    ("a.json", json.dumps({"x": {**EXPERIMENT, "agent": {}}}), ["a.json: x: agent.name"]),
+    ("a.json", json.dumps({"x": without("train")}), ["a.json: x: train.steps is missing"]),
+    ("a.json", json.dumps({"x": {**EXPERIMENT, "agnet": {}}}), ["a.json: x: agnet", "'agent'"]),
+    ("a.json", json.dumps({"x": {**EXPERIMENT, "agent": []}}), ["a.json: x: agent must be"]),
+    ("a.json", json.dumps({"x": {**EXPERIMENT, "memory": {"size": 3}}}),
+     ["a.json: x: memory.size", "batch_size, capacity"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text", "said"), FILES, ids=range(len(FILES)))
+def test_a_wrong_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, text: str, said: list[str]
+) -> None:
+    (tmp_path / name).write_text(text)
+    message = refused(capsys, "run", "x", "--spec", name)
+    for part in said:
+        assert part in message
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "cartpol_dqn"], "did you mean 'cartpole_dqn'"),
+        (["run", "x", "--spec", "nowhere.json"], "nowhere.json: cannot be read"),
+        (["run", "cartpole_dqn", "--seed", "-1"], "--seed must not be negative"),
+        (["run", "cartpole_dqn", "--render"], "no display"),
+        (["evalute", "x"], "did you mean 'evaluate'"),
+        (["evaluate", "nowhere"], "nowhere: there is no such run folder"),
+        (["evaluate", "."], "is no run folder"),
+        (["watch", "nowhere", "--gif", "a.gif"], "nowhere"),
+    ],
+)
+def test_a_wrong_command(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    assert said in refused(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+DAMAGE: list[tuple[str, Callable[[Path], None], str]] = [
+    ("manifest.json", Path.unlink, "manifest.json"),
+    ("manifest.json", empty, "manifest.json"),
+    ("manifest.json", lambda path: _write(path, '{"format": 99, "experiment": "x"}'), "format 99"),
+    ("manifest.json", lambda path: _write(path, '{"format": 1, "experiment": "x"}'), "'x'"),
+    ("spec.yaml", Path.unlink, "spec.yaml"),
+    ("spec.yaml", empty, "spec.yaml"),
+    ("trial_000/session_000/checkpoints/best.npz", cut, "best.npz"),
+    ("trial_000/session_000/checkpoints/best.npz", empty, "best.npz"),
+]
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(("file", "damage", "said"), DAMAGE, ids=range(len(DAMAGE)))
+def test_a_damaged_run_folder(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    cartpole_run: Path,
+    file: str,
+    damage: Callable[[Path], None],
+    said: str,
+) -> None:
+    shutil.copytree(cartpole_run, tmp_path / "run")
+    damage(tmp_path / "run" / file)
+    assert said in refused(capsys, "evaluate", "run", "--episodes", "2")
+
+
+def test_a_missing_checkpoint_names_the_other(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, cartpole_run: Path
+) -> None:
+    shutil.copytree(cartpole_run, tmp_path / "run")
+    (tmp_path / "run/trial_000/session_000/checkpoints/last.npz").unlink()
+    message = refused(capsys, "evaluate", "run", "--checkpoint", "last")
+    assert "use --checkpoint best" in message
+    assert "did you mean 'best'" in refused(capsys, "evaluate", "run", "--checkpoint", "bset")
+
+
+def test_a_checkpoint_of_another_network_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, cartpole_run: Path
+) -> None:
+    shutil.copytree(cartpole_run, tmp_path / "run")
+    spec = tmp_path / "run/spec.yaml"
+    spec.write_text(spec.read_text().replace("- 64\n", "- 32\n"))
+    message = refused(capsys, "evaluate", "run")
+    assert "best.npz" in message
+    assert "layers" in message
+
+
+def test_a_gif_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], cartpole_run: Path
+) -> None:
+    run = str(cartpole_run)
+    assert "must end in .gif" in refused(capsys, "watch", run, "--gif", "a.png")
+    assert "there is no folder" in refused(capsys, "watch", run, "--gif", "nowhere/a.gif")
+
+
+def test_an_output_folder_that_exists_is_left_alone(
+    capsys: pytest.CaptureFixture[str], cartpole_run: Path
+) -> None:
+    before = sorted(path.stat().st_mtime_ns for path in cartpole_run.rglob("*"))
+    message = refused(capsys, "run", "cartpole_dqn", "--output", str(cartpole_run))
+    assert "is there already" in message
+    assert before == sorted(path.stat().st_mtime_ns for path in cartpole_run.rglob("*"))
+
+
+def test_the_status_and_the_message_through_a_process(rl: Command, tmp_path: Path) -> None:
+    answer = rl("cartpole_dqn", "--set", "agent.gama=1", module="rl.run")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "Traceback" not in answer.stderr
+    assert "agent.gama" in answer.stderr
+    assert list(tmp_path.iterdir()) == []

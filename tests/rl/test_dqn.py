@@ -1,0 +1,215 @@
+"""DQN and Double DQN: targets and updates by hand, and values that must come out exactly."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+from nn import SGD, NeuralNet
+from nn.typing import Array
+from rl.agents import DQN, DoubleDQN
+from rl.environments import Environments, make_env
+from rl.errors import Diverged
+from rl.exploration import EpsilonGreedy
+from rl.memory import Replay
+from tests.rl.worlds import Chain
+
+
+def make_agent(
+    kind: type[DQN] = DQN,
+    sizes: tuple[int, ...] = (1, 3),
+    batch_size: int = 2,
+    learning_rate: float = 0.1,
+    capacity: int = 5000,
+    lanes: int = 1,
+    **settings: Any,
+) -> DQN:
+    """An agent with plain gradient descent, its networks linear unless `sizes` says otherwise."""
+    network, target = (NeuralNet(sizes, seed=seed) for seed in (1, 2))
+    optimizer = SGD(network.parameters, network.gradients, learning_rate=learning_rate)
+    memory = Replay(sizes[0], np.random.default_rng(3), capacity=capacity, batch_size=batch_size)
+    explorer = EpsilonGreedy(np.random.default_rng(4), start=1.0, end=1.0)
+    return kind(network, target, optimizer, memory, explorer, lanes, **settings)
+
+
+def with_values(agent: DQN, online: list[float], target: list[float]) -> DQN:
+    """Q(s) = s * online and Q_target(s) = s * target, for three actions."""
+    for network, values in ((agent.network, online), (agent.target, target)):
+        network.weights[0][:] = [values]
+        network.biases[0][:] = 0.0
+    return agent
+
+
+# From s' = 2: online values 2, 6, 4 and target values 10, 4, 8. The online network prefers
+# action 1, which the target network values at 4; the target network itself prefers action 0.
+ONLINE, TARGET = [1.0, 3.0, 2.0], [5.0, 2.0, 4.0]
+
+
+def next_value(kind: type[DQN]) -> float:
+    agent = with_values(make_agent(kind), ONLINE, TARGET)
+    agent.memory.add(np.array([1.0]), 0, 0.0, 0.5, np.array([2.0]))
+    return float(agent.next_values(agent.memory.sample())[0])
+
+
+def test_dqn_takes_the_target_networks_own_maximum() -> None:
+    assert next_value(DQN) == 10.0
+
+
+def test_double_dqn_chooses_online_and_values_by_the_target() -> None:
+    assert next_value(DoubleDQN) == 4.0
+
+
+def learn_from(agent: DQN, reward: float, discount: float) -> None:
+    """One update on a single transition: s = 1, action 2, s' = 2."""
+    agent.memory.add(np.array([1.0]), 2, reward, discount, np.array([2.0]))
+    agent.steps = 1
+    agent.learn()
+
+
+@pytest.mark.parametrize(
+    ("kind", "discount", "clipped_error"),
+    [
+        (DQN, 0.25, 2.0 - 2.5),  # y = 0 + 0.25 * 10; Q(s, a) = 2
+        (DoubleDQN, 0.25, 2.0 - 1.0),  # y = 0 + 0.25 * 4
+        (DQN, 0.5, -1.0),  # y = 5: the error -3 is clipped
+        (DQN, 0.0, 1.0),  # terminal: y = 0, the error 2 is clipped
+    ],
+)
+def test_one_update_by_hand(kind: type[DQN], discount: float, clipped_error: float) -> None:
+    agent = with_values(
+        make_agent(kind, learn_start=0, learn_every=1, target_blend=0.5), ONLINE, TARGET
+    )
+    learn_from(agent, 0.0, discount)
+    # dC/dw = error * s and dC/db = error for the chosen action alone; the rate is 0.1.
+    moved = 2.0 - 0.1 * clipped_error
+    np.testing.assert_allclose(agent.network.weights[0], [[1.0, 3.0, moved]], rtol=1e-6)
+    np.testing.assert_allclose(agent.network.biases[0], [0, 0, -0.1 * clipped_error], rtol=1e-6)
+    np.testing.assert_allclose(agent.target.weights[0], [[3.0, 2.5, (4.0 + moved) / 2]], rtol=1e-6)
+    metrics = agent.metrics()
+    error = {-0.5: 0.125, 1.0: 0.5 if kind is DoubleDQN else 1.5, -1.0: 2.5}[clipped_error]
+    assert metrics["loss"] == pytest.approx(error)
+    assert metrics["mean_q"] == pytest.approx(2.0)
+
+
+def test_a_hard_update_copies_the_network_every_so_many_updates() -> None:
+    agent = make_agent(learn_start=0, learn_every=1, target_every=3, target_blend=1.0)
+    before = agent.target.parameters.copy()
+    agent.memory.add(np.array([1.0]), 2, 1.0, 0.5, np.array([2.0]))
+    for step in (1, 2):
+        agent.steps = step
+        agent.learn()
+        np.testing.assert_array_equal(agent.target.parameters, before)
+    agent.steps = 3
+    agent.learn()
+    np.testing.assert_array_equal(agent.target.parameters, agent.network.parameters)
+    assert not np.array_equal(agent.target.parameters, before)
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_the_number_of_updates_depends_on_the_steps_and_not_on_the_lanes(lanes: int) -> None:
+    agent = make_agent(sizes=(4, 2), lanes=lanes, learn_start=40, learn_every=4)
+    play(agent, lambda: make_env("Chain-v0"), 120, lanes)
+    assert agent.updates == 20
+
+
+def play(agent: DQN, make: Any, steps: int, lanes: int = 1) -> Environments:
+    environments = Environments(make, lanes, itertools.count())
+    environments.reset()
+    while agent.steps < steps:
+        agent.observe(environments.step(agent.explore(environments.observations)))
+        agent.learn()
+    return environments
+
+
+@pytest.mark.parametrize("kind", [DQN, DoubleDQN])
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_the_learned_values_of_a_chain_are_the_exact_ones(kind: type[DQN], lanes: int) -> None:
+    agent = make_agent(
+        kind, (4, 2), batch_size=32, learning_rate=1.0, lanes=lanes,
+        gamma=0.5, learn_start=100, learn_every=1, target_every=20, target_blend=1.0,
+    )  # fmt: skip
+    play(agent, lambda: make_env("Chain-v0"), 6000, lanes)
+    np.testing.assert_allclose(agent.values(np.eye(4, dtype=np.float32)), Chain.VALUES, atol=5e-4)
+
+
+class TerminatedAtTheLimit(gymnasium.Wrapper[Array, int, Array, int]):
+    """The mistake: a time limit reported as a terminal state."""
+
+    def step(self, action: int) -> Any:
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return observation, reward, terminated or truncated, False, info
+
+
+def steady_value(make: Any, n_step: int) -> float:
+    agent = make_agent(
+        DQN, (1, 2), batch_size=32, learning_rate=0.5, gamma=0.9, n_step=n_step, cost="quadratic",
+        learn_start=50, learn_every=1, target_every=10, target_blend=1.0,
+    )  # fmt: skip
+    play(agent, make, 4000)
+    return float(agent.values(np.ones((1, 1), np.float32)).mean())
+
+
+@pytest.mark.parametrize("n_step", [1, 3])
+def test_a_time_limit_is_bootstrapped_through(n_step: int) -> None:
+    assert steady_value(lambda: make_env("Steady-v0"), n_step) == pytest.approx(10.0, abs=0.05)
+    mistaken = steady_value(lambda: TerminatedAtTheLimit(make_env("Steady-v0")), n_step)
+    assert mistaken < 5.0
+
+
+def test_a_restored_agent_goes_on_to_the_bit() -> None:
+    def learner() -> DQN:
+        return make_agent(sizes=(4, 8, 2), n_step=3, learn_start=10, learn_every=2, batch_size=8)
+
+    agent, other = learner(), learner()
+    environments = play(agent, lambda: make_env("Chain-v0"), 101)
+    state, episodes = agent.state(), environments.state()
+    other.restore(state)
+    copies = Environments(lambda: make_env("Chain-v0"), 1, itertools.count(1000))
+    copies.restore(episodes)
+    environments.seeds = itertools.count(1000)
+    for each, world in ((agent, environments), (other, copies)):
+        for _ in range(60):
+            each.observe(world.step(each.explore(world.observations)))
+            each.learn()
+    np.testing.assert_array_equal(agent.network.parameters, other.network.parameters)
+    np.testing.assert_array_equal(agent.target.parameters, other.target.parameters)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_parameters_are_touched() -> None:
+    agent = make_agent(learn_start=0, learn_every=1)
+    agent.memory.add(np.array([1.0]), 2, np.inf, 0.5, np.array([2.0]))
+    before = agent.network.parameters.copy()
+    agent.steps = 1
+    with np.errstate(invalid="ignore"), pytest.raises(Diverged, match="loss"):
+        agent.learn()
+    np.testing.assert_array_equal(agent.network.parameters, before)
+
+
+def test_act_takes_one_observation_or_many() -> None:
+    agent = with_values(make_agent(), ONLINE, TARGET)
+    assert agent.act(np.array([1.0])) == 1
+    assert isinstance(agent.act(np.array([1.0])), int)
+    np.testing.assert_array_equal(agent.act(np.array([[1.0], [-1.0]])), [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("gamma", 1.5),
+        ("n_step", 0),
+        ("learn_start", -1),
+        ("learn_every", 0),
+        ("target_every", 0),
+        ("target_blend", 0.0),
+        ("target_blend", 1.5),
+        ("max_gradient_norm", 0.0),
+        ("cost", "hubr"),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(setting: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=setting):
+        make_agent(**{setting: value})

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import gymnasium
+import numpy as np
+import pytest
+
+from rl.environments import (
+    Environments,
+    TrainingSeeds,
+    evaluation_seeds,
+    make_env,
+    seed_range,
+    spaces_of,
+)
+from rl.errors import Diverged, UserError
+from tests.rl.worlds import Broken, Counter, Steady
+
+
+def counters(lengths: list[int], seeds: Iterator[int]) -> Environments:
+    remaining = iter(lengths)
+    environments = Environments(lambda: Counter(next(remaining)), len(lengths), seeds)
+    environments.reset()
+    return environments
+
+
+def test_lanes_start_anew_one_by_one_and_the_true_last_observation_is_kept() -> None:
+    environments = counters([2, 3], itertools.count())
+    actions = np.array([0, 2])
+    environments.step(actions)
+    assert environments.finished == []
+    latest = environments.step(actions)
+    np.testing.assert_array_equal(latest.next_observations[:, 0], [2, 2])
+    np.testing.assert_array_equal(latest.terminated, [True, False])
+    np.testing.assert_array_equal(environments.observations[:, 0], [0, 2])
+    (episode,) = environments.finished
+    assert (episode.total, episode.length, episode.seed) == (3.0, 2, 0)
+    latest = environments.step(actions)
+    np.testing.assert_array_equal(latest.observations[:, 0], [0, 2])
+    assert [each.seed for each in environments.finished] == [1]
+
+
+def test_actions_are_counted_from_zero_whatever_the_space_starts_at() -> None:
+    env = Counter()
+    environments = Environments(lambda: env, 1, itertools.count())
+    environments.reset()
+    environments.step(np.array([2]))
+    assert env.actions == [7]
+
+
+def test_lanes_fall_idle_when_the_seeds_run_out() -> None:
+    environments = counters([1, 3], iter([10, 11, 12]))
+    seen = []
+    while any(environments.active):
+        environments.step(np.array([0, 0]))
+        seen += [episode.seed for episode in environments.finished]
+    assert sorted(seen) == [10, 11, 12]
+    assert environments.active == [False, False]
+
+
+def test_a_time_limit_truncates_and_does_not_terminate() -> None:
+    environments = Environments(lambda: make_env("Steady-v0"), 1, itertools.count())
+    environments.reset()
+    for _ in range(5):
+        latest = environments.step(np.array([0]))
+    assert (bool(latest.truncated[0]), bool(latest.terminated[0])) == (True, False)
+    assert [episode.terminated for episode in environments.finished] == [False]
+
+
+def test_a_restored_episode_goes_on_to_the_bit() -> None:
+    def lander() -> gymnasium.Env:
+        return make_env("LunarLander-v3")
+
+    environments = Environments(lander, 2, TrainingSeeds(np.random.default_rng(0)))
+    environments.reset()
+    rng = np.random.default_rng(1)
+    for _ in range(150):
+        environments.step(rng.integers(4, size=2))
+    other = Environments(lander, 2, iter(()))
+    other.restore(environments.state())
+    np.testing.assert_array_equal(environments.observations, other.observations)
+    for _ in range(20):
+        actions = rng.integers(4, size=2)
+        one, two = environments.step(actions), other.step(actions)
+        if environments.finished:
+            assert other.finished == environments.finished
+            break
+        np.testing.assert_array_equal(one.next_observations, two.next_observations)
+
+
+def test_training_selection_and_report_never_share_a_seed() -> None:
+    ranges = [seed_range(purpose) for purpose in ("training", "selection", "report")]
+    for one, other in itertools.combinations(ranges, 2):
+        assert one.stop <= other.start
+    assert ranges[-1].stop <= 2**31
+    drawn = list(itertools.islice(TrainingSeeds(np.random.default_rng(3)), 1000))
+    assert all(seed in ranges[0] for seed in drawn)
+    assert len(set(drawn)) > 990
+    for purpose, allowed in (("selection", ranges[1]), ("report", ranges[2])):
+        for seed in (0, 1, 12345):
+            seeds = evaluation_seeds(purpose, seed, 100)
+            assert len(set(seeds)) == 100
+            assert all(each in allowed for each in seeds)
+    assert evaluation_seeds("report", 0, 5) != evaluation_seeds("report", 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("broken", "found"),
+    [
+        (Broken(observation=math.nan), "observation"),
+        (Broken(observation=math.inf), "observation"),
+        (Broken(reward=math.nan), "reward"),
+        (Broken(reward=-math.inf), "reward"),
+    ],
+)
+def test_numbers_that_are_not_finite_are_found_where_they_appear(
+    broken: Broken, found: str
+) -> None:
+    environments = Environments(lambda: broken, 1, itertools.count())
+    environments.reset()
+    environments.step(np.array([0]))
+    environments.step(np.array([0]))
+    with pytest.raises(Diverged, match=found):
+        environments.step(np.array([0]))
+
+
+def test_a_large_but_finite_observation_is_no_error() -> None:
+    environments = Environments(lambda: Broken(observation=3e38), 1, itertools.count())
+    environments.reset()
+    for _ in range(5):
+        environments.step(np.array([0]))
+
+
+def test_an_unknown_environment_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'LunarLander-v3'"):
+        make_env("LunarLandr-v3")
+
+
+def test_spaces_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(UserError, match="Discrete actions"):
+        spaces_of(make_env("Pendulum-v1"), "Pendulum-v1")
+    env = Steady()
+    env.observation_space = gymnasium.spaces.Box(0, 1, (2, 2))
+    with pytest.raises(UserError, match="flat Box"):
+        spaces_of(env, "Steady")

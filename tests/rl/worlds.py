@@ -1,0 +1,106 @@
+"""Tiny environments whose exact values are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+
+from nn.typing import Array
+
+
+class Chain(gymnasium.Env[Any, Any]):
+    """Four states in a row; action 1 goes right, action 0 left.
+
+    Right of the last state lies the end, with a reward of 1; going left in the first state pays
+    0.1 and stays there. With gamma = 0.5 the optimal values are VALUES.
+    """
+
+    VALUES = np.array([[0.2, 0.125], [0.1, 0.25], [0.125, 0.5], [0.25, 1.0]])
+
+    observation_space = Box(0.0, 1.0, (4,), np.float32)
+    action_space = Discrete(2)
+
+    def reset(
+        self, *, seed: int | None = None, options: Any = None
+    ) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.at = int(self.np_random.integers(4))
+        return self._observe(), {}
+
+    def step(self, action: int) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        reward = 0.1 if self.at == 0 and action == 0 else 0.0
+        self.at = max(0, self.at - 1) if action == 0 else self.at + 1
+        if self.at == 4:
+            self.at = 0
+            return self._observe(), 1.0, True, False, {}
+        return self._observe(), reward, False, False, {}
+
+    def _observe(self) -> Array:
+        return np.eye(4, dtype=np.float32)[self.at]
+
+
+class Steady(gymnasium.Env[Any, Any]):
+    """One state that pays 1 each step for ever; a time limit makes episodes of it.
+
+    With bootstrapping through the limit its value is 1 / (1 - gamma).
+    """
+
+    observation_space = Box(0.0, 1.0, (1,), np.float32)
+    action_space = Discrete(2)
+
+    def reset(
+        self, *, seed: int | None = None, options: Any = None
+    ) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        return np.ones(1, np.float32), {}
+
+    def step(self, action: int) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        return np.ones(1, np.float32), 1.0, False, False, {}
+
+
+class Broken(Steady):
+    """Pays 1 a step until, after `after` steps, something that is not a number turns up."""
+
+    def __init__(self, after: int = 3, reward: float = 1.0, observation: float = 1.0) -> None:
+        self.after, self.reward, self.observation = after, reward, observation
+        self.steps = 0
+
+    def step(self, action: int) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        if self.steps < self.after:
+            return super().step(action)
+        return np.full(1, self.observation, np.float32), self.reward, False, False, {}
+
+
+class Counter(gymnasium.Env[Any, Any]):
+    """Shows the steps since the reset and the seed's first random number; ends after `length`."""
+
+    observation_space = Box(-np.inf, np.inf, (2,), np.float32)
+    action_space = Discrete(3, start=5)
+
+    def __init__(self, length: int = 3) -> None:
+        self.length = length
+        self.actions: list[int] = []
+
+    def reset(
+        self, *, seed: int | None = None, options: Any = None
+    ) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.count, self.mark = 0, float(self.np_random.random())
+        return self._observe(), {}
+
+    def step(self, action: int) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        self.actions.append(action)
+        self.count += 1
+        return self._observe(), float(self.count), self.count == self.length, False, {}
+
+    def _observe(self) -> Array:
+        return np.array([self.count, self.mark], np.float32)
+
+
+gymnasium.register("Chain-v0", "tests.rl.worlds:Chain", max_episode_steps=20)
+gymnasium.register("Steady-v0", "tests.rl.worlds:Steady", max_episode_steps=5)
+gymnasium.register("Broken-v0", "tests.rl.worlds:Broken", max_episode_steps=100)

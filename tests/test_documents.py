@@ -1,0 +1,61 @@
+"""The commands and the code in the documents do what they say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SETUP = ("python -m pip install",)  # these two are run by the continuous integration
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(text: str) -> list[str]:
+    lines = "\n".join(blocks(text, "bash")).splitlines()
+    return [line.split("  #")[0].strip() for line in lines if not line.startswith(SETUP)]
+
+
+def run(command: list[str], folder: Path) -> None:
+    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280)
+    assert answer.returncode == 0, (command, answer.stderr)
+
+
+def test_the_two_commands_stand_at_the_top() -> None:
+    first, second = blocks(README, "bash")[0].splitlines()
+    assert first == "python -m pip install -e . && python -m rl.run lunarlander_dqn"
+    assert second == 'python -m pip install -e ".[test]" && python -m pytest'
+    assert README.index(first) < 60
+
+
+def test_the_readmes_commands_run(tmp_path: Path) -> None:
+    found = [command for command in commands(README) if command.startswith("rl ")]
+    assert len(found) >= 5
+    for command in found:
+        run([sys.executable, "-m", *command.split()], tmp_path)
+
+
+@pytest.mark.parametrize("number", range(len(blocks(README, "python"))))
+def test_the_readmes_code_runs(tmp_path: Path, number: int) -> None:
+    run([sys.executable, "-c", blocks(README, "python")[number]], tmp_path)
+
+
+def test_the_readmes_specification_is_one(tmp_path: Path) -> None:
+    (specification,) = blocks(README, "yaml")
+    (tmp_path / "mine.yaml").write_text(specification)
+    name = specification.split(":")[0]
+    run([sys.executable, "-m", "rl", "run", name, "--spec", "mine.yaml", "--steps", "1500",
+         "--quiet"], tmp_path)  # fmt: skip
+
+
+def test_links_lead_somewhere() -> None:
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
