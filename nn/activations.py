@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nn.names import lookup
-from nn.typing import Array, BoolArray
+from nn.typing import Array
+
+_INTEGERS = {4: np.int32, 8: np.int64}  # of as many bytes as the floats
 
 
 class Scratch(NamedTuple):
@@ -20,7 +22,6 @@ class Scratch(NamedTuple):
 
     values: Array  # [n, B]
     row: Array  # [B]
-    mask: BoolArray  # [n, B]
 
 
 class Activation:
@@ -84,8 +85,14 @@ class ReLU(Activation):
         np.maximum(z, 0.0, out=z)
 
     def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
-        np.greater(a, 0.0, out=scratch.mask)
-        np.multiply(gradient, scratch.mask, out=gradient)
+        # a >= 0, and is 0 just where its bits are. Read as an integer and negated, they are
+        # negative where a > 0, so that the shift leaves all ones there and zeros elsewhere. A
+        # mask of booleans would be cast to floats, through a buffer, for the product.
+        bits = _INTEGERS[a.itemsize]
+        keep = scratch.values.view(bits)
+        np.negative(a.view(bits), out=keep)
+        np.right_shift(keep, 8 * a.itemsize - 1, out=keep)
+        np.bitwise_and(gradient.view(bits), keep, out=gradient.view(bits))
 
 
 class LeakyReLU(Activation):
@@ -105,10 +112,10 @@ class LeakyReLU(Activation):
         np.maximum(z, scratch.values, out=z)
 
     def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
-        # mask * (1 - slope) + slope is 1 where z > 0 and slope elsewhere.
-        np.greater(a, 0.0, out=scratch.mask)
-        np.multiply(scratch.mask, 1.0 - self.slope, out=scratch.values, casting="unsafe")
-        np.add(scratch.values, self.slope, out=scratch.values)
+        # sign(a) (1 - slope) / 2 + (1 + slope) / 2 is 1 where z > 0 and slope where z < 0.
+        np.sign(a, out=scratch.values)
+        np.multiply(scratch.values, 0.5 * (1.0 - self.slope), out=scratch.values)
+        np.add(scratch.values, 0.5 * (1.0 + self.slope), out=scratch.values)
         np.multiply(gradient, scratch.values, out=gradient)
 
 

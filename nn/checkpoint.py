@@ -1,9 +1,10 @@
-"""Nested states in one file: arrays and a JSON header in an .npz, checksummed, without pickle.
+"""Nested states in one file: arrays and a JSON header in an .npz, sealed, without pickle.
 
 A state is a dictionary of arrays, numbers, strings, lists, None and further dictionaries. Arrays
 go into the archive under their path ("agent/network/parameters"); everything else goes into the
-header. The file is written beside its place and renamed, so that its name always holds a whole
-checkpoint.
+header. The archive's comment, its last bytes, is the SHA-256 of all bytes before it: it is checked
+before anything is parsed, so that damage of any kind has one answer. The file is written beside
+its place and renamed, so that its name always holds a whole checkpoint.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from nn.typing import State
+from nn.typing import Array, State
 
 FORMAT = 1
 _HEADER = "header"
+_SEAL = 2 * hashlib.sha256().digest_size  # bytes, in hexadecimal
+_PIECE = 1 << 20
 
 
 class CheckpointError(ValueError):
@@ -32,17 +35,20 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """Writes `state` to `path`, atomically.
 
     Raises:
+        TypeError: the state holds something that would not come back as it was.
         OSError: the folder cannot be written; what was at `path` before is still there.
     """
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Array] = {}
     tree = _split(state, "", arrays)
-    header = json.dumps({"format": FORMAT, "checksum": _checksum(tree, arrays), "state": tree})
+    header = json.dumps({"format": FORMAT, "state": tree}).encode()
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(beside, "wb") as file:
-            encoded = np.frombuffer(header.encode(), np.uint8)
-            np.savez(file, allow_pickle=False, **{_HEADER: encoded}, **arrays)
+        with open(beside, "w+b") as file:
+            np.savez(
+                file, allow_pickle=False, **{_HEADER: np.frombuffer(header, np.uint8)}, **arrays
+            )
+            _seal(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
@@ -57,27 +63,58 @@ def load(path: str | os.PathLike[str]) -> State:
         CheckpointError: there is no file, it is damaged, or it has another format.
     """
     try:
-        # The file is opened here, since np.load leaves it open when it finds it damaged.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with open(path, "rb") as file:
+            if not _is_sealed(file):
+                raise CheckpointError(f"{path}: is no checkpoint, or a damaged one")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
-        version, checksum, tree = header["format"], header["checksum"], header["state"]
+        if header["format"] != FORMAT:
+            raise CheckpointError(
+                f"{path}: has format {header['format']!r}; this version reads {FORMAT}"
+            )
+        state: State = _join(header["state"], "", arrays)
+    except CheckpointError:
+        raise
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
-    except IsADirectoryError:
-        raise CheckpointError(f"{path}: is a folder, not a checkpoint") from None
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: not a checkpoint, or a damaged one ({error})") from None
-    if version != FORMAT:
-        raise CheckpointError(f"{path}: has format {version!r}; this version reads {FORMAT}")
-    if checksum != _checksum(tree, arrays):
-        raise CheckpointError(f"{path}: is damaged: its checksum does not fit its contents")
-    state: State = _join(tree, "", arrays)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path}: is sealed, but no checkpoint of ours ({error})") from None
     return state
 
 
-def _split(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The JSON form of a state; its arrays are moved into `arrays` and leave their type behind."""
+def _seal(file: IO[bytes]) -> None:
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.comment = b"0" * _SEAL
+    end = file.seek(-_SEAL, os.SEEK_END)
+    digest = _digest(file, end)
+    file.seek(end)
+    file.write(digest)
+
+
+def _is_sealed(file: IO[bytes]) -> bool:
+    size = file.seek(0, os.SEEK_END)
+    if size < _SEAL:
+        return False
+    file.seek(size - _SEAL)
+    seal = file.read(_SEAL)
+    return seal == _digest(file, size - _SEAL)
+
+
+def _digest(file: IO[bytes], end: int) -> bytes:
+    """The SHA-256 of the first `end` bytes, in hexadecimal."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    while piece := file.read(min(_PIECE, end - file.tell())):
+        digest.update(piece)
+    return digest.hexdigest().encode()
+
+
+def _split(value: Any, path: str, arrays: dict[str, Array]) -> Any:
+    """The JSON form of a state; its arrays are moved into `arrays` and leave a mark behind."""
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             raise TypeError(f"{path}: an array of objects cannot be saved")
@@ -85,23 +122,28 @@ def _split(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
         return {"array": str(value.dtype)}
     if isinstance(value, Mapping):
         return {
-            "items": {key: _split(item, f"{path}/{key}", arrays) for key, item in value.items()}
-        }
-    return {"value": value.item() if isinstance(value, np.generic) else value}
+            "items": {_key(key, path): _split(item, f"{path}/{key}", arrays)
+                      for key, item in value.items()}
+        }  # fmt: skip
+    if isinstance(value, (list, tuple)):
+        return {"list": [_split(item, f"{path}/{i}", arrays) for i, item in enumerate(value)]}
+    plain = value.item() if isinstance(value, np.generic) else value
+    if plain is not None and not isinstance(plain, (bool, int, float, str)):
+        raise TypeError(f"{path}: a {type(value).__name__} cannot be saved")
+    return {"value": plain}
 
 
-def _join(tree: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
+def _key(key: Any, path: str) -> str:
+    if not isinstance(key, str) or "/" in key:
+        raise TypeError(f"{path}: the key {key!r} is no string, or has a slash in it")
+    return key
+
+
+def _join(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
     if "array" in tree:
         return arrays[path]
     if "items" in tree:
         return {key: _join(item, f"{path}/{key}", arrays) for key, item in tree["items"].items()}
+    if "list" in tree:
+        return [_join(item, f"{path}/{i}", arrays) for i, item in enumerate(tree["list"])]
     return tree["value"]
-
-
-def _checksum(tree: Any, arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode())
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(array.data)
-    return digest.hexdigest()

@@ -64,9 +64,7 @@ class DensePass:
         self.output = np.ones((layer.outputs + 1, batch), x.dtype)
         self.a = self.output[:-1]
         self.da = np.zeros((layer.outputs, batch), x.dtype)
-        self._scratch = Scratch(
-            np.empty_like(self.a), np.empty(batch, x.dtype), np.empty(self.a.shape, np.bool_)
-        )
+        self._scratch = Scratch(np.empty_like(self.a), np.empty(batch, x.dtype))
         self._x, self._dx = x, dx
         self._activation = layer.activation
         # Views are made once: taking one costs as much as a small matrix product.

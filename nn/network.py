@@ -44,7 +44,8 @@ class NeuralNet:
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"sizes must be two or more layers of at least 1 unit, not {sizes}")
         self.sizes = tuple(int(size) for size in sizes)
-        activations = [make_activation(hidden)] * (len(sizes) - 2) + [make_activation(output)]
+        self.hidden, self.output = make_activation(hidden), make_activation(output)
+        activations = [self.hidden] * (len(sizes) - 2) + [self.output]
         self.layers = [
             Dense(inputs, outputs, activation)
             for inputs, outputs, activation in zip(
@@ -115,6 +116,12 @@ class NeuralNet:
     def biases(self) -> list[Array]:
         """The layers' biases [outputs], views."""
         return [layer.biases for layer in self.layers]
+
+    def copy(self) -> NeuralNet:
+        """A network of the same layers with parameters of its own, equal to these."""
+        twin = NeuralNet(self.sizes, self.hidden, self.output, dtype=self.parameters.dtype)
+        twin.follow(self, blend=1.0)
+        return twin
 
     def follow(self, other: NeuralNet, blend: float) -> None:
         """p <- (1 - blend) p + blend p_other: copies at 1, else a moving average.

@@ -16,6 +16,8 @@ from rl.exploration import Explorer
 from rl.memory import Batch, NStep, Replay
 from rl.targets import td_target
 
+_AVERAGE_EVERY = 10  # updates between two parameters that enter the average
+
 
 class DQN(Agent):
     """Learns Q(s, a), the discounted return of action a in state s, from replayed transitions.
@@ -29,7 +31,6 @@ class DQN(Agent):
 
     Args:
         network: Q, from observations [B, n] to action values [B, A].
-        target: Q_target, of the same sizes; starts as a copy of `network`.
         optimizer: of the network's parameters.
         memory: the replay memory.
         exploration: chooses actions from values.
@@ -41,6 +42,9 @@ class DQN(Agent):
         target_every: updates between two of the target network.
         target_blend: how much of the online network the target then takes over: 1 copies it
             (Mnih et al. 2015), less blends (Lillicrap et al. 2016).
+        average_updates: the greedy policy's parameters are the online network's, averaged over
+            about so many updates (Polyak and Juditsky 1992), which takes out their jitter; 0
+            takes the online network as it is. What is learned does not depend on it.
         max_gradient_norm: longer gradients are scaled down to it.
         cost: "huber" or "quadratic".
     """
@@ -48,7 +52,6 @@ class DQN(Agent):
     def __init__(
         self,
         network: NeuralNet,
-        target: NeuralNet,
         optimizer: Optimizer,
         memory: Replay,
         exploration: Explorer,
@@ -60,17 +63,20 @@ class DQN(Agent):
         learn_every: int = 4,
         target_every: int = 1,
         target_blend: float = 0.01,
+        average_updates: int = 0,
         max_gradient_norm: float = 10.0,
         cost: str = "huber",
     ) -> None:
         _check(gamma, learn_start, learn_every, target_every, target_blend, max_gradient_norm)
-        self.network, self.target, self.optimizer = network, target, optimizer
+        if average_updates < 0:
+            raise ValueError(f"average_updates must not be negative, but is {average_updates}")
+        self.network, self.target, self.optimizer = network, network.copy(), optimizer
+        self.policy = network.copy() if average_updates else network
         self.memory, self.exploration = memory, exploration
         self.gamma, self.cost = gamma, make_cost(cost)
         self.learn_start, self.learn_every = learn_start, learn_every
         self.target_every, self.target_blend = target_every, target_blend
-        self.max_gradient_norm = max_gradient_norm
-        self.target.follow(self.network, blend=1.0)
+        self.average_updates, self.max_gradient_norm = average_updates, max_gradient_norm
         self._n_step = [NStep(memory.add, n_step, gamma) for _ in range(lanes)]
         self._loss = self._gradient_norm = math.nan
         batch, actions = memory.batch_size, network.sizes[-1]
@@ -84,22 +90,19 @@ class DQN(Agent):
 
     @classmethod
     def assemble(cls, parts: Parts, lanes: int, **settings: Any) -> DQN:
-        sizes = parts.spaces.observation_size, parts.spaces.actions
-        network, target = parts.network(*sizes), parts.network(*sizes)
+        network = parts.network(parts.spaces.observation_size, parts.spaces.actions)
         optimizer = parts.optimizer(network)
-        return cls(
-            network, target, optimizer, parts.memory(), parts.exploration(), lanes, **settings
-        )
+        return cls(network, optimizer, parts.memory(), parts.exploration(), lanes, **settings)
 
     @property
     def learns_after(self) -> int:
         return self.learn_start
 
     def values(self, observations: Array) -> Array:
-        return self.network.forward(observations)
+        return self.policy.forward(observations)
 
     def explore(self, observations: Array) -> IntArray:
-        return self.exploration.choose(self.values(observations), self.steps)
+        return self.exploration.choose(self.network.forward(observations), self.steps)
 
     def observe(self, transitions: Transitions) -> None:
         t = transitions
@@ -130,6 +133,10 @@ class DQN(Agent):
         self.updates += 1
         if self.updates % self.target_every == 0:
             self.target.follow(self.network, self.target_blend)
+        if self.average_updates and self.updates % _AVERAGE_EVERY == 0:
+            # A plain mean at first, so that the first parameters do not linger.
+            window = min(self.average_updates, self.updates) / _AVERAGE_EVERY
+            self.policy.follow(self.network, blend=1.0 / max(window, 1.0))
 
     def next_values(self, batch: Batch) -> Array:
         """max_a' Q_target(s', a') [B]: the value of what follows. Double DQN differs here."""
@@ -160,15 +167,17 @@ class DQN(Agent):
         }
 
     def policy_state(self) -> State:
-        return {"network": self.network.state()}
+        return {"network": self.policy.state()}
 
     def restore_policy(self, state: State) -> None:
-        self.network.restore(state["network"])
+        for network in (self.network, self.target, self.policy):
+            network.restore(state["network"])
 
     def state(self) -> State:
         return {
             "network": self.network.state(),
             "target": self.target.state(),
+            "policy": self.policy.state(),
             "optimizer": self.optimizer.state(),
             "memory": self.memory.state(),
             "exploration": self.exploration.state(),
@@ -178,7 +187,7 @@ class DQN(Agent):
         }
 
     def restore(self, state: State) -> None:
-        for name in ("network", "target", "optimizer", "memory", "exploration"):
+        for name in ("network", "target", "policy", "optimizer", "memory", "exploration"):
             getattr(self, name).restore(state[name])
         for lane, each in enumerate(self._n_step):
             each.restore(state["n_step"][str(lane)])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rl.analysis.statistics import running_mean
-from rl.experiment.run_folder import SessionFolder, read_table
+from rl.run_folder import SessionFolder, read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

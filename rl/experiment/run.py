@@ -12,9 +12,9 @@ from rl.environments import evaluation_seeds, make_env
 from rl.errors import UserError
 from rl.experiment.build import build
 from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation, Evaluator
-from rl.experiment.run_folder import RunFolder
 from rl.experiment.specification import Specification, read_specifications
 from rl.problems import Problem, find_problem
+from rl.run_folder import RunFolder
 
 
 class Run:

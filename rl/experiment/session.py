@@ -17,7 +17,7 @@ from rl.environments import Environments, Episode, TrainingSeeds, evaluation_see
 from rl.errors import Diverged
 from rl.experiment.build import Experiment
 from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation, Evaluator
-from rl.experiment.run_folder import (
+from rl.run_folder import (
     EPISODE_COLUMNS,
     EVALUATION_COLUMNS,
     UPDATE_COLUMNS,

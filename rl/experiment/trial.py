@@ -14,9 +14,9 @@ from typing import Any
 from rl.errors import UserError
 from rl.experiment.build import Experiment, build
 from rl.experiment.run import Run
-from rl.experiment.run_folder import RunFolder, default_path
 from rl.experiment.session import Session, Watcher
 from rl.experiment.specification import Specification, load_specification
+from rl.run_folder import RunFolder, default_path
 
 
 def train(

@@ -17,7 +17,7 @@ import yaml
 from PIL import Image
 
 from nn import checkpoint
-from rl.experiment.run_folder import read_table
+from rl.run_folder import read_table
 from tests.rl.conftest import Command
 
 VERBS = ("run", "list", "evaluate", "watch")

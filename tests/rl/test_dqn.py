@@ -29,11 +29,11 @@ def make_agent(
     **settings: Any,
 ) -> DQN:
     """An agent with plain gradient descent, its networks linear unless `sizes` says otherwise."""
-    network, target = (NeuralNet(sizes, seed=seed) for seed in (1, 2))
+    network = NeuralNet(sizes, seed=1)
     optimizer = SGD(network.parameters, network.gradients, learning_rate=learning_rate)
     memory = Replay(sizes[0], np.random.default_rng(3), capacity=capacity, batch_size=batch_size)
     explorer = EpsilonGreedy(np.random.default_rng(4), start=1.0, end=1.0)
-    return kind(network, target, optimizer, memory, explorer, lanes, **settings)
+    return kind(network, optimizer, memory, explorer, lanes, **settings)
 
 
 def with_values(agent: DQN, online: list[float], target: list[float]) -> DQN:
@@ -160,6 +160,29 @@ def test_a_time_limit_is_bootstrapped_through(n_step: int) -> None:
     assert mistaken < 5.0
 
 
+def test_the_greedy_policy_can_be_an_average_that_learning_does_not_see() -> None:
+    def learner(average_updates: int) -> DQN:
+        return make_agent(
+            sizes=(4, 2), learn_start=0, learn_every=1, average_updates=average_updates
+        )
+
+    agent, plain = learner(1000), learner(0)
+    parameters: list[Array] = []
+    for each in (agent, plain):
+        environments = Environments(lambda: make_env("Chain-v0"), 1, itertools.count())
+        environments.reset()
+        for _ in range(45):
+            each.observe(environments.step(each.explore(environments.observations)))
+            each.learn()
+            if each is agent and agent.updates % 10 == 0:
+                parameters.append(agent.network.parameters.copy())
+    np.testing.assert_array_equal(agent.network.parameters, plain.network.parameters)
+    np.testing.assert_allclose(agent.policy.parameters, np.mean(parameters, axis=0), rtol=1e-5)
+    state = np.eye(4, dtype=np.float32)
+    assert not np.allclose(agent.values(state), agent.network.forward(state), atol=1e-4)
+    np.testing.assert_array_equal(plain.values(state), plain.network.forward(state))
+
+
 def test_a_restored_agent_goes_on_to_the_bit() -> None:
     def learner() -> DQN:
         return make_agent(sizes=(4, 8, 2), n_step=3, learn_start=10, learn_every=2, batch_size=8)
@@ -206,6 +229,7 @@ def test_act_takes_one_observation_or_many() -> None:
         ("target_every", 0),
         ("target_blend", 0.0),
         ("target_blend", 1.5),
+        ("average_updates", -1),
         ("max_gradient_norm", 0.0),
         ("cost", "hubr"),
     ],

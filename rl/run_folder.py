@@ -228,7 +228,7 @@ def _version(package: str) -> str | None:
 
 def _git_commit() -> str | None:
     """The commit of this project's checkout, or None where it is installed without one."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return None
     try:
