@@ -25,10 +25,7 @@ class Scratch(NamedTuple):
 
 
 class Activation:
-    """a = f(z), elementwise or along the features.
-
-    `gain` is the standard deviation factor by which an initializer makes up for what f removes.
-    """
+    """a = f(z), elementwise or along the features."""
 
     def forward(self, z: Array, scratch: Scratch) -> None:
         """Replaces z [n, B] by f(z)."""
@@ -126,16 +123,20 @@ class Softmax(Activation):
     """
 
     def forward(self, z: Array, scratch: Scratch) -> None:
+        # The row is spread out before it is used: broadcasting would take a hidden buffer.
         np.max(z, axis=0, out=scratch.row)
-        np.subtract(z, scratch.row, out=z)
+        np.copyto(scratch.values, scratch.row)
+        np.subtract(z, scratch.values, out=z)
         np.exp(z, out=z)
         np.sum(z, axis=0, out=scratch.row)
-        np.divide(z, scratch.row, out=z)
+        np.copyto(scratch.values, scratch.row)
+        np.divide(z, scratch.values, out=z)
 
     def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
         np.multiply(a, gradient, out=scratch.values)
         np.sum(scratch.values, axis=0, out=scratch.row)
-        np.subtract(gradient, scratch.row, out=gradient)
+        np.copyto(scratch.values, scratch.row)
+        np.subtract(gradient, scratch.values, out=gradient)
         np.multiply(gradient, a, out=gradient)
 
 

@@ -1,10 +1,10 @@
 """Nested states in one file: arrays and a JSON header in an .npz, sealed, without pickle.
 
 A state is a dictionary of arrays, numbers, strings, lists, None and further dictionaries. Arrays
-go into the archive under their path ("agent/network/parameters"); everything else goes into the
-header. The archive's comment, its last bytes, is the SHA-256 of all bytes before it: it is checked
-before anything is parsed, so that damage of any kind has one answer. The file is written beside
-its place and renamed, so that its name always holds a whole checkpoint.
+go into the archive under their path ("state/policy/network/parameters"), everything else goes into
+the header. The archive's comment, its last bytes, is the SHA-256 of all bytes before it: it is
+checked before anything is parsed, so that damage of any kind has one answer. The file is written
+beside its place and renamed, so that its name always holds a whole checkpoint.
 """
 
 from __future__ import annotations
@@ -39,15 +39,14 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
         OSError: the folder cannot be written; what was at `path` before is still there.
     """
     arrays: dict[str, Array] = {}
-    tree = _split(state, "", arrays)
+    tree = _split(state, "state", arrays)
     header = json.dumps({"format": FORMAT, "state": tree}).encode()
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(beside, "w+b") as file:
-            np.savez(
-                file, allow_pickle=False, **{_HEADER: np.frombuffer(header, np.uint8)}, **arrays
-            )
+            members: dict[str, Any] = {_HEADER: np.frombuffer(header, np.uint8), **arrays}
+            np.savez(file, **members)
             _seal(file)
             file.flush()
             os.fsync(file.fileno())
@@ -74,7 +73,7 @@ def load(path: str | os.PathLike[str]) -> State:
             raise CheckpointError(
                 f"{path}: has format {header['format']!r}; this version reads {FORMAT}"
             )
-        state: State = _join(header["state"], "", arrays)
+        state: State = _join(header["state"], "state", arrays)
     except CheckpointError:
         raise
     except FileNotFoundError:
@@ -134,8 +133,9 @@ def _split(value: Any, path: str, arrays: dict[str, Array]) -> Any:
 
 
 def _key(key: Any, path: str) -> str:
-    if not isinstance(key, str) or "/" in key:
-        raise TypeError(f"{path}: the key {key!r} is no string, or has a slash in it")
+    # An archive takes "x.npy" for x, and a slash would make two paths of one.
+    if not isinstance(key, str) or "/" in key or key.endswith(".npy"):
+        raise TypeError(f"{path}: the key {key!r} is no string, has a slash, or ends in .npy")
     return key
 
 

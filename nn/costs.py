@@ -1,7 +1,7 @@
 """Cost functions: the value, and the gradient with respect to the prediction.
 
 Both are averaged over the examples, which are the first axis: [B] or [B, n]. `gradient` writes
-into the caller's array and allocates nothing.
+into the caller's array, and allocates nothing where that is laid out in memory as the prediction.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Quadratic(Cost):
 
     def value(self, prediction: Array, target: Array) -> float:
         error = prediction - target
-        return float(0.5 * np.vdot(error, error) / len(prediction))
+        return 0.5 * _dot(error, error) / len(prediction)
 
     def gradient(self, prediction: Array, target: Array, out: Array) -> float:
         np.subtract(prediction, target, out=out)
-        cost = 0.5 * float(np.vdot(out, out)) / len(prediction)
+        cost = 0.5 * _dot(out, out) / len(prediction)
         np.multiply(out, 1.0 / len(prediction), out=out)
         return cost
 
@@ -52,21 +52,30 @@ class Huber(Cost):
         if not delta > 0:
             raise ValueError(f"delta must be greater than 0, not {delta}")
         self.delta = delta
-        self._error = np.empty(0)  # kept for the next gradient of the same shape
+        self._error = np.empty(0)  # kept for the next gradient of the same shape and layout
 
     def value(self, prediction: Array, target: Array) -> float:
         return self.gradient(prediction, target, np.empty_like(prediction))
 
     def gradient(self, prediction: Array, target: Array, out: Array) -> float:
-        if self._error.shape != out.shape or self._error.dtype != out.dtype:
+        alike = (self._error.shape, self._error.strides) == (out.shape, out.strides)
+        if not alike or self._error.dtype != out.dtype:
             self._error = np.empty_like(out)
         error = self._error
         np.subtract(prediction, target, out=error)
         np.clip(error, -self.delta, self.delta, out=out)
         # With c = clip(e), both branches are c (e - c / 2).
-        cost = (float(np.vdot(out, error)) - 0.5 * float(np.vdot(out, out))) / len(prediction)
+        cost = (_dot(out, error) - 0.5 * _dot(out, out)) / len(prediction)
         np.multiply(out, 1.0 / len(prediction), out=out)
         return cost
+
+
+def _dot(one: Array, other: Array) -> float:
+    """The sum of the products of two arrays laid out alike, in the order they lie in memory.
+
+    `np.vdot` would first copy what does not lie row by row, such as a network's outputs.
+    """
+    return float(np.dot(one.ravel("K"), other.ravel("K")))
 
 
 COSTS: dict[str, type[Cost]] = {"quadratic": Quadratic, "huber": Huber}

@@ -89,9 +89,16 @@ class NeuralNet:
         """Backpropagates dC/doutput [B, n_out] through the latest `forward`.
 
         Overwrites `gradients` with dC/dparameters and returns them.
+
+        Raises:
+            ValueError: the gradient has not the shape of the output.
         """
-        assert self._latest is not None, "backward needs a forward before it"
-        np.copyto(self._latest.output_gradient, gradient)
+        if gradient.shape != self.output_gradient.shape:
+            raise ValueError(
+                f"the gradient must have the output's shape, {list(self.output_gradient.shape)}, "
+                f"not {list(gradient.shape)}"
+            )
+        np.copyto(self.output_gradient, gradient)
         return self.backpropagate()
 
     def backpropagate(self) -> Array:

@@ -16,6 +16,7 @@ from rl.environments import Environments, make_env
 from rl.errors import Diverged
 from rl.exploration import EpsilonGreedy
 from rl.memory import Replay
+from tests.nn.test_allocation import measure
 from tests.rl.worlds import Chain
 
 
@@ -210,6 +211,20 @@ def test_a_loss_that_is_not_finite_stops_before_the_parameters_are_touched() -> 
     with np.errstate(invalid="ignore"), pytest.raises(Diverged, match="loss"):
         agent.learn()
     np.testing.assert_array_equal(agent.network.parameters, before)
+
+
+@pytest.mark.parametrize("kind", [DQN, DoubleDQN])
+def test_a_thousand_updates_allocate_no_array_of_batch_or_parameter_size(kind: type[DQN]) -> None:
+    agent = make_agent(kind, (4, 64, 2), batch_size=2048, learn_start=0, average_updates=100)
+    play(agent, lambda: make_env("Chain-v0"), 2)
+
+    def update() -> None:
+        agent.steps += agent.learn_every
+        agent.learn()
+
+    retained, peak = measure(update, 1000)
+    assert retained < 1024
+    assert peak < agent.network.parameters.nbytes < 4 * agent.memory.batch_size
 
 
 def test_act_takes_one_observation_or_many() -> None:

@@ -1,0 +1,167 @@
+"""Backpropagation against central differences: every activation with every cost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nn
+from nn.activations import LeakyReLU, Scratch, Tanh
+from nn.costs import Cost
+from nn.gradient_check import gradient_error, numerical_gradient, relative_error
+from nn.typing import Array
+
+INPUTS, UNITS, OUTPUTS = 4, 5, 3
+MARGIN = 1e-4  # from a kink, in units of a pre-activation or of an error; steps are 1e-6
+
+Part = str | nn.Activation
+
+
+class Problem:
+    """A random network with random examples, in float64."""
+
+    def __init__(
+        self, hidden: Part, output: Part, cost: Cost, depth: int, batch: int, seed: int
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        sizes = (INPUTS, *[UNITS] * depth, OUTPUTS)
+        self.net = nn.NeuralNet(sizes, hidden, output, dtype=np.float64)
+        self.net.parameters[:] = rng.normal(0.0, 0.8, self.net.parameters.size)  # biases too
+        self.cost = cost
+        self.x = rng.normal(0.0, 1.0, (batch, INPUTS))
+        self.y = rng.normal(0.0, 2.0, (batch, OUTPUTS))
+
+    def error(self) -> float:
+        return gradient_error(self.net, self.cost, self.x, self.y)
+
+    def shows_something(self) -> bool:
+        """No kink within reach, errors on both sides of delta, and all gradients alive."""
+        errors = np.abs(self.net.forward(self.x) - self.y)
+        delta = getattr(self.cost, "delta", 1.0)
+        return bool(
+            self._nearest_to_zero() > MARGIN
+            and np.abs(errors - delta).min() > MARGIN
+            and errors.min() < delta < errors.max()
+            and min(self.gradient_norms()) > 1e-3
+            and np.linalg.norm(self.net.gradients) > 0.05
+        )
+
+    def gradient_norms(self) -> list[float]:
+        """Of each layer."""
+        prediction = self.net.forward(self.x).copy()
+        out = np.empty_like(prediction)
+        self.cost.gradient(prediction, self.y, out)
+        self.net.backward(out)
+        return [float(np.linalg.norm(layer.gradients)) for layer in self.net.layers]
+
+    def _nearest_to_zero(self) -> float:
+        """The smallest magnitude of any pre-activation."""
+        nearest, a = np.inf, self.x.T
+        for layer in self.net.layers:
+            a = layer.weights.T @ a + layer.biases[:, None]
+            nearest = min(nearest, np.abs(a).min())
+            layer.activation.forward(a, Scratch(np.empty_like(a), np.empty_like(a[0])))
+        return float(nearest)
+
+
+def make_problem(hidden: Part, output: Part, cost: Cost, depth: int, batch: int) -> Problem:
+    """The first seed that shows something: a check of zero against zero would pass as well."""
+    for seed in range(1000):
+        problem = Problem(hidden, output, cost, depth, batch, seed)
+        if problem.shows_something():
+            return problem
+    raise AssertionError("no seed has living gradients away from all kinks")
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("depth", [0, 1, 3])
+@pytest.mark.parametrize("cost", nn.COSTS)
+@pytest.mark.parametrize("output", nn.ACTIVATIONS)
+@pytest.mark.parametrize("hidden", nn.ACTIVATIONS)
+def test_backpropagation_agrees_with_central_differences(
+    hidden: str, output: str, cost: str, depth: int, batch: int
+) -> None:
+    problem = make_problem(hidden, output, nn.make_cost(cost), depth, batch)
+    assert problem.error() < 1e-6
+    assert np.linalg.norm(problem.net.gradients) > 0.05
+    assert min(problem.gradient_norms()) > 1e-3
+
+
+@pytest.mark.parametrize("delta", [0.5, 2.0])
+@pytest.mark.parametrize("slope", [0.02, 0.6])
+def test_other_settings_agree_with_central_differences(delta: float, slope: float) -> None:
+    problem = make_problem(LeakyReLU(slope), "identity", nn.Huber(delta), depth=2, batch=7)
+    assert problem.error() < 1e-6
+
+
+class Spoiled(nn.Activation):
+    """An activation whose slope is half as large again as it should be."""
+
+    def __init__(self, name: str) -> None:
+        self._true = nn.make_activation(name)
+
+    def forward(self, z: Array, scratch: Scratch) -> None:
+        self._true.forward(z, scratch)
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        self._true.backward(a, gradient, scratch)
+        np.multiply(gradient, 1.5, out=gradient)
+
+
+class TanhWithoutItsSquare(Tanh):
+    """1 - f for 1 - f^2: a slip of the pen."""
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        np.multiply(gradient, 1.0 - a, out=gradient)
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("name", nn.ACTIVATIONS)
+def test_a_wrong_slope_is_found_in_any_place(name: str, batch: int) -> None:
+    """The negative control of the check above."""
+    hidden = make_problem(Spoiled(name), "identity", nn.Huber(), depth=1, batch=batch)
+    assert hidden.error() > 1e-3
+    output = make_problem("tanh", Spoiled(name), nn.Huber(), depth=1, batch=batch)
+    assert output.error() > 1e-3
+
+
+def test_a_wrong_formula_is_found() -> None:
+    wrong = TanhWithoutItsSquare()
+    assert make_problem(wrong, "identity", nn.Quadratic(), depth=3, batch=7).error() > 1e-3
+    assert make_problem("tanh", wrong, nn.Quadratic(), depth=1, batch=7).error() > 1e-3
+
+
+class HuberThatDoesNotClip(nn.Huber):
+    """Right below delta, wrong above it."""
+
+    def gradient(self, prediction: Array, target: Array, out: Array) -> float:
+        value = super().gradient(prediction, target, out)
+        np.multiply(prediction - target, 1.0 / len(prediction), out=out)
+        return value
+
+
+def test_a_cost_that_is_wrong_on_one_side_of_delta_is_found() -> None:
+    problem = make_problem("tanh", "identity", HuberThatDoesNotClip(), depth=1, batch=1)
+    assert problem.error() > 1e-3
+
+
+def test_central_differences_by_hand() -> None:
+    """f = p0^2 p1 + 4 p2 at (3, 5, 7): 2 p0 p1 = 30, p0^2 = 9, 4."""
+    p = np.array([3.0, 5.0, 7.0])
+    gradient = numerical_gradient(lambda: float(p[0] ** 2 * p[1] + 4 * p[2]), p)
+    np.testing.assert_allclose(gradient, [30.0, 9.0, 4.0], rtol=1e-8)
+    assert p.tolist() == [3.0, 5.0, 7.0]
+
+
+def test_relative_error_by_hand() -> None:
+    assert relative_error(np.array([3.0, 4.0]), np.array([3.0, 4.0])) == 0.0
+    assert relative_error(np.array([3.0, 4.0]), np.zeros(2)) == 1.0
+    assert relative_error(np.zeros(2), np.zeros(2)) == 0.0
+    # |(0, 2)| / (|(0, 3)| + |(0, 1)|)
+    assert relative_error(np.array([0.0, 3.0]), np.array([0.0, 1.0])) == 0.5
+
+
+def test_a_float32_network_is_refused() -> None:
+    net = nn.NeuralNet((2, 1), seed=0)
+    with pytest.raises(ValueError, match="float64"):
+        gradient_error(net, nn.Quadratic(), np.ones((1, 2)), np.ones((1, 1)))
