@@ -156,8 +156,7 @@ class Environments:
             if self.active[lane] and self._step_lane(lane, action):
                 ended.append(lane)
         np.copyto(self.observations, latest.next_observations)
-        if not all(map(math.isfinite, latest.next_observations.ravel().tolist())):
-            raise Diverged(f"environment {self.id}", f"observation {latest.next_observations}")
+        self._check_observations()
         for lane in ended:
             self._end(lane)
         return latest
@@ -199,6 +198,11 @@ class Environments:
         self._episode_seeds[lane], self._totals[lane] = seed, 0.0
         self._episode_actions[lane] = []
         self.observations[lane], _ = self._envs[lane].reset(seed=seed)
+        self._check_observations()
+
+    def _check_observations(self) -> None:
+        if not all(map(math.isfinite, self.observations.ravel().tolist())):
+            raise Diverged(f"environment {self.id}", f"observation {self.observations}")
 
     def state(self) -> State:
         """What `restore` needs: each lane's seed and the actions taken since."""

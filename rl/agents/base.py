@@ -87,7 +87,11 @@ class Agent:
         raise NotImplementedError
 
     def policy_state(self) -> State:
-        """What a greedy agent needs; `restore_policy` takes it."""
+        """What a greedy agent needs; `restore_policy` takes it.
+
+        Raises:
+            Diverged: a parameter is not finite.
+        """
         raise NotImplementedError
 
     def restore_policy(self, state: State) -> None:

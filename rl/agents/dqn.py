@@ -26,7 +26,7 @@ class DQN(Agent):
     for a minibatch (Mnih et al. 2015, algorithm 1):
 
         y = r + gamma max_a' Q_target(s', a')
-        descend along the gradient of Huber(Q(s, a) - y)
+        descend along the gradient of cost(Q(s, a) - y)
         let the target network follow.
 
     Args:
@@ -67,9 +67,8 @@ class DQN(Agent):
         max_gradient_norm: float = 10.0,
         cost: str = "huber",
     ) -> None:
-        _check(gamma, learn_start, learn_every, target_every, target_blend, max_gradient_norm)
-        if average_updates < 0:
-            raise ValueError(f"average_updates must not be negative, but is {average_updates}")
+        _check_settings(gamma, target_blend, max_gradient_norm)
+        _check_counts(learn_start, average_updates, learn_every, target_every)
         self.network, self.target, self.optimizer = network, network.copy(), optimizer
         self.policy = network.copy() if average_updates else network
         self.memory, self.exploration = memory, exploration
@@ -167,6 +166,8 @@ class DQN(Agent):
         }
 
     def policy_state(self) -> State:
+        if not np.isfinite(self.policy.parameters).all():
+            raise Diverged("weights", f"not finite after update {self.updates}")
         return {"network": self.policy.state()}
 
     def restore_policy(self, state: State) -> None:
@@ -194,22 +195,21 @@ class DQN(Agent):
         self.steps, self.updates = int(state["steps"]), int(state["updates"])
 
 
-def _check(
-    gamma: float,
-    learn_start: int,
-    learn_every: int,
-    target_every: int,
-    target_blend: float,
-    max_gradient_norm: float,
-) -> None:
+def _check_settings(gamma: float, target_blend: float, max_gradient_norm: float) -> None:
     if not 0 <= gamma <= 1:
         raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
-    for name, value in (("learn_every", learn_every), ("target_every", target_every)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}")
-    if learn_start < 0:
-        raise ValueError(f"learn_start must not be negative, but is {learn_start}")
     if not 0 < target_blend <= 1:
         raise ValueError(f"target_blend must lie in (0, 1], not {target_blend}")
     if not max_gradient_norm > 0:
         raise ValueError(f"max_gradient_norm must be greater than 0, not {max_gradient_norm}")
+
+
+def _check_counts(
+    learn_start: int, average_updates: int, learn_every: int, target_every: int
+) -> None:
+    for name, value in (("learn_start", learn_start), ("average_updates", average_updates)):
+        if value < 0:
+            raise ValueError(f"{name} must not be negative, but is {value}")
+    for name, value in (("learn_every", learn_every), ("target_every", target_every)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")

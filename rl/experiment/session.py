@@ -100,6 +100,7 @@ class Session:
             started = time.perf_counter()
             try:
                 self._learn(started)
+                self._save("last")
             except Diverged as error:
                 self._status = "diverged"
                 raise Diverged(f"step {self.agent.steps}: {error.component}", error.found) from None
@@ -107,7 +108,6 @@ class Session:
                 self.progress.seconds = time.perf_counter() - started
                 self.environments.close()
                 self.evaluator.close()
-        self._save("last")
 
     def outcome(self) -> dict[str, Any]:
         """How the session ended.

@@ -227,6 +227,13 @@ def test_a_thousand_updates_allocate_no_array_of_batch_or_parameter_size(kind: t
     assert peak < agent.network.parameters.nbytes < 4 * agent.memory.batch_size
 
 
+def test_weights_that_are_not_finite_are_never_saved() -> None:
+    agent = make_agent()
+    agent.network.parameters[1] = np.nan
+    with pytest.raises(Diverged, match="weights"):
+        agent.policy_state()
+
+
 def test_act_takes_one_observation_or_many() -> None:
     agent = with_values(make_agent(), ONLINE, TARGET)
     assert agent.act(np.array([1.0])) == 1

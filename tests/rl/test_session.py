@@ -1,0 +1,190 @@
+"""The learning loop, and what it decides: when it evaluates, what it keeps, when it stops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rl
+from nn import checkpoint
+from rl.errors import Diverged
+from rl.experiment.build import build
+from rl.experiment.evaluation import Evaluation, Evaluator
+from rl.experiment.session import Progress, Session, Watcher
+from rl.experiment.specification import load_specification
+from rl.run_folder import RunFolder, read_table
+from tests.rl import worlds
+
+SHORT = ("train.steps=2000", "train.evaluate_every=1000", "train.evaluate_episodes=2")
+
+
+def make_session(
+    tmp_path: Path, *settings: str, watcher: Watcher | None = None, name: str = "cartpole_dqn"
+) -> Session:
+    experiment = build(load_specification(name, overrides=[*SHORT, *settings]), seed=0)
+    folder = RunFolder.create(tmp_path / "run", name, experiment.specification.values, [], 0)
+    return Session(experiment, folder.session(), watcher)
+
+
+class Recorder(Watcher):
+    """Notes what it is told, and does something after each evaluation."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.then: Any = lambda: None
+
+    def evaluated(self, progress: Progress, agent: Any) -> None:
+        self.steps.append(progress.step)
+        self.then()
+
+
+def test_it_evaluates_when_it_is_told_to(tmp_path: Path) -> None:
+    recorder = Recorder()
+    session = make_session(tmp_path, "train.evaluate_every=700", watcher=recorder)
+    session.run()
+    assert recorder.steps == [700, 1400, 2000]
+    assert read_table(session.folder.evaluations)["step"] == [700, 1400, 2000]
+    assert session.outcome()["status"] == "finished"
+
+
+def test_evaluating_does_not_change_what_is_learned(tmp_path: Path) -> None:
+    parameters = []
+    for number, every in enumerate((300, 2000)):
+        session = make_session(tmp_path / str(number), f"train.evaluate_every={every}")
+        session.run()
+        parameters.append(session.agent.policy_state()["network"]["parameters"])
+    np.testing.assert_array_equal(*parameters)
+
+
+def test_several_lanes_learn_as_many_steps(tmp_path: Path) -> None:
+    session = make_session(tmp_path, "train.lanes=4")
+    session.run()
+    assert session.agent.steps == 2000
+    assert session.agent.updates == (2000 - 1000) // 2
+    episodes = read_table(session.folder.episodes)
+    assert sum(episodes["length"]) <= 2000
+    assert len(set(episodes["seed"])) == len(episodes["seed"])
+
+
+def scripted(session: Session, monkeypatch: pytest.MonkeyPatch, returns: list[list[float]]) -> None:
+    """Lets the evaluations give these returns, one list after the other."""
+    results = iter(returns)
+
+    def judge(*_: Any) -> Evaluation:
+        values = next(results)
+        return Evaluation(values, [10] * len(values))
+
+    monkeypatch.setattr(session.evaluator, "judge", judge)
+
+
+def test_the_best_checkpoint_is_the_one_with_the_best_lower_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make_session(tmp_path, "train.evaluate_every=500")
+    # Means 100, 110, 105, 90; the second is a guess from scattered episodes.
+    scripted(session, monkeypatch, [[99.0, 101.0], [10.0, 210.0], [104.0, 106.0], [90.0, 90.0]])
+    session.run()
+    assert read_table(session.folder.evaluations)["best"] == [1, 0, 1, 0]
+    assert session.outcome()["best_step"] == 1500
+    assert checkpoint.load(session.folder.checkpoint("best"))["step"] == 1500
+    assert checkpoint.load(session.folder.checkpoint("last"))["step"] == 2000
+
+
+@pytest.mark.parametrize(
+    ("returns", "stops"),
+    [
+        ([500.0] * 100, True),
+        ([500.0] * 20, False),  # too few to say
+        ([476.0] * 99 + [470.0], True),
+        ([500.0, 452.0] * 50, False),  # a mean of 476, but only just
+        ([474.0] * 100, False),
+    ],
+)
+def test_it_stops_when_100_episodes_show_beyond_doubt_that_it_is_solved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returns: list[float], stops: bool
+) -> None:
+    session = make_session(tmp_path)
+    scripted(session, monkeypatch, [returns, returns])
+    session.run()
+    assert session.progress.step == (1000 if stops else 2000)
+    assert session.outcome()["status"] == ("solved" if stops else "finished")
+
+
+def test_it_goes_on_when_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = make_session(tmp_path, "train.stop_when_solved=false")
+    scripted(session, monkeypatch, [[500.0] * 100] * 2)
+    session.run()
+    assert session.progress.step == 2000
+
+
+def test_an_interrupt_ends_it_after_the_step(tmp_path: Path) -> None:
+    recorder = Recorder()
+    session = make_session(tmp_path, watcher=recorder)
+    recorder.then = session.interrupt
+    session.run()
+    assert session.progress.step == 1000
+    assert session.outcome()["status"] == "interrupted"
+    assert checkpoint.load(session.folder.checkpoint("last"))["step"] == 1000
+
+
+def test_a_limit_of_its_own_cuts_training_episodes_alone(tmp_path: Path) -> None:
+    session = make_session(tmp_path, "train.max_episode_steps=15")
+    session.run()
+    episodes = read_table(session.folder.episodes)
+    assert max(episodes["length"]) == 15
+    assert 0 in episodes["terminated"]
+    assert max(read_table(session.folder.evaluations)["mean_length"]) > 15
+
+
+def test_a_broken_environment_is_named_with_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make_session(tmp_path, "problem=Broken-v0")
+    inner = session.environments._envs[0].unwrapped
+    assert isinstance(inner, worlds.Broken)
+    inner.after, inner.observation = 1500, np.nan
+    with pytest.raises(Diverged, match="step 1499: environment Broken-v0: observation"):
+        session.run()
+    assert session.outcome()["status"] == "diverged"
+    assert checkpoint.load(session.folder.checkpoint("last"))["step"] == 1000
+
+
+class AlwaysLeft:
+    """A policy that always does the same."""
+
+    def act(self, observations: Any) -> Any:
+        return np.zeros(len(observations), np.int64)
+
+
+@pytest.mark.parametrize(("threshold", "episodes"), [(None, 5), (1e9, 5), (0.0, 100)])
+def test_an_evaluation_is_extended_for_as_long_as_it_looks_solved(
+    threshold: float | None, episodes: int
+) -> None:
+    evaluator = Evaluator(lambda: rl.make_env("CartPole-v1"))
+    result = evaluator.judge(AlwaysLeft(), range(1000, 1100), 5, threshold)
+    assert result.episodes == episodes
+    assert result.lengths == result.returns
+
+
+def test_episodes_come_in_the_order_of_their_seeds_whatever_the_lanes() -> None:
+    seeds = range(50, 73)
+    one, many = (
+        Evaluator(lambda: rl.make_env("CartPole-v1"), lanes).play(AlwaysLeft(), seeds)
+        for lanes in (1, 10)
+    )
+    assert one == many
+    assert len(set(one.returns)) > 1
+
+
+def test_the_python_interface(tmp_path: Path) -> None:
+    run = rl.train("cartpole_dqn", seed=3, overrides=SHORT, output=tmp_path / "run")
+    assert run.path == tmp_path / "run"
+    assert run.outcome["evaluation"]["episodes"] == 100
+    agent = rl.load(run.path)
+    observation, _ = rl.make_env("CartPole-v1").reset(seed=0)
+    assert agent.act(observation) in (0, 1)
+    assert run.evaluate(5).returns == run.evaluate(5).returns
+    assert run.evaluate(5).returns != run.evaluate(5, seed=1).returns
