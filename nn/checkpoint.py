@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from nn.typing import Array, State
 
@@ -66,7 +67,10 @@ def load(path: str | os.PathLike[str]) -> State:
             if not _is_sealed(file):
                 raise CheckpointError(f"{path}: is no checkpoint, or a damaged one")
             file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, NpzFile):
+                raise CheckpointError(f"{path}: holds a single array and is no checkpoint")
+            with archive:
                 arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
         if header["format"] != FORMAT:

@@ -20,6 +20,13 @@ RETAINED = 1024  # bytes: a few Python numbers
 WARM_UP = 100  # updates: workspaces come into being, and the interpreter's free list of 80 dicts
 
 
+# Nothing to do with the engine: a loop of older versions copies through 8,192 elements at a time.
+WITHOUT_BUFFERS = pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.3.0",
+    reason="reductions of NumPy before 2.3 hold a buffer of 8,192 elements",
+)
+
+
 def measure(update: Callable[[], object], updates: int) -> tuple[int, int]:
     """Bytes kept after `updates` further updates, and the most that was ever held above the start.
 
@@ -94,6 +101,7 @@ class Learner:
         self.online.backward(self.gradient)
 
 
+@WITHOUT_BUFFERS
 @pytest.mark.parametrize(("route", "updates"), [("in place", 1000), ("chosen", 200)])
 def test_steady_updates_allocate_nothing(route: str, updates: int) -> None:
     retained, peak = measure(Learner(route=route, units=64).update, updates)
@@ -101,6 +109,7 @@ def test_steady_updates_allocate_nothing(route: str, updates: int) -> None:
     assert peak < ONE_ARRAY
 
 
+@WITHOUT_BUFFERS
 @pytest.mark.parametrize(
     "parts",
     [

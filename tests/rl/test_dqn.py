@@ -16,7 +16,7 @@ from rl.environments import Environments, make_env
 from rl.errors import Diverged
 from rl.exploration import EpsilonGreedy
 from rl.memory import Replay
-from tests.nn.test_allocation import measure
+from tests.nn.test_allocation import WITHOUT_BUFFERS, measure
 from tests.rl.worlds import Chain
 
 
@@ -213,6 +213,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_parameters_are_touched() -> 
     np.testing.assert_array_equal(agent.network.parameters, before)
 
 
+@WITHOUT_BUFFERS
 @pytest.mark.parametrize("kind", [DQN, DoubleDQN])
 def test_a_thousand_updates_allocate_no_array_of_batch_or_parameter_size(kind: type[DQN]) -> None:
     agent = make_agent(kind, (4, 64, 2), batch_size=2048, learn_start=0, average_updates=100)
