@@ -14,12 +14,22 @@ from nn.checkpoint import CheckpointError
 from nn.costs import COSTS, Cost, Huber, Quadratic, make_cost
 from nn.initializers import INITIALIZERS, make_initializer
 from nn.network import NeuralNet
-from nn.optimizers import OPTIMIZERS, SGD, Adam, Optimizer, RMSProp, clip_norm, make_optimizer
+from nn.optimizers import (
+    OPTIMIZERS,
+    SGD,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Optimizer,
+    RMSProp,
+    clip_norm,
+    make_optimizer,
+)
 from nn.schedules import SCHEDULES, Schedule, make_schedule
 
 __all__ = [
     "ACTIVATIONS", "COSTS", "INITIALIZERS", "OPTIMIZERS", "SCHEDULES",
-    "Activation", "Adam", "CheckpointError", "Cost", "Huber", "NeuralNet", "Optimizer",
-    "Quadratic", "RMSProp", "SGD", "Schedule", "clip_norm", "make_activation", "make_cost",
-    "make_initializer", "make_optimizer", "make_schedule",
+    "Activation", "AdaGrad", "Adam", "AdamW", "CheckpointError", "Cost", "Huber", "NeuralNet",
+    "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule", "clip_norm", "make_activation",
+    "make_cost", "make_initializer", "make_optimizer", "make_schedule",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 Arrays are [n, B]: features x examples, the engine's inner orientation (see `layers`). Each
 derivative is written in terms of the function's own value, so that the pre-activation need not
-be kept.
+be kept; only SiLU, whose value does not tell its slope, leaves the slope behind for the way back.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ class Scratch(NamedTuple):
 
     values: Array  # [n, B]
     row: Array  # [B]
+    slope: Array  # [n, B]: lasts from forward to backward, for an activation that keeps its slope
 
 
 class Activation:
     """a = f(z), elementwise or along the features."""
+
+    keeps_slope = False  # whether `forward` leaves f'(z) in `scratch.slope`
 
     def forward(self, z: Array, scratch: Scratch) -> None:
         """Replaces z [n, B] by f(z)."""
@@ -116,6 +119,65 @@ class LeakyReLU(Activation):
         np.multiply(gradient, scratch.values, out=gradient)
 
 
+class ELU(Activation):
+    """f(z) = z where z > 0, else exp(z) - 1; f' = min(f, 0) + 1 (Clevert et al. 2016, alpha 1)."""
+
+    def forward(self, z: Array, scratch: Scratch) -> None:
+        np.minimum(z, 0.0, out=scratch.values)
+        np.expm1(scratch.values, out=scratch.values)
+        np.maximum(z, 0.0, out=z)
+        np.add(z, scratch.values, out=z)
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        slope = scratch.values
+        np.minimum(a, 0.0, out=slope)
+        np.add(slope, 1.0, out=slope)
+        np.multiply(gradient, slope, out=gradient)
+
+
+class Softplus(Activation):
+    """f(z) = ln(1 + exp(z)) = max(z, 0) + ln(1 + exp(-|z|)), which cannot overflow.
+
+    f' = 1 - exp(-f), the sigmoid (Dugas et al. 2001).
+    """
+
+    def forward(self, z: Array, scratch: Scratch) -> None:
+        tail = scratch.values
+        np.abs(z, out=tail)
+        np.negative(tail, out=tail)
+        np.exp(tail, out=tail)
+        np.log1p(tail, out=tail)
+        np.maximum(z, 0.0, out=z)
+        np.add(z, tail, out=z)
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        slope = scratch.values
+        np.negative(a, out=slope)
+        np.expm1(slope, out=slope)
+        np.negative(slope, out=slope)
+        np.multiply(gradient, slope, out=gradient)
+
+
+class SiLU(Activation):
+    """f(z) = z s(z), with s the sigmoid; f' = s + f (1 - s) (Elfwing et al. 2018)."""
+
+    keeps_slope = True
+
+    def forward(self, z: Array, scratch: Scratch) -> None:
+        sigmoid, slope = scratch.values, scratch.slope
+        np.multiply(z, 0.5, out=sigmoid)
+        np.tanh(sigmoid, out=sigmoid)
+        np.multiply(sigmoid, 0.5, out=sigmoid)
+        np.add(sigmoid, 0.5, out=sigmoid)
+        np.multiply(z, sigmoid, out=z)
+        np.subtract(1.0, sigmoid, out=slope)
+        np.multiply(slope, z, out=slope)
+        np.add(slope, sigmoid, out=slope)
+
+    def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
+        np.multiply(gradient, scratch.slope, out=gradient)
+
+
 class Softmax(Activation):
     """f(z)_i = exp(z_i) / sum_j exp(z_j), along the features, shifted by max(z) for safety.
 
@@ -146,6 +208,9 @@ ACTIVATIONS: dict[str, type[Activation]] = {
     "tanh": Tanh,
     "relu": ReLU,
     "leaky_relu": LeakyReLU,
+    "elu": ELU,
+    "softplus": Softplus,
+    "silu": SiLU,
     "softmax": Softmax,
 }
 

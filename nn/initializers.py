@@ -31,7 +31,37 @@ def lecun(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
     return rng.normal(0.0, np.sqrt(1.0 / fan_in), (fan_in, fan_out))
 
 
-INITIALIZERS: dict[str, Initializer] = {"glorot": glorot, "he": he, "lecun": lecun}
+def uniform(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """Uniform on +-1 / sqrt(fan_in) (Glorot and Bengio 2010, eq. 1, "the commonly used")."""
+    limit = np.sqrt(1.0 / fan_in)
+    return rng.uniform(-limit, limit, (fan_in, fan_out))
+
+
+def normal(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """Standard normal divided by fan_out, for shallow networks."""
+    return rng.standard_normal((fan_in, fan_out)) / fan_out
+
+
+def orthogonal(fan_in: int, fan_out: int, rng: np.random.Generator, gain: float = 1.0) -> Array:
+    """Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al. 2014).
+
+    From the QR decomposition of a normal matrix; fixing the signs of R's diagonal makes it uniform
+    over all such matrices (Mezzadri 2007). Another gain is `functools.partial(orthogonal, gain=2)`.
+    """
+    tall = rng.standard_normal((max(fan_in, fan_out), min(fan_in, fan_out)))
+    q, r = np.linalg.qr(tall)
+    q *= gain * np.sign(np.diagonal(r))
+    return q if fan_in >= fan_out else q.T
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    "glorot": glorot,
+    "he": he,
+    "lecun": lecun,
+    "uniform": uniform,
+    "normal": normal,
+    "orthogonal": orthogonal,
+}
 
 
 def make_initializer(part: str | Initializer) -> Initializer:

@@ -64,7 +64,9 @@ class DensePass:
         self.output = np.ones((layer.outputs + 1, batch), x.dtype)
         self.a = self.output[:-1]
         self.da = np.zeros((layer.outputs, batch), x.dtype)
-        self._scratch = Scratch(np.empty_like(self.a), np.empty(batch, x.dtype))
+        values = np.empty_like(self.a)
+        slope = np.empty_like(self.a) if layer.activation.keeps_slope else values
+        self._scratch = Scratch(values, np.empty(batch, x.dtype), slope)
         self._x, self._dx = x, dx
         self._activation = layer.activation
         # Views are made once: taking one costs as much as a small matrix product.

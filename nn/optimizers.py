@@ -71,10 +71,11 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Gradient descent with momentum (Sutskever et al. 2013): v <- mu v + g; p <- p - lr v.
+    """Gradient descent with momentum: v <- mu v + g; p <- p - lr v.
 
     Args:
         momentum: mu, in [0, 1); 0 is plain gradient descent.
+        nesterov: looks ahead along the velocity: p <- p - lr (g + mu v) (Sutskever et al. 2013).
     """
 
     def __init__(
@@ -84,9 +85,12 @@ class SGD(Optimizer):
         *,
         learning_rate: float = 1e-2,
         momentum: float = 0.0,
+        nesterov: bool = False,
     ) -> None:
         super().__init__(parameters, gradients, learning_rate=learning_rate)
-        self.momentum = _decay("momentum", momentum)
+        if nesterov and not momentum:
+            raise ValueError("nesterov needs a momentum greater than 0")
+        self.momentum, self.nesterov = _decay("momentum", momentum), nesterov
         self._velocity = self._moment("velocity") if momentum else None
 
     def _update(self) -> None:
@@ -95,8 +99,39 @@ class SGD(Optimizer):
             direction = self._velocity
             np.multiply(direction, self.momentum, out=direction)
             np.add(direction, self.gradients, out=direction)
+        if self.nesterov:
+            np.multiply(direction, self.momentum, out=self._scratch)
+            direction = np.add(self._scratch, self.gradients, out=self._scratch)
         np.multiply(direction, self.learning_rate, out=self._scratch)
         np.subtract(self.parameters, self._scratch, out=self.parameters)
+
+
+class AdaGrad(Optimizer):
+    """p <- p - lr g / (sqrt(sum of g^2) + epsilon) (Duchi et al. 2011).
+
+    Args:
+        epsilon: keeps the divisor from zero.
+    """
+
+    def __init__(
+        self,
+        parameters: Array,
+        gradients: Array,
+        *,
+        learning_rate: float = 1e-2,
+        epsilon: float = 1e-10,
+    ) -> None:
+        super().__init__(parameters, gradients, learning_rate=learning_rate)
+        self.epsilon = epsilon
+        self._square = self._moment("square")
+
+    def _update(self) -> None:
+        np.multiply(self.gradients, self.gradients, out=self._scratch)
+        np.add(self._square, self._scratch, out=self._square)
+        _descend(
+            self.parameters, self.gradients, self._square, self._scratch,
+            self.learning_rate, self.epsilon,
+        )  # fmt: skip
 
 
 class RMSProp(Optimizer):
@@ -167,6 +202,40 @@ class Adam(Optimizer):
         )  # fmt: skip
 
 
+class AdamW(Adam):
+    """Adam with weight decay that is not adapted: p <- (1 - lr decay) p first.
+
+    Loshchilov and Hutter (2019), algorithm 2. It decays every parameter, biases too.
+
+    Args:
+        weight_decay: the decay, in units of 1 / learning_rate.
+    """
+
+    def __init__(
+        self,
+        parameters: Array,
+        gradients: Array,
+        *,
+        learning_rate: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(
+            parameters, gradients,
+            learning_rate=learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon,
+        )  # fmt: skip
+        if not weight_decay >= 0:
+            raise ValueError(f"weight_decay must not be negative, but is {weight_decay}")
+        self.weight_decay = weight_decay
+
+    def _update(self) -> None:
+        kept = 1.0 - self.learning_rate * self.weight_decay
+        np.multiply(self.parameters, kept, out=self.parameters)
+        super()._update()
+
+
 def _add_square(square: Array, decay: float, gradients: Array, scratch: Array) -> None:
     """square <- decay square + g^2."""
     np.multiply(square, decay, out=square)
@@ -191,7 +260,13 @@ def _decay(name: str, value: float) -> float:
     return value
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"SGD": SGD, "RMSProp": RMSProp, "Adam": Adam}
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "SGD": SGD,
+    "AdaGrad": AdaGrad,
+    "RMSProp": RMSProp,
+    "Adam": Adam,
+    "AdamW": AdamW,
+}
 
 
 def make_optimizer(name: str, parameters: Array, gradients: Array, **settings: float) -> Optimizer:

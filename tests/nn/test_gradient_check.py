@@ -60,7 +60,8 @@ class Problem:
         for layer in self.net.layers:
             a = layer.weights.T @ a + layer.biases[:, None]
             nearest = min(nearest, np.abs(a).min())
-            layer.activation.forward(a, Scratch(np.empty_like(a), np.empty_like(a[0])))
+            scratch = Scratch(np.empty_like(a), np.empty_like(a[0]), np.empty_like(a))
+            layer.activation.forward(a, scratch)
         return float(nearest)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import nn
+from nn.initializers import orthogonal
 from nn.typing import Array
 
 FAN_IN, FAN_OUT = 400, 200  # unequal, so that a swapped fan shows
@@ -16,6 +17,9 @@ EXPECTED = {
     "glorot": (np.sqrt(2 / 600), np.sqrt(6 / 600), UNIFORM),
     "he": (np.sqrt(2 / 400), np.inf, NORMAL),
     "lecun": (np.sqrt(1 / 400), np.inf, NORMAL),
+    "uniform": (np.sqrt(1 / 400 / 3), np.sqrt(1 / 400), UNIFORM),
+    "normal": (1 / 200, np.inf, NORMAL),
+    "orthogonal": (np.sqrt(1 / 400), np.inf, NORMAL),  # of 400 rows, each column of length 1
 }
 
 
@@ -63,7 +67,8 @@ def test_each_layer_of_a_network_is_scaled_by_its_own_fans(name: str) -> None:
     net = nn.NeuralNet((FAN_IN, FAN_OUT, FAN_IN), initializer=name, seed=1)
     first, second = (weights.std() for weights in net.weights)
     assert first == pytest.approx(EXPECTED[name][0], rel=0.01)
-    ratio = 1.0 if name == "glorot" else np.sqrt(FAN_IN / FAN_OUT)
+    grows = np.sqrt(FAN_IN / FAN_OUT)
+    ratio = {"glorot": 1.0, "orthogonal": 1.0, "normal": 1 / grows**2}.get(name, grows)
     assert second / first == pytest.approx(ratio, rel=0.02)
 
 
@@ -93,3 +98,10 @@ def test_an_initializer_may_be_given_as_a_function() -> None:
     assert nn.make_initializer(counting) is counting
     net = nn.NeuralNet((2, 3), initializer=counting)
     np.testing.assert_array_equal(net.weights[0], [[0, 1, 2], [3, 4, 5]])
+
+
+@pytest.mark.parametrize(("fan_in", "fan_out"), [(7, 4), (4, 7), (5, 5)])
+def test_orthogonal_weights_are_orthonormal_times_the_gain(fan_in: int, fan_out: int) -> None:
+    weights = orthogonal(fan_in, fan_out, np.random.default_rng(0), gain=3.0)
+    product = weights.T @ weights if fan_in >= fan_out else weights @ weights.T
+    np.testing.assert_allclose(product, 9.0 * np.eye(min(fan_in, fan_out)), atol=1e-12)

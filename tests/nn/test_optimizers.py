@@ -18,12 +18,26 @@ SIZE = 50
 
 
 def textbook_sgd(
-    p: Array, gradients: Sequence[Array], learning_rate: float = 0.01, momentum: float = 0.0
+    p: Array,
+    gradients: Sequence[Array],
+    learning_rate: float = 0.01,
+    momentum: float = 0.0,
+    nesterov: bool = False,
 ) -> Array:
     v = np.zeros_like(p)
     for g in gradients:
         v = momentum * v + g
-        p = p - learning_rate * v
+        p = p - learning_rate * (g + momentum * v if nesterov else v)
+    return p
+
+
+def textbook_adagrad(
+    p: Array, gradients: Sequence[Array], learning_rate: float = 0.01, epsilon: float = 1e-10
+) -> Array:
+    squares = np.zeros_like(p)
+    for g in gradients:
+        squares = squares + g**2
+        p = p - learning_rate * g / (np.sqrt(squares) + epsilon)
     return p
 
 
@@ -59,16 +73,34 @@ def textbook_adam(
     return p
 
 
+def textbook_adamw(
+    p: Array, gradients: Sequence[Array], weight_decay: float = 0.01, **settings: float
+) -> Array:
+    rate = settings.get("learning_rate", 0.001)
+    for t in range(1, len(gradients) + 1):
+        moved = textbook_adam(np.zeros_like(p), gradients[:t], **settings)
+        before = textbook_adam(np.zeros_like(p), gradients[: t - 1], **settings)
+        p = p * (1 - rate * weight_decay) + moved - before
+    return p
+
+
 TEXTBOOK: dict[str, Callable[..., Array]] = {
     "SGD": textbook_sgd,
+    "AdaGrad": textbook_adagrad,
     "RMSProp": textbook_rmsprop,
     "Adam": textbook_adam,
+    "AdamW": textbook_adamw,
 }
 # A large epsilon shows where it is added; unequal decays show which is which.
 CASES: list[tuple[str, dict[str, float]]] = [
     ("SGD", {}),
     ("SGD", {"learning_rate": 0.05}),
     ("SGD", {"learning_rate": 0.05, "momentum": 0.9}),
+    ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True}),
+    ("AdaGrad", {}),
+    ("AdaGrad", {"learning_rate": 0.1, "epsilon": 0.3}),
+    ("AdamW", {}),
+    ("AdamW", {"learning_rate": 0.02, "beta1": 0.7, "epsilon": 0.3, "weight_decay": 0.5}),
     ("RMSProp", {}),
     ("RMSProp", {"learning_rate": 0.02, "decay": 0.8, "epsilon": 0.3}),
     ("RMSProp", {"decay": 0.0}),
@@ -80,6 +112,7 @@ WITH_MEMORY: list[tuple[str, dict[str, float]]] = [
     ("SGD", {"momentum": 0.9}),
     ("RMSProp", {"decay": 0.9}),
     ("Adam", {"beta2": 0.99}),
+    ("AdamW", {"beta2": 0.99}),
 ]
 
 
@@ -162,10 +195,15 @@ def test_the_first_step_of_adam_is_the_learning_rate_whatever_the_gradient() -> 
     np.testing.assert_allclose(moved, [-0.01, 0.01, -0.01 / 1.01, 0.0], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "settings"), CASES)
+@pytest.mark.parametrize(("name", "settings"), [case for case in CASES if case[0] != "AdamW"])
 def test_a_parameter_without_gradient_stays(name: str, settings: dict[str, float]) -> None:
     optimizer = make(name, settings, [1.0, 2.0])
     assert run(optimizer, [np.array([3.0, 0.0])] * 5)[1] == 2.0
+
+
+def test_adamw_decays_a_parameter_without_gradient() -> None:
+    optimizer = make("AdamW", {"learning_rate": 0.1, "weight_decay": 0.5}, [1.0, 2.0])
+    assert run(optimizer, [np.array([3.0, 0.0])] * 2)[1] == pytest.approx(2.0 * 0.95**2)
 
 
 @pytest.mark.parametrize(("name", "settings"), CASES)
