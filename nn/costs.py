@@ -63,7 +63,8 @@ class Huber(Cost):
             self._error = np.empty_like(out)
         error = self._error
         np.subtract(prediction, target, out=error)
-        np.clip(error, -self.delta, self.delta, out=out)
+        np.minimum(error, self.delta, out=out)  # np.clip takes four times as long
+        np.maximum(out, -self.delta, out=out)
         # With c = clip(e), both branches are c (e - c / 2).
         cost = (_dot(out, error) - 0.5 * _dot(out, out)) / len(prediction)
         np.multiply(out, 1.0 / len(prediction), out=out)

@@ -148,10 +148,13 @@ def main() -> None:
         print(json.dumps(run(options.seed, options.limit)))
         return
     results: dict[str, list[dict[str, Any]]] = {learner: [] for learner in LEARNERS}
-    for seed in range(options.seeds):
-        for learner in options.learner or LEARNERS:
-            results[learner].append(in_process(learner, seed, options.limit))
-            print(f"seed {seed}, {learner}: {results[learner][-1]}", flush=True)
+    try:
+        for seed in range(options.seeds):
+            for learner in options.learner or LEARNERS:
+                results[learner].append(in_process(learner, seed, options.limit))
+                print(f"seed {seed}, {learner}: {results[learner][-1]}", flush=True)
+    except KeyboardInterrupt:
+        print("interrupted: the table is of the runs that ended")
     summarize({learner: rows for learner, rows in results.items() if rows})
 
 

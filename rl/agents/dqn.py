@@ -139,15 +139,14 @@ class DQN(Agent):
 
     def next_values(self, batch: Batch) -> Array:
         """max_a' Q_target(s', a') [B]: the value of what follows. Double DQN differs here."""
-        np.max(self.target.forward(batch.next_observations), axis=1, out=self._next_values)
-        return self._next_values
+        values = self.target.forward(batch.next_observations)
+        return np.maximum.reduce(values, axis=1, out=self._next_values)
 
     def _q_of(self, values: Array, actions: IntArray, out: Array) -> Array:
         """values[i, actions[i]] for each i, into `out` [B]."""
         np.copyto(self._values, values)
         np.add(self._rows, actions, out=self._chosen)
-        np.take(self._values.reshape(-1), self._chosen, out=out, mode="clip")
-        return out
+        return self._values.reshape(-1).take(self._chosen, out=out, mode="clip")
 
     def _descend(self) -> None:
         self._gradient_norm = clip_norm(self.network.gradients, self.max_gradient_norm)

@@ -83,7 +83,7 @@ class Replay:
         np.copyto(self._indices, self._uniform, casting="unsafe")
         for stored, batch in self._pairs:
             # mode="raise" would write through a hidden buffer.
-            np.take(stored, self._indices, axis=0, out=batch, mode="clip")
+            stored.take(self._indices, axis=0, out=batch, mode="clip")
         return self._batch
 
     def state(self) -> State:
