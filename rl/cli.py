@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rl.errors import Diverged, UserError
 
@@ -168,8 +168,15 @@ def _check_verb(arguments: Sequence[str]) -> None:
         raise UserError(f"unknown verb {arguments[0]!r}{suggestion(arguments[0], VERBS)}")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a mistake with one line instead of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see `{self.prog} --help`")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="rl", description="A reinforcement-learning lab. Each verb has its own --help."
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)

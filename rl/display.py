@@ -52,7 +52,10 @@ class LineWatcher(Watcher):
     def progressed(self, progress: Progress) -> None:
         if progress.seconds >= self._next:
             self._next = progress.seconds + SECONDS_BETWEEN_LINES
-            print("  ".join(f"{label} {value}" for label, value in describe(progress).items()))
+            print(
+                "  ".join(f"{label} {value}" for label, value in describe(progress).items()),
+                flush=True,
+            )
 
 
 class LiveWatcher(Watcher):

@@ -135,15 +135,15 @@ class RunFolder:
         import yaml
 
         folder = cls(path)
+        if path.is_dir() and any(path.iterdir()):
+            raise UserError(
+                f"{path}: is there already; name another folder with --output, or remove it"
+            )
         try:
             folder.session().checkpoints.mkdir(parents=True)
             text = yaml.safe_dump({name: _plain(values)}, sort_keys=False)
             folder.spec.write_text(text, encoding="utf-8")
             folder.manifest.write_text(json.dumps(_manifest(name, command, seed), indent=2) + "\n")
-        except FileExistsError:
-            raise UserError(
-                f"{path}: is there already; name another folder with --output, or remove it"
-            ) from None
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from None
         return folder

@@ -5,6 +5,7 @@ python scripts/check_install.py      # in an environment that holds the core alo
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import sys
 import sysconfig
@@ -16,6 +17,7 @@ FRAMEWORKS = ("torch", "tensorflow", "jax", "mxnet", "paddle")
 
 def main() -> int:
     """Prints the size of the environment's packages; 1 if something is wrong."""
+    argparse.ArgumentParser(description="Checks the size of the installed core.").parse_args()
     packages = Path(sysconfig.get_paths()["platlib"])
     files = (path for path in packages.rglob("*") if path.is_file() and not path.is_symlink())
     tools = ("pip", "setuptools")  # of the environment, not of the project

@@ -36,7 +36,8 @@ def resolve(
     known = settings_of(constructor)
     for key in given:
         if key not in known:
-            raise explain(key, f"is no setting of {constructor.__name__}{suggestion(key, known)}")
+            near = suggestion(str(key), known)
+            raise explain(str(key), f"is no setting of {constructor.__name__}{near}")
     resolved = {}
     for name, parameter in known.items():
         if name in given:

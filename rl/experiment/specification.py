@@ -136,7 +136,7 @@ def check_form(specification: Specification) -> None:
     """
     for key, value in specification.values.items():
         if key not in KEYS:
-            raise specification.explain(key, f"is an unknown key{suggestion(str(key), KEYS)}")
+            raise specification.explain(str(key), f"is an unknown key{suggestion(str(key), KEYS)}")
         if not isinstance(value, KEYS[key]):
             kind = "a block of settings" if KEYS[key] is dict else "a text"
             raise specification.explain(key, f"must be {kind}, not {value!r}")

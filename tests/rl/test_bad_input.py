@@ -99,6 +99,8 @@ FILES = [
     ("a.json", json.dumps({"x": without("train")}), ["a.json: x: train.steps is missing"]),
     ("a.json", json.dumps({"x": {**EXPERIMENT, "agnet": {}}}), ["a.json: x: agnet", "'agent'"]),
     ("a.json", json.dumps({"x": {**EXPERIMENT, "agent": []}}), ["a.json: x: agent must be"]),
+    ("a.yaml", "x: {problem: CartPole-v1, agent: {name: DQN, 3: 4}, train: {steps: 1500}}", ["a.yaml: x: agent.3"]),
+    ("a.yaml", "x: {problem: CartPole-v1, agent: {name: DQN}, 3: 4}", ["a.yaml: x: 3"]),
     ("a.json", json.dumps({"x": {**EXPERIMENT, "memory": {"size": 3}}}),
      ["a.json: x: memory.size", "batch_size, capacity"]),
 ]  # fmt: skip
@@ -122,6 +124,10 @@ def test_a_wrong_file(
         (["run", "x", "--spec", "nowhere.json"], "nowhere.json: cannot be read"),
         (["run", "cartpole_dqn", "--seed", "-1"], "--seed must not be negative"),
         (["run", "cartpole_dqn", "--render"], "no display"),
+        (["run"], "the following arguments are required: NAME; see `rl run --help`"),
+        (["run", "cartpole_dqn", "--sed", "3"], "unrecognized arguments: --sed 3"),
+        (["run", "cartpole_dqn", "--seed", "three"], "--seed: invalid int value: 'three'"),
+        (["evaluate", "x", "--episodes", "0"], "--episodes: must be at least 1"),
         (["evalute", "x"], "did you mean 'evaluate'"),
         (["evaluate", "nowhere"], "nowhere: there is no such run folder"),
         (["evaluate", "."], "is no run folder"),
@@ -215,6 +221,15 @@ def test_an_output_folder_that_exists_is_left_alone(
     message = refused(capsys, "run", "cartpole_dqn", "--output", str(cartpole_run))
     assert "is there already" in message
     assert before == sorted(path.stat().st_mtime_ns for path in cartpole_run.rglob("*"))
+
+
+def test_an_output_folder_with_other_files_is_left_alone(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("")
+    assert "is there already" in refused(capsys, "run", "cartpole_dqn", "--output", "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
 def test_the_status_and_the_message_through_a_process(rl: Command, tmp_path: Path) -> None:
