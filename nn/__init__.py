@@ -11,9 +11,9 @@ Read `layers` and `network` first: they hold the two passes of backpropagation.
 
 from nn.activations import ACTIVATIONS, Activation, make_activation
 from nn.checkpoint import CheckpointError
-from nn.costs import COSTS, Cost, Huber, Quadratic, make_cost
+from nn.costs import COSTS, Cost, CrossEntropy, Huber, LogLikelihood, Quadratic, make_cost
 from nn.initializers import INITIALIZERS, make_initializer
-from nn.network import NeuralNet
+from nn.network import NeuralNet, load
 from nn.optimizers import (
     OPTIMIZERS,
     SGD,
@@ -29,7 +29,8 @@ from nn.schedules import SCHEDULES, Schedule, make_schedule
 
 __all__ = [
     "ACTIVATIONS", "COSTS", "INITIALIZERS", "OPTIMIZERS", "SCHEDULES",
-    "Activation", "AdaGrad", "Adam", "AdamW", "CheckpointError", "Cost", "Huber", "NeuralNet",
-    "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule", "clip_norm", "make_activation",
-    "make_cost", "make_initializer", "make_optimizer", "make_schedule",
+    "Activation", "AdaGrad", "Adam", "AdamW", "CheckpointError", "Cost", "CrossEntropy", "Huber",
+    "LogLikelihood", "NeuralNet", "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule",
+    "clip_norm", "load", "make_activation", "make_cost", "make_initializer", "make_optimizer",
+    "make_schedule",
 ]  # fmt: skip

@@ -2,25 +2,49 @@
 
 Both are averaged over the examples, which are the first axis: [B] or [B, n]. `gradient` writes
 into the caller's array, and allocates nothing where that is laid out in memory as the prediction.
+
+Cross-entropy and log-likelihood are made for one output activation each, and are computed from
+its input z rather than from its value: so neither the logarithm of a value that has been rounded
+to 0, nor the division by a slope of nearly 0, ever arises. What they call the prediction is z, and
+their gradient goes straight to it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from nn.activations import Activation, Sigmoid, Softmax
 from nn.names import lookup
 from nn.typing import Array
 
 
 class Cost:
-    """C(prediction, target), averaged over examples and summed over outputs."""
+    """C(prediction, target), averaged over examples and summed over outputs.
+
+    `made_for` is the output activation whose input is the prediction that `value` and `gradient`
+    take; None if they take its value, and any output will do.
+    """
+
+    made_for: type[Activation] | None = None
+
+    def require_output(self, output: Activation) -> None:
+        """Refuses an output activation that makes no sense with this cost.
+
+        Raises:
+            ValueError: the message says which one does.
+        """
+        if self.made_for is not None and not isinstance(output, self.made_for):
+            raise ValueError(
+                f"the cost {type(self).__name__} goes with the output {self.made_for.__name__}, "
+                f"not with {type(output).__name__}; Quadratic and Huber go with any output"
+            )
 
     def value(self, prediction: Array, target: Array) -> float:
         """The cost of predictions [B] or [B, n] against targets of the same shape."""
         raise NotImplementedError
 
     def gradient(self, prediction: Array, target: Array, out: Array) -> float:
-        """Writes dC/dprediction into `out`, of the prediction's shape, and returns the cost."""
+        """Writes the gradient into `out`, of the prediction's shape, and returns the cost."""
         raise NotImplementedError
 
 
@@ -58,10 +82,7 @@ class Huber(Cost):
         return self.gradient(prediction, target, np.empty_like(prediction))
 
     def gradient(self, prediction: Array, target: Array, out: Array) -> float:
-        alike = (self._error.shape, self._error.strides) == (out.shape, out.strides)
-        if not alike or self._error.dtype != out.dtype:
-            self._error = np.empty_like(out)
-        error = self._error
+        self._error = error = _like(self._error, out)
         np.subtract(prediction, target, out=error)
         np.minimum(error, self.delta, out=out)  # np.clip takes four times as long
         np.maximum(out, -self.delta, out=out)
@@ -69,6 +90,82 @@ class Huber(Cost):
         cost = (_dot(out, error) - 0.5 * _dot(out, out)) / len(prediction)
         np.multiply(out, 1.0 / len(prediction), out=out)
         return cost
+
+
+class CrossEntropy(Cost):
+    """C = -sum (y ln p + (1 - y) ln(1 - p)) / B, with p = sigmoid(z) and targets y in [0, 1].
+
+    From z: sum (max(z, 0) - y z + ln(1 + exp(-|z|))) / B, and dC/dz = (p - y) / B (Bishop 2006,
+    section 4.3.2).
+    """
+
+    made_for = Sigmoid
+
+    def __init__(self) -> None:
+        self._work = np.empty(0)
+
+    def value(self, prediction: Array, target: Array) -> float:
+        self._work = work = _like(self._work, prediction)
+        np.abs(prediction, out=work)
+        np.negative(work, out=work)
+        np.exp(work, out=work)
+        np.log1p(work, out=work)
+        total = float(work.sum())
+        np.maximum(prediction, 0.0, out=work)
+        total += float(work.sum())
+        np.multiply(prediction, target, out=work)
+        return (total - float(work.sum())) / len(prediction)
+
+    def gradient(self, prediction: Array, target: Array, out: Array) -> float:
+        cost = self.value(prediction, target)
+        np.multiply(prediction, 0.5, out=out)
+        np.tanh(out, out=out)
+        np.multiply(out, 0.5, out=out)
+        np.add(out, 0.5, out=out)
+        np.subtract(out, target, out=out)
+        np.multiply(out, 1.0 / len(prediction), out=out)
+        return cost
+
+
+class LogLikelihood(Cost):
+    """C = -sum y ln p / B, with p = softmax(z) and targets y of each example that sum to 1.
+
+    From z: sum y (ln sum_j exp(z_j) - z) / B, and dC/dz = (p - y) / B (Bishop 2006, section
+    4.3.4).
+    """
+
+    made_for = Softmax
+
+    def __init__(self) -> None:
+        self._shifted, self._spread = np.empty(0), np.empty(0)
+        self._row = np.empty(0)
+
+    def value(self, prediction: Array, target: Array) -> float:
+        return self.gradient(prediction, target, np.empty_like(prediction))
+
+    def gradient(self, prediction: Array, target: Array, out: Array) -> float:
+        self._shifted = shifted = _like(self._shifted, prediction)
+        self._spread = spread = _like(self._spread, prediction)
+        self._row = row = _like(self._row, prediction[:, 0])
+        np.maximum.reduce(prediction, axis=1, out=row)
+        np.copyto(spread, row[:, None])
+        np.subtract(prediction, spread, out=shifted)  # the largest is 0: exp cannot overflow
+        np.exp(shifted, out=out)
+        np.add.reduce(out, axis=1, out=row)
+        np.copyto(spread, row[:, None])
+        np.divide(out, spread, out=out)
+        np.subtract(out, target, out=out)
+        np.multiply(out, 1.0 / len(prediction), out=out)
+        np.log(spread, out=spread)
+        np.subtract(spread, shifted, out=spread)
+        np.multiply(spread, target, out=spread)
+        return float(spread.sum()) / len(prediction)
+
+
+def _like(kept: Array, array: Array) -> Array:
+    """`kept`, if it is laid out as `array` is, or else a new array that is."""
+    alike = (kept.shape, kept.strides, kept.dtype) == (array.shape, array.strides, array.dtype)
+    return kept if alike else np.empty_like(array)
 
 
 def _dot(one: Array, other: Array) -> float:
@@ -79,7 +176,12 @@ def _dot(one: Array, other: Array) -> float:
     return float(np.dot(one.ravel("K"), other.ravel("K")))
 
 
-COSTS: dict[str, type[Cost]] = {"quadratic": Quadratic, "huber": Huber}
+COSTS: dict[str, type[Cost]] = {
+    "quadratic": Quadratic,
+    "huber": Huber,
+    "cross_entropy": CrossEntropy,
+    "log_likelihood": LogLikelihood,
+}
 
 
 def make_cost(part: str | Cost) -> Cost:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nn.costs import Cost
 from nn.network import NeuralNet
 from nn.typing import Array
 
@@ -32,19 +31,23 @@ def relative_error(one: Array, other: Array) -> float:
     return float(np.linalg.norm(one - other) / scale) if scale else 0.0
 
 
-def gradient_error(net: NeuralNet, cost: Cost, x: Array, y: Array) -> float:
-    """The relative error of a float64 network's backpropagated gradient.
+def gradient_error(net: NeuralNet, x: Array, y: Array, l2: float = 0.0) -> float:
+    """The relative error of a float64 network's backpropagated gradient of its cost.
 
     Args:
         net: in float64; a float32 network has not the digits.
-        cost: whose gradient is checked through the network.
         x: inputs [B, n_in].
         y: targets [B, n_out].
+        l2: of the penalty on the weights.
+
+    Raises:
+        ValueError: the network is not in float64.
     """
     if net.parameters.dtype != np.float64:
         raise ValueError("a gradient check needs a network of dtype float64")
-    out = np.empty_like(net.forward(x))
-    cost.gradient(net.forward(x), y, out)
-    analytic = net.backward(out).copy()
-    numeric = numerical_gradient(lambda: cost.value(net.forward(x), y), net.parameters)
+    _, weights, biases = net.backprop(x, y, l2)
+    analytic = np.concatenate(
+        [part.ravel() for pair in zip(weights, biases, strict=True) for part in pair]
+    )
+    numeric = numerical_gradient(lambda: net.cost(x, y, l2), net.parameters)
     return relative_error(analytic, numeric)

@@ -23,8 +23,11 @@ from nn.typing import Array
 class Dense:
     """a = f(W^T x + b), its parameters a view into the network's flat vector."""
 
-    def __init__(self, inputs: int, outputs: int, activation: Activation) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, activation: Activation, keeps_z: bool = False
+    ) -> None:
         self.inputs, self.outputs, self.activation = inputs, outputs, activation
+        self.keeps_z = keeps_z  # whether z is there after f has been applied
         self.size = (inputs + 1) * outputs
         self.parameters: Array  # [inputs + 1, outputs]: W above b
         self.gradients: Array  # likewise
@@ -67,6 +70,7 @@ class DensePass:
         values = np.empty_like(self.a)
         slope = np.empty_like(self.a) if layer.activation.keeps_slope else values
         self._scratch = Scratch(values, np.empty(batch, x.dtype), slope)
+        self.z = np.empty_like(self.a) if layer.keeps_z else self.a
         self._x, self._dx = x, dx
         self._activation = layer.activation
         # Views are made once: taking one costs as much as a small matrix product.
@@ -76,12 +80,19 @@ class DensePass:
 
     def forward(self) -> None:
         """From x to a."""
-        np.matmul(self._parameters_t, self._x, out=self.a)
+        np.matmul(self._parameters_t, self._x, out=self.z)
+        if self.z is not self.a:
+            np.copyto(self.a, self.z)
         self._activation.forward(self.a, self._scratch)
 
-    def backward(self) -> None:
-        """From da, which it overwrites, to the layer's gradients and dx."""
-        self._activation.backward(self.a, self.da, self._scratch)
+    def backward(self, straight: bool = False) -> None:
+        """From da, which it overwrites, to the layer's gradients and dx.
+
+        Args:
+            straight: `da` holds the gradient of the pre-activation already.
+        """
+        if not straight:
+            self._activation.backward(self.a, self.da, self._scratch)
         np.matmul(self._x, self._da_t, out=self._gradients)
         if self._dx is not None:
             np.matmul(self._weights, self.da, out=self._dx)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 Part = TypeVar("Part")
 _MANY = 40
@@ -29,6 +29,27 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(_plain(name), by_plain, n=1)
     hint = f"; did you mean {by_plain[near[0]]!r}?" if near else "."
     return hint if len(names) > _MANY else f"{hint} Known: {', '.join(names)}"
+
+
+def describe(table: Mapping[str, type], part: object) -> dict[str, Any]:
+    """The name and the settings, its public attributes, of a part; `rebuild` takes them.
+
+    Raises:
+        ValueError: its class is not in the table.
+    """
+    for name, kind in table.items():
+        if type(part) is kind:
+            settings = {key: value for key, value in vars(part).items() if not key.startswith("_")}
+            return {"name": name, **settings}
+    raise ValueError(f"{type(part).__name__} is in no table, so it cannot be saved by its name")
+
+
+def rebuild(
+    table: Mapping[str, Callable[..., Part]], described: Mapping[str, Any], kind: str
+) -> Part:
+    """The part that `describe` described."""
+    settings = dict(described)
+    return lookup(table, settings.pop("name"), kind)(**settings)
 
 
 def _plain(name: str) -> str:

@@ -73,6 +73,7 @@ class DQN(Agent):
         self.policy = network.copy() if average_updates else network
         self.memory, self.exploration = memory, exploration
         self.gamma, self.cost = gamma, make_cost(cost)
+        self.cost.require_output(network.output)
         self.learn_start, self.learn_every = learn_start, learn_every
         self.target_every, self.target_blend = target_every, target_blend
         self.average_updates, self.max_gradient_norm = average_updates, max_gradient_norm

@@ -31,8 +31,56 @@ BY_HAND: dict[str, tuple[nn.Cost, float, list[list[float]]]] = {
 }
 
 
+# Costs of an error, prediction - target; the others take pre-activations and probabilities.
+OF_ERRORS = [name for name, kind in nn.COSTS.items() if kind.made_for is None]
+
+# Pre-activations, targets, cost and gradient, both times B = 2.
+P, Q = 1 / (1 + math.exp(-2.0)), 1 / (1 + math.exp(1.0))  # sigmoid(2) and sigmoid(-1)
+S = [math.exp(z) / (1 + math.exp(1.0) + math.exp(2.0)) for z in (0.0, 1.0, 2.0)]
+OF_OUTPUTS: dict[str, tuple[list[list[float]], list[list[float]], float, list[list[float]]]] = {
+    "cross_entropy": (
+        [[2.0, -1.0], [0.0, 2.0]],
+        [[1.0, 0.25], [0.0, 0.0]],
+        -math.log(P) - 0.25 * math.log(Q) - 0.75 * math.log(1 - Q)
+        - math.log(0.5) - math.log(1 - P),
+        [[P - 1, Q - 0.25], [0.5, P]],
+    ),
+    "log_likelihood": (
+        [[0.0, 1.0, 2.0], [7.0, 6.0, 5.0]],
+        [[0.0, 1.0, 0.0], [0.5, 0.0, 0.5]],
+        -math.log(S[1]) - 0.5 * math.log(S[2]) - 0.5 * math.log(S[0]),
+        [[S[0], S[1] - 1, S[2]], [S[2] - 0.5, S[1], S[0] - 0.5]],
+    ),
+}  # fmt: skip
+
+
 def test_every_cost_has_values_by_hand() -> None:
-    assert set(nn.COSTS) <= set(BY_HAND)
+    assert set(nn.COSTS) <= set(BY_HAND) | set(OF_OUTPUTS)
+
+
+@pytest.mark.parametrize("name", OF_OUTPUTS)
+def test_costs_of_outputs_by_hand(name: str) -> None:
+    z, y, value, gradient = OF_OUTPUTS[name]
+    for inputs in _layouts(np.array(z)):
+        for target in _layouts(np.array(y)):
+            out = np.full_like(target, np.nan)
+            cost = nn.make_cost(name)
+            assert cost.gradient(inputs, target, out) == pytest.approx(value / 2, rel=1e-14)
+            assert cost.value(inputs, target) == pytest.approx(value / 2, rel=1e-14)
+            np.testing.assert_allclose(out, np.array(gradient) / 2, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", OF_OUTPUTS)
+def test_costs_of_outputs_serve_batches_of_changing_size_and_type(name: str) -> None:
+    z, y, _, _ = OF_OUTPUTS[name]
+    cost = nn.make_cost(name)
+    for dtype in (np.float32, np.float64):
+        for batch in (2, 1, 2):
+            inputs, target = np.array(z, dtype)[:batch], np.array(y, dtype)[:batch]
+            out = np.empty_like(inputs)
+            fresh = nn.make_cost(name).gradient(inputs, target, np.empty_like(out))
+            assert cost.gradient(inputs, target, out) == fresh
+            assert out.dtype == dtype
 
 
 @pytest.mark.parametrize("case", BY_HAND)
@@ -80,8 +128,9 @@ def test_one_number_an_example_is_a_batch_of_one_output(case: str) -> None:
 def _layouts(values: Array) -> list[Array]:
     """The same numbers as rows in memory, as columns, and as a part of a larger array."""
     wide = np.zeros((2 * len(values), 5))
-    wide[::2, 1:3] = values
-    return [values.copy(), np.asfortranarray(values), wide[::2, 1:3]]
+    part = wide[::2, 1 : 1 + values.shape[1]]
+    part[...] = values
+    return [values.copy(), np.asfortranarray(values), part]
 
 
 @pytest.mark.parametrize("case", BY_HAND)
@@ -103,14 +152,14 @@ def test_neither_prediction_nor_target_is_changed(name: str) -> None:
     np.testing.assert_array_equal(target, TARGET)
 
 
-@pytest.mark.parametrize("name", nn.COSTS)
+@pytest.mark.parametrize("name", OF_ERRORS)
 def test_a_perfect_prediction_costs_nothing(name: str) -> None:
     out = np.full_like(TARGET, np.nan)
     assert nn.make_cost(name).gradient(TARGET, TARGET, out) == 0.0
     assert not out.any()
 
 
-@pytest.mark.parametrize("name", nn.COSTS)
+@pytest.mark.parametrize("name", OF_ERRORS)
 def test_a_cost_serves_batches_of_changing_size_and_type(name: str) -> None:
     cost = nn.make_cost(name)
     for dtype in (np.float32, np.float64):
@@ -131,7 +180,7 @@ def test_huber_meets_itself_at_delta() -> None:
         assert out[0] == pytest.approx(1.5)
 
 
-@pytest.mark.parametrize("name", nn.COSTS)
+@pytest.mark.parametrize("name", OF_ERRORS)
 def test_a_nan_is_not_swallowed(name: str) -> None:
     out = np.empty(2)
     value = nn.make_cost(name).gradient(np.array([np.nan, 1.0]), np.zeros(2), out)

@@ -1,0 +1,175 @@
+"""The network as a person uses it: data in, answers out, mistakes named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nn
+from nn import checkpoint
+from nn.activations import LeakyReLU, Tanh
+
+X = np.array([[1.0, 2.0], [3.0, -1.0], [0.0, 0.0]])
+
+
+def by_hand() -> nn.NeuralNet:
+    """o = sigmoid(2 x0 - x1 + 0.5)."""
+    net = nn.NeuralNet((2, 1), cost="cross_entropy")
+    net.weights, net.biases = [np.array([[2.0], [-1.0]])], [np.array([0.5])]
+    return net
+
+
+def sigmoid(z: float) -> float:
+    return float(1 / (1 + np.exp(-z)))
+
+
+def test_feedforward_by_hand() -> None:
+    outputs = by_hand().feedforward(X)
+    np.testing.assert_allclose(outputs[:, 0], [sigmoid(0.5), sigmoid(7.5), sigmoid(0.5)], rtol=1e-6)
+
+
+def test_feedforward_gives_an_array_of_ones_own() -> None:
+    net = by_hand()
+    outputs = net.feedforward(X)
+    kept = outputs.copy()
+    net.feedforward(-X)
+    np.testing.assert_array_equal(outputs, kept)
+
+
+def test_a_cost_brings_its_output() -> None:
+    assert type(nn.NeuralNet((2, 3), cost="log_likelihood").output).__name__ == "Softmax"
+    assert type(nn.NeuralNet((2, 3), cost="cross_entropy").output).__name__ == "Sigmoid"
+    assert type(nn.NeuralNet((2, 3), cost="huber").output).__name__ == "Identity"
+
+
+@pytest.mark.parametrize(
+    ("cost", "output", "right"),
+    [("cross_entropy", "softmax", "Sigmoid"), ("log_likelihood", "sigmoid", "Softmax"),
+     ("log_likelihood", "identity", "Softmax"), ("cross_entropy", "relu", "Sigmoid")],
+)  # fmt: skip
+def test_a_pair_that_makes_no_sense_is_refused(cost: str, output: str, right: str) -> None:
+    with pytest.raises(ValueError, match=f"goes with the output {right}"):
+        nn.NeuralNet((2, 3), output=output, cost=cost)
+
+
+def test_predict_is_one_hot_or_a_single_zero_or_one() -> None:
+    net = by_hand()
+    net.biases = [np.array([-1.0])]
+    assert net.predict(X).tolist() == [[0.0], [1.0], [0.0]]
+    classes = nn.NeuralNet((2, 3), output="softmax", cost="log_likelihood", seed=0)
+    predicted = classes.predict(X)
+    assert (predicted.sum(axis=1) == 1.0).all()
+    np.testing.assert_array_equal(predicted.argmax(1), classes.feedforward(X).argmax(1))
+
+
+def test_accuracy_is_the_share_of_right_answers() -> None:
+    net = by_hand()  # predicts 1, 1, 1
+    assert net.accuracy(X, [[1], [0], [1]]) == pytest.approx(2 / 3)
+
+
+def test_costs_by_hand() -> None:
+    y = np.array([[1.0], [0.0], [0.25]])
+    p = [sigmoid(0.5), sigmoid(7.5), sigmoid(0.5)]
+    entropy = -np.log(p[0]) - np.log(1 - p[1]) - 0.25 * np.log(p[2]) - 0.75 * np.log(1 - p[2])
+    assert by_hand().cost(X, y) == pytest.approx(entropy / 3, rel=1e-5)
+    # The penalty: 6 / (2 * 3) * (2^2 + 1^2).
+    assert by_hand().cost(X, y, l2=6.0) == pytest.approx(entropy / 3 + 5.0, rel=1e-5)
+
+
+def test_backprop_by_hand() -> None:
+    x, y = np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([[1.0], [0.0]])
+    cost, (weights,), (biases,) = by_hand().backprop(x, y, l2=4.0)
+    errors = [sigmoid(0.5) - 1.0, sigmoid(7.5)]
+    np.testing.assert_allclose(biases, [sum(errors) / 2], rtol=1e-5)
+    np.testing.assert_allclose(
+        weights[:, 0],
+        [(errors[0] + 3 * errors[1]) / 2 + 4 / 2 * 2, (2 * errors[0] - errors[1]) / 2 + 4 / 2 * -1],
+        rtol=1e-5,
+    )
+    assert cost == pytest.approx(by_hand().cost(x, y, l2=4.0), rel=1e-6)
+
+
+@pytest.mark.parametrize("cost", ["cross_entropy", "log_likelihood"])
+def test_saturated_outputs_give_exact_costs_and_gradients(cost: str) -> None:
+    net = nn.NeuralNet((2, 2), cost=cost)
+    net.weights = [np.array([[1e4, -1e4], [0.0, 0.0]])]
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        value, _, (biases,) = net.backprop([[1.0, 0.0]], [[0.0, 1.0]])
+    assert value == 20_000.0  # ln p of the wrong certainty, which p itself cannot tell from 0
+    assert biases.tolist() == [1.0, -1.0]
+
+
+def test_integers_are_converted() -> None:
+    net = by_hand()
+    assert net.cost([[1, 2]], [[1]]) == net.cost([[1.0, 2.0]], [[1.0]])
+
+
+NET: Any = nn.NeuralNet((2, 3), seed=0)
+GOOD = np.zeros((4, 3))
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: NET.feedforward(np.zeros(2)), r"x must be .* \[B, 2\], not \[2\]"),
+        (lambda: NET.feedforward(np.zeros((4, 5))), r"x must be .* \[B, 2\], not \[4, 5\]"),
+        (lambda: NET.predict(np.zeros((0, 2))), "x has no examples"),
+        (lambda: NET.cost(np.zeros((4, 2)), np.zeros(4)), r"y must be .* \[B, 3\], not \[4\]"),
+        (lambda: NET.cost(np.zeros((5, 2)), GOOD), "x has 5 examples and y 4"),
+        (lambda: NET.backprop([[0, np.nan], [0, 0]], GOOD[:2]), r"x\[0, 1\] is nan"),
+        (lambda: NET.accuracy(np.zeros((4, 2)), GOOD + np.inf), r"y\[0, 0\] is inf"),
+        (lambda: setattr(NET, "weights", [np.zeros((3, 2))]), r"weights must .*\[\[2, 3\]\]"),
+        (lambda: setattr(NET, "biases", []), r"biases must have the shapes \[\[3\]\]"),
+    ],
+)
+def test_mistakes_are_named(call: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        call()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_saved_network_comes_back_with_equal_outputs(tmp_path: Path, dtype: type) -> None:
+    net = nn.NeuralNet(
+        (2, 5, 3), LeakyReLU(0.3), "softmax", cost="log_likelihood", seed=3, dtype=dtype
+    )
+    net.save(tmp_path / "net.npz")
+    back = nn.load(tmp_path / "net.npz")
+    np.testing.assert_array_equal(back.feedforward(X), net.feedforward(X))
+    assert back.parameters.dtype == dtype
+    assert vars(back.hidden) == {"slope": 0.3}
+    assert back.cost(X, np.eye(3)) == net.cost(X, np.eye(3))
+
+
+def test_another_huber_comes_back_as_it_was(tmp_path: Path) -> None:
+    net = nn.NeuralNet((2, 1), cost=nn.Huber(0.25), seed=0)
+    net.cost(X, np.zeros((3, 1)))
+    net.save(tmp_path / "net.npz")
+    assert vars(nn.load(tmp_path / "net.npz").cost_function)["delta"] == 0.25
+
+
+def test_an_activation_of_ones_own_cannot_be_saved_by_name(tmp_path: Path) -> None:
+    class Mine(Tanh):
+        pass
+
+    with pytest.raises(ValueError, match="Mine is in no table"):
+        nn.NeuralNet((2, 2, 1), Mine()).save(tmp_path / "net.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"parts": {}, "network": {}},
+        {"parts": {"hidden": {"name": "relu"}, "output": {"name": "identity"},
+                   "cost": {"name": "quadratic"}},
+         "network": {"sizes": [2, 1], "parameters": np.zeros(7)}},
+    ],
+)  # fmt: skip
+def test_a_file_without_a_network_is_refused(tmp_path: Path, state: dict[str, Any]) -> None:
+    checkpoint.save(tmp_path / "net.npz", state)
+    with pytest.raises(nn.CheckpointError, match="holds no network"):
+        nn.load(tmp_path / "net.npz")
