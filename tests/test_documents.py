@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,13 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", range(len(blocks(README, "python"))))
 def test_the_readmes_code_runs(tmp_path: Path, number: int) -> None:
     run([sys.executable, "-c", blocks(README, "python")[number]], tmp_path)
+
+
+def test_the_readmes_network_learns() -> None:
+    (code,) = (each for each in blocks(README, "python") if "import nn" in each)
+    names: dict[str, Any] = {}
+    exec(code.replace('net.save("disc.npz")', ""), names)
+    assert names["net"].accuracy(names["x"], names["y"]) > 0.97
 
 
 def test_the_readmes_specification_is_one(tmp_path: Path) -> None:
