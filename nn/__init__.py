@@ -26,11 +26,12 @@ from nn.optimizers import (
     make_optimizer,
 )
 from nn.schedules import SCHEDULES, Schedule, make_schedule
+from nn.training import History, fit
 
 __all__ = [
     "ACTIVATIONS", "COSTS", "INITIALIZERS", "OPTIMIZERS", "SCHEDULES",
-    "Activation", "AdaGrad", "Adam", "AdamW", "CheckpointError", "Cost", "CrossEntropy", "Huber",
-    "LogLikelihood", "NeuralNet", "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule",
-    "clip_norm", "load", "make_activation", "make_cost", "make_initializer", "make_optimizer",
-    "make_schedule",
+    "Activation", "AdaGrad", "Adam", "AdamW", "CheckpointError", "Cost", "CrossEntropy", "History",
+    "Huber", "LogLikelihood", "NeuralNet", "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule",
+    "clip_norm", "fit", "load", "make_activation", "make_cost", "make_initializer",
+    "make_optimizer", "make_schedule",
 ]  # fmt: skip

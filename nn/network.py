@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from nn.initializers import Initializer, make_initializer
 from nn.layers import Dense, DensePass
 from nn.names import describe, rebuild
 from nn.typing import Array, State
+
+if TYPE_CHECKING:
+    from nn.training import History
 
 
 class NeuralNet:
@@ -151,11 +154,26 @@ class NeuralNet:
         those of `cost`.
         """
         x, y = pairs(x, y, self.sizes, self.parameters.dtype)
-        cost = self.cost_function.gradient(self._judged(x), y, self.output_gradient)
-        self.backpropagate(self._straight)
+        cost = self.propagate(x, y)
         weights = [layer.gradients[:-1] + l2 / len(x) * layer.weights for layer in self.layers]
         biases = [layer.gradients[-1].copy() for layer in self.layers]
         return cost + self._penalty(l2, len(x)), weights, biases
+
+    def propagate(self, x: Array, y: Array) -> float:
+        """Both passes for x [B, n_in] and y [B, n_out]; the gradients are left in `gradients`.
+
+        Unlike `backprop` it neither checks the data nor copies anything. Returns the cost.
+        """
+        judged = self._judged(x)
+        cost = self.cost_function.gradient(judged, y, self.output_gradient)
+        self.backpropagate(self._straight)
+        return cost
+
+    def fit(self, x: Any, y: Any, **settings: Any) -> History:
+        """Mini-batch gradient descent; arguments and errors are those of `nn.training.fit`."""
+        from nn.training import fit
+
+        return fit(self, x, y, **settings)
 
     def _judged(self, x: Array) -> Array:
         """What the cost looks at: the outputs [B, n_out], or their pre-activations."""

@@ -1,0 +1,148 @@
+"""Training on a data set: what is learned, from which examples, and when it stops."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nn
+from nn.typing import Array
+
+XOR = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([[0], [1], [1], [0]])
+
+
+def xor_net(seed: int = 0) -> nn.NeuralNet:
+    return nn.NeuralNet((2, 8, 1), "tanh", cost="cross_entropy", initializer="glorot", seed=seed)
+
+
+def disc(examples: int, seed: int) -> tuple[Array, Array]:
+    x = np.random.default_rng(seed).uniform(-1, 1, (examples, 2))
+    return x, (np.hypot(x[:, 0], x[:, 1])[:, None] < 0.7).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "settings"),
+    [("sgd", 1.0, {}), ("sgd", 0.2, {"momentum": 0.9}), ("adam", 0.05, {}),
+     ("rmsprop", 0.02, {}), ("adagrad", 0.5, {}), ("adamw", 0.05, {"weight_decay": 1e-3})],
+)  # fmt: skip
+def test_every_optimizer_learns_what_no_line_divides(
+    optimizer: str, rate: float, settings: dict[str, float]
+) -> None:
+    net = xor_net()
+    history = net.fit(*XOR, epochs=600, batch_size=4, learning_rate=rate, optimizer=optimizer,
+                      report_every=0, **settings)  # fmt: skip
+    assert history.accuracy[-1] == 1.0
+    assert history.cost[-1] < 0.1 < history.cost[0]
+    assert len(history.cost) == 600
+
+
+def test_one_step_by_hand() -> None:
+    """w <- w - rate (mean gradient + l2 / n w); the bias has no penalty."""
+    net = nn.NeuralNet((1, 1), cost="quadratic", dtype=np.float64)
+    net.weights, net.biases = [np.array([[2.0]])], [np.array([1.0])]
+    # Errors 2 * 1 + 1 - 1 = 2 and 2 * 3 + 1 - 0 = 7: gradients (2 + 21) / 2 and 9 / 2.
+    history = net.fit([[1.0], [3.0]], [[1.0], [0.0]], epochs=1, batch_size=2, learning_rate=0.1,
+                      l2=4.0, report_every=0)  # fmt: skip
+    weight, bias = 2.0 - 0.1 * (11.5 + 4 / 2 * 2), 1.0 - 0.1 * 4.5
+    assert net.weights[0][0, 0] == pytest.approx(weight)
+    assert net.biases[0][0] == pytest.approx(bias)
+    errors = [weight + bias - 1, 3 * weight + bias]
+    cost = sum(error**2 for error in errors) / 4 + 4 / (2 * 2) * weight**2
+    assert history.cost == [pytest.approx(cost)]
+
+
+class Recording(nn.NeuralNet):
+    """Notes the batches it learns from."""
+
+    def propagate(self, x: Array, y: Array) -> float:
+        self.seen.append(x[:, 0].tolist())
+        return super().propagate(x, y)
+
+    seen: list[list[float]]
+
+
+def test_each_epoch_uses_every_example_once_and_in_another_order() -> None:
+    net = Recording((1, 1), seed=0)
+    net.seen = []
+    x = np.arange(10.0)[:, None]
+    net.fit(x, x, epochs=2, batch_size=4, learning_rate=1e-4, report_every=0, seed=1)
+    assert [len(batch) for batch in net.seen] == [4, 4, 2] * 2
+    first, second = ([*chain(*batches)] for batches in (net.seen[:3], net.seen[3:]))
+    assert sorted(first) == sorted(second) == x[:, 0].tolist()
+    assert first != second
+
+
+def test_inputs_and_targets_stay_together() -> None:
+    x = np.arange(20.0)[:, None] / 20
+    net = nn.NeuralNet((1, 1), seed=0)
+    net.fit(x, 3 * x + 1, epochs=300, batch_size=3, learning_rate=0.3, report_every=0, seed=0)
+    assert net.weights[0][0, 0] == pytest.approx(3.0, abs=0.01)
+    assert net.biases[0][0] == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_seed_decides_the_order() -> None:
+    nets = [xor_net() for _ in range(3)]
+    for net, seed in zip(nets, (5, 5, 6), strict=True):
+        net.fit(*XOR, epochs=5, batch_size=1, report_every=0, seed=seed)
+    np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
+    assert not np.array_equal(nets[0].parameters, nets[2].parameters)
+
+
+def test_validation_is_measured_and_not_learned_from() -> None:
+    net, alone = xor_net(), xor_net()
+    settings: dict[str, Any] = {"epochs": 4, "batch_size": 2, "report_every": 0, "seed": 0}
+    history = net.fit(*XOR, validation=disc(9, seed=0), **settings)
+    without = alone.fit(*XOR, **settings)
+    np.testing.assert_array_equal(net.parameters, alone.parameters)
+    assert len(history.validation_cost) == len(history.validation_accuracy) == 4
+    assert history.validation_cost[-1] == net.cost(*disc(9, seed=0))
+    assert (without.validation_cost, without.best_epoch) == ([], -1)
+
+
+def test_patience_ends_training_and_restores_the_best_weights() -> None:
+    """Thirty noisy examples, learned by heart: the validation cost falls and then rises."""
+    x, y = disc(30, seed=1)
+    y[::5] = 1 - y[::5]
+    held_out = disc(500, seed=2)
+    net = nn.NeuralNet((2, 30, 1), "tanh", cost="cross_entropy", seed=0)
+    history = net.fit(x, y, validation=held_out, epochs=2000, batch_size=5, optimizer="adam",
+                      learning_rate=0.02, patience=20, report_every=0, seed=0)  # fmt: skip
+    costs = history.validation_cost
+    assert len(costs) == history.best_epoch + 21 < 2000
+    assert costs[history.best_epoch] == min(costs) < costs[-1]
+    assert net.cost(*held_out) == min(costs)
+
+
+def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
+    xor_net().fit(*XOR, epochs=4, batch_size=4, report_every=2, validation=XOR)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["2/4", "4/4"]
+    assert "cost" in lines[0]
+    assert "validation" in lines[0]
+    xor_net().fit(*XOR, epochs=4, batch_size=4, report_every=0)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"batch_size": 5}, "batch_size must be from 1 to the 4 examples, not 5"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"l2": -1.0}, "l2 must not be negative"),
+        ({"patience": 0, "validation": XOR}, "patience must be at least 1"),
+        ({"patience": 3}, "patience needs validation"),
+        ({"optimizer": "adma"}, "did you mean 'Adam'"),
+        ({"learning_rate": -1.0}, "learning_rate must not be negative"),
+        ({"validation": (XOR[0], XOR[1][:2])}, "x has 4 examples and y 2"),
+    ],
+)
+def test_mistakes_are_named(settings: dict[str, Any], said: str) -> None:
+    net = xor_net()
+    before = net.parameters.copy()
+    with pytest.raises(ValueError, match=said):
+        net.fit(*XOR, **{"batch_size": 4, **settings})
+    np.testing.assert_array_equal(net.parameters, before)
