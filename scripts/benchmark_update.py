@@ -151,7 +151,9 @@ def scikit_learn(hidden: int, batch: Batch) -> Update:
     from sklearn.neural_network import MLPRegressor
 
     size = len(batch.rewards)
-    model = MLPRegressor((hidden, hidden), batch_size=size, learning_rate_init=RATE)
+    model = MLPRegressor(
+        hidden_layer_sizes=(hidden, hidden), batch_size=size, learning_rate_init=RATE
+    )
     targets = np.random.default_rng(1).standard_normal((size, ACTIONS), np.float32)
     return lambda: model.partial_fit(batch.observations, targets)
 
