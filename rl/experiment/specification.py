@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -166,10 +166,3 @@ def load_specification(
         where = f"{file}: " if file else ""
         raise UserError(f"{where}unknown experiment {name!r}{suggestion(name, found)}")
     return found[name].override(overrides)
-
-
-def from_resolved(name: str, source: Path, values: Mapping[str, Any]) -> Specification:
-    """The specification that a run folder keeps."""
-    specification = Specification(name, str(source), dict(values))
-    check_form(specification)
-    return specification
