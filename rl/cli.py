@@ -186,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("name", metavar="NAME", help="an experiment; `rl list` shows them")
     verb.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[],
                       help="override a value of the specification by its dotted path")  # fmt: skip
-    verb.add_argument("--seed", type=int, default=0, help="of everything random (default 0)")
+    verb.add_argument("--seed", type=_natural, default=0, help="of everything random (default 0)")
     verb.add_argument("--steps", type=_positive, help="environment steps: train.steps")
     verb.add_argument("--output", metavar="DIR", type=Path,
                       help="the run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
@@ -232,12 +232,19 @@ def _add_run(verb: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
+    if (number := _whole(text)) < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
     return number
 
 
 def _natural(text: str) -> int:
-    if (number := int(text)) < 0:
+    if (number := _whole(text)) < 0:
         raise argparse.ArgumentTypeError(f"must not be negative, but is {number}")
     return number
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None

@@ -224,6 +224,16 @@ class Environments:
                 self._step_lane(lane, action)
                 self.observations[lane] = self._latest.next_observations[lane]
 
+    @property
+    def frames_a_second(self) -> float | None:
+        """How fast the environment is meant to be seen, or None if it does not say."""
+        rate = self._envs[0].metadata.get("render_fps")
+        return float(rate) if rate else None
+
+    def render(self) -> Any:
+        """A picture [height, width, 3] of the first lane, if its render mode makes pictures."""
+        return self._envs[0].render()
+
     def close(self) -> None:
         """Frees what the environments hold, such as windows."""
         for env in self._envs:

@@ -52,7 +52,7 @@ def run_trial(
 ) -> Run:
     """`train` for a specification that is loaded already."""
     if seed < 0:
-        raise UserError(f"--seed must not be negative, but is {seed}")
+        raise UserError(f"seed must not be negative, but is {seed}")
     with one_blas_thread():
         experiment = build(specification, seed)
         folder = _create(experiment, seed, output)

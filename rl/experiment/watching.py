@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gymnasium
-
-from rl.agents import Agent
-from rl.environments import Episode, make_env
+from rl.environments import Environments, Episode, make_env
 from rl.errors import UserError
+from rl.experiment.evaluation import Policy
 from rl.experiment.session import Progress, Watcher
 
 if TYPE_CHECKING:
@@ -37,35 +35,48 @@ def require_display() -> None:
         )
 
 
-def play_episode(env: gymnasium.Env, agent: Agent, seed: int, frames: Any = None) -> Episode:
-    """One greedy episode; where `frames` is a list, a picture of each state is appended."""
-    observation, _ = env.reset(seed=seed)
-    total, length, terminated, truncated = 0.0, 0, False, False
-    while not terminated and not truncated:
+def play_episode(
+    environments: Environments, agent: Policy, seed: int, frames: list[Any] | None = None
+) -> Episode:
+    """One greedy episode in a single lane.
+
+    Args:
+        environments: of one lane.
+        agent: who plays.
+        seed: of the episode.
+        frames: where a picture of each state is put, or None for no pictures.
+    """
+    environments.seeds = iter([seed])
+    environments.reset()
+    while environments.active[0]:
         if frames is not None:
-            frames.append(env.render())
-        observation, reward, terminated, truncated, _ = env.step(agent.act(observation))
-        total, length = total + float(reward), length + 1
+            frames.append(environments.render())
+        environments.step(agent.act(environments.observations))
     if frames is not None:
-        frames.append(env.render())
-    return Episode(seed, total, length, bool(terminated))
+        frames.append(environments.render())
+    (episode,) = environments.finished
+    return episode
 
 
-def watch_in_window(id: str, agent: Agent, seeds: Sequence[int]) -> list[Episode]:
+def _one_lane(id: str, render_mode: str) -> Environments:
+    return Environments(lambda: make_env(id, render_mode=render_mode), 1, iter(()))
+
+
+def watch_in_window(id: str, agent: Policy, seeds: Sequence[int]) -> list[Episode]:
     """Plays an episode a seed in the environment's own window.
 
     Raises:
         UserError: there is no display.
     """
     require_display()
-    env = make_env(id, render_mode="human")
+    environments = _one_lane(id, "human")
     try:
-        return [play_episode(env, agent, seed) for seed in seeds]
+        return [play_episode(environments, agent, seed) for seed in seeds]
     finally:
-        env.close()
+        environments.close()
 
 
-def watch_in_file(id: str, agent: Agent, seeds: Sequence[int], file: Path) -> list[Episode]:
+def watch_in_file(id: str, agent: Policy, seeds: Sequence[int], file: Path) -> list[Episode]:
     """Plays an episode a seed and writes them, one after the other, as an animated GIF.
 
     Raises:
@@ -75,13 +86,13 @@ def watch_in_file(id: str, agent: Agent, seeds: Sequence[int], file: Path) -> li
         raise UserError(f"{file}: must end in .gif")
     if not file.parent.is_dir():
         raise UserError(f"{file}: there is no folder {file.parent}")
-    env = make_env(id, render_mode="rgb_array")
+    environments = _one_lane(id, "rgb_array")
     frames: list[Any] = []
     try:
-        episodes = [play_episode(env, agent, seed, frames) for seed in seeds]
-        rate = float(env.metadata.get("render_fps") or GIF_FRAMES_A_SECOND)
+        episodes = [play_episode(environments, agent, seed, frames) for seed in seeds]
+        rate = environments.frames_a_second or GIF_FRAMES_A_SECOND
     finally:
-        env.close()
+        environments.close()
     if frames[0] is None:
         raise UserError(f"{id}: draws no pictures, so there is nothing to put into {file}")
     _write_gif(frames, rate, file)
@@ -120,12 +131,12 @@ class WindowWatcher(Watcher):
     def __init__(self, id: str, seed: int, inner: Watcher) -> None:
         require_display()
         self._id, self._seed, self._inner = id, seed, inner
-        self._env: gymnasium.Env | None = None
+        self._environments: Environments | None = None
 
     def progressed(self, progress: Progress) -> None:
         self._inner.progressed(progress)
 
     def evaluated(self, progress: Progress, agent: Any) -> None:
         self._inner.evaluated(progress, agent)
-        self._env = self._env or make_env(self._id, render_mode="human")
-        play_episode(self._env, agent, self._seed)
+        self._environments = self._environments or _one_lane(self._id, "human")
+        play_episode(self._environments, agent, self._seed)
