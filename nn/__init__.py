@@ -12,7 +12,8 @@ Read `layers` and `network` first: they hold the two passes of backpropagation.
 from nn.activations import ACTIVATIONS, Activation, make_activation
 from nn.checkpoint import CheckpointError
 from nn.costs import COSTS, Cost, CrossEntropy, Huber, LogLikelihood, Quadratic, make_cost
-from nn.initializers import INITIALIZERS, make_initializer
+from nn.data import one_hot
+from nn.initializers import BIAS_INITIALIZERS, INITIALIZERS, make_initializer
 from nn.network import NeuralNet, load
 from nn.optimizers import (
     OPTIMIZERS,
@@ -25,13 +26,24 @@ from nn.optimizers import (
     clip_norm,
     make_optimizer,
 )
-from nn.schedules import SCHEDULES, Schedule, make_schedule
+from nn.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    Exponential,
+    Linear,
+    Schedule,
+    Step,
+    Warmup,
+    make_schedule,
+)
 from nn.training import History, fit
 
 __all__ = [
-    "ACTIVATIONS", "COSTS", "INITIALIZERS", "OPTIMIZERS", "SCHEDULES",
-    "Activation", "AdaGrad", "Adam", "AdamW", "CheckpointError", "Cost", "CrossEntropy", "History",
-    "Huber", "LogLikelihood", "NeuralNet", "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule",
+    "ACTIVATIONS", "BIAS_INITIALIZERS", "COSTS", "INITIALIZERS", "OPTIMIZERS", "SCHEDULES",
+    "Activation", "AdaGrad", "Adam", "AdamW", "CheckpointError", "Constant", "Cosine", "Cost",
+    "CrossEntropy", "Exponential", "History", "Huber", "Linear", "LogLikelihood", "NeuralNet",
+    "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule", "Step", "Warmup",
     "clip_norm", "fit", "load", "make_activation", "make_cost", "make_initializer",
-    "make_optimizer", "make_schedule",
+    "make_optimizer", "make_schedule", "one_hot",
 ]  # fmt: skip

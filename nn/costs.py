@@ -17,6 +17,8 @@ from nn.activations import Activation, Sigmoid, Softmax
 from nn.names import lookup
 from nn.typing import Array
 
+_ROUNDING = 1e-4  # how far from 1 the probabilities of an example may sum
+
 
 class Cost:
     """C(prediction, target), averaged over examples and summed over outputs.
@@ -38,6 +40,13 @@ class Cost:
                 f"the cost {type(self).__name__} goes with the output {self.made_for.__name__}, "
                 f"not with {type(output).__name__}; Quadratic and Huber go with any output"
             )
+
+    def require_targets(self, targets: Array) -> None:
+        """Refuses targets [B, n] that make no sense with this cost.
+
+        Raises:
+            ValueError: the message names the first.
+        """
 
     def value(self, prediction: Array, target: Array) -> float:
         """The cost of predictions [B] or [B, n] against targets of the same shape."""
@@ -104,6 +113,9 @@ class CrossEntropy(Cost):
     def __init__(self) -> None:
         self._work = np.empty(0)
 
+    def require_targets(self, targets: Array) -> None:
+        _refuse(targets, (targets < 0) | (targets > 1), "lie in [0, 1]")
+
     def value(self, prediction: Array, target: Array) -> float:
         self._work = work = _like(self._work, prediction)
         np.abs(prediction, out=work)
@@ -140,6 +152,16 @@ class LogLikelihood(Cost):
         self._shifted, self._spread = np.empty(0), np.empty(0)
         self._row = np.empty(0)
 
+    def require_targets(self, targets: Array) -> None:
+        _refuse(targets, targets < 0, "not be negative")
+        sums = targets.sum(axis=1)
+        if (wrong := np.abs(sums - 1) > _ROUNDING).any():
+            row = int(wrong.argmax())
+            raise ValueError(
+                f"y[{row}] sums to {sums[row]:g}; with LogLikelihood, the probabilities of an "
+                "example's classes must sum to 1"
+            )
+
     def value(self, prediction: Array, target: Array) -> float:
         return self.gradient(prediction, target, np.empty_like(prediction))
 
@@ -160,6 +182,13 @@ class LogLikelihood(Cost):
         np.subtract(spread, shifted, out=spread)
         np.multiply(spread, target, out=spread)
         return float(spread.sum()) / len(prediction)
+
+
+def _refuse(targets: Array, wrong: Array, what: str) -> None:
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        value = targets[row, column]
+        raise ValueError(f"y[{row}, {column}] is {value:g}; with this cost it must {what}")
 
 
 def _like(kept: Array, array: Array) -> Array:

@@ -18,8 +18,9 @@ def examples(values: Any, width: int, dtype: Any, name: str) -> Array:
     """
     array = np.asarray(values, dtype)
     if array.ndim != 2 or array.shape[1] != width:
+        hint = "; class labels become such rows by nn.one_hot" if name == "y" else ""
         raise ValueError(
-            f"{name} must be examples x features, [B, {width}], not {list(array.shape)}"
+            f"{name} must be examples x features, [B, {width}], not {list(array.shape)}{hint}"
         )
     if not len(array):
         raise ValueError(f"{name} has no examples: its shape is {list(array.shape)}")
@@ -41,3 +42,46 @@ def pairs(x: Any, y: Any, sizes: tuple[int, ...], dtype: Any) -> tuple[Array, Ar
             f"x and y must be of one length, but x has {len(inputs)} examples and y {len(targets)}"
         )
     return inputs, targets
+
+
+def one_hot(labels: Any, classes: int) -> Array:
+    """Rows [n, classes] of zeros with a one in the column that each of the labels [n] names.
+
+    Raises:
+        ValueError: the labels are not one-dimensional, or one is not a whole number from 0 to
+            classes - 1.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise ValueError(f"labels must be one-dimensional, [n], not {list(labels.shape)}")
+    wrong = ~np.isin(labels, np.arange(classes))
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise ValueError(
+            f"labels[{first}] is {labels[first]}; it must be a whole number from 0 to {classes - 1}"
+        )
+    return np.eye(classes, dtype=np.float32)[labels.astype(np.int64)]
+
+
+def to_classes(outputs: Array) -> Array:
+    """The classes of outputs [B, n]: one-hot, or 0 and 1 for a single output."""
+    if outputs.shape[1] == 1:
+        return (outputs >= 0.5).astype(outputs.dtype)
+    return np.eye(outputs.shape[1], dtype=outputs.dtype)[outputs.argmax(axis=1)]
+
+
+def are_classes(y: Array) -> bool:
+    """Whether y [B, n] is what `to_classes` gives: one-hot rows, or 0 and 1 for a single output."""
+    return bool(np.array_equal(to_classes(y), y))
+
+
+def require_classes(y: Array) -> None:
+    """Refuses targets [B, n] that name no class.
+
+    Raises:
+        ValueError: the message names the first row that does not.
+    """
+    if not are_classes(y):
+        row = int((to_classes(y) != y).any(axis=1).argmax())
+        wanted = "0 or 1" if y.shape[1] == 1 else "one-hot"
+        raise ValueError(f"y[{row}] is {y[row].tolist()}, which is no class: it must be {wanted}")

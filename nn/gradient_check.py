@@ -31,23 +31,31 @@ def relative_error(one: Array, other: Array) -> float:
     return float(np.linalg.norm(one - other) / scale) if scale else 0.0
 
 
-def gradient_error(net: NeuralNet, x: Array, y: Array, l2: float = 0.0) -> float:
-    """The relative error of a float64 network's backpropagated gradient of its cost.
+def gradient_error(
+    net: NeuralNet, x: Array, y: Array, l2: float = 0.0, *, l1: float = 0.0
+) -> float:
+    """The relative error of a float64 network's backpropagated gradient of its cost in training.
+
+    Dropout leaves out the same units each time that the cost is computed.
 
     Args:
         net: in float64; a float32 network has not the digits.
         x: inputs [B, n_in].
         y: targets [B, n_out].
         l2: of the penalty on the weights.
+        l1: of the other penalty on them.
 
     Raises:
         ValueError: the network is not in float64.
     """
     if net.parameters.dtype != np.float64:
         raise ValueError("a gradient check needs a network of dtype float64")
-    _, weights, biases = net.backprop(x, y, l2)
-    analytic = np.concatenate(
-        [part.ravel() for pair in zip(weights, biases, strict=True) for part in pair]
-    )
-    numeric = numerical_gradient(lambda: net.cost(x, y, l2), net.parameters)
-    return relative_error(analytic, numeric)
+    drawn = net.rng.bit_generator.state
+
+    def cost() -> float:
+        net.rng.bit_generator.state = drawn
+        return net.cost(x, y, l2, l1=l1, training=True)
+
+    net.backprop(x, y, l2, l1=l1)
+    analytic = net.gradients.copy()
+    return relative_error(analytic, numerical_gradient(cost, net.parameters))

@@ -1,6 +1,6 @@
 """Initial weights by name. Each takes the two sizes of a layer and a generator.
 
-A weight matrix is [fan_in, fan_out]; biases start at zero.
+A weight matrix is [fan_in, fan_out], a vector of biases [fan_out].
 """
 
 from __future__ import annotations
@@ -54,6 +54,22 @@ def orthogonal(fan_in: int, fan_out: int, rng: np.random.Generator, gain: float 
     return q if fan_in >= fan_out else q.T
 
 
+def zero_biases(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """All zero."""
+    return np.zeros(fan_out)
+
+
+def normal_biases(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """Standard normal: spreads the units' thresholds, for shallow networks."""
+    return rng.standard_normal(fan_out)
+
+
+def uniform_biases(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """Uniform on +-1 / sqrt(fan_in), as the weights of `uniform`."""
+    limit = np.sqrt(1.0 / fan_in)
+    return rng.uniform(-limit, limit, fan_out)
+
+
 INITIALIZERS: dict[str, Initializer] = {
     "glorot": glorot,
     "he": he,
@@ -63,7 +79,18 @@ INITIALIZERS: dict[str, Initializer] = {
     "orthogonal": orthogonal,
 }
 
+BIAS_INITIALIZERS: dict[str, Initializer] = {
+    "zero": zero_biases,
+    "normal": normal_biases,
+    "uniform": uniform_biases,
+}
+
 
 def make_initializer(part: str | Initializer) -> Initializer:
     """An initializer by name, or the function itself."""
     return lookup(INITIALIZERS, part, "initializer") if isinstance(part, str) else part
+
+
+def make_bias_initializer(part: str | Initializer) -> Initializer:
+    """An initializer of biases by name, or the function itself."""
+    return lookup(BIAS_INITIALIZERS, part, "bias initializer") if isinstance(part, str) else part

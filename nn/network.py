@@ -12,23 +12,29 @@ import numpy as np
 from nn import checkpoint
 from nn.activations import ACTIVATIONS, Activation, Identity, make_activation
 from nn.costs import COSTS, Cost, make_cost
-from nn.data import examples, pairs
-from nn.initializers import Initializer, make_initializer
-from nn.layers import Dense, DensePass
+from nn.data import are_classes, examples, pairs, require_classes, to_classes
+from nn.initializers import Initializer, make_bias_initializer, make_initializer
+from nn.layers import Activate, Dense, Layer, Pass
 from nn.names import describe, rebuild
+from nn.normalization import LayerNorm
+from nn.regularization import Dropout, Penalty
 from nn.typing import Array, State
 
 if TYPE_CHECKING:
     from nn.training import History
 
+_PIECE = 1024  # examples that a method taking any number of them handles at once
+_WORKSPACES = 8  # batch sizes whose arrays are kept
+
 
 class NeuralNet:
     """A stack of dense layers with a cost.
 
-        net = NeuralNet((784, 100, 10), output="softmax", cost="log_likelihood", seed=0)
+        net = NeuralNet((784, 100, 10), cost="log_likelihood", dropout=0.5, seed=0)
 
     `feedforward`, `predict`, `accuracy`, `cost` and `backprop` take data as a person has them, and
-    check them; `forward` and `backward` are the passes themselves, for a learning loop.
+    check them; `forward`, `backward` and `propagate` are the passes themselves, for a learning
+    loop.
 
     All parameters are one flat vector, `parameters` [P], and their gradients another,
     `gradients` [P]; the layers hold views. So an optimizer step is a few passes over one vector,
@@ -41,12 +47,15 @@ class NeuralNet:
             for, or else the identity.
         cost: by name or as an object.
         initializer: of the weights, by name or as a function.
-        seed: an integer or a generator.
+        bias_initializer: of the biases, likewise.
+        dropout: share of each hidden layer's outputs that training leaves out, in [0, 1).
+        layer_norm: whether each hidden layer is normalized before its activation.
+        seed: an integer or a generator; of the first weights, and of what dropout leaves out.
         dtype: float32, or float64 for checking gradients.
 
     Raises:
-        ValueError: fewer than two sizes, a size below 1, an unknown name, or an output activation
-            that makes no sense with the cost.
+        ValueError: fewer than two sizes, a size below 1, an unknown name, another dtype, or an
+            output activation that makes no sense with the cost.
     """
 
     def __init__(
@@ -57,53 +66,72 @@ class NeuralNet:
         *,
         cost: str | Cost = "quadratic",
         initializer: str | Initializer = "he",
+        bias_initializer: str | Initializer = "zero",
+        dropout: float = 0.0,
+        layer_norm: bool = False,
         seed: int | np.random.Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"sizes must be two or more layers of at least 1 unit, not {sizes}")
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, not {np.dtype(dtype)}")
         self.sizes = tuple(int(size) for size in sizes)
         self.hidden, self.cost_function = make_activation(hidden), make_cost(cost)
         self.output = make_activation(output or (self.cost_function.made_for or Identity)())
         self.cost_function.require_output(self.output)
-        self.layers = [
-            Dense(inputs, outputs, self.hidden) for inputs, outputs in pairwise(self.sizes[:-1])
-        ]
-        self._straight = self.cost_function.made_for is not None
-        before, last = self.sizes[-2:]
-        self.layers.append(Dense(before, last, self.output, keeps_z=self._straight))
-        total = sum(layer.size for layer in self.layers)
-        self.parameters = np.zeros(total, dtype)
-        self.gradients = np.zeros(total, dtype)
-        self._bind_layers()
-        rng, draw = np.random.default_rng(seed), make_initializer(initializer)
+        self.dropout, self.layer_norm = dropout, layer_norm
+        self.rng = np.random.default_rng(seed)
+        self.layers = self._stack(
+            make_initializer(initializer), make_bias_initializer(bias_initializer)
+        )
+        self._bind_layers(dtype)
         for layer in self.layers:
-            layer.initialize(draw, rng)
-        self._passes: dict[tuple[int, ...], _Passes] = {}
-        self._latest: _Passes | None = None
+            layer.initialize(self.rng)
+        self._workspaces: dict[tuple[int, ...], _Workspace] = {}
+        self._latest: _Workspace | None = None
         self._scratch: Array | None = None
 
-    def _bind_layers(self) -> None:
+    def _stack(self, initializer: Initializer, bias_initializer: Initializer) -> list[Layer]:
+        layers: list[Layer] = []
+        for number, (inputs, outputs) in enumerate(pairwise(self.sizes), start=2):
+            layers.append(Dense(inputs, outputs, initializer, bias_initializer))
+            if number == len(self.sizes):
+                layers += _activate(outputs, self.output, self.cost_function.made_for is not None)
+                break
+            if self.layer_norm:
+                layers.append(LayerNorm(outputs))
+            layers += _activate(outputs, self.hidden)
+            if self.dropout:
+                layers.append(Dropout(outputs, self.dropout, self.rng))
+        return layers
+
+    def _bind_layers(self, dtype: Any) -> None:
+        total = sum(layer.size for layer in self.layers)
+        self.parameters, self.gradients = np.zeros(total, dtype), np.zeros(total, dtype)
+        self._is_weight = np.zeros(total, dtype)
         start = 0
         for layer in self.layers:
             end = start + layer.size
             layer.bind(self.parameters[start:end], self.gradients[start:end])
+            self._is_weight[start : start + layer.weight_size] = 1.0
             start = end
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Array, training: bool = False) -> Array:
         """The outputs [B, n_out] for inputs [B, n_in].
 
         The result is a view which the next `forward` of the same batch size overwrites.
 
+        Args:
+            x: inputs.
+            training: whether dropout leaves units out.
+
         Raises:
             ValueError: x is not of shape [B, n_in].
         """
-        passes = self._passes.get(x.shape) or self._allocate(x)
-        self._latest = passes
-        np.copyto(passes.x, x.T)
-        for each in passes.layers:
-            each.forward()
-        return passes.output
+        whole = self._enter(x).whole
+        whole.forward(training)
+        return whole.output
 
     def feedforward(self, x: Any) -> Array:
         """The outputs [B, n_out] for inputs [B, n_in], an array of the caller's own.
@@ -111,7 +139,11 @@ class NeuralNet:
         Raises:
             ValueError: x is not of that shape, is empty, or has a number that is not finite.
         """
-        return self.forward(examples(x, self.sizes[0], self.parameters.dtype, "x")).copy("C")
+        x = examples(x, self.sizes[0], self.parameters.dtype, "x")
+        outputs = np.empty((len(x), self.sizes[-1]), x.dtype)
+        for piece in _pieces(len(x)):
+            outputs[piece] = self.forward(x[piece])
+        return outputs
 
     def predict(self, x: Any) -> Array:
         """The classes of inputs [B, n_in]: one-hot [B, n_out], or 0 and 1 [B, 1] for one output.
@@ -119,72 +151,102 @@ class NeuralNet:
         Raises:
             ValueError: as for `feedforward`.
         """
-        outputs = self.feedforward(x)
-        if self.sizes[-1] == 1:
-            return (outputs >= 0.5).astype(outputs.dtype)
-        return np.eye(self.sizes[-1], dtype=outputs.dtype)[outputs.argmax(axis=1)]
+        return to_classes(self.feedforward(x))
 
     def accuracy(self, x: Any, y: Any) -> float:
         """The share of examples whose predicted class is that of y [B, n_out].
 
         Raises:
-            ValueError: x or y has not its shape, or they differ in length.
+            ValueError: x or y has not its shape, they differ in length, or y holds no classes:
+                rows that are one-hot, or 0 and 1 for one output.
         """
         x, y = pairs(x, y, self.sizes, self.parameters.dtype)
+        require_classes(y)
         return float((self.predict(x) == y).all(axis=1).mean())
 
-    def cost(self, x: Any, y: Any, l2: float = 0.0) -> float:
+    def cost(
+        self, x: Any, y: Any, l2: float = 0.0, *, l1: float = 0.0, training: bool = False
+    ) -> float:
         """The cost of x [B, n_in] against y [B, n_out], averaged over the examples.
 
         Args:
             x: inputs.
             y: targets.
             l2: lmda of the penalty lmda / (2 B) * sum(w^2) over the weights, not the biases.
+            l1: lmda of the penalty lmda / B * sum(|w|) over the weights.
+            training: whether dropout leaves units out.
 
         Raises:
-            ValueError: x or y has not its shape, or they differ in length.
+            ValueError: x or y has not its shape, they differ in length, or y is no target for
+                the cost.
         """
-        x, y = pairs(x, y, self.sizes, self.parameters.dtype)
-        return self.cost_function.value(self._judged(x), y) + self._penalty(l2, len(x))
+        x, y = self.checked(x, y)
+        total = 0.0
+        for piece in _pieces(len(x)):
+            judged = self._enter(x[piece]).judged
+            judged.forward(training)
+            total += self.cost_function.value(judged.output, y[piece]) * len(x[piece])
+        return total / len(x) + self.penalty(len(x), l1, l2).value(self.parameters)
 
-    def backprop(self, x: Any, y: Any, l2: float = 0.0) -> tuple[float, list[Array], list[Array]]:
-        """The cost, and its gradients with respect to the weights and the biases of each layer.
+    def backprop(
+        self, x: Any, y: Any, l2: float = 0.0, *, l1: float = 0.0
+    ) -> tuple[float, list[Array], list[Array]]:
+        """The cost in training, and its gradients for the weights and the biases of each layer.
 
-        The gradients are copies, of the shapes of `weights` and `biases`. Arguments and errors are
-        those of `cost`.
+        The gradients are copies, of the shapes of `weights` and `biases`; `gradients` holds them
+        too, and those of a normalization. Arguments and errors are those of `cost`.
         """
-        x, y = pairs(x, y, self.sizes, self.parameters.dtype)
-        cost = self.propagate(x, y)
-        weights = [layer.gradients[:-1] + l2 / len(x) * layer.weights for layer in self.layers]
-        biases = [layer.gradients[-1].copy() for layer in self.layers]
-        return cost + self._penalty(l2, len(x)), weights, biases
+        x, y = self.checked(x, y)
+        penalty = self.penalty(len(x), l1, l2)
+        cost = self.propagate(x, y) + penalty.value(self.parameters)
+        penalty.add_gradient(self.parameters, self.gradients)
+        weights = [layer.gradients[:-1].copy() for layer in self._dense]
+        biases = [layer.gradients[-1].copy() for layer in self._dense]
+        return cost, weights, biases
 
     def propagate(self, x: Array, y: Array) -> float:
-        """Both passes for x [B, n_in] and y [B, n_out]; the gradients are left in `gradients`.
+        """Both passes of training for x [B, n_in] and y [B, n_out], into `gradients`.
 
         Unlike `backprop` it neither checks the data nor copies anything. Returns the cost.
         """
-        judged = self._judged(x)
-        cost = self.cost_function.gradient(judged, y, self.output_gradient)
-        self.backpropagate(self._straight)
+        judged = self._enter(x).judged
+        judged.forward(training=True)
+        cost = self.cost_function.gradient(judged.output, y, judged.gradient)
+        judged.backward()
         return cost
+
+    def measure(self, x: Array, y: Array) -> tuple[float, float | None]:
+        """The cost, and the accuracy or None if y holds no classes, in a single forward pass.
+
+        Like `propagate` it does not check the data.
+        """
+        total, right = 0.0, 0
+        for piece in _pieces(len(x)):
+            outputs = self.forward(x[piece])
+            assert self._latest is not None
+            total += self.cost_function.value(self._latest.judged.output, y[piece]) * len(outputs)
+            right += int((to_classes(outputs) == y[piece]).all(axis=1).sum())
+        return total / len(x), right / len(x) if are_classes(y) else None
+
+    def checked(self, x: Any, y: Any) -> tuple[Array, Array]:
+        """x [B, n_in] and y [B, n_out] as the network's arrays.
+
+        Raises:
+            ValueError: as for `cost`.
+        """
+        x, y = pairs(x, y, self.sizes, self.parameters.dtype)
+        self.cost_function.require_targets(y)
+        return x, y
+
+    def penalty(self, examples: int, l1: float, l2: float) -> Penalty:
+        """The penalty on this network's weights when it learns from so many examples."""
+        return Penalty(self._is_weight, examples, l1, l2)
 
     def fit(self, x: Any, y: Any, **settings: Any) -> History:
         """Mini-batch gradient descent; arguments and errors are those of `nn.training.fit`."""
         from nn.training import fit
 
         return fit(self, x, y, **settings)
-
-    def _judged(self, x: Array) -> Array:
-        """What the cost looks at: the outputs [B, n_out], or their pre-activations."""
-        outputs = self.forward(x)
-        assert self._latest is not None
-        return self._latest.z if self._straight else outputs
-
-    def _penalty(self, l2: float, examples: int) -> float:
-        if not l2:
-            return 0.0
-        return l2 / (2 * examples) * sum(float(np.vdot(w, w)) for w in self.weights)
 
     def backward(self, gradient: Array) -> Array:
         """Backpropagates dC/doutput [B, n_out] through the latest `forward`.
@@ -202,30 +264,31 @@ class NeuralNet:
         np.copyto(self.output_gradient, gradient)
         return self.backpropagate()
 
-    def backpropagate(self, straight: bool = False) -> Array:
-        """`backward` from the gradient that the caller has written into `output_gradient`.
-
-        Args:
-            straight: it is the gradient of the output's pre-activation, as it comes from a cost
-                that is made for the output.
-        """
+    def backpropagate(self) -> Array:
+        """`backward` from the gradient that the caller has written into `output_gradient`."""
         assert self._latest is not None, "backpropagate needs a forward before it"
-        last, *others = self._latest.backward_layers
-        last.backward(straight)
-        for each in others:
-            each.backward()
+        self._latest.whole.backward()
         return self.gradients
+
+    def latest_passes(self) -> list[tuple[Layer, Pass]]:
+        """Each layer with its pass of the latest `forward`, as far as the cost looks."""
+        assert self._latest is not None, "no passes before the first forward"
+        return list(zip(self.layers, self._latest.judged.passes, strict=False))
 
     @property
     def output_gradient(self) -> Array:
         """Where dC/doutput [B, n_out] of the latest `forward` goes; `backward` overwrites it."""
         assert self._latest is not None, "the output's gradient needs a forward before it"
-        return self._latest.output_gradient
+        return self._latest.whole.gradient
+
+    @property
+    def _dense(self) -> list[Dense]:
+        return [layer for layer in self.layers if isinstance(layer, Dense)]
 
     @property
     def weights(self) -> list[Array]:
         """The layers' weights [inputs, outputs], views; settable as a list of arrays."""
-        return [layer.weights for layer in self.layers]
+        return [layer.weights for layer in self._dense]
 
     @weights.setter
     def weights(self, values: Sequence[Array]) -> None:
@@ -234,7 +297,7 @@ class NeuralNet:
     @property
     def biases(self) -> list[Array]:
         """The layers' biases [outputs], views; settable as a list of arrays."""
-        return [layer.biases for layer in self.layers]
+        return [layer.biases for layer in self._dense]
 
     @biases.setter
     def biases(self, values: Sequence[Array]) -> None:
@@ -243,10 +306,10 @@ class NeuralNet:
     def copy(self) -> NeuralNet:
         """A network of the same layers with parameters of its own, equal to these."""
         twin = NeuralNet(
-            self.sizes, self.hidden, self.output,
-            cost=self.cost_function, dtype=self.parameters.dtype,
+            self.sizes, self.hidden, self.output, cost=self.cost_function, dropout=self.dropout,
+            layer_norm=self.layer_norm, dtype=self.parameters.dtype,
         )  # fmt: skip
-        twin.follow(self, blend=1.0)
+        twin.restore(self.state())
         return twin
 
     def follow(self, other: NeuralNet, blend: float) -> None:
@@ -265,19 +328,27 @@ class NeuralNet:
 
     def state(self) -> State:
         """What `restore` needs."""
-        return {"sizes": list(self.sizes), "parameters": self.parameters.copy()}
+        state = {"sizes": list(self.sizes), "parameters": self.parameters.copy()}
+        return {**state, "rng": self.rng.bit_generator.state} if self.dropout else state
 
     def restore(self, state: State) -> None:
         """Takes over a saved state.
 
         Raises:
-            ValueError: the state is of a network of other sizes.
+            ValueError: the state is of a network of other layers.
         """
         if list(state["sizes"]) != list(self.sizes):
             raise ValueError(
                 f"the saved network has layers {tuple(state['sizes'])}, this one {self.sizes}"
             )
+        if state["parameters"].shape != self.parameters.shape:
+            raise ValueError(
+                f"the saved network has {len(state['parameters'])} parameters, this one "
+                f"{len(self.parameters)}"
+            )
         np.copyto(self.parameters, state["parameters"])
+        if self.dropout:
+            self.rng.bit_generator.state = state["rng"]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the whole network to a file, for `nn.load`.
@@ -290,16 +361,29 @@ class NeuralNet:
             "hidden": describe(ACTIVATIONS, self.hidden),
             "output": describe(ACTIVATIONS, self.output),
             "cost": describe(COSTS, self.cost_function),
+            "dropout": self.dropout,
+            "layer_norm": self.layer_norm,
         }
         checkpoint.save(path, {"parts": parts, "network": self.state()})
 
-    def _allocate(self, x: Array) -> _Passes:
+    def _enter(self, x: Array) -> _Workspace:
+        """The workspace for inputs x, which it takes in."""
+        workspace = self._workspaces.get(x.shape) or self._allocate(x)
+        self._latest = workspace
+        np.copyto(workspace.x, x.T)
+        return workspace
+
+    def _allocate(self, x: Array) -> _Workspace:
         if x.ndim != 2 or x.shape[1] != self.sizes[0] or not len(x):
             raise ValueError(
                 f"the input must be examples x features, [B, {self.sizes[0]}], not {list(x.shape)}"
             )
-        passes = self._passes[x.shape] = _Passes(self.layers, len(x), self.parameters.dtype)
-        return passes
+        while len(self._workspaces) >= _WORKSPACES:
+            del self._workspaces[next(iter(self._workspaces))]
+        straight = self.cost_function.made_for is not None
+        workspace = _Workspace(self.layers, len(x), self.parameters.dtype, straight)
+        self._workspaces[x.shape] = workspace
+        return workspace
 
 
 def load(path: str | os.PathLike[str]) -> NeuralNet:
@@ -316,6 +400,8 @@ def load(path: str | os.PathLike[str]) -> NeuralNet:
             rebuild(ACTIVATIONS, parts["hidden"], "activation"),
             rebuild(ACTIVATIONS, parts["output"], "activation"),
             cost=rebuild(COSTS, parts["cost"], "cost"),
+            dropout=parts["dropout"],
+            layer_norm=parts["layer_norm"],
             dtype=saved["parameters"].dtype,
         )
         net.restore(saved)
@@ -334,16 +420,50 @@ def _assign(name: str, views: list[Array], values: Sequence[Array]) -> None:
         view[...] = value
 
 
-class _Passes:
-    """The workspaces of all layers for one batch size."""
+def _activate(units: int, activation: Activation, keeps_z: bool = False) -> list[Layer]:
+    if type(activation) is Identity:
+        return []
+    return [Activate(units, activation, keeps_z)]
 
-    def __init__(self, layers: list[Dense], batch: int, dtype: Any) -> None:
+
+def _pieces(examples: int) -> list[slice]:
+    """Slices that many examples are taken in, so that the workspaces stay in the cache."""
+    return [slice(start, start + _PIECE) for start in range(0, examples, _PIECE)]
+
+
+class _Path:
+    """The passes of consecutive layers, the first one's on."""
+
+    def __init__(self, passes: list[Pass]) -> None:
+        self.passes, self._backward = passes, passes[::-1]
+        last = passes[-1]
+        self.output, self.gradient = last.output[:-1].T, last.doutput.T  # [B, n]
+
+    def forward(self, training: bool) -> None:
+        for each in self.passes:
+            each.forward(training)
+
+    def backward(self) -> None:
+        for each in self._backward:
+            each.backward()
+
+
+class _Workspace:
+    """The passes of all layers over the arrays of one batch size.
+
+    Attributes:
+        x: where the input goes [n_in, B].
+        whole: the path to the output.
+        judged: the path to what the cost looks at: the output, or, if the cost is made for the
+            output's activation, its pre-activation.
+    """
+
+    def __init__(self, layers: list[Layer], batch: int, dtype: Any, straight: bool) -> None:
         x, dx = np.ones((layers[0].inputs + 1, batch), dtype), None
         self.x = x[:-1]
-        self.layers: list[DensePass] = []
+        passes: list[Pass] = []
         for layer in layers:
-            self.layers.append(DensePass(layer, x, dx))
-            x, dx = self.layers[-1].output, self.layers[-1].da
-        self.backward_layers = self.layers[::-1]
-        self.output, self.z = self.layers[-1].a.T, self.layers[-1].z.T
-        self.output_gradient = self.layers[-1].da.T
+            passes.append(layer.at(x, dx))
+            x, dx = passes[-1].output, passes[-1].doutput
+        self.whole = _Path(passes)
+        self.judged = _Path(passes[:-1]) if straight else self.whole

@@ -8,10 +8,12 @@ decayed sums, m <- beta m + g, rather than as averages, m <- beta m + (1 - beta)
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from nn.names import lookup
+from nn.schedules import Schedule
 from nn.typing import Array, State
 
 # A moment whose gradient has died decays until it is denormal, and arithmetic on denormal numbers
@@ -27,17 +29,22 @@ class Optimizer:
     Args:
         parameters: the vector to move [P].
         gradients: the vector that holds dC/dparameters [P] when `step` is called.
-        learning_rate: the step size.
+        learning_rate: the step size, or a schedule of it over the optimizer's own steps.
 
     Raises:
         ValueError: a negative rate, or a decay outside [0, 1).
     """
 
-    def __init__(self, parameters: Array, gradients: Array, *, learning_rate: float = 1e-3) -> None:
-        if not learning_rate >= 0:
-            raise ValueError(f"learning_rate must not be negative, but is {learning_rate}")
+    def __init__(
+        self, parameters: Array, gradients: Array, *, learning_rate: float | Schedule = 1e-3
+    ) -> None:
         self.parameters, self.gradients = parameters, gradients
-        self.learning_rate = learning_rate
+        self._schedule = learning_rate if isinstance(learning_rate, Schedule) else None
+        self.learning_rate = (
+            learning_rate(0) if isinstance(learning_rate, Schedule) else learning_rate
+        )
+        if not self.learning_rate >= 0:
+            raise ValueError(f"learning_rate must not be negative, but is {self.learning_rate}")
         self.steps = 0
         self._scratch = np.empty_like(parameters)
         self._moments: dict[str, Array] = {}
@@ -48,6 +55,8 @@ class Optimizer:
 
     def step(self) -> None:
         """Moves the parameters by one step."""
+        if self._schedule is not None:
+            self.learning_rate = self._schedule(self.steps)
         self.steps += 1
         self._update()
         if self.steps % _FLUSH_EVERY == 0:
@@ -83,7 +92,7 @@ class SGD(Optimizer):
         parameters: Array,
         gradients: Array,
         *,
-        learning_rate: float = 1e-2,
+        learning_rate: float | Schedule = 1e-2,
         momentum: float = 0.0,
         nesterov: bool = False,
     ) -> None:
@@ -118,7 +127,7 @@ class AdaGrad(Optimizer):
         parameters: Array,
         gradients: Array,
         *,
-        learning_rate: float = 1e-2,
+        learning_rate: float | Schedule = 1e-2,
         epsilon: float = 1e-10,
     ) -> None:
         super().__init__(parameters, gradients, learning_rate=learning_rate)
@@ -147,7 +156,7 @@ class RMSProp(Optimizer):
         parameters: Array,
         gradients: Array,
         *,
-        learning_rate: float = 1e-3,
+        learning_rate: float | Schedule = 1e-3,
         decay: float = 0.99,
         epsilon: float = 1e-8,
     ) -> None:
@@ -179,7 +188,7 @@ class Adam(Optimizer):
         parameters: Array,
         gradients: Array,
         *,
-        learning_rate: float = 1e-3,
+        learning_rate: float | Schedule = 1e-3,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
@@ -216,7 +225,7 @@ class AdamW(Adam):
         parameters: Array,
         gradients: Array,
         *,
-        learning_rate: float = 1e-3,
+        learning_rate: float | Schedule = 1e-3,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
@@ -269,7 +278,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }
 
 
-def make_optimizer(name: str, parameters: Array, gradients: Array, **settings: float) -> Optimizer:
+def make_optimizer(name: str, parameters: Array, gradients: Array, **settings: Any) -> Optimizer:
     """The optimizer called `name`, with its own settings, over the two flat vectors."""
     return lookup(OPTIMIZERS, name, "optimizer")(parameters, gradients, **settings)
 

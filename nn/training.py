@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from nn.data import pairs
+from nn.inspection import describe_update
 from nn.network import NeuralNet
 from nn.optimizers import Optimizer, make_optimizer
+from nn.regularization import Penalty, limit_norms
+from nn.schedules import Schedule
 from nn.typing import Array
 
 Pair = tuple[Any, Any]
@@ -18,7 +20,10 @@ Pair = tuple[Any, Any]
 
 @dataclass
 class History:
-    """What each epoch came to: a list entry an epoch; the validation's are empty without one."""
+    """What each epoch came to: a list entry an epoch.
+
+    The validation's are empty without one, the accuracies where the targets are no classes.
+    """
 
     cost: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
@@ -35,13 +40,16 @@ def fit(
     validation: Pair | None = None,
     epochs: int = 10,
     batch_size: int = 32,
-    learning_rate: float = 0.1,
+    learning_rate: float | Schedule = 0.1,
     l2: float = 0.0,
+    l1: float = 0.0,
+    max_norm: float | None = None,
     optimizer: str = "SGD",
     patience: int | None = None,
     report_every: int = 1,
+    verbose: bool = False,
     seed: int | np.random.Generator | None = None,
-    **settings: float,
+    **settings: Any,
 ) -> History:
     """Trains a network on examples x [n, n_in] with targets y [n, n_out].
 
@@ -54,37 +62,49 @@ def fit(
         validation: inputs and targets that are not learned from.
         epochs: how often to go through the examples.
         batch_size: examples an update.
-        learning_rate: of the optimizer.
+        learning_rate: of the optimizer; a schedule of it counts updates.
         l2: lmda of the penalty lmda / (2 n) * sum(w^2) on the weights.
+        l1: lmda of the penalty lmda / n * sum(|w|) on the weights.
+        max_norm: the greatest norm that a unit's incoming weights may have after an update.
         optimizer: by name.
         patience: epochs without a lower validation cost after which training ends; the weights of
             the best epoch are then restored. None trains for all epochs.
         report_every: epochs between two printed lines; 0 prints nothing.
+        verbose: prints the internals of each update, to follow a tiny network by hand.
         seed: of the shuffling, an integer or a generator.
         settings: further settings of the optimizer, such as momentum=0.9.
 
     Returns:
-        The cost, with its penalty, and the accuracy after each epoch, on x and on `validation`.
+        The cost, with its penalty, and the accuracy after each epoch, on x and on `validation`,
+        whose cost is without.
 
     Raises:
-        ValueError: data of the wrong shape or not finite, a batch that is larger than the data, a
-            number that is not positive, patience without validation, or an unknown optimizer.
+        ValueError: data of the wrong shape or not finite, targets that the cost does not take, a
+            batch that is larger than the data, a number out of its range, patience without
+            validation, or an unknown optimizer.
     """
-    x, y = pairs(x, y, net.sizes, net.parameters.dtype)
-    held_out = validation and pairs(*validation, net.sizes, net.parameters.dtype)
-    _require(len(x), epochs, batch_size, l2, patience, held_out is not None)
-    steps = make_optimizer(
-        optimizer, net.parameters, net.gradients, learning_rate=learning_rate, **settings
+    x, y = net.checked(x, y)
+    held_out = validation and net.checked(*validation)
+    _require(len(x), epochs, batch_size, max_norm, patience, held_out is not None)
+    penalty = net.penalty(len(x), l1, l2)
+    update = _Update(
+        net,
+        make_optimizer(
+            optimizer, net.parameters, net.gradients, learning_rate=learning_rate, **settings
+        ),
+        penalty if l1 or l2 else None,
+        max_norm,
+        verbose,
     )
     rng, history, best = np.random.default_rng(seed), History(), net.parameters.copy()
-    decay = _decay(net, l2 / len(x)) if l2 else None
     for epoch in range(epochs):
-        _run_epoch(net, x, y, batch_size, steps, decay, rng)
-        history.cost.append(net.cost(x, y, l2))
-        history.accuracy.append(net.accuracy(x, y))
+        order = rng.permutation(len(x))
+        for start in range(0, len(x), batch_size):
+            batch = order[start : start + batch_size]
+            update(x[batch], y[batch])
+        _measure(net, x, y, penalty.value(net.parameters), history.cost, history.accuracy)
         if held_out:
-            history.validation_cost.append(net.cost(*held_out))
-            history.validation_accuracy.append(net.accuracy(*held_out))
+            _measure(net, *held_out, 0.0, history.validation_cost, history.validation_accuracy)
             if history.validation_cost[-1] < _best_cost(history):
                 history.best_epoch = epoch
                 np.copyto(best, net.parameters)
@@ -97,29 +117,35 @@ def fit(
     return history
 
 
-def _run_epoch(
-    net: NeuralNet,
-    x: Array,
-    y: Array,
-    batch_size: int,
-    optimizer: Optimizer,
-    decay: Array | None,
-    rng: np.random.Generator,
+@dataclass
+class _Update:
+    """What is done with each batch."""
+
+    net: NeuralNet
+    optimizer: Optimizer
+    penalty: Penalty | None
+    max_norm: float | None
+    verbose: bool
+
+    def __call__(self, x: Array, y: Array) -> None:
+        cost = self.net.propagate(x, y)
+        if self.penalty is not None:
+            self.penalty.add_gradient(self.net.parameters, self.net.gradients)
+        if self.verbose:
+            print(describe_update(self.net, x, y, cost))
+        self.optimizer.step()
+        if self.max_norm is not None:
+            for weights in self.net.weights:
+                limit_norms(weights, self.max_norm)
+
+
+def _measure(
+    net: NeuralNet, x: Array, y: Array, penalty: float, costs: list[float], accuracies: list[float]
 ) -> None:
-    order = rng.permutation(len(x))
-    x, y = x[order], y[order]
-    for start in range(0, len(x), batch_size):
-        net.propagate(x[start : start + batch_size], y[start : start + batch_size])
-        if decay is not None:
-            net.gradients += decay * net.parameters
-        optimizer.step()
-
-
-def _decay(net: NeuralNet, rate: float) -> Array:
-    """A vector [P] of `rate` for each weight and 0 for each bias."""
-    return np.concatenate(
-        [np.repeat([rate, 0.0], [layer.weights.size, layer.biases.size]) for layer in net.layers]
-    ).astype(net.parameters.dtype)
+    cost, accuracy = net.measure(x, y)
+    costs.append(cost + penalty)
+    if accuracy is not None:
+        accuracies.append(accuracy)
 
 
 def _best_cost(history: History) -> float:
@@ -129,22 +155,29 @@ def _best_cost(history: History) -> float:
 
 def _line(history: History, epoch: int, epochs: int) -> str:
     line = f"epoch {epoch}/{epochs}  cost {history.cost[-1]:.4f}"
-    line += f"  accuracy {history.accuracy[-1]:.2%}"
+    if history.accuracy:
+        line += f"  accuracy {history.accuracy[-1]:.2%}"
     if history.validation_cost:
         line += f"  validation: cost {history.validation_cost[-1]:.4f}"
+    if history.validation_accuracy:
         line += f"  accuracy {history.validation_accuracy[-1]:.2%}"
     return line
 
 
 def _require(
-    examples: int, epochs: int, batch_size: int, l2: float, patience: int | None, validated: bool
+    examples: int,
+    epochs: int,
+    batch_size: int,
+    max_norm: float | None,
+    patience: int | None,
+    validated: bool,
 ) -> None:
     if not 1 <= batch_size <= examples:
         raise ValueError(f"batch_size must be from 1 to the {examples} examples, not {batch_size}")
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, not {epochs}")
-    if not l2 >= 0:
-        raise ValueError(f"l2 must not be negative, but is {l2}")
+    if max_norm is not None and not max_norm > 0:
+        raise ValueError(f"max_norm must be greater than 0, not {max_norm}")
     if patience is not None and patience < 1:
         raise ValueError(f"patience must be at least 1, not {patience}")
     if patience is not None and not validated:

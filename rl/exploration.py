@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.schedules import make_schedule
+from nn.schedules import make_ramp
 from nn.typing import Array, IntArray, State
 
 
@@ -18,7 +18,7 @@ class Explorer:
         self, rng: np.random.Generator, start: float, end: float, steps: int, schedule: str
     ) -> None:
         self._rng = rng
-        self._schedule = make_schedule(schedule, start, end, steps)
+        self._schedule = make_ramp(schedule, start, end, steps)
 
     def amount(self, step: int) -> float:
         """How much is explored at environment step `step`: epsilon, or the temperature."""
@@ -46,7 +46,7 @@ class EpsilonGreedy(Explorer):
         start: epsilon at first, in [0, 1].
         end: epsilon at last, in [0, 1].
         steps: environment steps from the one to the other.
-        schedule: "linear" or "exponential".
+        schedule: "linear", "exponential" or "cosine".
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Boltzmann(Explorer):
         start: temperature at first, in units of the values, greater than 0.
         end: temperature at last, likewise.
         steps: environment steps from the one to the other.
-        schedule: "linear" or "exponential".
+        schedule: "linear", "exponential" or "cosine".
     """
 
     def __init__(

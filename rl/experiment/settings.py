@@ -13,7 +13,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nn.names import suggestion
+from nn.names import lookup, suggestion
+from nn.schedules import SCHEDULES, Schedule, make_schedule
 from rl.errors import UserError
 
 Explain = Callable[[str, str], UserError]  # key and complaint -> the error to raise
@@ -54,8 +55,9 @@ def construct(
     explain: Explain,
 ) -> Any:  # fmt: skip
     """Calls `constructor` and turns its refusal of a setting's value into a `UserError`."""
+    made = {name: _made(value, name, explain) for name, value in settings.items()}
     try:
-        return constructor(*wiring, **settings)
+        return constructor(*wiring, **made)
     except ValueError as error:
         key = str(error).split(" ", 1)[0]
         if key in settings:
@@ -63,13 +65,36 @@ def construct(
         raise explain("", str(error)) from None
 
 
+def _made(value: Any, name: str, explain: Explain) -> Any:
+    """`value`, or the schedule that it is the block of."""
+    try:
+        return make_schedule(value) if isinstance(value, Mapping) else value
+    except ValueError as error:
+        raise explain(name, f"does not fit: {error}") from None
+
+
 def _typed(value: Any, annotation: Any, name: str, explain: Explain) -> Any:
     """`value` as the annotated type; 5 serves as 5.0, and 1e5 as 100000."""
+    if Schedule in _alternatives(annotation) and isinstance(value, Mapping):
+        return _schedule(value, lambda key, complaint: explain(f"{name}.{key}", complaint))
     for kind in _alternatives(annotation):
         converted = _convert(value, kind)
         if converted is not None or (value is None and kind is type(None)):
             return converted
     raise explain(name, f"must be {_describe(annotation)}, not {value!r}")
+
+
+def _schedule(block: Mapping[str, Any], explain: Explain) -> dict[str, Any]:
+    """A schedule's block, checked."""
+    settings = dict(block)
+    name = settings.pop("name", None)
+    if not isinstance(name, str):
+        raise explain("name", f"must be a schedule's name{suggestion('', SCHEDULES)}")
+    try:
+        part = lookup(SCHEDULES, name, "schedule")
+    except ValueError as error:
+        raise explain("name", f"names an {error}") from None
+    return {"name": name, **resolve(part, settings, explain)}
 
 
 def _convert(value: Any, kind: Any) -> Any:
@@ -94,7 +119,13 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-_NAMES = {int: "an integer", float: "a number", bool: "true or false", str: "a name"}
+_NAMES = {
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    str: "a name",
+    Schedule: "a schedule",
+}
 
 
 def _describe(annotation: Any) -> str:

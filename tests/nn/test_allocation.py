@@ -66,10 +66,11 @@ class Learner:
         route: str = "in place",
         settings: dict[str, float] | None = None,
         units: int = 16,
+        **layers: Any,
     ) -> None:
         sizes = (INPUTS, units, units, OUTPUTS)
-        self.online = nn.NeuralNet(sizes, hidden, output, seed=0)
-        self.target = nn.NeuralNet(sizes, hidden, output, seed=1)
+        self.online = nn.NeuralNet(sizes, hidden, output, seed=0, **layers)
+        self.target = nn.NeuralNet(sizes, hidden, output, seed=1, **layers)
         self.cost = nn.make_cost(cost)
         self.optimizer = nn.make_optimizer(
             optimizer, self.online.parameters, self.online.gradients, **(settings or {})
@@ -83,7 +84,7 @@ class Learner:
 
     def update(self) -> None:
         target = self.target.forward(self.next_x)
-        prediction = self.online.forward(self.x)
+        prediction = self.online.forward(self.x, training=True)
         self._descend_from(prediction, target)
         nn.clip_norm(self.online.gradients, 1.0)
         self.optimizer.step()
@@ -118,6 +119,8 @@ def test_steady_updates_allocate_nothing(route: str, updates: int) -> None:
         *[{"cost": name} for name in nn.COSTS],
         *[{"optimizer": name} for name in nn.OPTIMIZERS],
         {"optimizer": "SGD", "settings": {"momentum": 0.9}},
+        {"layer_norm": True},
+        {"dropout": 0.5},
     ],
     ids=str,
 )

@@ -102,6 +102,31 @@ def test_saturated_outputs_give_exact_costs_and_gradients(cost: str) -> None:
     assert biases.tolist() == [1.0, -1.0]
 
 
+def test_one_hot_by_hand() -> None:
+    assert nn.one_hot([2, 0], 3).tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert nn.one_hot(np.array([1], np.uint8), 2).tolist() == [[0, 1]]
+
+
+def test_any_number_of_examples_is_taken_in_pieces() -> None:
+    net = nn.NeuralNet((2, 3), cost="log_likelihood", seed=0, dtype=np.float64)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0, 1, (2500, 2)), nn.one_hot(rng.integers(3, size=2500), 3)
+    outputs = net.feedforward(x)
+    assert net._workspaces.keys() == {(1024, 2), (452, 2)}
+    np.testing.assert_allclose(outputs, net.forward(x), rtol=1e-12)
+    assert net.cost(x, y) == pytest.approx(-np.log((outputs * y).sum(axis=1)).mean(), rel=1e-12)
+    right = outputs.argmax(axis=1) == y.argmax(axis=1)
+    assert net.accuracy(x, y) == right.mean()
+    assert net.measure(x, y) == (net.cost(x, y), right.mean())
+
+
+def test_the_workspaces_of_many_batch_sizes_do_not_pile_up() -> None:
+    net = nn.NeuralNet((2, 3), seed=0)
+    for batch in range(1, 100):
+        assert net.forward(np.ones((batch, 2))).shape == (batch, 3)
+    assert len(net._workspaces) == 8
+
+
 def test_integers_are_converted() -> None:
     net = by_hand()
     assert net.cost([[1, 2]], [[1]]) == net.cost([[1.0, 2.0]], [[1.0]])
@@ -109,6 +134,7 @@ def test_integers_are_converted() -> None:
 
 NET: Any = nn.NeuralNet((2, 3), seed=0)
 GOOD = np.zeros((4, 3))
+SOFT: Any = nn.NeuralNet((2, 2), cost="log_likelihood", seed=0)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +146,20 @@ GOOD = np.zeros((4, 3))
         (lambda: NET.cost(np.zeros((4, 2)), np.zeros(4)), r"y must be .* \[B, 3\], not \[4\]"),
         (lambda: NET.cost(np.zeros((5, 2)), GOOD), "x has 5 examples and y 4"),
         (lambda: NET.backprop([[0, np.nan], [0, 0]], GOOD[:2]), r"x\[0, 1\] is nan"),
+        (lambda: NET.cost(np.zeros((4, 2)), np.zeros(4)), "become such rows by nn.one_hot"),
         (lambda: NET.accuracy(np.zeros((4, 2)), GOOD + np.inf), r"y\[0, 0\] is inf"),
+        (lambda: NET.accuracy(np.zeros((4, 2)), GOOD), r"y\[0\] is \[0.0, .*must be one-hot"),
+        (lambda: by_hand().accuracy(X, [[0], [2], [1]]), r"y\[1\] is \[2.0\].*must be 0 or 1"),
+        (lambda: by_hand().cost(X, [[0], [1], [2]]), r"y\[2, 0\] is 2; .* lie in \[0, 1\]"),
+        (lambda: by_hand().backprop(X, [[-1], [1], [0]]), r"y\[0, 0\] is -1; .* in \[0, 1\]"),
+        (lambda: SOFT.cost(X, [[1, 0], [1, 1], [0, 1]]), r"y\[1\] sums to 2; .* sum to 1"),
+        (lambda: SOFT.fit(X, [[1, 0], [2, -1], [0, 1]]), r"y\[1, 1\] is -1; .*not be negative"),
+        (lambda: nn.one_hot([0, 3, 2], 3), r"labels\[1\] is 3; .* from 0 to 2"),
+        (lambda: nn.one_hot([0, 1.5], 3), r"labels\[1\] is 1.5"),
+        (lambda: nn.one_hot([-1], 3), r"labels\[0\] is -1"),
+        (lambda: nn.one_hot([[0, 1]], 3), r"one-dimensional, \[n\], not \[1, 2\]"),
+        (lambda: nn.NeuralNet((2, 1), dtype=int), "float32 or float64, not int64"),
+        (lambda: nn.NeuralNet((2, 1), bias_initializer="zeros"), "did you mean 'zero'"),
         (lambda: setattr(NET, "weights", [np.zeros((3, 2))]), r"weights must .*\[\[2, 3\]\]"),
         (lambda: setattr(NET, "biases", []), r"biases must have the shapes \[\[3\]\]"),
     ],

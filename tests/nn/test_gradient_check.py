@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -61,16 +63,16 @@ class Problem:
     def gradient_norms(self) -> list[float]:
         """Of each layer."""
         self.net.backprop(self.x, self.y)
-        return [float(np.linalg.norm(layer.gradients)) for layer in self.net.layers]
+        return [float(np.linalg.norm(each.gradients)) for each in self.net.layers if each.size]
 
     def _nearest_to_zero(self) -> float:
         """The smallest magnitude of any pre-activation."""
         nearest, a = np.inf, self.x.T
-        for layer in self.net.layers:
-            a = layer.weights.T @ a + layer.biases[:, None]
+        for weights, biases in zip(self.net.weights, self.net.biases, strict=True):
+            a = weights.T @ a + biases[:, None]
             nearest = min(nearest, np.abs(a).min())
             scratch = Scratch(np.empty_like(a), np.empty_like(a[0]), np.empty_like(a))
-            layer.activation.forward(a, scratch)
+            self.net.hidden.forward(a, scratch)
         return float(nearest)
 
 
@@ -115,6 +117,67 @@ def test_the_penalty_on_the_weights_is_part_of_cost_and_gradient(output: str, co
         penalized[1][1] - without[1][1], 3.0 / 7 * problem.net.weights[1], rtol=1e-9
     )
     np.testing.assert_array_equal(penalized[2][1], without[2][1])
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("hidden", nn.ACTIVATIONS)
+@pytest.mark.parametrize(
+    "layers",
+    [{"layer_norm": True}, {"dropout": 0.4}, {"layer_norm": True, "dropout": 0.4}],
+    ids=str,
+)
+def test_every_layer_agrees_with_central_differences(
+    layers: dict[str, Any], hidden: str, batch: int
+) -> None:
+    """Seven units a layer, so that dropout leaves some of them; kinks are rarely met."""
+    errors = []
+    for seed in range(5):
+        net = nn.NeuralNet((INPUTS, 7, 7, OUTPUTS), hidden, dtype=np.float64, seed=seed, **layers)
+        rng = np.random.default_rng(seed)
+        net.parameters[:] = rng.normal(0.0, 0.8, net.parameters.size)  # gains and biases too
+        x, y = rng.normal(0, 1, (batch, INPUTS)), rng.normal(0, 2, (batch, OUTPUTS))
+        errors.append(gradient_error(net, x, y))
+        assert np.linalg.norm(net.gradients) > 0.05
+    assert np.median(errors) < 1e-7
+    assert np.mean(np.array(errors) < 1e-6) >= 0.8
+
+
+def test_a_wrong_gain_is_found() -> None:
+    """The negative control of the check above: gradients that forget the gain g."""
+    net = nn.NeuralNet((INPUTS, 7, OUTPUTS), "tanh", dtype=np.float64, layer_norm=True, seed=0)
+    net.parameters[:] = np.random.default_rng(0).normal(0.0, 0.8, net.parameters.size)
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(0, 1, (5, INPUTS)), rng.normal(0, 2, (5, OUTPUTS))
+    assert gradient_error(net, x, y) < 1e-6
+    normalized = net.layers[1]
+    forget = normalized.at
+
+    def at(x: Array, dx: Array | None) -> Any:
+        result: Any = forget(x, dx)
+        gain = result._gain.copy()
+        backward = result.backward
+
+        def without_gain() -> None:
+            result.doutput /= gain
+            backward()
+
+        result.backward = without_gain
+        return result
+
+    normalized.at = at  # type: ignore[method-assign]
+    net._workspaces.clear()
+    assert gradient_error(net, x, y) > 1e-3
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(3.0, 0.0), (2.0, 5.0)])
+def test_both_penalties_agree_with_central_differences(l1: float, l2: float) -> None:
+    problem = make_problem("tanh", "identity", nn.Quadratic(), depth=1, batch=7)
+    assert gradient_error(problem.net, problem.x, problem.y, l2, l1=l1) < 1e-6
+    without = problem.net.backprop(problem.x, problem.y, l2)
+    penalized = problem.net.backprop(problem.x, problem.y, l2, l1=l1)
+    magnitudes = sum(np.abs(weights).sum() for weights in problem.net.weights)
+    assert penalized[0] - without[0] == pytest.approx(l1 / 7 * magnitudes)
+    np.testing.assert_array_equal(penalized[2][1], without[2][1])  # biases have no penalty
 
 
 class Spoiled(nn.Activation):

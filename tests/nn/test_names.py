@@ -64,4 +64,4 @@ def test_each_kind_of_part_names_itself_where_it_is_not_found() -> None:
     with pytest.raises(ValueError, match="unknown optimizer 'Adan'; did you mean 'Adam'"):
         nn.make_optimizer("Adan", vector, vector)
     with pytest.raises(ValueError, match="unknown schedule 'lineal'; did you mean 'linear'"):
-        nn.make_schedule("lineal", 1.0, 0.0, 10)
+        nn.make_schedule("lineal")

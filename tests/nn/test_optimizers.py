@@ -225,6 +225,25 @@ def test_the_learning_rate_may_change_between_steps(name: str, settings: dict[st
     np.testing.assert_allclose(fast.parameters - before, 3 * (slow.parameters - before), rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", nn.OPTIMIZERS)
+def test_a_schedule_sets_the_rate_of_each_step(name: str) -> None:
+    """Against one whose rate is set by hand; from a saved state the schedule goes on."""
+    schedule = nn.Warmup(steps=2, then=nn.Step(start=0.4, factor=0.5, every=3))
+    vector = np.zeros(SIZE)
+    scheduled = nn.make_optimizer(name, vector, np.zeros(SIZE), learning_rate=schedule)
+    by_hand = make(name, {"learning_rate": 0.0}, np.zeros(SIZE), np.float64)
+    gradients = random_gradients(6)
+    for rate, gradient in zip([0.2, 0.4, 0.4, 0.2, 0.2, 0.2], gradients, strict=True):
+        by_hand.learning_rate = rate
+        run(by_hand, [gradient])
+        run(scheduled, [gradient])
+        assert scheduled.learning_rate == rate
+        np.testing.assert_array_equal(scheduled.parameters, by_hand.parameters)
+    scheduled.restore({**scheduled.state(), "steps": 6})
+    run(scheduled, [gradients[0]])
+    assert scheduled.learning_rate == 0.1
+
+
 @pytest.mark.parametrize(("name", "settings"), CASES)
 def test_a_step_leaves_the_gradients_alone(name: str, settings: dict[str, float]) -> None:
     optimizer = make(name, settings, [1.0, 2.0])

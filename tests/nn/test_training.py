@@ -116,6 +116,64 @@ def test_patience_ends_training_and_restores_the_best_weights() -> None:
     assert net.cost(*held_out) == min(costs)
 
 
+def test_both_penalties_and_the_max_norm_in_one_step_by_hand() -> None:
+    net = nn.NeuralNet((1, 1), cost="quadratic", dtype=np.float64)
+    net.weights, net.biases = [np.array([[2.0]])], [np.array([1.0])]
+    settings: dict[str, Any] = {"epochs": 1, "batch_size": 2, "report_every": 0}
+    net.fit([[1.0], [3.0]], [[1.0], [0.0]], learning_rate=0.1, l2=4.0, l1=3.0, **settings)
+    weight = 2.0 - 0.1 * (11.5 + 4 / 2 * 2 + 3 / 2)
+    assert net.weights[0][0, 0] == pytest.approx(weight)
+    assert net.biases[0][0] == pytest.approx(1.0 - 0.1 * 4.5)
+    net.weights, net.biases = [np.array([[2.0]])], [np.array([1.0])]
+    net.fit([[1.0], [3.0]], [[1.0], [0.0]], learning_rate=0.1, max_norm=0.6, **settings)
+    assert net.weights[0][0, 0] == pytest.approx(0.6)  # 2 - 1.15 is more
+    assert net.biases[0][0] == pytest.approx(1.0 - 0.1 * 4.5)
+
+
+def test_a_schedule_counts_updates() -> None:
+    """Rates of 0.1 and then 0: only the first of two batches moves anything."""
+    net = nn.NeuralNet((1, 1), dtype=np.float64)
+    net.weights = [np.array([[2.0]])]
+    rate = nn.Step(start=0.1, factor=0.0, every=1)
+    net.fit([[1.0], [1.0]], [[1.0], [1.0]], epochs=3, batch_size=1, learning_rate=rate,
+            report_every=0)  # fmt: skip
+    assert net.weights[0][0, 0] == pytest.approx(2.0 - 0.1 * 1.0)
+
+
+def test_l1_leaves_out_the_inputs_that_say_nothing() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (200, 10))
+    y = 2 * x[:, :1] + 0.1 * rng.normal(0, 1, (200, 1))
+    nets = [nn.NeuralNet((10, 1), seed=0) for _ in range(2)]
+    for net, l1 in zip(nets, (0.0, 20.0), strict=True):
+        net.fit(x, y, epochs=50, batch_size=20, learning_rate=0.02, l1=l1, report_every=0)
+    plain, sparse = (np.abs(net.weights[0][1:]).max() for net in nets)
+    assert sparse < 0.003 < plain
+    assert nets[1].weights[0][0, 0] == pytest.approx(1.9, abs=0.05)  # 2 less the penalty's 0.1
+
+
+def test_targets_that_are_no_classes_have_no_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.linspace(0, 1, 20)[:, None]
+    net = nn.NeuralNet((1, 5, 1), seed=0)
+    history = net.fit(x, np.sin(x), epochs=2, batch_size=5, validation=(x, np.sin(x)))
+    assert (history.accuracy, history.validation_accuracy) == ([], [])
+    assert len(history.cost) == len(history.validation_cost) == 2
+    assert "accuracy" not in capsys.readouterr().out
+
+
+def test_the_internals_of_an_update_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    net = nn.NeuralNet((2, 1, 1), "relu", dtype=np.float64)
+    net.weights = [np.array([[2.0], [1.0]]), np.array([[3.0]])]
+    net.fit([[1.0, 0.5]], [[7.0]], epochs=1, batch_size=1, report_every=0, verbose=True)
+    # z = 2.5, output 7.5, error 0.5: gradients 2.5 * 0.5, 0.5, and 3 * 0.5 times the inputs.
+    text = " ".join(capsys.readouterr().out.split())
+    assert "batch of 1, cost 0.125 x [[1. 0.5]] Dense 2 -> 1 weights [[2.] [1.]]" in text
+    assert "dC/dweights [[1.5 ] [0.75]] dC/dbias [1.5]" in text
+    assert "ReLU 1 -> 1 output [[2.5]]" in text
+    assert "dC/dweights [[1.25]] dC/dbias [0.5] output [[7.5]]" in text
+    assert text.endswith("y [[7.]]")
+
+
 def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
     xor_net().fit(*XOR, epochs=4, batch_size=4, report_every=2, validation=XOR)
     lines = capsys.readouterr().out.splitlines()
@@ -133,6 +191,9 @@ def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
         ({"batch_size": 0}, "batch_size"),
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"l2": -1.0}, "l2 must not be negative"),
+        ({"l1": -1.0}, "l1 must not be negative"),
+        ({"max_norm": 0.0}, "max_norm must be greater than 0"),
+        ({"learning_rate": nn.Linear(start=-1.0, end=1.0, steps=5)}, "must not be negative"),
         ({"patience": 0, "validation": XOR}, "patience must be at least 1"),
         ({"patience": 3}, "patience needs validation"),
         ({"optimizer": "adma"}, "did you mean 'Adam'"),

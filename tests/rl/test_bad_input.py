@@ -15,7 +15,16 @@ from tests.rl.conftest import Command
 SETTINGS = [
     # what is typed after --set, what the message must say
     ("optimizer.learning_rat=0.1", ["--set: optimizer.learning_rat ", "did you mean"]),
-    ("optimizer.learning_rate=fast", ["--set: optimizer.learning_rate", "a number", "'fast'"]),
+    ("optimizer.learning_rate=fast", ["--set: optimizer.learning_rate", "a schedule", "'fast'"]),
+    ('optimizer.learning_rate={"name":"cosin"}',
+     ["optimizer.learning_rate.name", "did you mean 'cosine'"]),
+    ('optimizer.learning_rate={"steps":3}', ["optimizer.learning_rate.name", "Known: constant"]),
+    ('optimizer.learning_rate={"name":"cosine","strat":1}',
+     ["optimizer.learning_rate.strat", "did you mean 'start'"]),
+    ('optimizer.learning_rate={"name":"step","start":1,"factor":1,"every":0}',
+     ["optimizer.learning_rate does not fit: every must be at least 1"]),
+    ('optimizer.learning_rate={"name":"warmup","steps":9,"then":{"name":"linear","end":0}}',
+     ["optimizer.learning_rate.then.start is missing"]),
     ("optimizer.learning_rate=-1", ["optimizer.learning_rate", "must not be negative"]),
     ("optimizer.name=Adma", ["optimizer.name", "'Adma'", "did you mean 'Adam'"]),
     ("optimizer=Adam", ["optimizer", "a block of settings"]),

@@ -17,6 +17,8 @@ import yaml
 from PIL import Image
 
 from nn import checkpoint
+from rl.experiment.build import build
+from rl.experiment.specification import load_specification
 from rl.run_folder import read_table
 from tests.rl.conftest import Command
 
@@ -65,6 +67,24 @@ def test_curve_is_a_picture(cartpole_run: Path) -> None:
 def test_quiet_prints_nothing(rl: Command) -> None:
     answer = rl("run", "cartpole_dqn", "--steps", 1500, "--quiet")
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
+
+
+def test_a_learning_rate_may_be_a_schedule(rl: Command, tmp_path: Path) -> None:
+    """One that ends before learning begins leaves the network as it was."""
+    falls = '{"name": "warmup", "steps": 5, "then": {"name": "constant", "value": 0.0}}'
+    for folder, rate in (("frozen", falls), ("learned", "0.001")):
+        rl("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--output", folder,
+           "--set", f"optimizer.learning_rate={rate}")  # fmt: skip
+    frozen, learned = (
+        checkpoint.load(tmp_path / name / "trial_000/session_000/checkpoints/last.npz")
+        for name in ("frozen", "learned")
+    )
+    first = build(load_specification("cartpole_dqn"), seed=0).agent.policy_state()["network"]
+    np.testing.assert_array_equal(frozen["policy"]["network"]["parameters"], first["parameters"])
+    assert np.any(learned["policy"]["network"]["parameters"] != first["parameters"])
+    spec = yaml.safe_load((tmp_path / "frozen/spec.yaml").read_text())["cartpole_dqn"]
+    assert spec["optimizer"]["learning_rate"]["then"] == {"name": "constant", "value": 0.0}
+    assert rl("evaluate", "frozen", "--episodes", 2).returncode == 0
 
 
 def test_set_reaches_the_parts_with_its_type(rl: Command, tmp_path: Path) -> None:

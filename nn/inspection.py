@@ -1,0 +1,54 @@
+"""The internals of a network as text, to follow backpropagation by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from nn.layers import Activate, Dense, Layer
+from nn.network import NeuralNet
+from nn.typing import Array
+
+
+def describe_update(net: NeuralNet, x: Array, y: Array, cost: float) -> str:
+    """What the latest `propagate` of x [B, n_in] and y [B, n_out] made of them.
+
+    Layer by layer from the input: the parameters, their gradients, the outputs [B, n], and the
+    cost's gradients with respect to those.
+    """
+    lines = [f"batch of {len(x)}, cost {cost:.6g}", *_array("x", x)]
+    passes = net.latest_passes()
+    for number, (layer, here) in enumerate(passes):
+        following = passes[number + 1][1] if number + 1 < len(passes) else None
+        lines.append(_name(layer))
+        lines += _parameters(layer)
+        # An activation takes the place of its input, of which then only the gradient is left.
+        if following is None or following.output is not here.output:
+            lines += _array("output", here.output[:-1].T)
+        lines += _array("dC/doutput" if isinstance(layer, Dense) else "", here.doutput.T)
+    return "\n".join([*lines, *_array("y", y), ""])
+
+
+def _name(layer: Layer) -> str:
+    kind = type(layer.activation if isinstance(layer, Activate) else layer).__name__
+    return f"{kind} {layer.inputs} -> {layer.outputs}"
+
+
+def _parameters(layer: Layer) -> Iterator[str]:
+    if layer.size:
+        (*rows, last), (*slopes, last_slope) = layer.parameters, layer.gradients
+        first = "weights" if isinstance(layer, Dense) else "gain"
+        yield from _array(first, np.array(rows))
+        yield from _array("bias", last)
+        yield from _array(f"dC/d{first}", np.array(slopes))
+        yield from _array("dC/dbias", last_slope)
+
+
+def _array(name: str, values: Array) -> list[str]:
+    """Indented lines; none without a name."""
+    if not name:
+        return []
+    text = np.array2string(values, precision=4, suppress_small=True, max_line_width=100)
+    first, *others = text.splitlines()
+    return [f"  {name:<12}{first}", *(" " * 14 + line for line in others)]
