@@ -104,8 +104,7 @@ class Huber(Cost):
 class CrossEntropy(Cost):
     """C = -sum (y ln p + (1 - y) ln(1 - p)) / B, with p = sigmoid(z) and targets y in [0, 1].
 
-    From z: sum (max(z, 0) - y z + ln(1 + exp(-|z|))) / B, and dC/dz = (p - y) / B (Bishop 2006,
-    section 4.3.2).
+    From z: sum (ln(1 + exp(z)) - y z) / B, and dC/dz = (p - y) / B (Bishop 2006, section 4.3.2).
     """
 
     made_for = Sigmoid
@@ -118,15 +117,10 @@ class CrossEntropy(Cost):
 
     def value(self, prediction: Array, target: Array) -> float:
         self._work = work = _like(self._work, prediction)
-        np.abs(prediction, out=work)
-        np.negative(work, out=work)
-        np.exp(work, out=work)
-        np.log1p(work, out=work)
-        total = float(work.sum())
-        np.maximum(prediction, 0.0, out=work)
-        total += float(work.sum())
+        np.logaddexp(prediction, 0.0, out=work)
+        total = _sum(work)
         np.multiply(prediction, target, out=work)
-        return (total - float(work.sum())) / len(prediction)
+        return (total - _sum(work)) / len(prediction)
 
     def gradient(self, prediction: Array, target: Array, out: Array) -> float:
         cost = self.value(prediction, target)
@@ -142,8 +136,8 @@ class CrossEntropy(Cost):
 class LogLikelihood(Cost):
     """C = -sum y ln p / B, with p = softmax(z) and targets y of each example that sum to 1.
 
-    From z: sum y (ln sum_j exp(z_j) - z) / B, and dC/dz = (p - y) / B (Bishop 2006, section
-    4.3.4).
+    From z: sum (ln sum_j exp(z_j) - sum_i y_i z_i) / B, and dC/dz = (p - y) / B (Bishop 2006,
+    section 4.3.4).
     """
 
     made_for = Softmax
@@ -178,10 +172,9 @@ class LogLikelihood(Cost):
         np.divide(out, spread, out=out)
         np.subtract(out, target, out=out)
         np.multiply(out, 1.0 / len(prediction), out=out)
-        np.log(spread, out=spread)
-        np.subtract(spread, shifted, out=spread)
-        np.multiply(spread, target, out=spread)
-        return float(spread.sum()) / len(prediction)
+        np.log(row, out=row)
+        np.multiply(shifted, target, out=shifted)
+        return (_sum(row) - _sum(shifted)) / len(prediction)
 
 
 def _refuse(targets: Array, wrong: Array, what: str) -> None:
@@ -195,6 +188,10 @@ def _like(kept: Array, array: Array) -> Array:
     """`kept`, if it is laid out as `array` is, or else a new array that is."""
     alike = (kept.shape, kept.strides, kept.dtype) == (array.shape, array.strides, array.dtype)
     return kept if alike else np.empty_like(array)
+
+
+def _sum(array: Array) -> float:
+    return float(np.add.reduce(array, axis=None))
 
 
 def _dot(one: Array, other: Array) -> float:

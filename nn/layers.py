@@ -155,9 +155,7 @@ class ActivatePass(Pass):
         self._activation = layer.activation
         self._z, self._dz, self._a = z[:-1], dz, self.output[:-1]
         self._moves = layer.keeps_z
-        values = np.empty_like(self._a)
-        slope = np.empty_like(self._a) if layer.activation.keeps_slope else values
-        self._scratch = Scratch(values, np.empty_like(z[0]), slope)
+        self._scratch = Scratch(self._a, layer.activation.keeps_slope)
 
     def forward(self, training: bool) -> None:
         if self._moves:

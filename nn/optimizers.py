@@ -135,7 +135,7 @@ class AdaGrad(Optimizer):
         self._square = self._moment("square")
 
     def _update(self) -> None:
-        np.multiply(self.gradients, self.gradients, out=self._scratch)
+        np.square(self.gradients, out=self._scratch)
         np.add(self._square, self._scratch, out=self._square)
         _descend(
             self.parameters, self.gradients, self._square, self._scratch,
@@ -248,7 +248,7 @@ class AdamW(Adam):
 def _add_square(square: Array, decay: float, gradients: Array, scratch: Array) -> None:
     """square <- decay square + g^2."""
     np.multiply(square, decay, out=square)
-    np.multiply(gradients, gradients, out=scratch)
+    np.square(gradients, out=scratch)
     np.add(square, scratch, out=square)
 
 

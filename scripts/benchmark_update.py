@@ -55,13 +55,17 @@ def make_batch(size: int) -> Batch:
     )
 
 
-def engine(hidden: int, batch: Batch) -> Update:
+def engine_agent(hidden: int, batch: Batch) -> DQN:
     """This repository's DQN, with a target network that is not updated."""
     rng = np.random.default_rng(0)
     network = NeuralNet((INPUTS, hidden, hidden, ACTIONS), seed=0)
     optimizer = Adam(network.parameters, network.gradients, learning_rate=RATE)
     memory = Replay(INPUTS, rng, batch_size=len(batch.rewards))
-    agent = DQN(network, optimizer, memory, EpsilonGreedy(rng), target_every=10**9)
+    return DQN(network, optimizer, memory, EpsilonGreedy(rng), target_every=10**9)
+
+
+def engine(hidden: int, batch: Batch) -> Update:
+    agent = engine_agent(hidden, batch)
     return lambda: agent._update(batch)
 
 

@@ -77,3 +77,37 @@ def test_links_lead_somewhere() -> None:
     for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def extensions() -> str:
+    """The program of docs/extending.md."""
+    return "\n".join(blocks((ROOT / "docs/extending.md").read_text(), "python"))
+
+
+def test_the_extensions_work(tmp_path: Path) -> None:
+    checks = """
+assert gradient_error(net, x, y) < 1e-6
+assert nn.load("surface.npz").cost(x, y) == net.cost(x, y) < 0.01
+assert nn.NeuralNet((2, 1), seed=0).cost(x, y) > 0.05
+"""
+    run([sys.executable, "-c", extensions() + checks], tmp_path)
+
+
+def test_the_gradient_checks_cover_an_extension_without_another_line(tmp_path: Path) -> None:
+    """The tests run in a process in which the tables hold the new parts."""
+    parts, _ = extensions().split("from nn.gradient_check")
+    program = f"""{parts}
+import pytest
+path = r"{ROOT / "tests/nn/test_gradient_check.py"}"
+raise SystemExit(pytest.main([path, "-k", "softsign or log_cosh", "-p", "no:cacheprovider"]))
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=280
+    )
+    assert answer.returncode == 0, answer.stdout
+    assert "passed" in answer.stdout
+    wrong = program.replace("np.square(slope, out=slope)", "pass")
+    answer = subprocess.run(
+        [sys.executable, "-c", wrong], cwd=ROOT, capture_output=True, text=True, timeout=280
+    )
+    assert "failed" in answer.stdout

@@ -40,7 +40,10 @@ BY_HAND = {
 
 def scratch_for(z: Array) -> Scratch:
     """Scratch full of rubbish: nothing may depend on what it held before."""
-    return Scratch(np.full_like(z, np.nan), np.full_like(z[0], np.nan), np.full_like(z, np.nan))
+    scratch = Scratch(z, keeps_slope=True)
+    for array in (scratch.values, scratch.row, scratch.slope):
+        array.fill(np.nan)
+    return scratch
 
 
 def forward(activation: nn.Activation | str, z: object, dtype: type = np.float64) -> Array:

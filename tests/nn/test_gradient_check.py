@@ -71,7 +71,7 @@ class Problem:
         for weights, biases in zip(self.net.weights, self.net.biases, strict=True):
             a = weights.T @ a + biases[:, None]
             nearest = min(nearest, np.abs(a).min())
-            scratch = Scratch(np.empty_like(a), np.empty_like(a[0]), np.empty_like(a))
+            scratch = Scratch(a, keeps_slope=True)
             self.net.hidden.forward(a, scratch)
         return float(nearest)
 

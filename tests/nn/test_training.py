@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import nn
+from nn import training
 from nn.typing import Array
 
 XOR = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([[0], [1], [1], [0]])
@@ -73,6 +74,16 @@ def test_each_epoch_uses_every_example_once_and_in_another_order() -> None:
     first, second = ([*chain(*batches)] for batches in (net.seen[:3], net.seen[3:]))
     assert sorted(first) == sorted(second) == x[:, 0].tolist()
     assert first != second
+
+
+def test_examples_are_taken_out_in_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_TAKEN", 7)  # so two batches of three at once
+    net = Recording((1, 1), seed=0)
+    net.seen = []
+    x = np.arange(20.0)[:, None]
+    net.fit(x, x, epochs=1, batch_size=3, learning_rate=1e-4, report_every=0, seed=1)
+    assert [len(batch) for batch in net.seen] == [3] * 6 + [2]
+    assert sorted(chain(*net.seen)) == x[:, 0].tolist()
 
 
 def test_inputs_and_targets_stay_together() -> None:

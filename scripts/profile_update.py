@@ -1,0 +1,94 @@
+"""Where the time of one training update goes: products, activations, the optimizer, the rest.
+
+    python scripts/profile_update.py
+
+The update is the one that benchmark_update.py times. Each part is measured inside it, with what the
+parts before have left in the cache. The arithmetic of a product is compared with what this machine
+reaches in a large single-precision product in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from benchmark_update import SIZES, engine_agent, make_batch, peak_flops, seconds
+
+from nn.layers import Dense
+from rl.agents import DQN
+from rl.memory import Batch
+
+Timings = dict[str, float]
+
+
+def timed(call: Callable[..., Any], name: str, timings: Timings) -> Callable[..., Any]:
+    """`call`, whose seconds are added to `timings[name]`."""
+
+    def timed_call(*arguments: Any, **settings: Any) -> Any:
+        started = time.perf_counter()
+        result = call(*arguments, **settings)
+        timings[name] += time.perf_counter() - started
+        return result
+
+    return timed_call
+
+
+def profile(agent: DQN, batch: Batch, times: int) -> Timings:
+    """Seconds of one of `times` updates, by part."""
+    seconds(lambda: agent._update(batch), 10)
+    timings: Timings = defaultdict(float)
+    for network in (agent.network, agent.target):
+        for layer, passes in network.latest_passes():
+            kind = "products" if isinstance(layer, Dense) else "activations"
+            for name in ("forward", "backward"):
+                setattr(passes, name, timed(getattr(passes, name), f"{kind}, {name}", timings))
+    agent.optimizer.step = timed(agent.optimizer.step, "Adam", timings)  # type: ignore[method-assign]
+    total = seconds(lambda: agent._update(batch), times)
+    parts = {name: value / times for name, value in timings.items()}
+    return {
+        **parts,
+        "the rest: target, cost, clipping": total - sum(parts.values()),
+        "together": total,
+    }
+
+
+def product_flops(agent: DQN, batch: Batch) -> float:
+    """Floating-point operations of the products as the engine does them, biases included."""
+    total = 0.0
+    for number, layer in enumerate(agent.network.layers):
+        if isinstance(layer, Dense):
+            forward = 2.0 * len(batch.rewards) * layer.size
+            total += 3 * forward  # the target's, the online network's, and the way back to P
+            if number:
+                total += 2.0 * len(batch.rewards) * layer.weight_size  # and to x
+    return total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Shows where the time of an update goes.")
+    parser.add_argument("--updates", type=int, default=0, help="default: about a second's")
+    options = parser.parse_args()
+    columns: dict[str, Timings] = {}
+    for hidden, size in SIZES:
+        batch, agent = make_batch(size), engine_agent(hidden, make_batch(size))
+        flops = product_flops(agent, batch)
+        times = options.updates or max(30, round(5e10 / flops))
+        timings = profile(agent, batch, times)
+        products = sum(value for name, value in timings.items() if name.startswith("products"))
+        timings["products, share of the peak"] = flops / products / peak_flops()
+        columns[f"{hidden}, {size}"] = timings
+    print("| us | " + " | ".join(columns) + " |")
+    print("|---" * (1 + len(columns)) + "|")
+    for name in next(iter(columns.values())):
+        cells = [
+            f"{each[name]:.0%}" if "share" in name else f"{each[name] * 1e6:,.0f}"
+            for each in columns.values()
+        ]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
