@@ -55,6 +55,15 @@ def test_the_readmes_network_learns() -> None:
     assert names["net"].accuracy(names["x"], names["y"]) > 0.97
 
 
+def test_the_readme_names_every_part() -> None:
+    import nn
+
+    tables = (nn.ACTIVATIONS, nn.COSTS, nn.INITIALIZERS, nn.BIAS_INITIALIZERS, nn.OPTIMIZERS,
+              nn.SCHEDULES)  # fmt: skip
+    for name in (name for table in tables for name in table):
+        assert re.search(rf"\b{name}\b", README), name
+
+
 def test_the_readmes_specification_is_one(tmp_path: Path) -> None:
     (specification,) = blocks(README, "yaml")
     (tmp_path / "mine.yaml").write_text(specification)
