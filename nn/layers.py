@@ -42,6 +42,10 @@ class Pass:
         """From `doutput` to the layer's gradients, and to its input's."""
         raise NotImplementedError
 
+    def backward_to_input(self) -> Array:
+        """From `doutput` to the input's gradient [inputs, B], which is returned."""
+        raise NotImplementedError
+
 
 class Layer:
     """A function of `inputs` features to `outputs` features.
@@ -116,7 +120,7 @@ class Dense(Layer):
 class DensePass(Pass):
     def __init__(self, layer: Dense, x: Array, dx: Array | None) -> None:
         self.output, self.doutput = output_arrays(layer.outputs, x)
-        self._x, self._dx = x, dx
+        self._x, self._dx, self._input_gradient = x, dx, dx
         # Views are made once: taking one costs as much as a small matrix product.
         self._z, self._dz_t = self.output[:-1], self.doutput.T
         self._parameters_t, self._weights = layer.parameters.T, layer.weights
@@ -129,6 +133,11 @@ class DensePass(Pass):
         np.matmul(self._x, self._dz_t, out=self._gradients)
         if self._dx is not None:
             np.matmul(self._weights, self.doutput, out=self._dx)
+
+    def backward_to_input(self) -> Array:
+        if self._input_gradient is None:  # only now and then is a first layer's wanted
+            self._input_gradient = np.empty_like(self._x[:-1])
+        return np.matmul(self._weights, self.doutput, out=self._input_gradient)
 
 
 class Activate(Layer):
@@ -166,6 +175,10 @@ class ActivatePass(Pass):
         self._activation.backward(self._a, self.doutput, self._scratch)
         if self._moves:
             np.copyto(self._dz, self.doutput)
+
+    def backward_to_input(self) -> Array:
+        self.backward()
+        return self._dz
 
 
 def output_arrays(units: int, x: Array) -> tuple[Array, Array]:

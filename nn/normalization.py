@@ -75,6 +75,10 @@ class LayerNormPass(Pass):
         np.copyto(self._spread, self._inverse)
         np.multiply(dx, self._spread, out=dx)
 
+    def backward_to_input(self) -> Array:
+        self.backward()
+        return self._dx
+
     def _mean(self, values: Array) -> None:
         """The mean over the features [B], into `_row`."""
         np.add.reduce(values, axis=0, out=self._row)

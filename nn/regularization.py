@@ -104,3 +104,7 @@ class DropoutPass(Pass):
             np.multiply(self.doutput, self._mask, out=self._dx)
         else:
             np.copyto(self._dx, self.doutput)
+
+    def backward_to_input(self) -> Array:
+        self.backward()
+        return self._dx

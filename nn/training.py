@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from nn.inspection import describe_update
+from nn.names import lookup, suggestion
 from nn.network import NeuralNet
-from nn.optimizers import Optimizer, make_optimizer
+from nn.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from nn.regularization import Penalty, limit_norms
 from nn.schedules import Schedule
 from nn.typing import Array, IntArray
@@ -83,10 +85,12 @@ def fit(
         ValueError: data of the wrong shape or not finite, targets that the cost does not take, a
             batch that is larger than the data, a number out of its range, patience without
             validation, or an unknown optimizer.
+        TypeError: a setting that neither this function nor the optimizer has.
     """
     x, y = net.checked(x, y)
     held_out = validation and net.checked(*validation)
     _require(len(x), epochs, batch_size, max_norm, patience, held_out is not None)
+    _require_known(settings, optimizer)
     penalty = net.penalty(len(x), l1, l2)
     update = _Update(
         net,
@@ -193,3 +197,14 @@ def _require(
         raise ValueError(f"patience must be at least 1, not {patience}")
     if patience is not None and not validated:
         raise ValueError("patience needs validation data, by which it tells the best epoch")
+
+
+def _require_known(settings: dict[str, Any], optimizer: str) -> None:
+    kind = lookup(OPTIMIZERS, optimizer, "optimizer")
+    own, its = (inspect.signature(each).parameters.values() for each in (fit, kind))
+    known = [each.name for each in (*own, *its) if each.kind is each.KEYWORD_ONLY]
+    for name in settings:
+        if name not in known:
+            raise TypeError(
+                f"{name!r} is no setting of fit or of {kind.__name__}{suggestion(name, known)}"
+            )

@@ -142,6 +142,30 @@ def test_every_layer_agrees_with_central_differences(
     assert np.mean(np.array(errors) < 1e-6) >= 0.8
 
 
+@pytest.mark.parametrize("layers", [{}, {"layer_norm": True}, {"dropout": 0.4}], ids=str)
+@pytest.mark.parametrize("output", ["identity", "tanh", "softmax"])
+def test_the_inputs_gradient_agrees_with_central_differences(
+    layers: dict[str, Any], output: str
+) -> None:
+    net = nn.NeuralNet((INPUTS, 7, OUTPUTS), "tanh", output, dtype=np.float64, seed=0, **layers)
+    rng = np.random.default_rng(1)
+    x, weights = rng.normal(0, 1, (5, INPUTS)), rng.normal(0, 1, (5, OUTPUTS))
+    flat = x.reshape(-1)
+
+    def function() -> float:
+        return float((net.forward(x) * weights).sum())
+
+    function()
+    analytic = net.input_gradient(weights).copy()
+    assert relative_error(analytic.ravel(), numerical_gradient(function, flat)) < 1e-6
+    function()
+    expected = net.backward(weights).copy()
+    function()
+    net.input_gradient(2 * weights)
+    function()
+    np.testing.assert_array_equal(net.backward(weights), expected)  # undisturbed
+
+
 def test_a_wrong_gain_is_found() -> None:
     """The negative control of the check above: gradients that forget the gain g."""
     net = nn.NeuralNet((INPUTS, 7, OUTPUTS), "tanh", dtype=np.float64, layer_norm=True, seed=0)

@@ -218,3 +218,16 @@ def test_mistakes_are_named(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         net.fit(*XOR, **{"batch_size": 4, **settings})
     np.testing.assert_array_equal(net.parameters, before)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"epoch": 3}, "'epoch' is no setting of fit or of SGD; did you mean 'epochs'"),
+        ({"momentun": 0.9}, "did you mean 'momentum'"),
+        ({"optimizer": "adam", "momentum": 0.9}, "'momentum' is no setting of fit or of Adam"),
+    ],
+)
+def test_a_setting_that_nothing_has_is_named(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        xor_net().fit(*XOR, **{"batch_size": 4, **settings})

@@ -1,0 +1,548 @@
+"""A network learns to tell a ball from the ring around it: tables and pictures of how.
+
+    python scripts/donutball.py                           # all of it, in runs/donutball
+    python scripts/donutball.py --only nodes --seeds 3    # one part, on fewer seeds
+
+Two inputs, four hidden tanh units and a sigmoid output, trained with plain gradient descent at
+learning rate 0.1 in batches of 10. The parts:
+
+    train      cross-entropy for 400 epochs and the quadratic cost for 1,001: decision regions as
+               they change, curves, and an animation of the boundary as it forms
+    compare    the epochs that each cost, initializer and batch size needs
+    nodes      two, three and four hidden units: two are too few, three suffice
+
+A seed decides the points, the first weights and the order of the examples. The seeds are 0 to
+SEEDS - 1, and each one stands in every table. *Solved* means that all training points and all test
+points are on their side of the boundary, after the epoch given for the first time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+import nn
+from nn.typing import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
+TRAINING, TEST = 1400, 372  # points
+BALL_SHARE = 0.38
+CENTRE, BALL, RING = 0.5, 0.25, (0.33, 0.46)  # radii, in sides of the square
+
+LEARNING_RATE = 0.1
+EPOCHS = {"cross_entropy": 400, "quadratic": 1001}
+NAMES = {"cross_entropy": "cross-entropy", "quadratic": "quadratic"}
+INITIALIZERS = ("he", "lecun", "glorot", "orthogonal", "uniform", "normal")
+BATCH_SIZES = (1, 3, 10, 30, 100)
+NODES = (2, 3, 4)
+
+# Okabe and Ito's colours, which the colour-blind tell apart.
+ORANGE, BLUE, RED = "#e69f00", "#0072b2", "#d55e00"
+GRID = 121  # places along a side of the square at which a picture asks the network
+SEEDS_SHOWN = 5
+FRAMES, FRAME, END = 120, 80, 2000  # of the animation: how many at most, and their milliseconds
+
+
+def donutball(examples: int, seed: int | np.random.Generator) -> tuple[Array, Array]:
+    """A ball and the ring around it, in the unit square.
+
+    The ball reaches 0.25 from the middle of the square, the ring from 0.33 to 0.46; the gap between
+    them, 0.08 wide, is empty. At 38:62 both are equally dense.
+
+    Args:
+        examples: points in all; 38% of them, rounded, lie in the ball.
+        seed: an integer, or a generator to go on with.
+
+    Returns:
+        The points [n, 2], and 1 for the ball and 0 for the ring [n, 1].
+    """
+    rng = np.random.default_rng(seed)
+    in_ball = rng.permutation(examples) < round(BALL_SHARE * examples)
+    inner, outer = np.where(in_ball, 0.0, RING[0]), np.where(in_ball, BALL, RING[1])
+    radius = np.sqrt(rng.uniform(inner**2, outer**2))  # so that they are spread evenly over areas
+    angle = rng.uniform(0, 2 * math.pi, examples)
+    x = CENTRE + radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return x, in_ball[:, None].astype(float)
+
+
+def data_sets(rng: np.random.Generator) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """The training points and the test points; a training uses its generator for them first."""
+    return donutball(TRAINING, rng), donutball(TEST, rng)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One training.
+
+    Attributes:
+        epochs: at most.
+        to_the_end: whether it goes on when all points are right.
+    """
+
+    cost: str = "cross_entropy"
+    nodes: int = 4
+    initializer: str = "he"
+    batch_size: int = 10
+    epochs: int = EPOCHS["cross_entropy"]
+    to_the_end: bool = False
+    seed: int = 0
+
+    def network(self, rng: np.random.Generator) -> nn.NeuralNet:
+        """The network with its first weights."""
+        return nn.NeuralNet(
+            (2, self.nodes, 1), "tanh", "sigmoid",
+            cost=self.cost, initializer=self.initializer, seed=rng,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of a training of E epochs.
+
+    Attributes:
+        cost: [E, 2] after each epoch, on the training and on the test points.
+        accuracy: [E, 2] likewise.
+        parameters: [E + 1, P] before the first epoch and after each.
+        seconds: of training, with measuring.
+    """
+
+    setting: Setting
+    cost: Array
+    accuracy: Array
+    parameters: Array
+    seconds: float
+
+    @property
+    def epochs(self) -> int:
+        return len(self.cost)
+
+    @property
+    def solved(self) -> int | None:
+        """The first epoch, counted from 1, after which every point was right."""
+        perfect = self.accuracy.min(axis=1) == 1
+        return int(perfect.argmax()) + 1 if perfect.any() else None
+
+    def network(self, epoch: int) -> nn.NeuralNet:
+        """The network as it was after so many epochs."""
+        net = self.setting.network(np.random.default_rng(0))  # whose weights make way
+        net.parameters[:] = self.parameters[epoch]
+        return net
+
+
+def train(setting: Setting) -> Run:
+    """Trains a network, and keeps its parameters of every epoch."""
+    rng = np.random.default_rng(setting.seed)
+    (x, y), test = data_sets(rng)
+    net = setting.network(rng)
+    parameters, measured = [net.parameters.copy()], []
+    started = time.perf_counter()
+    for _ in range(setting.epochs):
+        past = net.fit(x, y, validation=test, epochs=1, batch_size=setting.batch_size,
+                       learning_rate=LEARNING_RATE, seed=rng, report_every=0)  # fmt: skip
+        measured.append(past.cost + past.validation_cost + past.accuracy + past.validation_accuracy)
+        parameters.append(net.parameters.copy())
+        if not setting.to_the_end and measured[-1][2:] == [1, 1]:
+            break
+    seconds = time.perf_counter() - started
+    history = np.array(measured)
+    return Run(setting, history[:, :2], history[:, 2:], np.array(parameters), seconds)
+
+
+def train_seeds(setting: Setting, what: str, options: argparse.Namespace) -> list[Run]:
+    """A run for each seed, with a bar on standard error meanwhile."""
+    from rich.console import Console
+    from rich.progress import track
+
+    epochs = min(setting.epochs, options.epochs or setting.epochs)
+    settings = [replace(setting, seed=seed, epochs=epochs) for seed in range(options.seeds)]
+    with workers(options.jobs) as map_over:
+        runs = map_over(train, settings)
+        return list(track(runs, f"{what:<22}", len(settings), console=Console(stderr=True)))
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator[Callable[..., Iterator[Run]]]:
+    """A `map` over so many processes."""
+    if jobs == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        yield pool.map
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table whose columns are also aligned as plain text."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    head, *body = (
+        " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in cells
+    )
+    rule = " | ".join("-" * width for width in widths)
+    return "\n".join(f"| {line} |" for line in (head, rule, *body))
+
+
+def training_table(groups: Sequence[Sequence[Run]]) -> str:
+    """A row for each seed: what came of each cost."""
+    header = ["seed"]
+    for runs in groups:
+        name = NAMES[runs[0].setting.cost]
+        header += [f"{name}: solved after epoch", f"training, test after {runs[0].epochs}"]
+    rows = [
+        [seed, *(cell for run in runs for cell in training_cells(run))]
+        for seed, runs in enumerate(zip(*groups, strict=True))
+    ]
+    return table(header, rows)
+
+
+def training_cells(run: Run) -> tuple[str, str]:
+    """When it was solved, or else how near it came, and the accuracies at the end."""
+    nearest = run.accuracy[run.accuracy.min(axis=1).argmax()]
+    return str(run.solved or f"never; best {shares(nearest)}"), shares(run.accuracy[-1])
+
+
+def shares(accuracies: Array) -> str:
+    """Percentages. A single point is 0.07%, so that only all of them make 100.0%."""
+    return ", ".join(f"{each:.1%}" for each in accuracies)
+
+
+def count_solved(runs: Sequence[Run]) -> str:
+    return f"{sum(run.solved is not None for run in runs)} of {len(runs)}"
+
+
+def comparison_row(label: str, runs: Sequence[Run]) -> list[object]:
+    """How soon the runs of one setting were solved; those that were not count as the latest."""
+    limit = runs[0].setting.epochs
+    epochs = [run.solved or math.inf for run in runs]
+    median, *each = (
+        f"{number:g}" if number <= limit else f">{limit}"
+        for number in (float(np.median(epochs)), *epochs)
+    )
+    milliseconds = 1000 * np.median([run.seconds / run.epochs for run in runs])
+    return [label, count_solved(runs), median, f"{milliseconds:.1f}", " ".join(each)]
+
+
+def nodes_row(nodes: int, runs: Sequence[Run]) -> list[object]:
+    """The best training accuracy of each seed with so many hidden units."""
+    best = np.array([run.accuracy[:, 0].max() for run in runs])
+    each = " ".join(f"{accuracy:.1%}" for accuracy in best)
+    return [nodes, f"{(best == 1).sum()} of {len(best)}", f"{best.max():.1%}", each]
+
+
+def new_figure(width: float, height: float, title: str) -> Figure:
+    """An empty figure; its sizes are in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=16)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=110)
+    print(f"wrote {path}", flush=True)
+
+
+def draw_regions(axes: Axes, run: Run, epoch: int) -> float:
+    """The two regions after an epoch, the line of each hidden unit, and the training points.
+
+    Returns the share of those points that is right.
+    """
+    net, side = run.network(epoch), np.linspace(0, 1, GRID)
+    grid = np.column_stack([each.ravel() for each in np.meshgrid(side, side)])
+    output = net.feedforward(grid).reshape(GRID, GRID)
+    axes.contourf(side, side, output, [-1, 0.5, 2], colors=[BLUE, ORANGE], alpha=0.25)
+    for z in (grid @ net.weights[0] + net.biases[0]).T.reshape(-1, GRID, GRID):
+        draw_level(axes, z, 0.0, colors="0.35", linewidths=0.9, linestyles="dashed")
+    draw_level(axes, output, 0.5, colors="black", linewidths=1.8)
+    (x, y), _ = data_sets(np.random.default_rng(run.setting.seed))
+    draw_points(axes, x, y, wrong=(net.predict(x) != y)[:, 0])
+    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 1], yticks=[0, 1], aspect="equal")
+    return net.accuracy(x, y)
+
+
+def draw_level(axes: Axes, values: Array, level: float, **style: Any) -> None:
+    """Where values [GRID, GRID] over the unit square are at a level, if they are anywhere."""
+    side = np.linspace(0, 1, GRID)
+    if values.min() < level < values.max():
+        axes.contour(side, side, values, [level], **style)
+
+
+def draw_points(axes: Axes, x: Array, y: Array, wrong: Array) -> None:
+    """The points in the colour of their class, the wrong ones crossed out."""
+    for colour, one_class in ((ORANGE, y[:, 0] == 1), (BLUE, y[:, 0] == 0)):
+        axes.plot(*x[one_class].T, ".", color=colour, markersize=2)
+    axes.plot(*x[wrong].T, "x", color="black", markersize=3, markeredgewidth=0.6)
+
+
+def name_axes(panels: Array, names: Sequence[str]) -> None:
+    """Labels a grid of pictures of the unit square, each row of which has a name."""
+    for row, name in zip(panels, names, strict=True):
+        row[0].set_ylabel(f"{name}\n$x_2$", fontsize=13)
+    for axes in panels[-1]:
+        axes.set_xlabel("$x_1$", fontsize=13)
+
+
+def add_regions_legend(figure: Figure) -> None:
+    from matplotlib.lines import Line2D
+
+    styles: dict[str, dict[str, Any]] = {
+        "ball": {"color": ORANGE, "marker": "o", "linestyle": ""},
+        "ring": {"color": BLUE, "marker": "o", "linestyle": ""},
+        "wrong": {"color": "black", "marker": "x", "linestyle": ""},
+        "boundary: output 0.5": {"color": "black", "linewidth": 1.8},
+        "a hidden unit's z = 0": {"color": "0.35", "linestyle": "--"},
+    }
+    handles = [Line2D([], [], label=label, **style) for label, style in styles.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
+
+
+def draw_stages(runs: Sequence[Run], path: Path) -> None:
+    """Six stages of each run in a row: four steps to where it was solved, and the end."""
+    seed = runs[0].setting.seed
+    figure = new_figure(
+        15, 6.4, f"Decision regions while it learns, and the share of points right, seed {seed}"
+    )
+    panels = figure.subplots(len(runs), 6)
+    for row, run in zip(panels, runs, strict=True):
+        solved = run.solved or run.epochs
+        stages = (0, solved // 4, solved // 2, solved * 3 // 4, solved, run.epochs)
+        for axes, epoch in zip(row, stages, strict=True):
+            axes.set_title(f"epoch {epoch}: {draw_regions(axes, run, epoch):.1%}")
+    name_axes(panels, [NAMES[run.setting.cost] for run in runs])
+    add_regions_legend(figure)
+    save(figure, path)
+
+
+def draw_animation(runs: Sequence[Run], path: Path) -> None:
+    """The regions of each run side by side, from the first weights to the end.
+
+    The epochs shown lie ever further apart, since most of it happens early.
+    """
+    figure = new_figure(8.5, 5, f"The boundary as it forms, seed {runs[0].setting.seed}")
+    panels, frames = figure.subplots(1, len(runs)), []
+    add_regions_legend(figure)
+    last = max(run.epochs for run in runs)
+    for epoch in [0, *np.unique(np.geomspace(1, last, FRAMES).astype(int))]:
+        draw_frame(panels, runs, int(epoch))
+        frames.append(snapshot(figure))
+    durations = [FRAME] * (len(frames) - 1) + [END]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    print(f"wrote {path}", flush=True)
+
+
+def draw_frame(panels: Array, runs: Sequence[Run], epoch: int) -> None:
+    """What the runs were at an epoch, or at their end if that came before."""
+    for axes, run in zip(panels, runs, strict=True):
+        axes.clear()
+        reached = min(epoch, run.epochs)
+        share = draw_regions(axes, run, reached)
+        axes.set_title(f"{NAMES[run.setting.cost]}, epoch {reached}: {share:.1%}")
+    name_axes(panels[None], [""])
+
+
+def snapshot(figure: Figure) -> Image:
+    """What the figure shows now, for a frame of the animation."""
+    from PIL.Image import open as read
+
+    file = BytesIO()
+    figure.savefig(file, dpi=80)
+    return read(file).convert("RGB")
+
+
+def draw_curves(groups: Sequence[Sequence[Run]], path: Path) -> None:
+    """A column for each cost, its value above and the accuracy below, over the epochs."""
+    title = f"Learning curves: thin, each of {len(groups[0])} seeds; thick, their median"
+    figure = new_figure(13, 8, title)
+    panels = figure.subplots(2, len(groups), sharex="col")
+    for (above, below), runs in zip(panels.T, groups, strict=True):
+        name = NAMES[runs[0].setting.cost]
+        draw_seeds(above, np.array([run.cost for run in runs]))
+        draw_seeds(below, np.array([run.accuracy for run in runs]))
+        above.set(title=f"{name}: {count_solved(runs)} seeds solved", ylabel=f"{name} cost")
+        above.set(xscale="log", yscale="log")
+        above.legend(loc="lower left")
+        below.set(xlabel="epoch", ylabel="accuracy", ylim=(0.35, 1.02))
+        below.xaxis.set_major_formatter("{x:g}")
+    save(figure, path)
+
+
+def draw_seeds(axes: Axes, values: Array) -> None:
+    """Values [seeds, E, 2] of the training and the test points, over the epochs."""
+    epochs = np.arange(1, values.shape[1] + 1)
+    styles = (("training points", BLUE, "-"), ("test points", ORANGE, "--"))
+    for part, (label, colour, line) in enumerate(styles):
+        of_seeds = values[:, :, part]
+        axes.plot(epochs, of_seeds.T, color=colour, linewidth=0.7, alpha=0.45)
+        axes.plot(epochs, np.median(of_seeds, axis=0), line, color=colour, linewidth=2.5,
+                  label=label)  # fmt: skip
+    axes.grid(alpha=0.25)
+
+
+def draw_comparisons(groups: dict[str, dict[str, list[Run]]], path: Path) -> None:
+    """A panel for each group, in it a column of the seeds for each setting."""
+    figure = new_figure(15, 6, "Epochs until every training point and every test point is right")
+    widths = [len(group) for group in groups.values()]
+    panels = figure.subplots(1, len(groups), sharey=True, width_ratios=widths)
+    for axes, (title, group) in zip(panels, groups.items(), strict=True):
+        for place, runs in enumerate(group.values()):
+            draw_column(axes, place, runs)
+        axes.set(xlabel=title, xlim=(-0.6, len(group) - 0.4))
+        axes.set_xticks(range(len(group)), list(group))
+        axes.grid(alpha=0.25, axis="y")
+    panels[0].set(ylabel="epochs", yscale="log")
+    panels[0].set_yticks([5, 10, 20, 50, 100, 200, 500])
+    panels[0].yaxis.set_major_formatter("{x:g}")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles[:3], labels[:3], loc="outside lower center", ncols=3, frameon=False)
+    save(figure, path)
+
+
+def draw_column(axes: Axes, place: int, runs: Sequence[Run]) -> None:
+    """A dot for each seed that was solved, a cross at its last epoch for one that was not."""
+    across = place + np.linspace(-0.3, 0.3, len(runs) + 2)[1:-1]  # a single seed in the middle
+    epochs = np.array([run.solved or math.inf for run in runs])
+    ended = np.where(np.isinf(epochs), [run.epochs for run in runs], math.nan)
+    axes.plot(across, epochs, "o", color=BLUE, alpha=0.7, label="a seed, solved")
+    axes.plot(across, ended, "x", color=RED, label="a seed, not solved when it ended")
+    axes.plot(
+        [place - 0.35, place + 0.35], [np.median(epochs)] * 2, color="black",
+        label="median, where most were solved",
+    )  # fmt: skip
+
+
+def draw_nodes(groups: dict[int, list[Run]], path: Path) -> None:
+    """Regions of the first seeds at their best epoch, and the best accuracy of every seed."""
+    shown = min(SEEDS_SHOWN, len(groups[NODES[0]]))
+    width = max(2.7 * shown + 4, 10)
+    figure = new_figure(width, 9.5, "Two hidden units cannot close a region, three can")
+    panels = figure.subplots(len(groups), shown + 1, width_ratios=[1] * shown + [1.3])
+    for row, runs in zip(panels, groups.values(), strict=True):
+        for axes, run in zip(row, runs[:shown], strict=False):
+            best = int(run.accuracy[:, 0].argmax()) + 1
+            axes.set_title(f"seed {run.setting.seed}: {draw_regions(axes, run, best):.1%}")
+        draw_best(row[-1], runs)
+    name_axes(panels[:, :-1], [f"{nodes} hidden units" for nodes in groups])
+    add_regions_legend(figure)
+    save(figure, path)
+
+
+def draw_best(axes: Axes, runs: Sequence[Run]) -> None:
+    """The best training accuracy of each seed."""
+    from matplotlib.ticker import MaxNLocator
+
+    best = [run.accuracy[:, 0].max() for run in runs]
+    axes.plot(best, "o", color=BLUE)
+    axes.set(xlim=(-0.6, len(best) - 0.4), xlabel="seed")
+    axes.set(ylim=(0.58, 1.02), ylabel="best training accuracy")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.25)
+    axes.set_title(f"{best.count(1)} of {len(best)} seeds at 100%")
+
+
+def study_training(options: argparse.Namespace) -> None:
+    """Both costs to the last epoch: one table, three pictures."""
+    settings = [Setting(cost, epochs=EPOCHS[cost], to_the_end=True) for cost in EPOCHS]
+    groups = [train_seeds(each, NAMES[each.cost], options) for each in settings]
+    print(training_table(groups))
+    for runs in groups:
+        milliseconds = 1000 * np.median([run.seconds / run.epochs for run in runs])
+        print(f"{NAMES[runs[0].setting.cost]}: {count_solved(runs)} seeds solved within "
+              f"{runs[0].epochs} epochs, {milliseconds:.1f} ms an epoch")  # fmt: skip
+    first = [runs[0] for runs in groups]
+    draw_curves(groups, options.output / "curves.png")
+    draw_stages(first, options.output / "regions.png")
+    draw_animation(first, options.output / "boundary.gif")
+
+
+def study_settings(options: argparse.Namespace) -> None:
+    """One thing changed at a time, the rest as it is for `train` with cross-entropy."""
+    settings = {
+        "cost": {NAMES[cost]: Setting(cost, epochs=EPOCHS[cost]) for cost in EPOCHS},
+        "initializer": {name: Setting(initializer=name) for name in INITIALIZERS},
+        "batch size": {str(size): Setting(batch_size=size) for size in BATCH_SIZES},
+    }
+    groups = {
+        title: {label: train_seeds(each, f"{title} {label}", options)
+                for label, each in group.items()}
+        for title, group in settings.items()
+    }  # fmt: skip
+    for title, group in groups.items():
+        header = [title, "solved", "median epochs", "ms an epoch", "epochs of each seed"]
+        print(table(header, [comparison_row(label, runs) for label, runs in group.items()]))
+        print()
+    draw_comparisons(groups, options.output / "comparison.png")
+
+
+def study_nodes(options: argparse.Namespace) -> None:
+    """Few hidden units.
+
+    With two, there is always a direction in which neither unit's part of the output falls, tanh
+    being monotone. Whatever starts in the ball's region and goes that way never leaves it, but does
+    cross the ring: to have all of the ball right is to have a strip of the ring wrong that is as
+    wide as the ball. With three there need be no such direction.
+    """
+    groups = {
+        nodes: train_seeds(Setting(nodes=nodes), f"{nodes} hidden units", options)
+        for nodes in NODES
+    }
+    header = ["hidden units", "seeds at 100%", "best", "best training accuracy of each seed"]
+    print(table(header, [nodes_row(nodes, runs) for nodes, runs in groups.items()]))
+    draw_nodes(groups, options.output / "nodes.png")
+
+
+STUDIES = {"train": study_training, "compare": study_settings, "nodes": study_nodes}
+
+
+class Parser(argparse.ArgumentParser):
+    """Answers a mistake with one line instead of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return int(text)
+
+
+def main() -> None:
+    parser = Parser(description="A network learns to tell a ball from the ring around it.")
+    parser.add_argument("--output", type=Path, default=Path("runs/donutball"),
+                        help="folder of the pictures (default %(default)s)")  # fmt: skip
+    parser.add_argument("--seeds", type=positive, default=10, help="seeds 0 to SEEDS - 1")
+    parser.add_argument("--epochs", type=positive, help="at most so many in each training")
+    parser.add_argument("--only", choices=STUDIES, nargs="+", help="these parts alone")
+    parser.add_argument("--jobs", type=positive, default=1, help="processes that train")
+    options = parser.parse_args()
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"cannot write to {options.output}: {error.strerror}")
+    from matplotlib import rc_context
+
+    with rc_context({"font.size": 12, "axes.titlesize": 12}):
+        for study in options.only or STUDIES:
+            STUDIES[study](options)
+
+
+if __name__ == "__main__":
+    main()
