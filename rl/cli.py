@@ -140,12 +140,12 @@ def watch(options: argparse.Namespace) -> int:
     if not options.gif:
         require_display()
     run = Run.open(options.run)
-    agent = run.agent(options.checkpoint)
+    player = run.player(options.checkpoint)
     seeds = evaluation_seeds("report", options.seed, options.episodes)
     if options.gif:
-        episodes = watch_in_file(run.problem.id, agent, seeds, options.gif)
+        episodes = watch_in_file(run.problem.id, player, seeds, options.gif)
     else:
-        episodes = watch_in_window(run.problem.id, agent, seeds)
+        episodes = watch_in_window(run.problem.id, player, seeds)
     for number, episode in enumerate(episodes, 1):
         print(f"episode {number}: return {episode.total:.1f} in {episode.length} steps")
     if options.gif:

@@ -23,6 +23,7 @@ def describe(progress: Progress) -> dict[str, str]:
     rate = progress.step / progress.seconds if progress.seconds else 0.0
     left = (progress.total_steps - progress.step) / rate if rate else None
     metrics, evaluation = progress.metrics, progress.evaluation
+    amount = "entropy" if "entropy" in metrics else "exploration"
     recent = f"{np.mean(progress.recent):.1f}" if progress.recent else "-"
     return {
         "steps": f"{progress.step:,} of {progress.total_steps:,}",
@@ -30,7 +31,7 @@ def describe(progress: Progress) -> dict[str, str]:
         "episodes": f"{progress.episodes:,}",
         "return (last 100)": recent,
         "greedy": f"{evaluation.mean:.1f} ({evaluation.episodes} episodes)" if evaluation else "-",
-        "exploration": f"{metrics['exploration']:.3f}" if metrics else "-",
+        amount: f"{metrics[amount]:.3f}" if metrics else "-",
         "loss": f"{metrics['loss']:.3g}" if metrics else "-",
         "time left": f"at most {_duration(left)}" if left is not None else "-",
     }

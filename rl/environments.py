@@ -16,8 +16,10 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from nn.names import suggestion
-from nn.typing import Array, BoolArray, IntArray, State
+from nn.typing import Array, BoolArray, State
 from rl.errors import Diverged, UserError
+from rl.preprocessors import Preprocessor
+from rl.spaces import spaces_of
 
 
 def make_env(id: str, **settings: Any) -> gymnasium.Env:
@@ -46,34 +48,11 @@ def environment_spec(id: str) -> EnvSpec:
     try:
         return gymnasium.spec(id)
     except gymnasium.error.Error:
-        raise UserError(f"unknown environment {id!r}{suggestion(id, gymnasium.registry)}") from None
-
-
-@dataclass(frozen=True)
-class Spaces:
-    """What an agent must know of an environment: sizes only.
-
-    Args:
-        observation_size: entries of a flat observation.
-        actions: number of discrete actions.
-    """
-
-    observation_size: int
-    actions: int
-
-
-def spaces_of(env: gymnasium.Env, id: str) -> Spaces:
-    """The sizes of an environment with flat Box observations and Discrete actions.
-
-    Raises:
-        UserError: the spaces are of another kind.
-    """
-    observations, actions = env.observation_space, env.action_space
-    if not isinstance(observations, gymnasium.spaces.Box) or len(observations.shape) != 1:
-        raise UserError(f"{id}: observations must be a flat Box, but are {observations}")
-    if not isinstance(actions, gymnasium.spaces.Discrete):
-        raise UserError(f"{id}: this agent needs Discrete actions, but they are {actions}")
-    return Spaces(observations.shape[0], int(actions.n))
+        near = suggestion(id, gymnasium.registry)
+        raise UserError(
+            f"unknown environment {id!r}{near} An environment that a package brings is known once "
+            'the specification names that package: "import": "PACKAGE"'
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -91,11 +70,12 @@ class Transitions:
     """One step of N lanes. The arrays are overwritten by the next step."""
 
     observations: Array  # [N, n]
-    actions: IntArray  # [N]
+    actions: Array  # [N] integers, or [N, k]
     rewards: Array  # [N]
     next_observations: Array  # [N, n], the true one where an episode ended
     terminated: BoolArray  # [N] bool: no value follows
     truncated: BoolArray  # [N] bool: cut by a time limit; the value goes on
+    returns: Array  # [N]: the undiscounted sums of the episodes' raw rewards so far
 
 
 class Environments:
@@ -108,28 +88,37 @@ class Environments:
         make: makes one environment.
         lanes: N.
         seeds: a seed for each episode to come; where it ends, lanes fall idle.
+        preprocessor: what the agent sees instead of the raw observation, for N lanes; by default
+            just that.
     """
 
-    def __init__(self, make: Callable[[], gymnasium.Env], lanes: int, seeds: Iterator[int]) -> None:
+    def __init__(
+        self,
+        make: Callable[[], gymnasium.Env],
+        lanes: int,
+        seeds: Iterator[int],
+        preprocessor: Preprocessor | None = None,
+    ) -> None:
         self._envs = [make() for _ in range(lanes)]
         self.id = self._envs[0].spec.id if self._envs[0].spec else "environment"
         self.spaces = spaces_of(self._envs[0], self.id)
-        self._first_action = int(self._envs[0].action_space.start)  # type: ignore[attr-defined]
+        self._preprocessor = preprocessor or Preprocessor(self.spaces.observation_size)
         self.seeds = seeds
-        size = self.spaces.observation_size
+        size = self._preprocessor.size
         self.observations = np.zeros((lanes, size), np.float32)
         self.active = [True] * lanes
         self.finished: list[Episode] = []
         self._latest = Transitions(
             np.zeros((lanes, size), np.float32),
-            np.zeros(lanes, np.int64),
+            self.spaces.actions.array(lanes),
             np.zeros(lanes, np.float32),
             np.zeros((lanes, size), np.float32),
             np.zeros(lanes, np.bool_),
             np.zeros(lanes, np.bool_),
+            np.zeros(lanes),
         )
         self._episode_seeds = [0] * lanes
-        self._episode_actions: list[list[int]] = [[] for _ in range(lanes)]
+        self._episode_actions: list[list[Any]] = [[] for _ in range(lanes)]
         self._totals = [0.0] * lanes
 
     def reset(self) -> Array:
@@ -138,11 +127,11 @@ class Environments:
             self._start(lane)
         return self.observations
 
-    def step(self, actions: IntArray) -> Transitions:
+    def step(self, actions: Array) -> Transitions:
         """Acts in every active lane, and starts a new episode where one ends.
 
         Args:
-            actions: [N], from 0 to the number of actions - 1.
+            actions: [N], from 0 to the number of actions - 1, or [N, k], each from -1 to 1.
 
         Raises:
             Diverged: an observation or a reward is not finite.
@@ -152,7 +141,7 @@ class Environments:
         np.copyto(latest.actions, actions)
         self.finished = []
         ended = []
-        for lane, action in enumerate(actions.tolist()):
+        for lane, action in enumerate(latest.actions.tolist()):
             if self.active[lane] and self._step_lane(lane, action):
                 ended.append(lane)
         np.copyto(self.observations, latest.next_observations)
@@ -161,21 +150,26 @@ class Environments:
             self._end(lane)
         return latest
 
-    def _step_lane(self, lane: int, action: int) -> bool:
+    def _step_lane(self, lane: int, action: Any) -> bool:
         latest = self._latest
         observation, reward, terminated, truncated, _ = self._envs[lane].step(
-            action + self._first_action
+            self.spaces.actions.for_environment(action)
         )
         self._episode_actions[lane].append(action)
         reward = float(reward)
         if not math.isfinite(reward):
             raise Diverged(f"environment {self.id}", f"reward {reward}")
         self._totals[lane] += reward
-        latest.next_observations[lane] = observation
-        latest.rewards[lane] = reward
+        ended = bool(terminated or truncated)
+        self._preprocessor.follow(lane, self._raw(observation), latest.next_observations[lane])
+        latest.rewards[lane] = self._preprocessor.reward(lane, reward, ended)
         latest.terminated[lane] = terminated
         latest.truncated[lane] = truncated
-        return bool(terminated or truncated)
+        latest.returns[lane] = self._totals[lane]
+        return ended
+
+    def _raw(self, observation: Any) -> Array:
+        return self.spaces.flatten(observation) if self.spaces.flatten else observation
 
     def _end(self, lane: int) -> None:
         self.finished.append(
@@ -197,7 +191,8 @@ class Environments:
     def _begin(self, lane: int, seed: int) -> None:
         self._episode_seeds[lane], self._totals[lane] = seed, 0.0
         self._episode_actions[lane] = []
-        self.observations[lane], _ = self._envs[lane].reset(seed=seed)
+        observation, _ = self._envs[lane].reset(seed=seed)
+        self._preprocessor.start(lane, self._raw(observation), self.observations[lane])
         self._check_observations()
 
     def _check_observations(self) -> None:
@@ -205,24 +200,29 @@ class Environments:
             raise Diverged(f"environment {self.id}", f"observation {self.observations}")
 
     def state(self) -> State:
-        """What `restore` needs: each lane's seed and the actions taken since."""
+        """What `restore` needs: each lane's seed and the actions taken since.
+
+        And what the agent sees, which follows from those only if the preprocessor does not learn.
+        """
+        lanes = enumerate(zip(self._episode_seeds, self._episode_actions, strict=True))
         return {
             "lanes": {
-                str(lane): {"seed": seed, "actions": np.array(actions, np.int64)}
-                for lane, (seed, actions) in enumerate(
-                    zip(self._episode_seeds, self._episode_actions, strict=True)
-                )
-            }
+                str(lane): {"seed": seed, "actions": np.array(actions)}
+                for lane, (seed, actions) in lanes
+            },
+            "observations": self.observations.copy(),
         }
 
     def restore(self, state: State) -> None:
         """Rebuilds each lane's episode by resetting it with its seed and replaying its actions."""
+        learning, self._preprocessor.learning = self._preprocessor.learning, False
         for lane in range(len(self._envs)):
             saved = state["lanes"][str(lane)]
             self._begin(lane, int(saved["seed"]))
             for action in saved["actions"].tolist():
                 self._step_lane(lane, action)
-                self.observations[lane] = self._latest.next_observations[lane]
+        self._preprocessor.learning = learning
+        np.copyto(self.observations, state["observations"])
 
     @property
     def frames_a_second(self) -> float | None:

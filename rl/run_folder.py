@@ -24,7 +24,6 @@ RUNS = Path("runs")
 CHECKPOINTS = ("best", "last")
 
 EPISODE_COLUMNS = ("episode", "step", "return", "length", "terminated", "seed")
-UPDATE_COLUMNS = ("step", "update", "loss", "mean_q", "gradient_norm", "exploration")
 EVALUATION_COLUMNS = ("step", "episodes", "mean_return", "std_return", "min_return", "max_return",
                       "mean_length", "best")  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,13 @@ def test_the_readmes_network_learns() -> None:
 
 def test_the_readme_names_every_part() -> None:
     import nn
+    from rl.experiment import build
 
-    tables = (nn.ACTIVATIONS, nn.COSTS, nn.INITIALIZERS, nn.BIAS_INITIALIZERS, nn.OPTIMIZERS,
-              nn.SCHEDULES)  # fmt: skip
+    tables: tuple[Mapping[str, Any], ...] = (
+        nn.ACTIVATIONS, nn.COSTS, nn.INITIALIZERS, nn.BIAS_INITIALIZERS, nn.OPTIMIZERS,
+        nn.SCHEDULES, build.AGENTS, build.REPLAYS, build.ROLLOUTS, build.PREPROCESSORS,
+        *build.EXPLORERS.values(),
+    )  # fmt: skip
     for name in (name for table in tables for name in table):
         assert re.search(rf"\b{name}\b", README), name
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"matplotlib", "PIL", "rich", "yaml", "threadpoolctl"}
-LEAVES = ("rl.targets", "rl.exploration", "rl.memory")
+LEAVES = ("rl.targets", "rl.exploration", "rl.memory", "rl.preprocessors")
 
 
 def modules(package: str) -> list[str]:

@@ -1,7 +1,9 @@
 """The learning algorithms."""
 
+from rl.agents.actor_critic import ActorCritic
 from rl.agents.base import Agent
+from rl.agents.ddpg import DDPG
 from rl.agents.double_dqn import DoubleDQN
 from rl.agents.dqn import DQN
 
-__all__ = ["DQN", "Agent", "DoubleDQN"]
+__all__ = ["ActorCritic", "DDPG", "DQN", "Agent", "DoubleDQN"]

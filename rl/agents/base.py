@@ -7,37 +7,53 @@ from typing import Any, Protocol
 import numpy as np
 
 from nn import NeuralNet, Optimizer
-from nn.typing import Array, IntArray, State
-from rl.environments import Spaces, Transitions
+from nn.typing import Array, State
+from rl.environments import Transitions
+from rl.spaces import Actions, Discrete, Spaces
 
 
 class Parts(Protocol):
     """Builds the parts that a specification names; an agent asks for those it needs.
 
-    Each method reads the block of the same name. Blocks nobody asks for are refused.
+    Each method reads the block of the same name. Blocks nobody asks for are refused. An agent of
+    several networks gives each a role: the block may then have an entry for each role, or its
+    settings are every role's.
     """
 
     spaces: Spaces
 
-    def network(self, inputs: int, outputs: int) -> NeuralNet:
-        """A network with the hidden layers that the block gives."""
+    def network(
+        self, inputs: int, outputs: int, role: str | None = None, output: str = "identity"
+    ) -> NeuralNet:
+        """A network with the hidden layers that the block gives, and this output activation."""
 
-    def optimizer(self, network: NeuralNet) -> Optimizer:
+    def optimizer(self, network: NeuralNet, role: str | None = None) -> Optimizer:
         """An optimizer of the network's parameters."""
 
     def memory(self) -> Any:
-        """A memory for the problem's observations."""
+        """A memory for the problem's observations and actions."""
+
+    def rollout(self, lanes: int) -> Any:
+        """A memory of the latest steps of so many lanes, from the block `memory`."""
 
     def exploration(self) -> Any:
-        """An explorer."""
+        """An explorer among the problem's actions."""
+
+    def generator(self) -> np.random.Generator:
+        """The random numbers of a stochastic policy."""
 
 
 class Agent:
     """Acts, observes what came of it, and learns.
 
-    `steps` counts environment steps over all lanes, `updates` the updates of the parameters.
+    Discrete actions are [N] integers, continuous ones [N, k] with entries from -1 to 1, whatever
+    the environment's bounds. `steps` counts environment steps over all lanes, `updates` the updates
+    of the parameters.
     """
 
+    kinds: tuple[type[Actions], ...] = (Discrete,)  # of actions that it can handle
+    roles: tuple[str, ...] = ()  # of its networks, if there are several
+    metric_names: tuple[str, ...] = ()
     steps = 0
     updates = 0
 
@@ -51,23 +67,16 @@ class Agent:
         """Environment steps before the first update."""
         raise NotImplementedError
 
-    def values(self, observations: Array) -> Array:
-        """What the agent thinks of each action: [N, A] for observations [N, n]."""
-        raise NotImplementedError
-
-    def act(self, observation: Array) -> Any:
-        """The greedy action: an int for an observation [n], an array [N] for [N, n].
+    def act(self, observations: Array) -> Array:
+        """The greedy actions for observations [N, n].
 
         Raises:
-            ValueError: the observation has another size than the agent was trained on.
+            ValueError: the observations have another size than the agent was trained on.
         """
-        observation = np.asarray(observation, np.float32)
-        if observation.ndim == 1:
-            return int(self.values(observation[None])[0].argmax())
-        return self.values(observation).argmax(axis=1)
+        raise NotImplementedError
 
-    def explore(self, observations: Array) -> IntArray:
-        """Actions [N] for learning from, for observations [N, n]."""
+    def explore(self, observations: Array) -> Array:
+        """Actions for learning from, for observations [N, n]."""
         raise NotImplementedError
 
     def observe(self, transitions: Transitions) -> None:
@@ -83,7 +92,7 @@ class Agent:
         raise NotImplementedError
 
     def metrics(self) -> dict[str, float]:
-        """How the latest update went: loss, mean_q, gradient_norm, exploration."""
+        """How the latest update went: a number for each of `metric_names`."""
         raise NotImplementedError
 
     def policy_state(self) -> State:

@@ -9,17 +9,18 @@ import numpy as np
 
 from nn import NeuralNet, Optimizer, clip_norm, make_cost
 from nn.typing import Array, IntArray, State
-from rl.agents.base import Agent, Parts
-from rl.environments import Transitions
+from rl.agents.base import Parts
+from rl.agents.replaying import ReplayingAgent, require_positive
 from rl.errors import Diverged
 from rl.exploration import Explorer
-from rl.memory import Batch, NStep, Replay
+from rl.memory import Batch, Replay
+from rl.spaces import Discrete
 from rl.targets import td_target
 
 _AVERAGE_EVERY = 10  # updates between two parameters that enter the average
 
 
-class DQN(Agent):
+class DQN(ReplayingAgent):
     """Learns Q(s, a), the discounted return of action a in state s, from replayed transitions.
 
     With probability epsilon act at random, else a = argmax_a Q(s, a); store the transition; then
@@ -46,8 +47,11 @@ class DQN(Agent):
             about so many updates (Polyak and Juditsky 1992), which takes out their jitter; 0
             takes the online network as it is. What is learned does not depend on it.
         max_gradient_norm: longer gradients are scaled down to it.
+        dueling: the network gives V(s) and the advantages A(s, a) instead (Wang et al. 2016).
         cost: "huber" or "quadratic".
     """
+
+    metric_names = ("loss", "mean_q", "gradient_norm", "exploration")
 
     def __init__(
         self,
@@ -65,21 +69,22 @@ class DQN(Agent):
         target_blend: float = 0.01,
         average_updates: int = 0,
         max_gradient_norm: float = 10.0,
+        dueling: bool = False,
         cost: str = "huber",
     ) -> None:
-        _check_settings(gamma, target_blend, max_gradient_norm)
-        _check_counts(learn_start, average_updates, learn_every, target_every)
+        super().__init__(
+            memory, exploration, lanes,
+            gamma=gamma, n_step=n_step, learn_start=learn_start, learn_every=learn_every,
+        )  # fmt: skip
+        _check_settings(target_every, target_blend, average_updates, max_gradient_norm)
         self.network, self.target, self.optimizer = network, network.copy(), optimizer
         self.policy = network.copy() if average_updates else network
-        self.memory, self.exploration = memory, exploration
-        self.gamma, self.cost = gamma, make_cost(cost)
+        self.cost, self.dueling = make_cost(cost), dueling
         self.cost.require_output(network.output)
-        self.learn_start, self.learn_every = learn_start, learn_every
         self.target_every, self.target_blend = target_every, target_blend
         self.average_updates, self.max_gradient_norm = average_updates, max_gradient_norm
-        self._n_step = [NStep(memory.add, n_step, gamma) for _ in range(lanes)]
         self._loss = self._gradient_norm = math.nan
-        batch, actions = memory.batch_size, network.sizes[-1]
+        batch, actions = memory.batch_size, network.sizes[-1] - dueling
         self._rows = np.arange(batch) * actions
         self._chosen = np.empty(batch, np.int64)  # flat indices of the chosen actions' values
         self._values = np.empty((batch, actions), np.float32)
@@ -90,45 +95,39 @@ class DQN(Agent):
 
     @classmethod
     def assemble(cls, parts: Parts, lanes: int, **settings: Any) -> DQN:
-        network = parts.network(parts.spaces.observation_size, parts.spaces.actions)
+        actions = parts.spaces.actions
+        assert isinstance(actions, Discrete)
+        outputs = actions.count + bool(settings.get("dueling"))
+        network = parts.network(parts.spaces.observation_size, outputs)
         optimizer = parts.optimizer(network)
         return cls(network, optimizer, parts.memory(), parts.exploration(), lanes, **settings)
 
-    @property
-    def learns_after(self) -> int:
-        return self.learn_start
-
     def values(self, observations: Array) -> Array:
-        return self.policy.forward(observations)
+        """What the greedy policy goes by: Q(s, a) [N, A] for observations [N, n]."""
+        return self._values_of(self.policy, observations)
+
+    def act(self, observations: Array) -> IntArray:
+        return self.values(observations).argmax(axis=1)
 
     def explore(self, observations: Array) -> IntArray:
-        return self.exploration.choose(self.network.forward(observations), self.steps)
+        return self.exploration.choose(self._values_of(self.network, observations), self.steps)
 
-    def observe(self, transitions: Transitions) -> None:
-        t = transitions
-        for lane, n_step in enumerate(self._n_step):
-            n_step.add(
-                t.observations[lane],
-                t.actions[lane],
-                float(t.rewards[lane]),
-                t.next_observations[lane],
-                t.terminated[lane],
-                t.truncated[lane],
-            )
-        self.steps += len(self._n_step)
-
-    def learn(self) -> None:
-        due = (self.steps - self.learn_start) // self.learn_every
-        while self.updates < due and self.memory.size:
-            self._update(self.memory.sample())
+    def _values_of(self, network: NeuralNet, observations: Array) -> Array:
+        """Q(s, a) [N, A] of one of the networks."""
+        outputs = network.forward(observations)
+        return dueling_values(outputs) if self.dueling else outputs
 
     def _update(self, batch: Batch) -> None:
         y = td_target(batch.rewards, batch.discounts, self.next_values(batch), out=self._y)
-        q = self._q_of(self.network.forward(batch.observations), batch.actions, out=self._q)
+        values = self._values_of(self.network, batch.observations)
+        q = self._q_of(values, batch.actions, out=self._q)
         self._loss = self.cost.gradient(q, y, out=self._error)
+        if batch.weights is not None:
+            np.multiply(self._error, batch.weights, out=self._error)
+            self.memory.learned(q - y)
         self._values.fill(0.0)
         self._values.reshape(-1)[self._chosen] = self._error
-        self.network.backward(self._values)
+        self.network.backward(dueling_gradient(self._values) if self.dueling else self._values)
         self._descend()
         self.updates += 1
         if self.updates % self.target_every == 0:
@@ -140,7 +139,7 @@ class DQN(Agent):
 
     def next_values(self, batch: Batch) -> Array:
         """max_a' Q_target(s', a') [B]: the value of what follows. Double DQN differs here."""
-        values = self.target.forward(batch.next_observations)
+        values = self._values_of(self.target, batch.next_observations)
         return np.maximum.reduce(values, axis=1, out=self._next_values)
 
     def _q_of(self, values: Array, actions: IntArray, out: Array) -> Array:
@@ -175,41 +174,40 @@ class DQN(Agent):
             network.restore(state["network"])
 
     def state(self) -> State:
-        return {
-            "network": self.network.state(),
-            "target": self.target.state(),
-            "policy": self.policy.state(),
-            "optimizer": self.optimizer.state(),
-            "memory": self.memory.state(),
-            "exploration": self.exploration.state(),
-            "n_step": {str(lane): each.state() for lane, each in enumerate(self._n_step)},
-            "steps": self.steps,
-            "updates": self.updates,
-        }
+        parts = {name: getattr(self, name).state() for name in _LEARNED}
+        return {**super().state(), **parts}
 
     def restore(self, state: State) -> None:
-        for name in ("network", "target", "policy", "optimizer", "memory", "exploration"):
+        super().restore(state)
+        for name in _LEARNED:
             getattr(self, name).restore(state[name])
-        for lane, each in enumerate(self._n_step):
-            each.restore(state["n_step"][str(lane)])
-        self.steps, self.updates = int(state["steps"]), int(state["updates"])
 
 
-def _check_settings(gamma: float, target_blend: float, max_gradient_norm: float) -> None:
-    if not 0 <= gamma <= 1:
-        raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
+_LEARNED = ("network", "target", "policy", "optimizer")
+
+
+def dueling_values(outputs: Array) -> Array:
+    """Q = V + A - mean(A) [B, A] of outputs [B, 1 + A], V first (Wang et al. 2016, eq. 9).
+
+    The two streams share all hidden layers.
+    """
+    advantages = outputs[:, 1:]
+    return outputs[:, :1] + advantages - advantages.mean(axis=1, keepdims=True)
+
+
+def dueling_gradient(gradient: Array) -> Array:
+    """dC/doutputs [B, 1 + A] for dC/dQ [B, A], the transpose of `dueling_values`."""
+    total = gradient.sum(axis=1, keepdims=True)
+    return np.hstack([total, gradient - total / gradient.shape[1]])
+
+
+def _check_settings(
+    target_every: int, target_blend: float, average_updates: int, max_gradient_norm: float
+) -> None:
+    require_positive(target_every=target_every)
     if not 0 < target_blend <= 1:
         raise ValueError(f"target_blend must lie in (0, 1], not {target_blend}")
+    if average_updates < 0:
+        raise ValueError(f"average_updates must not be negative, but is {average_updates}")
     if not max_gradient_norm > 0:
         raise ValueError(f"max_gradient_norm must be greater than 0, not {max_gradient_norm}")
-
-
-def _check_counts(
-    learn_start: int, average_updates: int, learn_every: int, target_every: int
-) -> None:
-    for name, value in (("learn_start", learn_start), ("average_updates", average_updates)):
-        if value < 0:
-            raise ValueError(f"{name} must not be negative, but is {value}")
-    for name, value in (("learn_every", learn_every), ("target_every", target_every)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}")

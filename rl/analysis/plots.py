@@ -16,7 +16,7 @@ RUNNING_MEAN_EPISODES = 100
 
 
 def draw_curve(folder: SessionFolder, title: str, threshold: float | None) -> None:
-    """Draws `curve.png`: returns and evaluations, exploration, loss and mean Q, over the steps.
+    """Draws `curve.png`: returns and evaluations, exploration, loss and values, over the steps.
 
     Args:
         folder: with the session's CSV files.
@@ -34,9 +34,11 @@ def draw_curve(folder: SessionFolder, title: str, threshold: float | None) -> No
     returns.set_title(title)
     _draw_returns(returns, folder, threshold)
     updates = read_table(folder.updates)
-    exploration.plot(updates["step"], updates["exploration"], color="tab:purple")
-    exploration.set_ylabel("exploration")
-    exploration.set_ylim(bottom=0)
+    amount = next(name for name in ("exploration", "entropy") if name in updates)
+    exploration.plot(updates["step"], updates[amount], color="tab:purple")
+    exploration.set_ylabel(amount)
+    if amount == "exploration":
+        exploration.set_ylim(bottom=0)
     _draw_losses(loss, updates)
     loss.set_xlabel("environment steps")
     for axes in (returns, exploration, loss):
@@ -65,9 +67,10 @@ def _draw_losses(axes: Axes, updates: dict[str, list[float]]) -> None:
     axes.set_ylabel("loss")
     axes.set_ylim(bottom=0)
     values = axes.twinx()
-    (mean_q,) = values.plot(updates["step"], updates["mean_q"], color="tab:brown")
-    values.set_ylabel("mean Q")
-    axes.legend([loss, mean_q], ["loss", "mean Q"], loc="upper left", fontsize="small")
+    column, name = ("mean_q", "mean Q") if "mean_q" in updates else ("mean_value", "mean value")
+    (mean,) = values.plot(updates["step"], updates[column], color="tab:brown")
+    values.set_ylabel(name)
+    axes.legend([loss, mean], ["loss", name], loc="upper left", fontsize="small")
 
 
 def _over(one: Any, other: Any) -> Any:

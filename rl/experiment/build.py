@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from nn import OPTIMIZERS, NeuralNet, Optimizer
-from nn.names import lookup
-from rl.agents import DQN, Agent, DoubleDQN
-from rl.environments import Spaces, make_env, spaces_of
+from nn.names import lookup, suggestion
+from rl.agents import DDPG, DQN, ActorCritic, Agent, DoubleDQN
+from rl.environments import make_env
 from rl.errors import UserError
+from rl.experiment.player import Player
 from rl.experiment.settings import Explain, construct, resolve
 from rl.experiment.specification import Specification
-from rl.exploration import Boltzmann, EpsilonGreedy, Explorer
-from rl.memory import Replay
+from rl.exploration import (
+    Boltzmann,
+    EpsilonGreedy,
+    Explorer,
+    Gaussian,
+    Greedy,
+    NoNoise,
+    OrnsteinUhlenbeck,
+    PeriodicEpsilonGreedy,
+    TargetEpsilonGreedy,
+)
+from rl.memory import Prioritized, Replay, Rollout
+from rl.preprocessors import Difference, Normalize, Preprocessor, Stack
 from rl.problems import Problem, find_problem
+from rl.spaces import Actions, Continuous, Discrete, Spaces, spaces_of
 
-AGENTS: dict[str, type[Agent]] = {"DQN": DQN, "DoubleDQN": DoubleDQN}
-MEMORIES: dict[str, type[Replay]] = {"Replay": Replay}
-EXPLORERS: dict[str, type[Explorer]] = {"EpsilonGreedy": EpsilonGreedy, "Boltzmann": Boltzmann}
+AGENTS: dict[str, type[Agent]] = {
+    "DQN": DQN,
+    "DoubleDQN": DoubleDQN,
+    "ActorCritic": ActorCritic,
+    "DDPG": DDPG,
+}
+REPLAYS: dict[str, type[Replay]] = {"Replay": Replay, "Prioritized": Prioritized}
+ROLLOUTS: dict[str, type[Rollout]] = {"Rollout": Rollout}
+EXPLORERS: dict[type[Actions], dict[str, type[Explorer]]] = {
+    Discrete: {
+        "EpsilonGreedy": EpsilonGreedy,
+        "PeriodicEpsilonGreedy": PeriodicEpsilonGreedy,
+        "TargetEpsilonGreedy": TargetEpsilonGreedy,
+        "Boltzmann": Boltzmann,
+        "None": Greedy,
+    },
+    Continuous: {
+        "Gaussian": Gaussian,
+        "OrnsteinUhlenbeck": OrnsteinUhlenbeck,
+        "None": NoNoise,
+    },
+}
+PREPROCESSORS: dict[str, type[Preprocessor]] = {
+    "Identity": Preprocessor,
+    "Stack": Stack,
+    "Difference": Difference,
+    "Normalize": Normalize,
+}
 
 # Each part that draws random numbers has a stream of its own, so that one part's use of it never
 # shifts another's. New names go at the end.
@@ -72,6 +111,8 @@ class Experiment:
         specification: with every default filled in.
         problem: what is to be solved.
         agent: who is to solve it.
+        preprocessor: what the agent sees of it.
+        spaces: of the environment itself.
         training: for how long.
         rngs: a generator for each of `STREAMS`.
     """
@@ -79,8 +120,14 @@ class Experiment:
     specification: Specification
     problem: Problem
     agent: Agent
+    preprocessor: Preprocessor
+    spaces: Spaces
     training: Training
     rngs: dict[str, np.random.Generator]
+
+    def player(self) -> Player:
+        """The agent in front of an environment."""
+        return Player(self.agent, self.preprocessor, self.spaces)
 
 
 def build(specification: Specification, seed: int) -> Experiment:
@@ -94,17 +141,38 @@ def build(specification: Specification, seed: int) -> Experiment:
     problem, spaces = _problem(specification)
     parts = SpecifiedParts(specification, spaces, rngs)
     training: Training = parts.make("train", Training, ())
-    agent_class = parts.find(AGENTS, "agent", default=None)
+    preprocessor = parts.preprocessor()
+    agent_class = _agent_class(parts, problem)
     agent: Agent = parts.make(
         "agent", agent_class, (parts, training.lanes), constructor=agent_class.assemble
     )
     parts.refuse_unused()
     _refuse_hopeless(specification, training, agent)
-    return Experiment(parts.resolved(), problem, agent, training, rngs)
+    return Experiment(parts.resolved(), problem, agent, preprocessor, spaces, training, rngs)
+
+
+def import_package(specification: Specification) -> None:
+    """Imports the package that registers the specification's environment, if it names one.
+
+    Raises:
+        UserError: it cannot be imported.
+    """
+    name = specification.values.get("import")
+    if name is None:
+        return
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        raise specification.explain(
+            "import",
+            f"names {name!r}, which cannot be imported ({error}); "
+            f"is it installed? python -m pip install {name.split('.')[0]}",
+        ) from None
 
 
 def _problem(specification: Specification) -> tuple[Problem, Spaces]:
     id = specification.values["problem"]
+    import_package(specification)
     try:
         problem = find_problem(id)
         env = make_env(problem.id)
@@ -113,6 +181,19 @@ def _problem(specification: Specification) -> tuple[Problem, Spaces]:
     except UserError as error:
         raise specification.explain("problem", f"does not fit: {error}") from None
     return problem, spaces
+
+
+def _agent_class(parts: SpecifiedParts, problem: Problem) -> type[Agent]:
+    agent: type[Agent] = parts.find(AGENTS, "agent", default=None)
+    kind = type(parts.spaces.actions)
+    if kind not in agent.kinds:
+        others = ", ".join(name for name, each in AGENTS.items() if kind in each.kinds)
+        raise parts.specification.explain(
+            "agent.name",
+            f"is {agent.__name__}, which does not handle the {kind.__name__.lower()} actions of "
+            f"{problem.id}; these do: {others}",
+        )
+    return agent
 
 
 def _refuse_hopeless(specification: Specification, training: Training, agent: Agent) -> None:
@@ -133,39 +214,65 @@ class SpecifiedParts:
     rngs: Mapping[str, np.random.Generator]
     _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def network(self, inputs: int, outputs: int) -> NeuralNet:
+    def preprocessor(self) -> Preprocessor:
+        """What the agent sees of the problem; `spaces` is then of that."""
+        part = self.find(PREPROCESSORS, "preprocessor", "Identity")
+        made: Preprocessor = self.make("preprocessor", part, (self.spaces.observation_size,))
+        self.spaces = replace(self.spaces, observation_size=made.size)
+        return made
+
+    def network(
+        self, inputs: int, outputs: int, role: str | None = None, output: str = "identity"
+    ) -> NeuralNet:
         """A network from `inputs` to `outputs` with the hidden layers of the `network` block."""
-        net: NeuralNet = self.make("network", _network, (inputs, outputs, self.rngs["network"]))
+        wiring = (inputs, outputs, output, self.rngs["network"])
+        net: NeuralNet = self.make("network", _network, wiring, role=role)
         return net
 
-    def optimizer(self, network: NeuralNet) -> Optimizer:
+    def optimizer(self, network: NeuralNet, role: str | None = None) -> Optimizer:
         """An optimizer of the network's parameters."""
+        part = self.find(OPTIMIZERS, "optimizer", "Adam", role)
         wiring = (network.parameters, network.gradients)
-        made: Optimizer = self.make("optimizer", self.find(OPTIMIZERS, "optimizer", "Adam"), wiring)
+        made: Optimizer = self.make("optimizer", part, wiring, role=role)
         return made
 
     def memory(self) -> Replay:
-        """A memory for the problem's observations."""
-        wiring = (self.spaces.observation_size, self.rngs["memory"])
-        made: Replay = self.make("memory", self.find(MEMORIES, "memory", "Replay"), wiring)
+        """A memory for the problem's observations and actions."""
+        spaces = self.spaces
+        wiring = (spaces.observation_size, self.rngs["memory"], spaces.actions.array(0))
+        made: Replay = self.make("memory", self.find(REPLAYS, "memory", "Replay"), wiring)
         return made
 
+    def rollout(self, lanes: int) -> Rollout:
+        """A memory of the latest steps of so many lanes."""
+        wiring = (self.spaces.observation_size, lanes, self.spaces.actions.array(0))
+        made: Rollout = self.make("memory", self.find(ROLLOUTS, "memory", "Rollout"), wiring)
+        return made
+
+    def generator(self) -> np.random.Generator:
+        """The random numbers of a stochastic policy."""
+        return self.rngs["exploration"]
+
     def exploration(self) -> Explorer:
-        """An explorer."""
-        part = self.find(EXPLORERS, "exploration", "EpsilonGreedy")
+        """An explorer among the problem's actions."""
+        table = EXPLORERS[type(self.spaces.actions)]
+        part = self.find(table, "exploration", next(iter(table)))
         made: Explorer = self.make("exploration", part, (self.rngs["exploration"],))
         return made
 
-    def find(self, table: Mapping[str, Any], key: str, default: str | None) -> Any:
+    def find(
+        self, table: Mapping[str, Any], key: str, default: str | None, role: str | None = None
+    ) -> Any:
         """The part that block `key` names, or the default's."""
-        name = self.specification.block(key).get("name", default)
+        path, block = self._block(key, role)
+        name = block.get("name", default)
         if not isinstance(name, str):
-            raise self.specification.explain(f"{key}.name", f"must be a name, not {name!r}")
+            raise self.specification.explain(f"{path}.name", f"must be a name, not {name!r}")
         try:
             part = lookup(table, name, key)
         except ValueError as error:
-            raise self.specification.explain(f"{key}.name", f"names an {error}") from None
-        self._resolved.setdefault(key, {})["name"] = next(k for k, v in table.items() if v is part)
+            raise self.specification.explain(f"{path}.name", f"names an {error}") from None
+        self._done(key, role)["name"] = next(k for k, v in table.items() if v is part)
         return part
 
     def make(
@@ -174,19 +281,40 @@ class SpecifiedParts:
         part: Callable[..., Any],
         wiring: tuple[Any, ...],
         constructor: Callable[..., Any] | None = None,
+        role: str | None = None,
     ) -> Any:
         """`part` with the settings of block `key`, made by `constructor` where that differs."""
-        explain = self._explainer(key)
-        given = {name: each for name, each in self.specification.block(key).items()
-                 if not (name == "name" and key in self._resolved)}  # fmt: skip
-        settings = resolve(part, given, explain)
-        self._resolved.setdefault(key, {}).update(settings)
+        path, block = self._block(key, role)
+        explain: Explain = lambda name, complaint: self.specification.explain(  # noqa: E731
+            f"{path}.{name}" if name else path, complaint
+        )
+        done = self._done(key, role)
+        if "name" in done:  # it has been found by it
+            block.pop("name", None)
+        settings = resolve(part, block, explain)
+        done.update(settings)
         return construct(constructor or part, wiring, settings, explain)
 
-    def _explainer(self, key: str) -> Explain:
-        return lambda name, complaint: self.specification.explain(
-            f"{key}.{name}" if name else key, complaint
-        )
+    def _block(self, key: str, role: str | None) -> tuple[str, dict[str, Any]]:
+        """The settings of block `key` for a role, and the path they stand at."""
+        block = self.specification.block(key)
+        if role is None:
+            return key, block
+        roles = AGENTS[self._resolved["agent"]["name"]].roles
+        if not any(name in roles for name in block):
+            return key, block
+        for name, each in block.items():
+            if name not in roles:
+                near = suggestion(name, roles)
+                raise self.specification.explain(f"{key}.{name}", f"is no network's role{near}")
+            if not isinstance(each, dict):
+                raise self.specification.explain(f"{key}.{name}", "must be a block of settings")
+        return f"{key}.{role}", dict(block.get(role, {}))
+
+    def _done(self, key: str, role: str | None) -> dict[str, Any]:
+        """Where the resolved settings of block `key` for a role are noted."""
+        done = self._resolved.setdefault(key, {})
+        return done if role is None else done.setdefault(role, {})
 
     def refuse_unused(self) -> None:
         """Refuses a block that the agent has no use for."""
@@ -205,18 +333,26 @@ class SpecifiedParts:
 def _network(
     inputs: int,
     outputs: int,
+    output: str,
     rng: np.random.Generator,
     *,
     hidden: tuple[int, ...] = (64, 64),
     activation: str = "relu",
     initializer: str = "he",
+    layer_norm: bool = False,
+    output_scale: float = 1.0,
 ) -> NeuralNet:
     for size in hidden:
         if size < 1:
             raise ValueError(f"hidden must be layers of at least 1 unit, not {list(hidden)}")
-    return NeuralNet(
-        (inputs, *hidden, outputs), hidden=activation, initializer=initializer, seed=rng
-    )
+    if not output_scale > 0:
+        raise ValueError(f"output_scale must be greater than 0, not {output_scale}")
+    network = NeuralNet(
+        (inputs, *hidden, outputs), activation, output,
+        initializer=initializer, layer_norm=layer_norm, seed=rng,
+    )  # fmt: skip
+    network.weights[-1][:] *= output_scale  # small: a policy that is undecided at first
+    return network
 
 
 _network.__name__ = "network"

@@ -13,6 +13,7 @@ import numpy as np
 from nn.typing import Array
 from rl.analysis.statistics import bootstrap_interval
 from rl.environments import Environments
+from rl.preprocessors import Preprocessor
 
 LANES = 10  # fixed: the batch size may change the last bit of a value
 EXTENDED_EPISODES = 100  # "solved" is defined over so many
@@ -74,8 +75,8 @@ class Evaluation:
 class Policy(Protocol):
     """Whatever acts: an agent, or another library's behind a method of this name."""
 
-    def act(self, observation: Array) -> Any:
-        """The greedy actions [N] for observations [N, n]."""
+    def act(self, observations: Array) -> Any:
+        """The greedy actions [N], or [N, k] from -1 to 1, for observations [N, n]."""
 
 
 class Evaluator:
@@ -83,11 +84,18 @@ class Evaluator:
 
     Args:
         make: makes one environment.
+        preprocessor: what the agent sees of it; by default everything as it is.
         lanes: episodes played at once.
     """
 
-    def __init__(self, make: Callable[[], gymnasium.Env], lanes: int = LANES) -> None:
-        self._environments = Environments(make, lanes, iter(()))
+    def __init__(
+        self,
+        make: Callable[[], gymnasium.Env],
+        preprocessor: Preprocessor | None = None,
+        lanes: int = LANES,
+    ) -> None:
+        view = preprocessor and preprocessor.for_lanes(lanes, learning=False)
+        self._environments = Environments(make, lanes, iter(()), view)
 
     def play(self, agent: Policy, seeds: Sequence[int]) -> Evaluation:
         """One episode for each environment seed."""

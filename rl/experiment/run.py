@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from nn.typing import State
-from rl.agents import Agent
 from rl.environments import evaluation_seeds, make_env
 from rl.errors import UserError
-from rl.experiment.build import build
+from rl.experiment.build import build, import_package
 from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation, Evaluator
+from rl.experiment.player import Player
 from rl.experiment.specification import Specification, read_specifications
 from rl.problems import Problem, find_problem
 from rl.run_folder import RunFolder
@@ -31,6 +31,7 @@ class Run:
         self.folder = folder
         self.manifest = folder.read_manifest()
         self.specification = _specification(folder, self.manifest["experiment"])
+        import_package(self.specification)
         self.problem: Problem = find_problem(self.specification.values["problem"])
 
     @classmethod
@@ -56,7 +57,7 @@ class Run:
         """
         return self.folder.session().read_outcome()
 
-    def agent(self, checkpoint: str | None = None) -> Agent:
+    def player(self, checkpoint: str | None = None) -> Player:
         """The agent of a checkpoint, "best" or "last"; by default the best there is.
 
         Raises:
@@ -67,13 +68,14 @@ class Run:
             checkpoint = "best" if session.checkpoint("best").exists() else "last"
         return self._restored(session.load_checkpoint(checkpoint), session.checkpoint(checkpoint))
 
-    def _restored(self, state: State, file: Path) -> Agent:
-        agent = build(self.specification, seed=0).agent
+    def _restored(self, state: State, file: Path) -> Player:
+        experiment = build(self.specification, seed=0)
         try:
-            agent.restore_policy(state["policy"])
+            experiment.agent.restore_policy(state["policy"])
+            experiment.preprocessor.restore(state["preprocessor"])
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{file}: does not fit {self.folder.spec}: {error}") from None
-        return agent
+        return experiment.player()
 
     def evaluate(
         self,
@@ -89,12 +91,12 @@ class Run:
             checkpoint: "best" or "last"; by default the best there is.
 
         Raises:
-            UserError: as for `agent`.
+            UserError: as for `player`.
         """
-        agent = self.agent(checkpoint)
-        evaluator = Evaluator(lambda: make_env(self.problem.id))
+        player = self.player(checkpoint)
+        evaluator = Evaluator(lambda: make_env(self.problem.id), player.preprocessor)
         try:
-            return evaluator.play(agent, evaluation_seeds("report", seed, episodes))
+            return evaluator.play(player.agent, evaluation_seeds("report", seed, episodes))
         finally:
             evaluator.close()
 
@@ -110,7 +112,7 @@ class Run:
         }
 
 
-def load(path: str | os.PathLike[str]) -> Agent:
+def load(path: str | os.PathLike[str]) -> Player:
     """The trained agent of a run: `load("runs/cartpole_dqn").act(observation)`.
 
     Args:
@@ -119,7 +121,7 @@ def load(path: str | os.PathLike[str]) -> Agent:
     Raises:
         UserError: there is no run, or its best checkpoint is damaged.
     """
-    return Run.open(path).agent()
+    return Run.open(path).player()
 
 
 def _specification(folder: RunFolder, name: str) -> Specification:

@@ -17,10 +17,10 @@ from rl.environments import Environments, Episode, TrainingSeeds, evaluation_see
 from rl.errors import Diverged
 from rl.experiment.build import Experiment
 from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation, Evaluator
+from rl.experiment.player import Player
 from rl.run_folder import (
     EPISODE_COLUMNS,
     EVALUATION_COLUMNS,
-    UPDATE_COLUMNS,
     SessionFolder,
     Table,
 )
@@ -49,7 +49,7 @@ class Watcher:
     def progressed(self, progress: Progress) -> None:
         """Called a few times a second."""
 
-    def evaluated(self, progress: Progress, agent: Any) -> None:
+    def evaluated(self, progress: Progress, player: Player) -> None:
         """Called after each evaluation."""
 
 
@@ -76,8 +76,9 @@ class Session:
             lambda: make_env(id, max_episode_steps=limit),
             self.training.lanes,
             TrainingSeeds(experiment.rngs["environment"]),
+            experiment.preprocessor.for_lanes(self.training.lanes, learning=True),
         )
-        self.evaluator = Evaluator(lambda: make_env(id))
+        self.evaluator = Evaluator(lambda: make_env(id), experiment.preprocessor)
         selection = int(experiment.rngs["evaluation"].integers(2**31))
         self._selection_seeds = evaluation_seeds("selection", selection, EXTENDED_EPISODES)
         self._best_bound, self._best_step = -math.inf, 0
@@ -199,16 +200,20 @@ class Session:
         self._evaluations.add(row)
         if self.training.stop_when_solved and result.surely_solves(threshold):
             self._status = "solved"
-        self.watcher.evaluated(self.progress, self.agent)
+        self.watcher.evaluated(self.progress, self.experiment.player())
 
     def _save(self, name: str) -> None:
-        state = {"step": self.progress.step, "policy": self.agent.policy_state()}
+        state = {
+            "step": self.progress.step,
+            "policy": self.agent.policy_state(),
+            "preprocessor": self.experiment.preprocessor.state(),
+        }
         checkpoint.save(self.folder.checkpoint(name), state)
 
     @contextmanager
     def _tables(self) -> Iterator[None]:
         self._episodes = Table(self.folder.episodes, EPISODE_COLUMNS)
-        self._updates = Table(self.folder.updates, UPDATE_COLUMNS)
+        self._updates = Table(self.folder.updates, ("step", "update", *self.agent.metric_names))
         self._evaluations = Table(self.folder.evaluations, EVALUATION_COLUMNS)
         try:
             yield

@@ -16,12 +16,14 @@ from rl.problems import SPEC_FOLDER
 # Each key of an experiment, and what a user may put there.
 KEYS: dict[str, type] = {
     "description": str,
+    "import": str,
     "problem": str,
     "agent": dict,
     "network": dict,
     "optimizer": dict,
     "memory": dict,
     "exploration": dict,
+    "preprocessor": dict,
     "train": dict,
 }
 _REQUIRED = ("problem", "agent")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rl.environments import Environments, Episode, make_env
 from rl.errors import UserError
 from rl.experiment.evaluation import Policy
+from rl.experiment.player import Player
 from rl.experiment.session import Progress, Watcher
 
 if TYPE_CHECKING:
@@ -58,25 +59,26 @@ def play_episode(
     return episode
 
 
-def _one_lane(id: str, render_mode: str) -> Environments:
-    return Environments(lambda: make_env(id, render_mode=render_mode), 1, iter(()))
+def _one_lane(id: str, player: Player, render_mode: str) -> Environments:
+    view = player.preprocessor.for_lanes(1, learning=False)
+    return Environments(lambda: make_env(id, render_mode=render_mode), 1, iter(()), view)
 
 
-def watch_in_window(id: str, agent: Policy, seeds: Sequence[int]) -> list[Episode]:
+def watch_in_window(id: str, player: Player, seeds: Sequence[int]) -> list[Episode]:
     """Plays an episode a seed in the environment's own window.
 
     Raises:
         UserError: there is no display.
     """
     require_display()
-    environments = _one_lane(id, "human")
+    environments = _one_lane(id, player, "human")
     try:
-        return [play_episode(environments, agent, seed) for seed in seeds]
+        return [play_episode(environments, player.agent, seed) for seed in seeds]
     finally:
         environments.close()
 
 
-def watch_in_file(id: str, agent: Policy, seeds: Sequence[int], file: Path) -> list[Episode]:
+def watch_in_file(id: str, player: Player, seeds: Sequence[int], file: Path) -> list[Episode]:
     """Plays an episode a seed and writes them, one after the other, as an animated GIF.
 
     Raises:
@@ -86,10 +88,10 @@ def watch_in_file(id: str, agent: Policy, seeds: Sequence[int], file: Path) -> l
         raise UserError(f"{file}: must end in .gif")
     if not file.parent.is_dir():
         raise UserError(f"{file}: there is no folder {file.parent}")
-    environments = _one_lane(id, "rgb_array")
+    environments = _one_lane(id, player, "rgb_array")
     frames: list[Any] = []
     try:
-        episodes = [play_episode(environments, agent, seed, frames) for seed in seeds]
+        episodes = [play_episode(environments, player.agent, seed, frames) for seed in seeds]
         rate = environments.frames_a_second or GIF_FRAMES_A_SECOND
     finally:
         environments.close()
@@ -136,7 +138,7 @@ class WindowWatcher(Watcher):
     def progressed(self, progress: Progress) -> None:
         self._inner.progressed(progress)
 
-    def evaluated(self, progress: Progress, agent: Any) -> None:
-        self._inner.evaluated(progress, agent)
-        self._environments = self._environments or _one_lane(self._id, "human")
-        play_episode(self._environments, agent, self._seed)
+    def evaluated(self, progress: Progress, player: Player) -> None:
+        self._inner.evaluated(progress, player)
+        self._environments = self._environments or _one_lane(self._id, player, "human")
+        play_episode(self._environments, player.agent, self._seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from nn.typing import Array, State
 @dataclass
 class _Pending:
     observation: Array
-    action: int
+    action: Any
     total: float  # r_1 + gamma r_2 + ... so far
     discount: float  # gamma^k after k rewards
 
@@ -33,7 +34,7 @@ class NStep:
     """
 
     def __init__(
-        self, add: Callable[[Array, int, float, float, Array], None], n: int, gamma: float
+        self, add: Callable[[Array, Any, float, float, Array], None], n: int, gamma: float
     ) -> None:
         if n < 1:
             raise ValueError(f"n_step must be at least 1, not {n}")
@@ -43,13 +44,15 @@ class NStep:
     def add(
         self,
         observation: Array,
-        action: int,
+        action: Any,
         reward: float,
         following: Array,
         terminated: bool,
         truncated: bool,
     ) -> None:
         """Takes one step; passes on the transitions that it completes."""
+        if isinstance(action, np.ndarray):  # a view of what the next step overwrites
+            action = action.copy()
         self._pending.append(_Pending(observation.copy(), action, 0.0, 1.0))
         for pending in self._pending:
             pending.total += pending.discount * reward
@@ -65,7 +68,7 @@ class NStep:
         pending = self._pending
         return {
             "observations": np.array([each.observation for each in pending]),
-            "actions": [each.action for each in pending],
+            "actions": np.array([each.action for each in pending]),
             "totals": [each.total for each in pending],
             "discounts": [each.discount for each in pending],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,17 @@ class Batch:
     """B transitions. The arrays are overwritten by the next sample."""
 
     observations: Array  # [B, n]
-    actions: IntArray  # [B]
+    actions: Array  # [B] integers, or [B, k]
     rewards: Array  # [B]
     discounts: Array  # [B]: what multiplies the next value
     next_observations: Array  # [B, n]
+    weights: Array | None = None  # [B]: of each one's error, or None where all count alike
+
+
+_STORED = ("observations", "actions", "rewards", "discounts", "next_observations")
+
+
+DISCRETE: IntArray = np.zeros(0, np.int64)
 
 
 class Replay:
@@ -26,6 +34,7 @@ class Replay:
     Args:
         observation_size: n.
         rng: draws the samples.
+        actions: an empty array [0] or [0, k] of the kind that holds actions.
         capacity: transitions kept; the oldest is overwritten.
         batch_size: B, transitions a sample.
     """
@@ -34,6 +43,7 @@ class Replay:
         self,
         observation_size: int,
         rng: np.random.Generator,
+        actions: Array = DISCRETE,
         *,
         capacity: int = 100_000,
         batch_size: int = 64,
@@ -48,17 +58,16 @@ class Replay:
         self.size = 0
         self._next = 0
         self._rng = rng
-        self._stored = _arrays(capacity, observation_size)
-        self._batch = _arrays(batch_size, observation_size)
+        self._stored = _arrays(capacity, observation_size, actions)
+        self._batch = _arrays(batch_size, observation_size, actions)
         self._pairs = [
-            (getattr(self._stored, name), getattr(self._batch, name))
-            for name in Batch.__dataclass_fields__
+            (getattr(self._stored, name), getattr(self._batch, name)) for name in _STORED
         ]
         self._uniform = np.empty(batch_size)
         self._indices = np.empty(batch_size, np.int64)
 
     def add(
-        self, observation: Array, action: int, reward: float, discount: float, following: Array
+        self, observation: Array, action: Any, reward: float, discount: float, following: Array
     ) -> None:
         """Stores one transition: observation [n], action, reward, discount, next one [n]."""
         place, stored = self._next, self._stored
@@ -78,20 +87,24 @@ class Replay:
         """
         if not self.size:
             raise ValueError("an empty memory cannot be sampled")
-        self._rng.random(out=self._uniform)
-        np.multiply(self._uniform, self.size, out=self._uniform)
-        np.copyto(self._indices, self._uniform, casting="unsafe")
+        self._choose()
         for stored, batch in self._pairs:
             # mode="raise" would write through a hidden buffer.
             stored.take(self._indices, axis=0, out=batch, mode="clip")
         return self._batch
 
+    def _choose(self) -> None:
+        """Draws the places of a sample, into `_indices` [B]."""
+        self._rng.random(out=self._uniform)
+        np.multiply(self._uniform, self.size, out=self._uniform)
+        np.copyto(self._indices, self._uniform, casting="unsafe")
+
+    def learned(self, errors: Array) -> None:
+        """Is told how far off the latest sample's predictions were [B]; here all count alike."""
+
     def state(self) -> State:
         """What `restore` needs: the transitions so far, the place in the ring, the generator."""
-        arrays = {
-            name: getattr(self._stored, name)[: self.size].copy()
-            for name in Batch.__dataclass_fields__
-        }
+        arrays = {name: getattr(self._stored, name)[: self.size].copy() for name in _STORED}
         return {"arrays": arrays, "next": self._next, "rng": self._rng.bit_generator.state}
 
     def restore(self, state: State) -> None:
@@ -103,10 +116,10 @@ class Replay:
         self._rng.bit_generator.state = state["rng"]
 
 
-def _arrays(length: int, observation_size: int) -> Batch:
+def _arrays(length: int, observation_size: int, actions: Array) -> Batch:
     return Batch(
         np.zeros((length, observation_size), np.float32),
-        np.zeros(length, np.int64),
+        np.zeros((length, *actions.shape[1:]), actions.dtype),
         np.zeros(length, np.float32),
         np.zeros(length, np.float32),
         np.zeros((length, observation_size), np.float32),

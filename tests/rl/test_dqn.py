@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from nn import SGD, NeuralNet
+from nn.gradient_check import numerical_gradient
 from nn.typing import Array
 from rl.agents import DQN, DoubleDQN
+from rl.agents.dqn import dueling_gradient, dueling_values
 from rl.environments import Environments, make_env
 from rl.errors import Diverged
 from rl.exploration import EpsilonGreedy
-from rl.memory import Replay
+from rl.memory import Batch, Replay
 from tests.nn.test_allocation import WITHOUT_BUFFERS, measure
 from tests.rl.worlds import Chain
 
@@ -235,11 +237,44 @@ def test_weights_that_are_not_finite_are_never_saved() -> None:
         agent.policy_state()
 
 
-def test_act_takes_one_observation_or_many() -> None:
+def test_act_takes_the_greedy_actions() -> None:
     agent = with_values(make_agent(), ONLINE, TARGET)
-    assert agent.act(np.array([1.0])) == 1
-    assert isinstance(agent.act(np.array([1.0])), int)
     np.testing.assert_array_equal(agent.act(np.array([[1.0], [-1.0]])), [1, 0])
+
+
+def test_dueling_values_by_hand() -> None:
+    """V = 10 and A = (1, 2, 6), whose mean is 3."""
+    np.testing.assert_allclose(dueling_values(np.array([[10.0, 1.0, 2.0, 6.0]])), [[8, 9, 13]])
+
+
+def test_the_dueling_gradient_agrees_with_central_differences() -> None:
+    rng = np.random.default_rng(0)
+    outputs, weights = rng.normal(size=(2, 4)), rng.normal(size=(2, 3))
+    numeric = numerical_gradient(
+        lambda: float((dueling_values(outputs) * weights).sum()), outputs.reshape(-1)
+    )
+    np.testing.assert_allclose(dueling_gradient(weights).ravel(), numeric, rtol=1e-7)
+
+
+def test_a_dueling_agent_learns_what_a_plain_one_does() -> None:
+    agent = make_agent(
+        DQN, (4, 3), batch_size=32, learning_rate=0.5,
+        gamma=0.5, learn_start=100, learn_every=1, target_every=20, target_blend=1.0, dueling=True,
+    )  # fmt: skip
+    play(agent, lambda: make_env("Chain-v0"), 8000)
+    np.testing.assert_allclose(agent.values(np.eye(4, dtype=np.float32)), Chain.VALUES, atol=2e-3)
+
+
+def test_importance_weights_scale_each_error() -> None:
+    """Errors of 1 and 3, weights of 1 and 1/2, plain gradient descent on two separate states."""
+    agent = make_agent(sizes=(2, 1), learning_rate=1.0, cost="quadratic", max_gradient_norm=1e9)
+    agent.network.parameters[:] = agent.target.parameters[:] = 0.0
+    batch = Batch(
+        np.eye(2, dtype=np.float32), np.zeros(2, np.int64), np.array([1.0, 3.0], np.float32),
+        np.zeros(2, np.float32), np.eye(2, dtype=np.float32), np.array([1.0, 0.5], np.float32),
+    )  # fmt: skip
+    agent._update(batch)
+    np.testing.assert_allclose(agent.network.weights[0][:, 0], [1.0 / 2, 3.0 * 0.5 / 2])
 
 
 @pytest.mark.parametrize(

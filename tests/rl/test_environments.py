@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -14,10 +15,10 @@ from rl.environments import (
     evaluation_seeds,
     make_env,
     seed_range,
-    spaces_of,
 )
 from rl.errors import Diverged, UserError
-from tests.rl.worlds import Broken, Counter, Steady
+from rl.spaces import Continuous, spaces_of
+from tests.rl.worlds import Broken, Counter, Pushed, Steady
 
 
 def counters(lengths: list[int], seeds: Iterator[int]) -> Environments:
@@ -139,10 +140,71 @@ def test_an_unknown_environment_is_refused_with_the_nearest() -> None:
         make_env("LunarLandr-v3")
 
 
-def test_spaces_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(UserError, match="Discrete actions"):
-        spaces_of(make_env("Pendulum-v1"), "Pendulum-v1")
+SPACES = gymnasium.spaces
+
+
+@pytest.mark.parametrize(
+    ("observations", "said"),
+    [
+        (SPACES.Box(0, 255, (210, 160, 3), np.uint8), r"but are Box\[210, 160, 3\]"),
+        (SPACES.Dict({"x": SPACES.Discrete(2)}), "but are Dict"),
+        (SPACES.Tuple([SPACES.Discrete(2)]), "but are Tuple"),
+    ],
+)
+def test_observations_that_are_no_vectors_are_refused(observations: Any, said: str) -> None:
     env = Steady()
-    env.observation_space = gymnasium.spaces.Box(0, 1, (2, 2))
-    with pytest.raises(UserError, match="flat Box"):
+    env.observation_space = observations
+    with pytest.raises(UserError, match=f"Steady: observations must be .* {said}"):
         spaces_of(env, "Steady")
+
+
+def test_actions_of_another_kind_are_refused() -> None:
+    env: Any = Steady()
+    env.action_space = SPACES.MultiDiscrete([2, 3])
+    with pytest.raises(UserError, match="actions must be Discrete or a flat Box, but are Multi"):
+        spaces_of(env, "Steady")
+
+
+def test_discrete_observations_become_one_hot() -> None:
+    environments = Environments(lambda: make_env("FrozenLake-v1", is_slippery=False), 1, iter([1]))
+    assert environments.reset().tolist() == [[1.0] + [0.0] * 15]
+    following = environments.step(np.array([2])).next_observations  # to the right
+    assert following.tolist() == [[0.0, 1.0] + [0.0] * 14]
+
+
+def test_continuous_actions_go_from_minus_one_to_one_whatever_the_bounds() -> None:
+    actions = Continuous(np.array([-2.0, 0.0, -np.inf], np.float32),
+                         np.array([2.0, 10.0, np.inf], np.float32))  # fmt: skip
+    assert actions.for_environment([0.5, 0.5, 0.5]).tolist() == [1.0, 7.5, 0.5]
+    assert actions.for_environment([-1.0, -1.0, -7.0]).tolist() == [-2.0, 0.0, -7.0]
+    assert actions.for_environment([3.0, -3.0, 3.0]).tolist() == [2.0, 0.0, 3.0]  # kept within
+    assert not actions.bounded
+    assert actions.for_environment([0.0, 0.0, 0.0]).dtype == np.float32
+
+
+def test_an_environment_is_given_actions_of_its_own_and_its_bounds() -> None:
+    env = Pushed()
+    environments = Environments(lambda: env, 1, iter([1]))
+    environments.reset()
+    for push in (0.5, -1.0):
+        stored = environments.step(np.array([[push]], np.float32)).actions
+        assert stored.tolist() == [[push]]
+    assert [action.tolist() for action in env.actions] == [[3.5], [2.0]]  # of [2, 4]
+    np.testing.assert_array_equal(environments.observations, [[5.5]])
+
+
+def test_an_episode_of_continuous_actions_is_rebuilt() -> None:
+    def fresh() -> Environments:
+        return Environments(lambda: make_env("Pendulum-v1"), 2, iter(range(100)))
+
+    environments, other = fresh(), fresh()
+    environments.reset()
+    rng = np.random.default_rng(0)
+    for _ in range(7):
+        environments.step(rng.uniform(-1, 1, (2, 1)).astype(np.float32))
+    other.restore(environments.state())
+    push = np.array([[0.3], [-0.7]], np.float32)
+    one, two = environments.step(push), other.step(push)
+    np.testing.assert_array_equal(one.next_observations, two.next_observations)
+    np.testing.assert_array_equal(one.rewards, two.rewards)
+    np.testing.assert_array_equal(one.returns, two.returns)

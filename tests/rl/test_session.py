@@ -172,7 +172,7 @@ def test_an_evaluation_is_extended_for_as_long_as_it_looks_solved(
 def test_episodes_come_in_the_order_of_their_seeds_whatever_the_lanes() -> None:
     seeds = range(50, 73)
     one, many = (
-        Evaluator(lambda: rl.make_env("CartPole-v1"), lanes).play(AlwaysLeft(), seeds)
+        Evaluator(lambda: rl.make_env("CartPole-v1"), lanes=lanes).play(AlwaysLeft(), seeds)
         for lanes in (1, 10)
     )
     assert one == many

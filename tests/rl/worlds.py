@@ -75,6 +75,28 @@ class Broken(Steady):
         return np.full(1, self.observation, np.float32), self.reward, False, False, {}
 
 
+class Pushed(gymnasium.Env[Any, Any]):
+    """Shows the sum of its actions, which go from 2 to 4, and pays minus its distance from 3."""
+
+    observation_space = Box(-np.inf, np.inf, (1,), np.float32)
+    action_space = Box(2.0, 4.0, (1,), np.float32)
+
+    def __init__(self) -> None:
+        self.actions: list[Array] = []
+
+    def reset(
+        self, *, seed: int | None = None, options: Any = None
+    ) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.at = np.zeros(1, np.float32)
+        return self.at, {}
+
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        self.actions.append(action)
+        self.at = self.at + action
+        return self.at, -abs(float(self.at[0]) - 3.0), False, False, {}
+
+
 class Counter(gymnasium.Env[Any, Any]):
     """Shows the steps since the reset and the seed's first random number; ends after `length`."""
 
@@ -101,6 +123,14 @@ class Counter(gymnasium.Env[Any, Any]):
         return np.array([self.count, self.mark], np.float32)
 
 
+class Unbounded(Pushed):
+    """As Pushed, with an action of any size."""
+
+    action_space = Box(-np.inf, np.inf, (1,), np.float32)
+
+
+gymnasium.register("Pushed-v0", "tests.rl.worlds:Pushed", max_episode_steps=20)
+gymnasium.register("Unbounded-v0", "tests.rl.worlds:Unbounded", max_episode_steps=20)
 gymnasium.register("Chain-v0", "tests.rl.worlds:Chain", max_episode_steps=20)
 gymnasium.register("Steady-v0", "tests.rl.worlds:Steady", max_episode_steps=5)
 gymnasium.register("Broken-v0", "tests.rl.worlds:Broken", max_episode_steps=100)

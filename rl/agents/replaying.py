@@ -1,0 +1,99 @@
+"""What agents that learn from a replay memory have in common."""
+
+from __future__ import annotations
+
+from nn.typing import State
+from rl.agents.base import Agent
+from rl.environments import Transitions
+from rl.exploration import Explorer
+from rl.memory import Batch, NStep, Replay
+
+
+class ReplayingAgent(Agent):
+    """Stores what happens in a memory, and learns from samples of it at a steady pace.
+
+    Args:
+        memory: the replay memory.
+        exploration: chooses actions.
+        lanes: environments stepped together.
+        gamma: discount of one step, in [0, 1].
+        n_step: steps between a state and the one it bootstraps from.
+        learn_start: environment steps before the first update.
+        learn_every: environment steps an update, over all lanes.
+    """
+
+    def __init__(
+        self,
+        memory: Replay,
+        exploration: Explorer,
+        lanes: int,
+        *,
+        gamma: float,
+        n_step: int,
+        learn_start: int,
+        learn_every: int,
+    ) -> None:
+        if not 0 <= gamma <= 1:
+            raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
+        if learn_start < 0:
+            raise ValueError(f"learn_start must not be negative, but is {learn_start}")
+        require_positive(learn_every=learn_every)
+        self.memory, self.exploration, self.gamma = memory, exploration, gamma
+        self.learn_start, self.learn_every = learn_start, learn_every
+        self._n_step = [NStep(memory.add, n_step, gamma) for _ in range(lanes)]
+
+    @property
+    def learns_after(self) -> int:
+        return self.learn_start
+
+    def observe(self, transitions: Transitions) -> None:
+        t = transitions
+        for lane, n_step in enumerate(self._n_step):
+            terminated, truncated = bool(t.terminated[lane]), bool(t.truncated[lane])
+            n_step.add(
+                t.observations[lane],
+                t.actions[lane],
+                float(t.rewards[lane]),
+                t.next_observations[lane],
+                terminated,
+                truncated,
+            )
+            if terminated or truncated:
+                self.exploration.ended(lane, float(t.returns[lane]))
+        self.steps += len(self._n_step)
+
+    def learn(self) -> None:
+        due = (self.steps - self.learn_start) // self.learn_every
+        while self.updates < due and self.memory.size:
+            self._update(self.memory.sample())
+
+    def _update(self, batch: Batch) -> None:
+        """Learns from a sample; counts it in `updates`."""
+        raise NotImplementedError
+
+    def state(self) -> State:
+        return {
+            "memory": self.memory.state(),
+            "exploration": self.exploration.state(),
+            "n_step": {str(lane): each.state() for lane, each in enumerate(self._n_step)},
+            "steps": self.steps,
+            "updates": self.updates,
+        }
+
+    def restore(self, state: State) -> None:
+        self.memory.restore(state["memory"])
+        self.exploration.restore(state["exploration"])
+        for lane, each in enumerate(self._n_step):
+            each.restore(state["n_step"][str(lane)])
+        self.steps, self.updates = int(state["steps"]), int(state["updates"])
+
+
+def require_positive(**settings: int) -> None:
+    """Refuses a setting below 1.
+
+    Raises:
+        ValueError: the message begins with the setting's name.
+    """
+    for name, value in settings.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")

@@ -1,0 +1,65 @@
+"""The steps since the latest update, for agents that learn from what they just did."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.typing import Array, State
+
+_ARRAYS = ("observations", "actions", "rewards", "next_observations", "terminated", "cuts")
+
+
+class Rollout:
+    """T steps of N lanes in preallocated arrays; learned from once, then begun anew.
+
+    Args:
+        observation_size: n.
+        lanes: N.
+        actions: an empty array [0] or [0, k] of the kind that holds actions.
+        horizon: T, steps of each lane between two updates.
+    """
+
+    def __init__(
+        self, observation_size: int, lanes: int, actions: Array, *, horizon: int = 16
+    ) -> None:
+        if horizon < 1:
+            raise ValueError(f"horizon must be at least 1, not {horizon}")
+        self.horizon, self.lanes, self.size = horizon, lanes, 0
+        shape = (horizon, lanes)
+        self.observations = np.zeros((*shape, observation_size), np.float32)
+        self.actions = np.zeros((*shape, *actions.shape[1:]), actions.dtype)
+        self.rewards = np.zeros(shape, np.float32)
+        self.next_observations = np.zeros((*shape, observation_size), np.float32)
+        self.terminated = np.zeros(shape, np.float32)  # 1 where no value follows
+        self.cuts = np.zeros(shape, np.float32)  # 1 where the episode ended, one way or the other
+
+    @property
+    def full(self) -> bool:
+        """Whether T steps are there."""
+        return self.size == self.horizon
+
+    def add(
+        self, observations: Array, actions: Array, rewards: Array, following: Array,
+        terminated: Array, truncated: Array,
+    ) -> None:  # fmt: skip
+        """Stores a step of all lanes: each array has N rows."""
+        at = self.size
+        self.observations[at], self.actions[at], self.rewards[at] = observations, actions, rewards
+        self.next_observations[at], self.terminated[at] = following, terminated
+        np.logical_or(terminated, truncated, out=self.cuts[at], casting="unsafe")
+        self.size = at + 1
+
+    def clear(self) -> None:
+        """Begins anew."""
+        self.size = 0
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        arrays = {name: getattr(self, name)[: self.size].copy() for name in _ARRAYS}
+        return {"size": self.size, "arrays": arrays}
+
+    def restore(self, state: State) -> None:
+        """Takes over a saved state."""
+        self.size = int(state["size"])
+        for name in _ARRAYS:
+            getattr(self, name)[: self.size] = state["arrays"][name]

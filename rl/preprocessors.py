@@ -1,0 +1,229 @@
+"""What an agent sees instead of the raw observation, and what it is rewarded with."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import numpy as np
+
+from nn.typing import Array, State
+
+
+class Preprocessor:
+    """Passes observations on as they are, and rewards times a constant.
+
+    A preprocessor works on lanes: `start` is given the first observation of an episode, `follow`
+    each further one. What it remembers of an episode belongs to a lane; what it learns about the
+    problem is shared by all that `for_lanes` makes, and is its `state`.
+
+    Args:
+        raw_size: entries of the environment's observation.
+        reward_scale: what the agent's rewards are multiplied by; reported returns are not.
+    """
+
+    def __init__(self, raw_size: int, *, reward_scale: float = 1.0) -> None:
+        if not reward_scale > 0:
+            raise ValueError(f"reward_scale must be greater than 0, not {reward_scale}")
+        self.raw_size, self.reward_scale = raw_size, reward_scale
+        self.learning = False
+        self._prepare(1)
+
+    @property
+    def size(self) -> int:
+        """Entries of what the agent sees."""
+        return self.raw_size
+
+    def for_lanes(self, lanes: int, learning: bool) -> Preprocessor:
+        """One like this for lanes of its own; it learns about the problem only if `learning`."""
+        twin = copy.copy(self)
+        twin.learning = learning
+        twin._prepare(lanes)
+        return twin
+
+    def _prepare(self, lanes: int) -> None:
+        """Makes what each lane's episode needs."""
+
+    def start(self, lane: int, raw: Array, out: Array) -> None:
+        """Writes into `out` [size] what the agent sees of an episode's first observation."""
+        self.follow(lane, raw, out)
+
+    def follow(self, lane: int, raw: Array, out: Array) -> None:
+        """Writes into `out` [size] what the agent sees of a further observation `raw`."""
+        out[:] = raw
+
+    def reward(self, lane: int, reward: float, ended: bool) -> float:
+        """The agent's reward."""
+        return reward * self.reward_scale
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Takes over a saved state."""
+
+
+class Stack(Preprocessor):
+    """The last observations one after the other, the newest last (Mnih et al. 2015, for frames).
+
+    At first all of them are the first one.
+
+    Args:
+        raw_size: entries of the environment's observation.
+        length: how many are stacked.
+        reward_scale: what the agent's rewards are multiplied by.
+    """
+
+    def __init__(self, raw_size: int, *, length: int = 4, reward_scale: float = 1.0) -> None:
+        if length < 1:
+            raise ValueError(f"length must be at least 1, not {length}")
+        self.length = length
+        super().__init__(raw_size, reward_scale=reward_scale)
+
+    @property
+    def size(self) -> int:
+        return self.length * self.raw_size
+
+    def _prepare(self, lanes: int) -> None:
+        self._latest = np.zeros((lanes, self.length, self.raw_size), np.float32)
+
+    def start(self, lane: int, raw: Array, out: Array) -> None:
+        self._latest[lane] = raw
+        out[:] = self._latest[lane].ravel()
+
+    def follow(self, lane: int, raw: Array, out: Array) -> None:
+        latest = self._latest[lane]
+        latest[:-1] = latest[1:]
+        latest[-1] = raw
+        out[:] = latest.ravel()
+
+
+class Difference(Preprocessor):
+    """How far the observation has moved since the one before; at first, not at all.
+
+    Args:
+        raw_size: entries of the environment's observation.
+        keep: whether the observation itself stands in front of its difference.
+        reward_scale: what the agent's rewards are multiplied by.
+    """
+
+    def __init__(self, raw_size: int, *, keep: bool = True, reward_scale: float = 1.0) -> None:
+        self.keep = keep
+        super().__init__(raw_size, reward_scale=reward_scale)
+
+    @property
+    def size(self) -> int:
+        return (1 + self.keep) * self.raw_size
+
+    def _prepare(self, lanes: int) -> None:
+        self._before = np.zeros((lanes, self.raw_size), np.float32)
+
+    def start(self, lane: int, raw: Array, out: Array) -> None:
+        self._before[lane] = raw
+        self.follow(lane, raw, out)
+
+    def follow(self, lane: int, raw: Array, out: Array) -> None:
+        out[-self.raw_size :] = raw - self._before[lane]
+        if self.keep:
+            out[: self.raw_size] = raw
+        self._before[lane] = raw
+
+
+class Moments:
+    """The running mean and variance of vectors, by Welford (1962)."""
+
+    def __init__(self, size: int) -> None:
+        self.count = 0
+        self.mean, self._squares = np.zeros(size), np.zeros(size)
+
+    def add(self, value: Array) -> None:
+        """Takes in one vector [size]."""
+        self.count += 1
+        difference = value - self.mean
+        self.mean += difference / self.count
+        self._squares += difference * (value - self.mean)
+
+    @property
+    def variance(self) -> Array:
+        """Of the values so far [size]; 1 until there are two."""
+        return self._squares / self.count if self.count > 1 else np.ones_like(self.mean)
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        return {"count": self.count, "mean": self.mean.copy(), "squares": self._squares.copy()}
+
+    def restore(self, state: State) -> None:
+        """Takes over a saved state."""
+        self.count = int(state["count"])
+        np.copyto(self.mean, state["mean"])
+        np.copyto(self._squares, state["squares"])
+
+
+class Normalize(Preprocessor):
+    """Observations less their running mean, over their running standard deviation.
+
+    Rewards, if wanted, over the running standard deviation of the discounted return, which makes
+    one learning rate serve problems of any scale. Both are learned while the agent learns, and
+    kept as they are in evaluation.
+
+    Args:
+        raw_size: entries of the environment's observation.
+        observations: whether these are normalized.
+        rewards: whether these are.
+        gamma: discount of the return by whose deviation rewards are divided.
+        clip: the largest magnitude of anything normalized.
+        reward_scale: what the agent's rewards are multiplied by before that.
+    """
+
+    _EPSILON = 1e-8
+
+    def __init__(
+        self,
+        raw_size: int,
+        *,
+        observations: bool = True,
+        rewards: bool = False,
+        gamma: float = 0.99,
+        clip: float = 10.0,
+        reward_scale: float = 1.0,
+    ) -> None:
+        if not 0 <= gamma <= 1:
+            raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
+        if not clip > 0:
+            raise ValueError(f"clip must be greater than 0, not {clip}")
+        self._of_observations, self._of_rewards, self._gamma = observations, rewards, gamma
+        self._clip = clip
+        self._seen, self._returned = Moments(raw_size), Moments(1)
+        super().__init__(raw_size, reward_scale=reward_scale)
+
+    def _prepare(self, lanes: int) -> None:
+        self._returns = [0.0] * lanes
+
+    def follow(self, lane: int, raw: Array, out: Array) -> None:
+        if not self._of_observations:
+            out[:] = raw
+            return
+        if self.learning:
+            self._seen.add(np.asarray(raw, float))
+        deviation = np.sqrt(self._seen.variance + self._EPSILON)
+        out[:] = np.clip((raw - self._seen.mean) / deviation, -self._clip, self._clip)
+
+    def reward(self, lane: int, reward: float, ended: bool) -> float:
+        reward = super().reward(lane, reward, ended)
+        if not self._of_rewards:
+            return reward
+        self._returns[lane] = self._gamma * self._returns[lane] + reward
+        if self.learning:
+            self._returned.add(np.array([self._returns[lane]]))
+        if ended:
+            self._returns[lane] = 0.0
+        deviation = math.sqrt(float(self._returned.variance[0]) + self._EPSILON)
+        return min(max(reward / deviation, -self._clip), self._clip)
+
+    def state(self) -> State:
+        return {"observations": self._seen.state(), "returns": self._returned.state()}
+
+    def restore(self, state: State) -> None:
+        self._seen.restore(state["observations"])
+        self._returned.restore(state["returns"])

@@ -1,0 +1,190 @@
+"""Actor-critic: an update by hand, what it learns, and that it goes on where it was."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nn import SGD, NeuralNet, Optimizer
+from nn.typing import Array
+from rl.agents import ActorCritic
+from rl.environments import Environments, make_env
+from rl.errors import Diverged
+from rl.experiment.build import build
+from rl.experiment.specification import Specification
+from rl.memory import Rollout
+from tests.rl.worlds import Chain
+
+
+def make_agent(problem: str = "CartPole-v1", lanes: int = 2, seed: int = 0, **agent: Any) -> Any:
+    values = {
+        "problem": problem,
+        "agent": {"name": "ActorCritic", **agent},
+        "network": {"hidden": [8]},
+        "memory": {"name": "Rollout", "horizon": 5},
+        "train": {"steps": 1000, "lanes": lanes},
+    }
+    return build(Specification("test", "test.json", values), seed).agent
+
+
+def play(agent: Any, environments: Environments, steps: int) -> None:
+    end = agent.steps + steps
+    while agent.steps < end:
+        agent.observe(environments.step(agent.explore(environments.observations)))
+        agent.learn()
+
+
+def start(problem: str, lanes: int = 2) -> Environments:
+    environments = Environments(lambda: make_env(problem), lanes, itertools.count())
+    environments.reset()
+    return environments
+
+
+def linear_agent(**settings: Any) -> tuple[ActorCritic, Rollout]:
+    """One lane, one step a horizon, linear networks of one input, two actions."""
+    from rl.agents.distributions import Categorical
+
+    networks = {"actor": NeuralNet((1, 2)), "critic": NeuralNet((1, 1))}
+    for network in networks.values():
+        network.parameters[:] = 0.0
+    optimizers: dict[str, Optimizer] = {
+        name: SGD(each.parameters, each.gradients, learning_rate=1.0)
+        for name, each in networks.items()
+    }
+    rollout = Rollout(1, 1, np.zeros(0, np.int64), horizon=1)
+    agent = ActorCritic(
+        networks, optimizers, Categorical(), rollout, np.random.default_rng(0), **settings
+    )
+    return agent, rollout
+
+
+def learn_one(agent: ActorCritic, rollout: Rollout, terminated: bool, truncated: bool) -> None:
+    """From s = 2, action 1, reward 3, s' = 4."""
+    flags = np.array([terminated]), np.array([truncated])
+    rollout.add(np.array([[2.0]]), np.array([1]), np.array([3.0]), np.array([[4.0]]), *flags)
+    agent.learn()
+
+
+@pytest.mark.parametrize(
+    ("terminated", "truncated", "target"),
+    [(True, False, 3.0), (False, True, 3.0 + 0.5 * 4.0), (False, False, 3.0 + 0.5 * 4.0)],
+)
+def test_an_update_by_hand(terminated: bool, truncated: bool, target: float) -> None:
+    """V(s) = s at first; both actions equally likely; plain gradient descent at rate 1."""
+    agent, rollout = linear_agent(gamma=0.5, max_gradient_norm=1e9)
+    agent.networks["critic"].parameters[:] = [1.0, 0.0]
+    learn_one(agent, rollout, terminated, truncated)
+    advantage = target - 2.0
+    # d ln pi(1) / dz = (-1/2, 1/2), and dz/dW = s.
+    expected = np.array([[-0.5, 0.5]]) * advantage * 2.0
+    np.testing.assert_allclose(agent.networks["actor"].weights[0], expected)
+    np.testing.assert_allclose(agent.networks["critic"].weights[0], [[1.0 + advantage * 2.0]])
+    assert agent.metrics()["loss"] == pytest.approx(0.5 * advantage**2)
+    assert agent.metrics()["mean_value"] == 2.0
+    assert agent.metrics()["entropy"] == pytest.approx(np.log(2.0))
+    assert (agent.updates, rollout.size) == (1, 0)
+
+
+def test_the_entropy_term_pulls_towards_indecision() -> None:
+    agent, rollout = linear_agent(gamma=0.0, entropy_weight=1.0, max_gradient_norm=1e9)
+    agent.networks["actor"].weights[0][:] = [[1.0, 0.0]]
+    agent.networks["critic"].parameters[:] = [0.0, 3.0]  # so that the advantage is 0
+    before = agent.distribution.entropy(agent._outputs(np.array([[2.0]], np.float32)))[0]
+    learn_one(agent, rollout, True, False)
+    after = agent.distribution.entropy(agent._outputs(np.array([[2.0]], np.float32)))[0]
+    assert after > before + 0.01
+
+
+def test_a_gradient_is_clipped_network_by_network() -> None:
+    agent, rollout = linear_agent(gamma=0.0, max_gradient_norm=0.1)
+    learn_one(agent, rollout, True, False)
+    for network in agent.networks.values():
+        assert np.linalg.norm(network.parameters) == pytest.approx(0.1, rel=1e-5)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_the_shortest_way_along_a_chain_is_learned(shared: bool, lanes: int) -> None:
+    values = {
+        "problem": "Chain-v0",
+        "agent": {"name": "ActorCritic", "gamma": 0.5, "shared": shared, "entropy_weight": 0.003},
+        "network": {"hidden": [16], "activation": "tanh"},
+        "optimizer": {"name": "Adam", "learning_rate": 0.01},
+        "memory": {"name": "Rollout", "horizon": 16},
+        "train": {"steps": 20_000, "lanes": lanes},
+    }
+    agent: Any = build(Specification("test", "test.json", values), 0).agent
+    play(agent, start("Chain-v0", lanes), 20_000)
+    states = np.eye(4, dtype=np.float32)
+    # In state 0 going left for ever is worth 0.2, going right 0.125.
+    assert agent.act(states).tolist() == Chain.VALUES.argmax(axis=1).tolist() == [0, 1, 1, 1]
+    np.testing.assert_allclose(agent._values(states), Chain.VALUES.max(axis=1), atol=0.08)
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        {}, {"shared": True}, {"normalize_advantages": True},
+        {"squash": True}, {"state_dependent_std": True}, {"shared": True, "log_std": -1.0},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("problem", ["CartPole-v1", "Pendulum-v1"])
+def test_a_restored_agent_goes_on_to_the_bit(problem: str, agent: dict[str, Any]) -> None:
+    one, other = make_agent(problem, **agent), make_agent(problem, seed=7, **agent)
+    environments = start(problem)
+    play(one, environments, 46)  # in the middle of a horizon
+    other.restore(one.state())
+    twin = start(problem)
+    twin.restore(environments.state())
+    environments.seeds, twin.seeds = iter(range(100, 200)), iter(range(100, 200))
+    for each, lanes in ((one, environments), (other, twin)):
+        play(each, lanes, 44)
+    for name, network in one.networks.items():
+        np.testing.assert_array_equal(network.parameters, other.networks[name].parameters)
+    assert one.updates == other.updates == 9
+
+
+def test_the_deviations_at_first_are_those_of_the_setting() -> None:
+    for dependent in (False, True):
+        agent = make_agent("Pendulum-v1", log_std=-1.5, state_dependent_std=dependent)
+        outputs = agent._outputs(np.zeros((4, 3), np.float32))
+        np.testing.assert_allclose(outputs[:, 1], -1.5, rtol=1e-6)
+
+
+def test_a_deviation_that_depends_on_no_state_is_learned() -> None:
+    agent = make_agent("Pendulum-v1")
+    before = agent.networks["deviation"].parameters.copy()
+    play(agent, start("Pendulum-v1"), 100)
+    changed = agent.networks["deviation"].parameters != before
+    assert changed.tolist() == [False, True]  # its weight sees nothing, its bias is the value
+
+
+def test_a_policy_is_restored_without_the_rest() -> None:
+    agent, other = make_agent(), make_agent(seed=3)
+    play(agent, start("CartPole-v1"), 100)
+    other.restore_policy(agent.policy_state())
+    x: Array = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    np.testing.assert_array_equal(agent.act(x), other.act(x))
+
+
+def test_divergence_is_noticed() -> None:
+    agent, rollout = linear_agent()
+    rollout.add(np.array([[2.0]]), np.array([1]), np.array([np.inf]), np.array([[4.0]]),
+                np.array([True]), np.array([False]))  # fmt: skip
+    with pytest.raises(Diverged, match="gradient"), np.errstate(invalid="ignore"):
+        agent.learn()
+    assert not agent.networks["actor"].parameters.any()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("gamma", 1.5), ("lam", -0.1), ("entropy_weight", -1.0), ("value_weight", -1.0),
+     ("max_gradient_norm", 0.0)],
+)  # fmt: skip
+def test_impossible_settings_are_refused(setting: str, value: float) -> None:
+    with pytest.raises(ValueError, match=setting):
+        linear_agent(**{setting: value})
