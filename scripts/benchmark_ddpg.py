@@ -1,0 +1,100 @@
+"""Steps a second of DDPG on Pendulum, learning included: this lab against stable-baselines3.
+
+    python -m pip install -e . stable-baselines3      # in an environment of its own
+    python scripts/benchmark_ddpg.py
+
+Both have the network and the rates of the RL Zoo: hidden layers of 400 and 300 units, batches of
+256, one update of actor and critic a step, Gaussian noise of deviation 0.1, Adam at 0.001. Each
+uses one thread; they take turns, and each turn goes on where the one before ended. The first turn,
+in which memory and caches fill, is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import itertools  # noqa: E402
+
+from rl.environments import Environments, make_env  # noqa: E402
+from rl.experiment.build import build  # noqa: E402
+from rl.experiment.specification import Specification  # noqa: E402
+
+PROBLEM, LEARN_START = "Pendulum-v1", 256
+Advance = Callable[[int], None]  # plays and learns for so many steps
+
+
+def this_lab() -> Advance:
+    values = {
+        "problem": PROBLEM,
+        "agent": {"name": "DDPG", "gamma": 0.98, "learn_start": LEARN_START},
+        "network": {"hidden": [400, 300]},
+        "optimizer": {"name": "Adam", "learning_rate": 0.001},
+        "memory": {"name": "Replay", "batch_size": 256, "capacity": 200_000},
+        "exploration": {"name": "Gaussian", "start": 0.1, "end": 0.1},
+        "train": {"steps": 10**9},
+    }
+    agent = build(Specification("pendulum_ddpg", "benchmark", values), seed=0).agent
+    environments = Environments(lambda: make_env(PROBLEM), 1, itertools.count())
+    environments.reset()
+
+    def advance(steps: int) -> None:
+        for _ in range(steps):
+            agent.observe(environments.step(agent.explore(environments.observations)))
+            agent.learn()
+
+    advance(LEARN_START)
+    return advance
+
+
+def stable_baselines3() -> Advance:
+    import gymnasium
+    import numpy as np
+    import torch
+    from stable_baselines3 import DDPG
+    from stable_baselines3.common.noise import NormalActionNoise
+
+    torch.set_num_threads(1)
+    model = DDPG(
+        "MlpPolicy", gymnasium.make(PROBLEM), learning_rate=1e-3, buffer_size=200_000,
+        learning_starts=LEARN_START, batch_size=256, gamma=0.98, train_freq=1, gradient_steps=1,
+        action_noise=NormalActionNoise(np.zeros(1), np.full(1, 0.1)),
+        policy_kwargs={"net_arch": [400, 300]}, seed=0, device="cpu",
+    )  # fmt: skip
+    model.learn(LEARN_START)
+
+    def advance(steps: int) -> None:
+        model.learn(steps, reset_num_timesteps=False)
+
+    return advance
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Times DDPG on Pendulum.")
+    parser.add_argument("--steps", type=int, default=1000, help="steps of a turn")
+    parser.add_argument("--turns", type=int, default=7)
+    options = parser.parse_args()
+    learners = {"rl-lab": this_lab(), "stable-baselines3": stable_baselines3()}
+    rates: dict[str, list[float]] = {name: [] for name in learners}
+    for turn in range(options.turns + 1):
+        for name, advance in learners.items():
+            started = time.perf_counter()
+            advance(options.steps)
+            if turn:
+                rates[name].append(options.steps / (time.perf_counter() - started))
+    print("| learner | steps a second, median | slowest and fastest turn |")
+    print("|---|---|---|")
+    for name, each in rates.items():
+        print(f"| {name} | {statistics.median(each):.0f} | {min(each):.0f} to {max(each):.0f} |")
+    ours, theirs = (statistics.median(each) for each in rates.values())
+    print(f"\nratio of the medians: {ours / theirs:.1f}")
+
+
+if __name__ == "__main__":
+    main()
