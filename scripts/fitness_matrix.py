@@ -1,84 +1,167 @@
-"""Every experiment over several seeds, as a table.
+"""The fitness matrix: what every agent reaches on every problem, over several seeds.
 
-    python scripts/fitness_matrix.py --sessions 10 --jobs 2 [NAME ...]
+    python scripts/fitness_matrix.py --sessions 5 --jobs 2
+    python scripts/fitness_matrix.py --only "pendulum*"      # some experiments; prints, writes not
 
-Trains each experiment (by default all) once for each of the seeds 0 to SESSIONS - 1, from its spec
-as it stands, in processes of their own with one BLAS thread, and prints a row for each experiment.
-Run folders are kept in --folder: a session that has finished there is not run again, so that an
-interrupted table goes on where it was.
+Trains each experiment of rl/spec/ once for each of the seeds 0 to SESSIONS - 1, from its spec as it
+stands, in processes of their own with one BLAS thread, prints a row for each, and puts the table
+into docs/RESULTS.md. Run folders are kept in --folder, under the experiment's name and a digest of
+its spec: a session that has finished there is not run again, so that an interrupted matrix goes on
+where it was, and one whose spec has changed is.
 
 The return is that of the checkpoint which the run itself chose as its best, on 100 episodes that
-are not those it was chosen on. "Reached" counts the seeds whose return reaches the target.
+are not those it was chosen on; "last" is that of the last checkpoint on the same. Mean, IQM (the
+mean without the lowest and highest quarter) and interval are over the sessions. The published
+figures are those of the RL Zoo's benchmark table (single runs) and of SLM Lab's (means of four
+sessions), with their environment steps.
 """
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
+import hashlib
+import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from rl.analysis.statistics import bootstrap_interval
-from rl.experiment.specification import all_specifications
-from rl.problems import known_problems
+from rl.analysis.statistics import bootstrap_interval, interquartile_mean
+from rl.experiment.specification import Specification, all_specifications
+from rl.problems import find_problem
 from rl.run_folder import RunFolder
 
-# What an agent of each problem should reach: its own threshold, except for Acrobot's -100, which is
-# too easy to tell agents apart.
-TARGETS = {id: problem.solved or 0.0 for id, problem in known_problems().items()}
-TARGETS["Acrobot-v1"] = -90.0
+RESULTS = Path(__file__).parents[1] / "docs" / "RESULTS.md"
+BEGIN, END = "<!-- fitness matrix -->", "<!-- end of the fitness matrix -->"
 
 
-def session(name: str, seed: int, folder: Path) -> dict[str, Any]:
-    """The outcome of one session, run unless it has been."""
-    path = folder / name / f"seed_{seed}"
-    outcome = RunFolder(path).session().read_outcome()
-    if "evaluation" not in outcome:
-        command = [sys.executable, "-m", "rl", "run", name, "--seed", str(seed), "--quiet"]
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        subprocess.run([*command, "--output", str(path)], check=True, env={**os.environ, **threads})
-        outcome = RunFolder(path).session().read_outcome()
-    return outcome
+class Published(NamedTuple):
+    """The best published single figure for a problem and an agent."""
+
+    mean_return: float
+    steps: str
 
 
-def row(name: str, problem: str, outcomes: list[dict[str, Any]]) -> str:
+PUBLISHED = {
+    "cartpole_dqn": Published(500, "50k"),
+    "cartpole_double_dqn": Published(500, "50k"),
+    "cartpole_actor_critic": Published(500, "500k"),
+    "acrobot_dqn": Published(-76.6, "100k"),
+    "acrobot_double_dqn": Published(-83.9, "300k"),
+    "acrobot_actor_critic": Published(-83.4, "500k"),
+    "mountaincar_dqn": Published(-100.8, "120k"),
+    "mountaincar_double_dqn": Published(-100.8, "120k"),
+    "mountaincar_actor_critic": Published(-111.3, "1M"),
+    "lunarlander_dqn": Published(195, "300k"),
+    "lunarlander_double_dqn": Published(265.9, "300k"),
+    "lunarlander_actor_critic": Published(155, "200k"),
+    "mountaincar_continuous_actor_critic": Published(91.2, "100k"),
+    "mountaincar_continuous_ddpg": Published(93.5, "300k"),
+    "pendulum_actor_critic": Published(-163, "1M"),
+    "pendulum_ddpg": Published(-152, "20k"),
+    "lunarlander_continuous_actor_critic": Published(84, "5M"),
+    "lunarlander_continuous_ddpg": Published(230, "300k"),
+    "bipedalwalker_actor_critic": Published(299.8, "5M"),
+    "bipedalwalker_ddpg": Published(197, "1M"),
+}
+SESSIONS = {"bipedalwalker_actor_critic": 3, "bipedalwalker_ddpg": 3}  # fewer, for the time
+
+HEADER = (
+    "| experiment | mean return | IQM | 95% interval | each seed | last | solved | steps, median "
+    "and most | s | steps/s | published |"
+)
+
+
+def session(specification: Specification, seed: int, folder: Path) -> dict[str, Any]:
+    """The outcome of one session, run unless it has been; with the last checkpoint's return."""
+    name = specification.name
+    text = json.dumps(specification.values, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    path = folder / f"{name}-{digest}" / f"seed_{seed}"
+    if "evaluation" not in RunFolder(path).session().read_outcome():
+        shutil.rmtree(path, ignore_errors=True)  # what an interrupted session has left
+        command(["run", name, "--seed", str(seed), "--quiet", "--output", str(path)])
+    last = path / "last.json"
+    if not last.exists():
+        last.write_text(command(["evaluate", str(path), "--checkpoint", "last", "--json"]))
+    return {
+        **RunFolder(path).session().read_outcome(),
+        "last": json.loads(last.read_text())["mean_return"],
+    }
+
+
+def command(arguments: Sequence[str]) -> str:
+    """What `rl ...` prints, in a process of its own with one BLAS thread."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    answer = subprocess.run(
+        [sys.executable, "-m", "rl", *arguments],
+        check=True, capture_output=True, text=True, env={**os.environ, **threads},
+    )  # fmt: skip
+    return answer.stdout
+
+
+def row(specification: Specification, outcomes: Sequence[dict[str, Any]]) -> str:
     """A line of the table."""
+    name, threshold = specification.name, find_problem(specification.values["problem"]).solved
     returns = np.array([each["evaluation"]["mean_return"] for each in outcomes])
     low, high = bootstrap_interval(returns)
     steps, seconds = (np.array([each[key] for each in outcomes]) for key in ("steps", "seconds"))
-    reached = int((returns >= TARGETS[problem]).sum())
-    return (
-        f"| {name} | {returns.mean():.1f} | {low:.1f} to {high:.1f} | {returns.min():.1f} "
-        f"| {reached} of {len(returns)} (at {TARGETS[problem]:g}) | {np.median(steps):,.0f} "
-        f"| {steps.max():,} | {np.median(seconds):.1f} | {np.median(steps / seconds):,.0f} |"
-    )
+    solved = "" if threshold is None else f"{(returns >= threshold).sum()} of {len(returns)}"
+    published = PUBLISHED.get(name)
+    cells = [
+        name,
+        f"{returns.mean():.1f}",
+        f"{interquartile_mean(returns):.1f}",
+        f"{low:.1f} to {high:.1f}",
+        " ".join(f"{each:.0f}" for each in returns),
+        f"{np.mean([each['last'] for each in outcomes]):.1f}",
+        solved,
+        f"{np.median(steps):,.0f}, {steps.max():,}",
+        f"{np.median(seconds):.0f}",
+        f"{np.median(steps / seconds):,.0f}",
+        f"{published.mean_return:g} in {published.steps}" if published else "",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def write(table: str) -> None:
+    """Puts the table between its marks in docs/RESULTS.md."""
+    text = RESULTS.read_text()
+    before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
+    RESULTS.write_text(f"{before}\n{table}\n{after}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Every experiment over several seeds.")
-    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--only", metavar="PATTERN", default="*", help="such as 'lunarlander*'")
     parser.add_argument("--sessions", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("runs/matrix"))
     options = parser.parse_args()
-    specifications = all_specifications()
-    print("| experiment | mean return | 95% interval | worst seed | reached | median steps "
-          "| most steps | median s | steps/s |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|---|---|")
+    specifications = {
+        name: each for name, each in all_specifications().items()
+        if fnmatch.fnmatch(name, options.only)
+    }  # fmt: skip
+    lines = [HEADER, "|---" * HEADER.count(" | ") + "|---|"]
+    print("\n".join(lines))
     with ThreadPoolExecutor(options.jobs) as pool:
         pending = {
-            name: [pool.submit(session, name, seed, options.folder)
-                   for seed in range(options.sessions)]
-            for name in options.names or specifications
+            name: [pool.submit(session, each, seed, options.folder)
+                   for seed in range(min(options.sessions, SESSIONS.get(name, options.sessions)))]
+            for name, each in specifications.items()
         }  # fmt: skip
         for name, sessions in pending.items():
-            outcomes = [each.result() for each in sessions]
-            print(row(name, specifications[name].values["problem"], outcomes), flush=True)
+            lines.append(row(specifications[name], [each.result() for each in sessions]))
+            print(lines[-1], flush=True)
+    if options.only == "*":
+        write("\n".join(lines))
 
 
 if __name__ == "__main__":

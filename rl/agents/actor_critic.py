@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from nn import NeuralNet, Optimizer, clip_norm
 from nn.typing import Array, State
 from rl.agents.base import Agent, Parts
 from rl.agents.distributions import Categorical, Distribution, Gaussian
+from rl.agents.replaying import require_positive
 from rl.environments import Transitions
 from rl.errors import Diverged
 from rl.memory import Rollout
@@ -27,7 +29,10 @@ class ActorCritic(Agent):
         actor:  ascend along the gradient of A log pi(a|s) + entropy_weight H(pi(.|s))
         critic: descend along the gradient of 1/2 (V(s) - (A + V_before(s)))^2
 
-    once, averaged over all steps (Mnih et al. 2016, algorithm S3, with lanes for threads).
+    once, averaged over all steps (Mnih et al. 2016, algorithm S3, with lanes for threads). With
+    `clip`, `epochs` and `minibatches` it is proximal policy optimization (Schulman et al. 2017):
+    several gradient steps on the same rollout, each on a part of it, in which a policy is no longer
+    drawn towards what it has already made likelier by more than `clip`.
 
     Args:
         networks: "actor", from observations [B, n] to what the distribution takes; "critic", V,
@@ -45,6 +50,9 @@ class ActorCritic(Agent):
         shared: whether actor and critic are one network with two heads.
         normalize_advantages: whether they are brought to mean 0 and deviation 1 in each update.
         max_gradient_norm: longer gradients are scaled down to it, each network's by itself.
+        epochs: passes over a rollout.
+        minibatches: gradient steps a pass.
+        clip: epsilon of eq. 7 of Schulman et al. (2017); 0 is none.
         squash: whether continuous actions are tanh of what is drawn, rather than cut to bounds.
         log_std: the ln of a continuous policy's deviations at first, where actions reach from -1
             to 1.
@@ -70,6 +78,9 @@ class ActorCritic(Agent):
         shared: bool = False,
         normalize_advantages: bool = False,
         max_gradient_norm: float = 0.5,
+        epochs: int = 1,
+        minibatches: int = 1,
+        clip: float = 0.0,
         squash: bool = False,
         log_std: float = 0.0,
         state_dependent_std: bool = False,
@@ -77,9 +88,17 @@ class ActorCritic(Agent):
         for name, value in (("gamma", gamma), ("lam", lam)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], not {value}")
-        for name, value in (("entropy_weight", entropy_weight), ("value_weight", value_weight)):
+        for name, value in (
+            ("entropy_weight", entropy_weight), ("value_weight", value_weight), ("clip", clip)
+        ):  # fmt: skip
             if not value >= 0:
                 raise ValueError(f"{name} must not be negative, but is {value}")
+        require_positive(epochs=epochs, minibatches=minibatches)
+        if minibatches > rollout.horizon * rollout.lanes:
+            raise ValueError(
+                f"minibatches must be at most the {rollout.horizon * rollout.lanes} steps of a "
+                f"rollout, not {minibatches}"
+            )
         if not max_gradient_norm > 0:
             raise ValueError(f"max_gradient_norm must be greater than 0, not {max_gradient_norm}")
         self.networks, self.optimizers = networks, optimizers
@@ -87,7 +106,8 @@ class ActorCritic(Agent):
         self.gamma, self.lam = gamma, lam
         self.entropy_weight, self.value_weight = entropy_weight, value_weight
         self.shared, self.normalize_advantages = shared, normalize_advantages
-        self.max_gradient_norm = max_gradient_norm
+        self.max_gradient_norm, self.clip = max_gradient_norm, clip
+        self.epochs, self.minibatches = epochs, minibatches
         self._sampled: Array = np.zeros(0)
         self._metrics = dict.fromkeys(self.metric_names, math.nan)
 
@@ -142,11 +162,10 @@ class ActorCritic(Agent):
             self.rollout.clear()
 
     def _update(self, rollout: Rollout) -> None:
-        # The values of what followed come first: the way back goes through the latest forward.
+        observations, sampled = _flat(rollout.observations), _flat(rollout.actions)
         following = self._values(_flat(rollout.next_observations)).copy()
-        outputs = self._outputs(_flat(rollout.observations))
-        values = self._values(_flat(rollout.observations))
-        sampled, shape = _flat(rollout.actions), rollout.rewards.shape
+        outputs, values = self._outputs(observations), self._values(observations).copy()
+        before, shape = self.distribution.log_prob(outputs, sampled), rollout.rewards.shape
         a = advantages(
             rollout.rewards,
             self.gamma * (1.0 - rollout.terminated),
@@ -155,12 +174,46 @@ class ActorCritic(Agent):
             self.lam,
             out=np.empty_like(rollout.rewards),
         ).ravel()
-        errors = -a  # V(s) less the return that it should have told, A + V(s)
+        returns = a + values
         if self.normalize_advantages:
             a = (a - a.mean()) / (a.std() + 1e-8)
+        for rows in self._pieces(len(a)):
+            self._learn_from(
+                observations[rows], sampled[rows], a[rows], returns[rows], before[rows]
+            )
+        self.updates += 1
+
+    def _pieces(self, steps: int) -> Iterator[Any]:
+        """The rows of each gradient step: all at once, or several shuffled parts several times."""
+        if self.epochs == self.minibatches == 1:
+            yield slice(None)
+            return
+        for _ in range(self.epochs):
+            yield from np.array_split(self._rng.permutation(steps), self.minibatches)
+
+    def _learn_from(
+        self, observations: Array, sampled: Array, a: Array, returns: Array, before: Array
+    ) -> None:
+        """One gradient step for B steps of the rollout.
+
+        Args:
+            observations: s [B, n].
+            sampled: what was drawn in them [B] or [B, k].
+            a: their advantages A [B].
+            returns: what V(s) should be [B].
+            before: ln pi(a|s) when they were drawn [B].
+        """
+        outputs, values = self._outputs(observations), self._values(observations)
+        weights = a
+        if self.clip:
+            # d min(r A, clip(r) A) = r A d ln pi, or 0 where r has left the interval with A's sign.
+            r = np.exp(self.distribution.log_prob(outputs, sampled) - before)
+            left = np.where(a > 0, r > 1.0 + self.clip, r < 1.0 - self.clip)
+            weights = np.where(left, 0.0, r * a).astype(a.dtype)
+        errors = values - returns
         self._note(outputs, sampled, a, values, errors)
         self._backward(
-            self.distribution.gradient(outputs, sampled, a, self.entropy_weight),
+            self.distribution.gradient(outputs, sampled, weights, self.entropy_weight),
             errors[:, None] / len(errors),
         )
         self._descend()
@@ -202,7 +255,6 @@ class ActorCritic(Agent):
                 raise Diverged(f"{name}'s gradient", f"norm {norm} at update {self.updates}")
         for optimizer in self.optimizers.values():
             optimizer.step()
-        self.updates += 1
 
     def _note(self, outputs: Array, sampled: Array, a: Array, values: Array, errors: Array) -> None:
         """Keeps what `metrics` gives."""

@@ -25,6 +25,17 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def interquartile_mean(values: Sequence[float] | Array) -> float:
+    """The mean without the lowest and the highest quarter of n values, rounded down each.
+
+    It hangs less on single sessions than the mean and uses more of them than the median
+    (Agarwal et al. 2021).
+    """
+    data = np.sort(np.asarray(values, np.float64))
+    cut = len(data) // 4
+    return float(data[cut : len(data) - cut].mean())
+
+
 def running_mean(values: Sequence[float] | Array, window: int) -> Array:
     """The mean of the latest `window` values at each place, of fewer at the beginning: [n]."""
     sums = np.concatenate([[0.0], np.cumsum(np.asarray(values, np.float64))])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nn import SGD, NeuralNet, Optimizer
+from nn.gradient_check import numerical_gradient, relative_error
 from nn.typing import Array
 from rl.agents import ActorCritic
 from rl.environments import Environments, make_env
@@ -105,6 +106,53 @@ def test_a_gradient_is_clipped_network_by_network() -> None:
         assert np.linalg.norm(network.parameters) == pytest.approx(0.1, rel=1e-5)
 
 
+def test_a_clipped_step_by_hand() -> None:
+    """Two actions, each likely by half when drawn; now the first has a ratio of 1.5, the other 0.5.
+
+    With clip 0.2, what has become likelier and was good, or less likely and was bad, stays as it
+    is; the others are weighted by their ratios.
+    """
+    agent, _ = linear_agent(clip=0.2, max_gradient_norm=1e9)
+    agent.networks["actor"].biases = [np.log([0.75, 0.25])]
+    zeros, before = np.zeros((4, 1), np.float32), np.full(4, np.log(0.5))
+    drawn, a = np.array([0, 0, 1, 1]), np.array([1.0, -1.0, 1.0, -1.0])
+    expected = agent.distribution.gradient(
+        agent._outputs(zeros), drawn, np.array([0.0, -1.5, 0.5, 0.0]), 0.0
+    ).sum(axis=0)
+    start = agent.networks["actor"].biases[0].copy()
+    agent._learn_from(zeros, drawn, a, np.zeros(4), before)
+    np.testing.assert_allclose(agent.networks["actor"].biases[0], start - expected, rtol=1e-5)
+
+
+def test_the_clipped_gradient_agrees_with_finite_differences() -> None:
+    """Of the surrogate min(r A, clip(r) A), as Schulman et al. (2017), eq. 7, have it."""
+    rng = np.random.default_rng(0)
+    agent, _ = linear_agent(clip=0.2, max_gradient_norm=1e9)
+    agent.networks = {"actor": NeuralNet((1, 2), dtype=np.float64, seed=1),
+                      "critic": NeuralNet((1, 1), dtype=np.float64, seed=2)}  # fmt: skip
+    agent.optimizers = {}
+    x, a, drawn = rng.normal(size=(20, 1)), rng.normal(size=20), rng.integers(2, size=20)
+    before = agent.distribution.log_prob(agent._outputs(x), drawn) + rng.normal(0, 0.3, 20)
+
+    def surrogate() -> float:
+        r = np.exp(agent.distribution.log_prob(agent._outputs(x), drawn) - before)
+        return -float(np.minimum(r * a, np.clip(r, 0.8, 1.2) * a).mean())
+
+    agent._learn_from(x, drawn, a, np.zeros(20), before)
+    analytic = agent.networks["actor"].gradients.copy()
+    numeric = numerical_gradient(surrogate, agent.networks["actor"].parameters)
+    assert relative_error(analytic, numeric) < 1e-6
+
+
+def test_every_step_of_a_rollout_is_learned_from_in_each_epoch() -> None:
+    agent = make_agent(lanes=2, epochs=3, minibatches=4)  # 10 steps a rollout
+    pieces = list(agent._pieces(10))
+    assert [len(piece) for piece in pieces] == [3, 3, 2, 2] * 3
+    for epoch in range(3):
+        rows = np.concatenate(pieces[4 * epoch : 4 * epoch + 4])
+        assert sorted(rows) == list(range(10))
+
+
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("lanes", [1, 4])
 def test_the_shortest_way_along_a_chain_is_learned(shared: bool, lanes: int) -> None:
@@ -127,7 +175,8 @@ def test_the_shortest_way_along_a_chain_is_learned(shared: bool, lanes: int) -> 
 @pytest.mark.parametrize(
     "agent",
     [
-        {}, {"shared": True}, {"normalize_advantages": True},
+        {}, {"epochs": 2, "minibatches": 3, "clip": 0.2},
+        {"shared": True}, {"normalize_advantages": True},
         {"squash": True}, {"state_dependent_std": True}, {"shared": True, "log_std": -1.0},
     ],
     ids=str,
@@ -183,8 +232,9 @@ def test_divergence_is_noticed() -> None:
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("gamma", 1.5), ("lam", -0.1), ("entropy_weight", -1.0), ("value_weight", -1.0),
-     ("max_gradient_norm", 0.0)],
+     ("max_gradient_norm", 0.0), ("clip", -0.1), ("epochs", 0), ("minibatches", 0),
+     ("minibatches", 2)],
 )  # fmt: skip
-def test_impossible_settings_are_refused(setting: str, value: float) -> None:
+def test_impossible_settings_are_refused(setting: str, value: Any) -> None:
     with pytest.raises(ValueError, match=setting):
         linear_agent(**{setting: value})
