@@ -11,7 +11,7 @@ from nn import NeuralNet, Optimizer, clip_norm, make_cost
 from nn.typing import Array, State
 from rl.agents.base import Parts
 from rl.agents.replaying import ReplayingAgent, require_positive
-from rl.errors import Diverged, UserError
+from rl.errors import Diverged
 from rl.exploration import Explorer
 from rl.memory import Batch, Replay
 from rl.spaces import Continuous
@@ -113,7 +113,7 @@ class DDPG(ReplayingAgent):
         n, actions = parts.spaces.observation_size, parts.spaces.actions
         assert isinstance(actions, Continuous)
         if not actions.bounded:
-            raise UserError("DDPG needs actions with finite bounds")
+            raise ValueError("needs actions with finite bounds, and these have none")
         actor = parts.network(n, actions.size, "actor", output="tanh")
         count = 2 if settings["twin_critics"] else 1
         critics = [parts.network(n + actions.size, 1, "critic") for _ in range(count)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -240,13 +241,17 @@ class SpecifiedParts:
         """A memory for the problem's observations and actions."""
         spaces = self.spaces
         wiring = (spaces.observation_size, self.rngs["memory"], spaces.actions.array(0))
-        made: Replay = self.make("memory", self.find(REPLAYS, "memory", "Replay"), wiring)
+        made: Replay = self.make(
+            "memory", self.find(REPLAYS, "memory", "Replay", others=ROLLOUTS), wiring
+        )
         return made
 
     def rollout(self, lanes: int) -> Rollout:
         """A memory of the latest steps of so many lanes."""
         wiring = (self.spaces.observation_size, lanes, self.spaces.actions.array(0))
-        made: Rollout = self.make("memory", self.find(ROLLOUTS, "memory", "Rollout"), wiring)
+        made: Rollout = self.make(
+            "memory", self.find(ROLLOUTS, "memory", "Rollout", others=REPLAYS), wiring
+        )
         return made
 
     def generator(self) -> np.random.Generator:
@@ -256,14 +261,20 @@ class SpecifiedParts:
     def exploration(self) -> Explorer:
         """An explorer among the problem's actions."""
         table = EXPLORERS[type(self.spaces.actions)]
-        part = self.find(table, "exploration", next(iter(table)))
+        others = {name: each for kind in EXPLORERS.values() for name, each in kind.items()}
+        part = self.find(table, "exploration", next(iter(table)), others=others)
         made: Explorer = self.make("exploration", part, (self.rngs["exploration"],))
         return made
 
     def find(
-        self, table: Mapping[str, Any], key: str, default: str | None, role: str | None = None
+        self,
+        table: Mapping[str, Any],
+        key: str,
+        default: str | None,
+        role: str | None = None,
+        others: Mapping[str, Any] = MappingProxyType({}),
     ) -> Any:
-        """The part that block `key` names, or the default's."""
+        """The part that block `key` names, or the default's; `others` do not fit the agent."""
         path, block = self._block(key, role)
         name = block.get("name", default)
         if not isinstance(name, str):
@@ -271,6 +282,10 @@ class SpecifiedParts:
         try:
             part = lookup(table, name, key)
         except ValueError as error:
+            if name in others:
+                agent, fitting = self._resolved["agent"]["name"], ", ".join(table)
+                complaint = f"is {name}, which does not fit {agent}; these do: {fitting}"
+                raise self.specification.explain(f"{path}.name", complaint) from None
             raise self.specification.explain(f"{path}.name", f"names an {error}") from None
         self._done(key, role)["name"] = next(k for k, v in table.items() if v is part)
         return part

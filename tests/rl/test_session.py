@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -188,3 +191,44 @@ def test_the_python_interface(tmp_path: Path) -> None:
     assert agent.act(observation) in (0, 1)
     assert run.evaluate(5).returns == run.evaluate(5).returns
     assert run.evaluate(5).returns != run.evaluate(5, seed=1).returns
+
+
+MODULE = """
+import gymnasium
+from tests.rl.worlds import Chain
+
+gymnasium.register("Brought-v0", lambda **settings: Chain(), max_episode_steps=20)
+"""
+
+
+def test_a_package_that_brings_an_environment_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the run, and by whoever opens it later."""
+    (tmp_path / "brings_an_environment.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = tmp_path / "mine.json"
+    mine = {"problem": "Brought-v0", "import": "brings_an_environment", "agent": {"name": "DQN"},
+            "train": {"steps": 1500}}  # fmt: skip
+    spec.write_text(json.dumps({"mine": mine}))
+    run = rl.train("mine", spec=spec, output=tmp_path / "run")
+    del sys.modules["brings_an_environment"]
+    gymnasium.registry.pop("Brought-v0")
+    assert rl.load(run.path).act(np.eye(4)[0]) in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("problem", "agent"),
+    [("FrozenLake-v1", "DQN"), ("FrozenLake-v1", "ActorCritic"), ("Pendulum-v1", "ActorCritic"),
+     ("Pendulum-v1", "DDPG"), ("CartPole-v1", "ActorCritic")],
+)  # fmt: skip
+def test_every_kind_of_space_has_its_agents(problem: str, agent: str, tmp_path: Path) -> None:
+    spec = tmp_path / "mine.json"
+    mine = {"problem": problem, "agent": {"name": agent}, "train": {"steps": 1500}}
+    spec.write_text(json.dumps({"mine": mine}))
+    run = rl.train("mine", spec=spec, output=tmp_path / "run")
+    assert run.outcome["status"] == "finished"
+    env, player = rl.make_env(problem), rl.load(run.path)
+    observation, _ = env.reset(seed=0)
+    assert env.action_space.contains(player.act(observation))
+    assert (tmp_path / "run/trial_000/session_000/curve.png").stat().st_size > 10_000

@@ -1,0 +1,42 @@
+"""The lab's own experiments and problems."""
+
+from __future__ import annotations
+
+import pytest
+
+from rl.environments import environment_spec
+from rl.experiment.build import build
+from rl.experiment.specification import all_specifications
+from rl.problems import known_problems
+
+NAMES = sorted(all_specifications())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_experiment_can_be_built_and_says_what_it_is(name: str) -> None:
+    specification = all_specifications()[name]
+    experiment = build(specification, seed=0)
+    assert specification.values["description"]
+    assert specification.values["problem"] in known_problems()
+    assert experiment.training.steps > experiment.agent.learns_after
+
+
+@pytest.mark.parametrize("id", known_problems())
+def test_every_problem_has_its_agents(id: str) -> None:
+    agents = {
+        each.values["agent"]["name"] for each in all_specifications().values()
+        if each.values["problem"] == id
+    }  # fmt: skip
+    discrete = {"DQN", "DoubleDQN", "ActorCritic"}
+    assert agents in (discrete, {"ActorCritic", "DDPG"})
+
+
+@pytest.mark.parametrize("id", known_problems())
+def test_a_problem_is_solved_where_its_environment_says_so(id: str) -> None:
+    """Pendulum says nothing: its target is the lab's own."""
+    problem, environment = known_problems()[id], environment_spec(id)
+    assert problem.horizon == environment.max_episode_steps
+    if environment.reward_threshold is not None:
+        assert problem.solved == environment.reward_threshold
+    else:
+        assert id == "Pendulum-v1"
