@@ -26,6 +26,7 @@ from rl.run_folder import (
 )
 
 UPDATES_A_ROW = 100
+ROWS = 200  # of updates at least, where there are as many updates
 RECENT_EPISODES = 100
 SECONDS_BETWEEN_REPORTS = 0.2
 
@@ -131,7 +132,8 @@ class Session:
         agent, environments, training = self.agent, self.environments, self.training
         progress = self.progress
         next_evaluation = training.evaluate_every
-        next_row = UPDATES_A_ROW
+        next_row, next_row_step = UPDATES_A_ROW, training.steps // ROWS
+        recorded = 0  # updates at the latest row
         next_report = next_save = started
         environments.reset()
         while self._goes_on():
@@ -141,8 +143,11 @@ class Session:
             progress.step = agent.steps
             for episode in environments.finished:
                 self._record_episode(episode)
-            if agent.updates >= next_row:
-                next_row += UPDATES_A_ROW
+            few = agent.updates > recorded and progress.step >= next_row_step
+            if agent.updates >= next_row or few:
+                recorded = agent.updates
+                next_row = recorded - recorded % UPDATES_A_ROW + UPDATES_A_ROW
+                next_row_step = progress.step + training.steps // ROWS
                 self._record_update()
             if progress.step >= next_evaluation or progress.step >= training.steps:
                 next_evaluation += training.evaluate_every

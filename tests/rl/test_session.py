@@ -16,6 +16,7 @@ from nn import checkpoint
 from rl.errors import Diverged
 from rl.experiment.build import build
 from rl.experiment.evaluation import Evaluation, Evaluator
+from rl.experiment.run import Run
 from rl.experiment.session import Progress, Session, Watcher
 from rl.experiment.specification import load_specification
 from rl.run_folder import RunFolder, read_table
@@ -191,6 +192,21 @@ def test_the_python_interface(tmp_path: Path) -> None:
     assert agent.act(observation) in (0, 1)
     assert run.evaluate(5).returns == run.evaluate(5).returns
     assert run.evaluate(5).returns != run.evaluate(5, seed=1).returns
+
+
+def test_few_updates_have_a_row_each_and_many_one_in_a_hundred(tmp_path: Path) -> None:
+    spec = tmp_path / "mine.json"
+    mine = {"problem": "CartPole-v1", "agent": {"name": "ActorCritic"},
+            "memory": {"horizon": 50}, "train": {"steps": 2000}}  # fmt: skip
+    spec.write_text(json.dumps({"mine": mine}))
+    assert updates_of(rl.train("mine", spec=spec, output=tmp_path / "few")) == list(range(1, 41))
+    settings = ["train.steps=25000", "train.stop_when_solved=false", "agent.learn_every=1"]
+    many = rl.train("cartpole_dqn", overrides=settings, output=tmp_path / "many")
+    assert updates_of(many) == [1, *range(100, 24001, 100)]
+
+
+def updates_of(run: Run) -> list[float]:
+    return read_table(run.path / "trial_000/session_000/updates.csv")["update"]
 
 
 MODULE = """
