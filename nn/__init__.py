@@ -14,7 +14,7 @@ from nn.checkpoint import CheckpointError
 from nn.costs import COSTS, Cost, CrossEntropy, Huber, LogLikelihood, Quadratic, make_cost
 from nn.data import one_hot
 from nn.initializers import BIAS_INITIALIZERS, INITIALIZERS, make_initializer
-from nn.network import NeuralNet, load
+from nn.neural_net import NeuralNet, load
 from nn.optimizers import (
     OPTIMIZERS,
     SGD,

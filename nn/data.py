@@ -8,6 +8,8 @@ import numpy as np
 
 from nn.typing import Array
 
+_PIECE = 1024  # examples that a method taking any number of them handles at once
+
 
 def examples(values: Any, width: int, dtype: Any, name: str) -> Array:
     """`values` as an array [B, width] of the network's dtype; integers are converted.
@@ -42,6 +44,11 @@ def pairs(x: Any, y: Any, sizes: tuple[int, ...], dtype: Any) -> tuple[Array, Ar
             f"x and y must be of one length, but x has {len(inputs)} examples and y {len(targets)}"
         )
     return inputs, targets
+
+
+def pieces(examples: int) -> list[slice]:
+    """Slices that many examples are taken in, so that the workspaces stay in the cache."""
+    return [slice(start, start + _PIECE) for start in range(0, examples, _PIECE)]
 
 
 def one_hot(labels: Any, classes: int) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nn.network import NeuralNet
+from nn.neural_net import NeuralNet
 from nn.typing import Array
 
 

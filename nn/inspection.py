@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from nn.layers import Activate, Dense, Layer
-from nn.network import NeuralNet
+from nn.network import Network
 from nn.typing import Array
 
 
-def describe_update(net: NeuralNet, x: Array, y: Array, cost: float) -> str:
+def describe_update(net: Network, x: Array, y: Array, cost: float) -> str:
     """What the latest `propagate` of x [B, n_in] and y [B, n_out] made of them.
 
     Layer by layer from the input: the parameters, their gradients, the outputs [B, n], and the

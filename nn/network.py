@@ -1,40 +1,29 @@
-"""The feedforward network: layers over one flat parameter vector, and backpropagation."""
+"""Layers over one flat parameter vector, and backpropagation through them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from nn import checkpoint
-from nn.activations import ACTIVATIONS, Activation, Identity, make_activation
-from nn.costs import COSTS, Cost, make_cost
-from nn.data import are_classes, examples, pairs, require_classes, to_classes
+from nn.activations import Activation, Identity, make_activation
+from nn.costs import Cost, make_cost
+from nn.data import are_classes, pairs, pieces, to_classes
 from nn.initializers import Initializer, make_bias_initializer, make_initializer
 from nn.layers import Activate, Dense, Layer, Pass
-from nn.names import describe, rebuild
 from nn.normalization import LayerNorm
 from nn.regularization import Dropout, Penalty
 from nn.typing import Array, State
 
-if TYPE_CHECKING:
-    from nn.training import History
+Net = TypeVar("Net", bound="Network")
 
-_PIECE = 1024  # examples that a method taking any number of them handles at once
 _WORKSPACES = 8  # batch sizes whose arrays are kept
 
 
-class NeuralNet:
-    """A stack of dense layers with a cost.
-
-        net = NeuralNet((784, 100, 10), cost="log_likelihood", dropout=0.5, seed=0)
-
-    `feedforward`, `predict`, `accuracy`, `cost` and `backprop` take data as a person has them, and
-    check them; `forward`, `backward` and `propagate` are the passes themselves, for a learning
-    loop.
+class Network:
+    """A stack of layers with a cost, and its passes, as a learning loop uses them.
 
     All parameters are one flat vector, `parameters` [P], and their gradients another,
     `gradients` [P]; the layers hold views. So an optimizer step is a few passes over one vector,
@@ -133,77 +122,6 @@ class NeuralNet:
         whole.forward(training)
         return whole.output
 
-    def feedforward(self, x: Any) -> Array:
-        """The outputs [B, n_out] for inputs [B, n_in], an array of the caller's own.
-
-        Raises:
-            ValueError: x is not of that shape, is empty, or has a number that is not finite.
-        """
-        x = examples(x, self.sizes[0], self.parameters.dtype, "x")
-        outputs = np.empty((len(x), self.sizes[-1]), x.dtype)
-        for piece in _pieces(len(x)):
-            outputs[piece] = self.forward(x[piece])
-        return outputs
-
-    def predict(self, x: Any) -> Array:
-        """The classes of inputs [B, n_in]: one-hot [B, n_out], or 0 and 1 [B, 1] for one output.
-
-        Raises:
-            ValueError: as for `feedforward`.
-        """
-        return to_classes(self.feedforward(x))
-
-    def accuracy(self, x: Any, y: Any) -> float:
-        """The share of examples whose predicted class is that of y [B, n_out].
-
-        Raises:
-            ValueError: x or y has not its shape, they differ in length, or y holds no classes:
-                rows that are one-hot, or 0 and 1 for one output.
-        """
-        x, y = pairs(x, y, self.sizes, self.parameters.dtype)
-        require_classes(y)
-        return float((self.predict(x) == y).all(axis=1).mean())
-
-    def cost(
-        self, x: Any, y: Any, l2: float = 0.0, *, l1: float = 0.0, training: bool = False
-    ) -> float:
-        """The cost of x [B, n_in] against y [B, n_out], averaged over the examples.
-
-        Args:
-            x: inputs.
-            y: targets.
-            l2: lmda of the penalty lmda / (2 B) * sum(w^2) over the weights, not the biases.
-            l1: lmda of the penalty lmda / B * sum(|w|) over the weights.
-            training: whether dropout leaves units out.
-
-        Raises:
-            ValueError: x or y has not its shape, they differ in length, or y is no target for
-                the cost.
-        """
-        x, y = self.checked(x, y)
-        total = 0.0
-        for piece in _pieces(len(x)):
-            judged = self._enter(x[piece]).judged
-            judged.forward(training)
-            total += self.cost_function.value(judged.output, y[piece]) * len(x[piece])
-        return total / len(x) + self.penalty(len(x), l1, l2).value(self.parameters)
-
-    def backprop(
-        self, x: Any, y: Any, l2: float = 0.0, *, l1: float = 0.0
-    ) -> tuple[float, list[Array], list[Array]]:
-        """The cost in training, and its gradients for the weights and the biases of each layer.
-
-        The gradients are copies, of the shapes of `weights` and `biases`; `gradients` holds them
-        too, and those of a normalization. Arguments and errors are those of `cost`.
-        """
-        x, y = self.checked(x, y)
-        penalty = self.penalty(len(x), l1, l2)
-        cost = self.propagate(x, y) + penalty.value(self.parameters)
-        penalty.add_gradient(self.parameters, self.gradients)
-        weights = [layer.gradients[:-1].copy() for layer in self._dense]
-        biases = [layer.gradients[-1].copy() for layer in self._dense]
-        return cost, weights, biases
-
     def propagate(self, x: Array, y: Array) -> float:
         """Both passes of training for x [B, n_in] and y [B, n_out], into `gradients`.
 
@@ -221,7 +139,7 @@ class NeuralNet:
         Like `propagate` it does not check the data.
         """
         total, right = 0.0, 0
-        for piece in _pieces(len(x)):
+        for piece in pieces(len(x)):
             outputs = self.forward(x[piece])
             assert self._latest is not None
             total += self.cost_function.value(self._latest.judged.output, y[piece]) * len(outputs)
@@ -241,12 +159,6 @@ class NeuralNet:
     def penalty(self, examples: int, l1: float, l2: float) -> Penalty:
         """The penalty on this network's weights when it learns from so many examples."""
         return Penalty(self._is_weight, examples, l1, l2)
-
-    def fit(self, x: Any, y: Any, **settings: Any) -> History:
-        """Mini-batch gradient descent; arguments and errors are those of `nn.training.fit`."""
-        from nn.training import fit
-
-        return fit(self, x, y, **settings)
 
     def backward(self, gradient: Array) -> Array:
         """Backpropagates dC/doutput [B, n_out] through the latest `forward`.
@@ -313,16 +225,16 @@ class NeuralNet:
     def biases(self, values: Sequence[Array]) -> None:
         _assign("biases", self.biases, values)
 
-    def copy(self) -> NeuralNet:
+    def copy(self: Net) -> Net:
         """A network of the same layers with parameters of its own, equal to these."""
-        twin = NeuralNet(
+        twin = type(self)(
             self.sizes, self.hidden, self.output, cost=self.cost_function, dropout=self.dropout,
             layer_norm=self.layer_norm, dtype=self.parameters.dtype,
         )  # fmt: skip
         twin.restore(self.state())
         return twin
 
-    def follow(self, other: NeuralNet, blend: float) -> None:
+    def follow(self, other: Network, blend: float) -> None:
         """p <- (1 - blend) p + blend p_other: copies at 1, else a moving average.
 
         The average is Polyak and Juditsky's (1992), as Lillicrap et al. (2016) use it for targets.
@@ -360,22 +272,6 @@ class NeuralNet:
         if self.dropout:
             self.rng.bit_generator.state = state["rng"]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the whole network to a file, for `nn.load`.
-
-        Raises:
-            ValueError: an activation or the cost is not in the engine's tables.
-            OSError: the file cannot be written; what was there before still is.
-        """
-        parts = {
-            "hidden": describe(ACTIVATIONS, self.hidden),
-            "output": describe(ACTIVATIONS, self.output),
-            "cost": describe(COSTS, self.cost_function),
-            "dropout": self.dropout,
-            "layer_norm": self.layer_norm,
-        }
-        checkpoint.save(path, {"parts": parts, "network": self.state()})
-
     def _enter(self, x: Array) -> _Workspace:
         """The workspace for inputs x, which it takes in."""
         workspace = self._workspaces.get(x.shape) or self._allocate(x)
@@ -396,30 +292,6 @@ class NeuralNet:
         return workspace
 
 
-def load(path: str | os.PathLike[str]) -> NeuralNet:
-    """The network that `NeuralNet.save` wrote; its outputs are equal to the bit.
-
-    Raises:
-        CheckpointError: the file is missing, damaged, or holds no network.
-    """
-    state = checkpoint.load(path)
-    try:
-        parts, saved = state["parts"], state["network"]
-        net = NeuralNet(
-            saved["sizes"],
-            rebuild(ACTIVATIONS, parts["hidden"], "activation"),
-            rebuild(ACTIVATIONS, parts["output"], "activation"),
-            cost=rebuild(COSTS, parts["cost"], "cost"),
-            dropout=parts["dropout"],
-            layer_norm=parts["layer_norm"],
-            dtype=saved["parameters"].dtype,
-        )
-        net.restore(saved)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise checkpoint.CheckpointError(f"{path}: holds no network of ours: {error}") from None
-    return net
-
-
 def _assign(name: str, views: list[Array], values: Sequence[Array]) -> None:
     shapes = [list(np.shape(value)) for value in values]
     if shapes != [list(view.shape) for view in views]:
@@ -434,11 +306,6 @@ def _activate(units: int, activation: Activation, keeps_z: bool = False) -> list
     if type(activation) is Identity:
         return []
     return [Activate(units, activation, keeps_z)]
-
-
-def _pieces(examples: int) -> list[slice]:
-    """Slices that many examples are taken in, so that the workspaces stay in the cache."""
-    return [slice(start, start + _PIECE) for start in range(0, examples, _PIECE)]
 
 
 class _Path:

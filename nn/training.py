@@ -11,7 +11,7 @@ import numpy as np
 
 from nn.inspection import describe_update
 from nn.names import lookup, suggestion
-from nn.network import NeuralNet
+from nn.network import Network
 from nn.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from nn.regularization import Penalty, limit_norms
 from nn.schedules import Schedule
@@ -36,7 +36,7 @@ class History:
 
 
 def fit(
-    net: NeuralNet,
+    net: Network,
     x: Any,
     y: Any,
     *,
@@ -136,7 +136,7 @@ def _pieces(order: IntArray, batch_size: int) -> list[IntArray]:
 class _Update:
     """What is done with each batch."""
 
-    net: NeuralNet
+    net: Network
     optimizer: Optimizer
     penalty: Penalty | None
     max_norm: float | None
@@ -155,7 +155,7 @@ class _Update:
 
 
 def _measure(
-    net: NeuralNet, x: Array, y: Array, penalty: float, costs: list[float], accuracies: list[float]
+    net: Network, x: Array, y: Array, penalty: float, costs: list[float], accuracies: list[float]
 ) -> None:
     cost, accuracy = net.measure(x, y)
     costs.append(cost + penalty)
