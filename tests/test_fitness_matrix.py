@@ -1,0 +1,104 @@
+"""The fitness matrix: its rows, what it keeps, and where it writes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rl.experiment.specification import Specification, all_specifications
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "fitness_matrix.py"
+
+
+@pytest.fixture
+def matrix() -> Any:
+    """The program as a module."""
+    specification = importlib.util.spec_from_file_location("fitness_matrix", SCRIPT)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def outcome(mean_return: float, steps: int = 1000, seconds: float = 2.0) -> dict[str, Any]:
+    evaluation = {"mean_return": mean_return}
+    return {"evaluation": evaluation, "last": mean_return - 10, "steps": steps, "seconds": seconds}
+
+
+def test_a_row_by_hand(matrix: Any) -> None:
+    """Returns 100, 200, 300, 400 and 1,000; solved at 475. A quarter of five is one at each end."""
+    outcomes = [outcome(each) for each in (300, 100, 1000, 200)] + [outcome(400, 3000, 1.0)]
+    cells = matrix.row(all_specifications()["cartpole_dqn"], outcomes).strip("| ").split(" | ")
+    assert cells[:3] == ["cartpole_dqn", "400.0", "300.0"]
+    low, high = map(float, cells[3].split(" to "))
+    assert 100 < low < 400 < high < 1000
+    assert cells[4:] == ["300 100 1000 200 400", "390.0", "1 of 5", "1,000, 3,000", "2", "500",
+                         "500 in 50k"]  # fmt: skip
+
+
+def test_every_published_figure_is_of_an_experiment_or_of_one_to_come(matrix: Any) -> None:
+    missing = set(matrix.PUBLISHED) - set(all_specifications())
+    assert missing <= {"bipedalwalker_actor_critic", "bipedalwalker_ddpg"}
+    assert set(all_specifications()) <= set(matrix.PUBLISHED)
+
+
+class Commands:
+    """Stands in for `rl`, and notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, arguments: Sequence[str]) -> str:
+        self.asked.append(arguments[0])
+        if arguments[0] == "evaluate":
+            return json.dumps({"mean_return": 7.0})
+        folder = Path(arguments[-1]) / "trial_000/session_000"
+        folder.mkdir(parents=True)
+        (folder / "session.json").write_text(json.dumps({"evaluation": {"mean_return": 9.0}}))
+        return ""
+
+
+def test_a_session_is_run_once_and_again_if_its_spec_changes(
+    matrix: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = Commands()
+    monkeypatch.setattr(matrix, "command", commands)
+    specification = all_specifications()["cartpole_dqn"]
+    for _ in range(2):
+        result = matrix.session(specification, 3, tmp_path)
+        assert (result["evaluation"]["mean_return"], result["last"]) == (9.0, 7.0)
+    assert commands.asked == ["run", "evaluate"]
+    values = {**specification.values, "description": "another"}
+    matrix.session(Specification("cartpole_dqn", "test", values), 3, tmp_path)
+    assert commands.asked == ["run", "evaluate"] * 2
+
+
+def test_what_an_interrupted_session_has_left_is_run_again(
+    matrix: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = Commands()
+    monkeypatch.setattr(matrix, "command", commands)
+    specification = all_specifications()["cartpole_dqn"]
+    matrix.session(specification, 0, tmp_path)
+    (outcome_file,) = tmp_path.rglob("session.json")
+    outcome_file.write_text(json.dumps({"status": "interrupted"}))
+    matrix.session(specification, 0, tmp_path)
+    assert commands.asked == ["run", "evaluate"] * 2
+
+
+def test_the_table_goes_between_its_marks(
+    matrix: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "RESULTS.md"
+    results.write_text(f"before\n{matrix.BEGIN}\nold\n{matrix.END}\nafter\n")
+    monkeypatch.setattr(matrix, "RESULTS", results)
+    matrix.write("| new |")
+    assert results.read_text() == f"before\n{matrix.BEGIN}\n| new |\n{matrix.END}\nafter\n"
+    text = (SCRIPT.parents[1] / "docs/RESULTS.md").read_text()
+    assert text.index(matrix.BEGIN) < text.index(matrix.END)
