@@ -194,7 +194,8 @@ class Softmax(Activation):
         # The row is spread out before it is used: broadcasting would take a hidden buffer.
         np.max(z, axis=0, out=scratch.row)
         np.copyto(scratch.values, scratch.row)
-        np.subtract(z, scratch.values, out=z)
+        with np.errstate(over="ignore"):  # two numbers may differ by more than there is a number
+            np.subtract(z, scratch.values, out=z)
         np.exp(z, out=z)
         np.sum(z, axis=0, out=scratch.row)
         np.copyto(scratch.values, scratch.row)

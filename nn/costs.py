@@ -165,7 +165,9 @@ class LogLikelihood(Cost):
         self._row = row = _like(self._row, prediction[:, 0])
         np.maximum.reduce(prediction, axis=1, out=row)
         np.copyto(spread, row[:, None])
-        np.subtract(prediction, spread, out=shifted)  # the largest is 0: exp cannot overflow
+        with np.errstate(over="ignore"):  # two numbers may differ by more than there is a number
+            np.subtract(prediction, spread, out=shifted)  # the largest is 0: exp cannot overflow
+        np.maximum(shifted, np.finfo(shifted.dtype).min, out=shifted)  # -inf * 0 would be nan
         np.exp(shifted, out=out)
         np.add.reduce(out, axis=1, out=row)
         np.copyto(spread, row[:, None])

@@ -35,11 +35,11 @@ from nn import Adam, NeuralNet  # noqa: E402
 from rl.agents import DQN  # noqa: E402
 from rl.exploration import EpsilonGreedy  # noqa: E402
 from rl.memory import Batch, Replay  # noqa: E402
+from rl.memory.replay import STORED  # noqa: E402
 
 SIZES = ((64, 32), (128, 64), (256, 128), (512, 256))  # hidden units, batch
 INPUTS, ACTIONS = 8, 4
 GAMMA, RATE, LIMIT = 0.99, 1e-3, 10.0
-FIELDS = ("observations", "actions", "rewards", "discounts", "next_observations")
 
 Update = Callable[[], object]
 
@@ -86,7 +86,7 @@ def torch_eager(hidden: int, batch: Batch, fused: bool) -> Update:
     online, target = network(), network()
     optimizer = torch.optim.Adam(online.parameters(), lr=RATE, fused=fused)
     observations, actions, rewards, discounts, following = (
-        torch.from_numpy(getattr(batch, name)) for name in FIELDS
+        torch.from_numpy(getattr(batch, name)) for name in STORED
     )
     chosen = actions[:, None]
 
@@ -140,7 +140,7 @@ def jax_jit(hidden: int, batch: Batch) -> Update:
         return p, m, v, t + 1
 
     compiled = jax.jit(step)
-    data = tuple(jnp.asarray(getattr(batch, name)) for name in FIELDS)
+    data = tuple(jnp.asarray(getattr(batch, name)) for name in STORED)
     target, p = parameters(), parameters()
     zeros = jax.tree.map(jnp.zeros_like, p)
     state = [p, zeros, zeros, jnp.asarray(1.0)]

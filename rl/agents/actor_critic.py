@@ -8,13 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from nn import NeuralNet, Optimizer, clip_norm
+from nn import NeuralNet, Optimizer
 from nn.typing import Array, State
 from rl.agents.base import Agent, Parts
 from rl.agents.distributions import Categorical, Distribution, Gaussian
-from rl.agents.replaying import require_positive
+from rl.agents.learning import (
+    descend,
+    require_counts,
+    require_finite_weights,
+    require_not_negative,
+    require_positive,
+    require_shares,
+)
 from rl.environments import Transitions
-from rl.errors import Diverged
 from rl.memory import Rollout
 from rl.spaces import Continuous, Discrete
 from rl.targets import advantages
@@ -61,6 +67,7 @@ class ActorCritic(Agent):
 
     kinds = (Discrete, Continuous)
     roles = ("actor", "critic")
+    waits_for = "memory.horizon times train.lanes"
     metric_names = ("loss", "policy_loss", "mean_value", "entropy", "gradient_norm")
 
     def __init__(
@@ -85,22 +92,15 @@ class ActorCritic(Agent):
         log_std: float = 0.0,
         state_dependent_std: bool = False,
     ) -> None:
-        for name, value in (("gamma", gamma), ("lam", lam)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], not {value}")
-        for name, value in (
-            ("entropy_weight", entropy_weight), ("value_weight", value_weight), ("clip", clip)
-        ):  # fmt: skip
-            if not value >= 0:
-                raise ValueError(f"{name} must not be negative, but is {value}")
-        require_positive(epochs=epochs, minibatches=minibatches)
+        require_shares(gamma=gamma, lam=lam)
+        require_not_negative(entropy_weight=entropy_weight, value_weight=value_weight, clip=clip)
+        require_counts(epochs=epochs, minibatches=minibatches)
+        require_positive(max_gradient_norm=max_gradient_norm)
         if minibatches > rollout.horizon * rollout.lanes:
             raise ValueError(
                 f"minibatches must be at most the {rollout.horizon * rollout.lanes} steps of a "
                 f"rollout, not {minibatches}"
             )
-        if not max_gradient_norm > 0:
-            raise ValueError(f"max_gradient_norm must be greater than 0, not {max_gradient_norm}")
         self.networks, self.optimizers = networks, optimizers
         self.distribution, self.rollout, self._rng = distribution, rollout, rng
         self.gamma, self.lam = gamma, lam
@@ -216,7 +216,8 @@ class ActorCritic(Agent):
             self.distribution.gradient(outputs, sampled, weights, self.entropy_weight),
             errors[:, None] / len(errors),
         )
-        self._descend()
+        norms = descend(self.networks, self.optimizers, self.max_gradient_norm, self.updates)
+        self._metrics["gradient_norm"] = norms["actor"]
 
     def _outputs(self, observations: Array) -> Array:
         """What the distribution takes [B, m]."""
@@ -244,18 +245,6 @@ class ActorCritic(Agent):
             self.networks["critic"].backward(of_values)
         self.networks["actor"].backward(of_outputs)
 
-    def _descend(self) -> None:
-        norms = {
-            name: clip_norm(network.gradients, self.max_gradient_norm)
-            for name, network in self.networks.items()
-        }
-        self._metrics["gradient_norm"] = norms["actor"]
-        for name, norm in norms.items():
-            if not math.isfinite(norm):
-                raise Diverged(f"{name}'s gradient", f"norm {norm} at update {self.updates}")
-        for optimizer in self.optimizers.values():
-            optimizer.step()
-
     def _note(self, outputs: Array, sampled: Array, a: Array, values: Array, errors: Array) -> None:
         """Keeps what `metrics` gives."""
         self._metrics.update(
@@ -269,9 +258,7 @@ class ActorCritic(Agent):
         return dict(self._metrics)
 
     def policy_state(self) -> State:
-        for name, network in self.networks.items():
-            if not np.isfinite(network.parameters).all():
-                raise Diverged(f"{name}'s weights", f"not finite after update {self.updates}")
+        require_finite_weights(self.networks, self.updates)
         return {name: network.state() for name, network in self.networks.items()}
 
     def restore_policy(self, state: State) -> None:

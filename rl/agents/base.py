@@ -54,6 +54,7 @@ class Agent:
     kinds: tuple[type[Actions], ...] = (Discrete,)  # of actions that it can handle
     roles: tuple[str, ...] = ()  # of its networks, if there are several
     metric_names: tuple[str, ...] = ()
+    waits_for = "agent.learn_start"  # the settings that `learns_after` follows from
     steps = 0
     updates = 0
 
@@ -87,7 +88,7 @@ class Agent:
         """Makes the updates that are due.
 
         Raises:
-            Diverged: the loss or the gradient is not finite; the parameters are as before it.
+            Diverged: the loss or a gradient is not finite; what it is of has not moved.
         """
         raise NotImplementedError
 

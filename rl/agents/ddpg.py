@@ -7,11 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from nn import NeuralNet, Optimizer, clip_norm, make_cost
+from nn import NeuralNet, Optimizer, make_cost
 from nn.typing import Array, State
 from rl.agents.base import Parts
-from rl.agents.replaying import ReplayingAgent, require_positive
-from rl.errors import Diverged
+from rl.agents.learning import (
+    descend,
+    require_blend,
+    require_counts,
+    require_finite_loss,
+    require_finite_weights,
+    require_not_negative,
+    require_positive,
+)
+from rl.agents.replaying import ReplayingAgent
 from rl.exploration import Explorer
 from rl.memory import Batch, Replay
 from rl.spaces import Continuous
@@ -85,16 +93,10 @@ class DDPG(ReplayingAgent):
             memory, exploration, lanes,
             gamma=gamma, n_step=n_step, learn_start=learn_start, learn_every=learn_every,
         )  # fmt: skip
-        require_positive(actor_every=actor_every)
-        if not 0 < target_blend <= 1:
-            raise ValueError(f"target_blend must lie in (0, 1], not {target_blend}")
-        for name, value in (
-            ("target_noise", target_noise), ("target_noise_limit", target_noise_limit)
-        ):  # fmt: skip
-            if not value >= 0:
-                raise ValueError(f"{name} must not be negative, but is {value}")
-        if not max_gradient_norm > 0:
-            raise ValueError(f"max_gradient_norm must be greater than 0, not {max_gradient_norm}")
+        require_counts(actor_every=actor_every)
+        require_blend(target_blend)
+        require_not_negative(target_noise=target_noise, target_noise_limit=target_noise_limit)
+        require_positive(max_gradient_norm=max_gradient_norm)
         self.actor, self.critics, self.optimizers = actor, critics, optimizers
         self.target_actor = actor.copy()
         self.target_critics = [critic.copy() for critic in critics]
@@ -159,8 +161,7 @@ class DDPG(ReplayingAgent):
         for critic, optimizer in zip(self.critics, self.optimizers[1:], strict=True):
             np.copyto(self._q, critic.forward(pairs)[:, 0])
             self._loss = self.cost.gradient(self._q, y, out=self._error)
-            if not math.isfinite(self._loss):
-                raise Diverged("loss", f"{self._loss} at update {self.updates}")
+            require_finite_loss(self._loss, self.updates)
             if batch.weights is not None:
                 np.multiply(self._error, batch.weights, out=self._error)
             critic.backward(self._error[:, None])
@@ -184,11 +185,8 @@ class DDPG(ReplayingAgent):
         return self._pairs
 
     def _descend(self, name: str, network: NeuralNet, optimizer: Optimizer) -> float:
-        norm = clip_norm(network.gradients, self.max_gradient_norm)
-        if not math.isfinite(norm):
-            raise Diverged(f"{name}'s gradient", f"norm {norm} at update {self.updates}")
-        optimizer.step()
-        return norm
+        limit = self.max_gradient_norm
+        return descend({name: network}, {name: optimizer}, limit, self.updates)[name]
 
     def metrics(self) -> dict[str, float]:
         return {
@@ -199,9 +197,7 @@ class DDPG(ReplayingAgent):
         }
 
     def policy_state(self) -> State:
-        for name, network in self._networks().items():
-            if not np.isfinite(network.parameters).all():
-                raise Diverged(f"{name}'s weights", f"not finite after update {self.updates}")
+        require_finite_weights(self._networks(), self.updates)
         return {"actor": self.actor.state(), "critic": self.critics[0].state()}
 
     def restore_policy(self, state: State) -> None:

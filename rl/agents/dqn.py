@@ -7,11 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from nn import NeuralNet, Optimizer, clip_norm, make_cost
+from nn import NeuralNet, Optimizer, make_cost
 from nn.typing import Array, IntArray, State
 from rl.agents.base import Parts
-from rl.agents.replaying import ReplayingAgent, require_positive
-from rl.errors import Diverged
+from rl.agents.learning import (
+    descend,
+    require_blend,
+    require_counts,
+    require_finite_loss,
+    require_finite_weights,
+    require_not_negative,
+    require_positive,
+)
+from rl.agents.replaying import ReplayingAgent
 from rl.exploration import Explorer
 from rl.memory import Batch, Replay
 from rl.spaces import Discrete
@@ -76,7 +84,10 @@ class DQN(ReplayingAgent):
             memory, exploration, lanes,
             gamma=gamma, n_step=n_step, learn_start=learn_start, learn_every=learn_every,
         )  # fmt: skip
-        _check_settings(target_every, target_blend, average_updates, max_gradient_norm)
+        require_counts(target_every=target_every)
+        require_blend(target_blend)
+        require_not_negative(average_updates=average_updates)
+        require_positive(max_gradient_norm=max_gradient_norm)
         self.network, self.target, self.optimizer = network, network.copy(), optimizer
         self.policy = network.copy() if average_updates else network
         self.cost, self.dueling = make_cost(cost), dueling
@@ -149,12 +160,12 @@ class DQN(ReplayingAgent):
         return self._values.reshape(-1).take(self._chosen, out=out, mode="clip")
 
     def _descend(self) -> None:
-        self._gradient_norm = clip_norm(self.network.gradients, self.max_gradient_norm)
-        if not math.isfinite(self._loss):
-            raise Diverged("loss", f"{self._loss} at update {self.updates}")
-        if not math.isfinite(self._gradient_norm):
-            raise Diverged("gradient", f"norm {self._gradient_norm} at update {self.updates}")
-        self.optimizer.step()
+        require_finite_loss(self._loss, self.updates)
+        norms = descend(
+            {"network": self.network}, {"network": self.optimizer},
+            self.max_gradient_norm, self.updates,
+        )  # fmt: skip
+        self._gradient_norm = norms["network"]
 
     def metrics(self) -> dict[str, float]:
         return {
@@ -165,8 +176,7 @@ class DQN(ReplayingAgent):
         }
 
     def policy_state(self) -> State:
-        if not np.isfinite(self.policy.parameters).all():
-            raise Diverged("weights", f"not finite after update {self.updates}")
+        require_finite_weights({"network": self.policy}, self.updates)
         return {"network": self.policy.state()}
 
     def restore_policy(self, state: State) -> None:
@@ -199,15 +209,3 @@ def dueling_gradient(gradient: Array) -> Array:
     """dC/doutputs [B, 1 + A] for dC/dQ [B, A], the transpose of `dueling_values`."""
     total = gradient.sum(axis=1, keepdims=True)
     return np.hstack([total, gradient - total / gradient.shape[1]])
-
-
-def _check_settings(
-    target_every: int, target_blend: float, average_updates: int, max_gradient_norm: float
-) -> None:
-    require_positive(target_every=target_every)
-    if not 0 < target_blend <= 1:
-        raise ValueError(f"target_blend must lie in (0, 1], not {target_blend}")
-    if average_updates < 0:
-        raise ValueError(f"average_updates must not be negative, but is {average_updates}")
-    if not max_gradient_norm > 0:
-        raise ValueError(f"max_gradient_norm must be greater than 0, not {max_gradient_norm}")

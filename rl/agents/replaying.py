@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nn.typing import State
 from rl.agents.base import Agent
+from rl.agents.learning import require_counts, require_not_negative, require_shares
 from rl.environments import Transitions
 from rl.exploration import Explorer
 from rl.memory import Batch, NStep, Replay
@@ -33,11 +34,9 @@ class ReplayingAgent(Agent):
         learn_start: int,
         learn_every: int,
     ) -> None:
-        if not 0 <= gamma <= 1:
-            raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
-        if learn_start < 0:
-            raise ValueError(f"learn_start must not be negative, but is {learn_start}")
-        require_positive(learn_every=learn_every)
+        require_shares(gamma=gamma)
+        require_not_negative(learn_start=learn_start)
+        require_counts(learn_every=learn_every)
         self.memory, self.exploration, self.gamma = memory, exploration, gamma
         self.learn_start, self.learn_every = learn_start, learn_every
         self._n_step = [NStep(memory.add, n_step, gamma) for _ in range(lanes)]
@@ -86,14 +85,3 @@ class ReplayingAgent(Agent):
         for lane, each in enumerate(self._n_step):
             each.restore(state["n_step"][str(lane)])
         self.steps, self.updates = int(state["steps"]), int(state["updates"])
-
-
-def require_positive(**settings: int) -> None:
-    """Refuses a setting below 1.
-
-    Raises:
-        ValueError: the message begins with the setting's name.
-    """
-    for name, value in settings.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}")

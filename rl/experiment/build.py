@@ -202,7 +202,7 @@ def _refuse_hopeless(specification: Specification, training: Training, agent: Ag
         raise specification.explain(
             "train.steps",
             f"is {training.steps}, but the agent first learns after {agent.learns_after} steps "
-            "(agent.learn_start): nothing would be learned",
+            f"({agent.waits_for}): nothing would be learned",
         )
 
 
@@ -337,6 +337,11 @@ class SpecifiedParts:
             if isinstance(value, dict) and key not in self._resolved:
                 agent = self._resolved["agent"]["name"]
                 raise self.specification.explain(key, f"is not used by {agent}; leave it out")
+        for key, block in self._resolved.items():
+            for role in AGENTS[self._resolved["agent"]["name"]].roles:
+                if role in self.specification.block(key) and role not in block:
+                    complaint = "is of a network that is not there; leave it out"
+                    raise self.specification.explain(f"{key}.{role}", complaint)
 
     def resolved(self) -> Specification:
         """The specification with every default filled in."""

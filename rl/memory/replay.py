@@ -22,7 +22,7 @@ class Batch:
     weights: Array | None = None  # [B]: of each one's error, or None where all count alike
 
 
-_STORED = ("observations", "actions", "rewards", "discounts", "next_observations")
+STORED = ("observations", "actions", "rewards", "discounts", "next_observations")
 
 
 DISCRETE: IntArray = np.zeros(0, np.int64)
@@ -60,9 +60,7 @@ class Replay:
         self._rng = rng
         self._stored = _arrays(capacity, observation_size, actions)
         self._batch = _arrays(batch_size, observation_size, actions)
-        self._pairs = [
-            (getattr(self._stored, name), getattr(self._batch, name)) for name in _STORED
-        ]
+        self._pairs = [(getattr(self._stored, name), getattr(self._batch, name)) for name in STORED]
         self._uniform = np.empty(batch_size)
         self._indices = np.empty(batch_size, np.int64)
 
@@ -104,7 +102,7 @@ class Replay:
 
     def state(self) -> State:
         """What `restore` needs: the transitions so far, the place in the ring, the generator."""
-        arrays = {name: getattr(self._stored, name)[: self.size].copy() for name in _STORED}
+        arrays = {name: getattr(self._stored, name)[: self.size].copy() for name in STORED}
         return {"arrays": arrays, "next": self._next, "rng": self._rng.bit_generator.state}
 
     def restore(self, state: State) -> None:

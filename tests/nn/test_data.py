@@ -127,6 +127,18 @@ def test_the_workspaces_of_many_batch_sizes_do_not_pile_up() -> None:
     assert len(net._workspaces) == 8
 
 
+@pytest.mark.parametrize(("dtype", "size"), [(np.float32, 3e38), (np.float64, 1.5e308)])
+def test_inputs_as_large_as_numbers_go_give_no_nan(dtype: type, size: float) -> None:
+    """The difference of the two pre-activations is more than there is a number for."""
+    net = nn.NeuralNet((1, 2), cost="log_likelihood", dtype=dtype)
+    net.weights = [np.array([[size, -size]])]
+    assert net.feedforward([[1.0]]).tolist() == [[1.0, 0.0]]
+    assert net.cost([[1.0]], [[1.0, 0.0]]) == 0.0
+    cost, _, (biases,) = net.backprop([[1.0]], [[0.0, 1.0]])
+    assert cost >= size
+    assert biases.tolist() == [1.0, -1.0]
+
+
 def test_integers_are_converted() -> None:
     net = by_hand()
     assert net.cost([[1, 2]], [[1]]) == net.cost([[1.0, 2.0]], [[1.0]])

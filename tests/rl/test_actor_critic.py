@@ -130,7 +130,10 @@ def test_the_clipped_gradient_agrees_with_finite_differences() -> None:
     agent, _ = linear_agent(clip=0.2, max_gradient_norm=1e9)
     agent.networks = {"actor": NeuralNet((1, 2), dtype=np.float64, seed=1),
                       "critic": NeuralNet((1, 1), dtype=np.float64, seed=2)}  # fmt: skip
-    agent.optimizers = {}
+    agent.optimizers = {
+        name: SGD(each.parameters, each.gradients, learning_rate=0.0)
+        for name, each in agent.networks.items()
+    }
     x, a, drawn = rng.normal(size=(20, 1)), rng.normal(size=20), rng.integers(2, size=20)
     before = agent.distribution.log_prob(agent._outputs(x), drawn) + rng.normal(0, 0.3, 20)
 

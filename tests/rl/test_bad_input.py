@@ -96,6 +96,14 @@ def without(key: str) -> dict[str, Any]:
 
 
 FILES = [
+    ("x.yaml", "x: {problem: CartPole-v1, agent: {name: ActorCritic, shared: true},"
+     " network: {critic: {hidden: [8]}}, train: {steps: 1000}}",
+     ["x.yaml: x: network.critic is of a network that is not there"]),
+    ("x.yaml", "x: {problem: CartPole-v1, agent: {name: ActorCritic},"
+     " network: {critic: {}, actr: {}}, train: {steps: 1000}}",
+     ["network.actr is no network's role", "did you mean 'actor'"]),
+    ("x.yaml", "x: {problem: CartPole-v1, agent: {name: ActorCritic}, train: {steps: 10}}",
+     ["train.steps is 10", "memory.horizon times train.lanes"]),
     ("a.json", "{", ["a.json", "not valid JSON"]),
     ("a.yaml", "x: [", ["a.yaml", "not valid YAML"]),
     ("a.yaml", "!!python/object/apply:os.system ['touch pwned']", ["a.yaml", "not valid YAML"]),

@@ -1,0 +1,99 @@
+"""What every agent does with a gradient, and checks of settings that several have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from nn import NeuralNet, Optimizer, clip_norm
+from rl.errors import Diverged
+
+
+def descend(
+    networks: Mapping[str, NeuralNet],
+    optimizers: Mapping[str, Optimizer],
+    limit: float,
+    update: int,
+) -> dict[str, float]:
+    """Scales each network's gradients to a norm of at most `limit`, and steps along them.
+
+    Args:
+        networks: by their roles.
+        optimizers: of the same networks, by the same names.
+        limit: the greatest norm.
+        update: the number of the update, for the message.
+
+    Returns:
+        Each network's norm before it was scaled.
+
+    Raises:
+        Diverged: a norm is not finite; then none of the networks has moved.
+    """
+    norms = {name: clip_norm(each.gradients, limit) for name, each in networks.items()}
+    for name, norm in norms.items():
+        if not math.isfinite(norm):
+            raise Diverged(f"{name}'s gradient", f"norm {norm} at update {update}")
+    for name in networks:
+        optimizers[name].step()
+    return norms
+
+
+def require_finite_weights(networks: Mapping[str, NeuralNet], update: int) -> None:
+    """Refuses networks with a parameter that is not finite.
+
+    Raises:
+        Diverged: the message names the network.
+    """
+    for name, network in networks.items():
+        if not np.isfinite(network.parameters).all():
+            raise Diverged(f"{name}'s weights", f"not finite after update {update}")
+
+
+def require_finite_loss(loss: float, update: int) -> None:
+    """Refuses a loss that is not finite.
+
+    Raises:
+        Diverged: likewise.
+    """
+    if not math.isfinite(loss):
+        raise Diverged("loss", f"{loss} at update {update}")
+
+
+def require_counts(**settings: int) -> None:
+    """Refuses a setting below 1.
+
+    Raises:
+        ValueError: the message begins with the setting's name; so do those below.
+    """
+    for name, value in settings.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
+
+
+def require_not_negative(**settings: float) -> None:
+    """Refuses a setting below 0."""
+    for name, value in settings.items():
+        if not value >= 0:
+            raise ValueError(f"{name} must not be negative, but is {value}")
+
+
+def require_positive(**settings: float) -> None:
+    """Refuses a setting that is not above 0."""
+    for name, value in settings.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be greater than 0, not {value}")
+
+
+def require_shares(**settings: float) -> None:
+    """Refuses a setting outside [0, 1]."""
+    for name, value in settings.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must lie in [0, 1], not {value}")
+
+
+def require_blend(target_blend: float) -> None:
+    """Refuses a target that would take over nothing, or more than all."""
+    if not 0 < target_blend <= 1:
+        raise ValueError(f"target_blend must lie in (0, 1], not {target_blend}")
