@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rl.errors import Diverged, UserError
 
 if TYPE_CHECKING:
+    from rl.experiment.executors import Executor
     from rl.experiment.run import Run
+    from rl.experiment.specification import Specification
 
+FAILED = 1
 INTERRUPTED = 130
 
 
@@ -38,28 +43,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """`rl run`: trains, evaluates, and says where everything is."""
-    from rl.display import watching
     from rl.experiment.specification import load_specification
     from rl.experiment.trial import run_trial
 
     overrides = [*options.set, *([f"train.steps={options.steps}"] if options.steps else [])]
     specification = load_specification(options.name, options.spec, overrides)
-    with watching(options.quiet) as watcher:
-        if options.render:
-            from rl.environments import evaluation_seeds
-            from rl.experiment.watching import WindowWatcher
-
-            (seed,) = evaluation_seeds("selection", options.seed, 1)
-            watcher = WindowWatcher(specification.values["problem"], seed, watcher)
-        finished = run_trial(specification, options.seed, options.output, watcher)
+    seeds = range(options.seed, options.seed + options.sessions)
+    with _executor(options, specification) as executor:
+        finished = run_trial(specification, seeds, options.output, executor)
+    if options.sessions > 1:
+        return _conclude_trial(finished, options.quiet)
     outcome = finished.outcome
     if outcome["status"] == "interrupted":
-        print(f"interrupted at step {outcome['steps']:,}; curve: {finished.folder.session().curve}")
+        print(f"interrupted at step {outcome['steps']:,}; curve: {finished.session.curve}")
         print(f"to see the agent so far: rl watch {finished.path}")
         return INTERRUPTED
     if not options.quiet:
         _print_summary(finished, outcome)
     return 0
+
+
+@contextmanager
+def _executor(options: argparse.Namespace, specification: Specification) -> Iterator[Executor]:
+    """Where `rl run` runs its sessions, with a display of them."""
+    from rl.display import showing
+    from rl.experiment.executors import Inline, Processes
+    from rl.experiment.session import Watcher
+
+    if options.render and options.sessions > 1:
+        raise UserError("--render shows a single session; leave out --sessions")
+    with showing(options.quiet, options.sessions) as listener:
+        if options.sessions > 1:
+            yield Processes(options.jobs or _cores(), listener)
+            return
+        watcher = Watcher()
+        if options.render:
+            from rl.environments import evaluation_seeds
+            from rl.experiment.watching import WindowWatcher
+
+            (seed,) = evaluation_seeds("selection", options.seed, 1)
+            watcher = WindowWatcher(specification.values["problem"], seed)
+        yield Inline(listener, watcher)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _conclude_trial(run: Run, quiet: bool) -> int:
+    """Prints what the sessions are worth; the exit status tells whether all of them counted."""
+    from rl.analysis.analyze import describe_trial
+
+    figures = run.result
+    statuses = [each["status"] for each in figures["outcomes"]]
+    if not quiet:
+        print("\n".join(describe_trial(figures)))
+        print(f"run folder: {run.path}  (curves: {run.trial.curve})")
+    if figures["counted"] == figures["planned"]:
+        return 0
+    if len(statuses) < figures["planned"] or "interrupted" in statuses:
+        print(f"interrupted: {figures['counted']} of {figures['planned']} sessions had finished")
+        return INTERRUPTED
+    if quiet:
+        print("\n".join(line for line in describe_trial(figures) if "did not count" in line))
+    return Diverged.exit_status if "diverged" in statuses else FAILED
 
 
 def _print_summary(run: Run, outcome: dict[str, Any]) -> None:
@@ -69,7 +117,7 @@ def _print_summary(run: Run, outcome: dict[str, Any]) -> None:
     )
     _print_evaluation(outcome["evaluation"])
     print(f"best checkpoint: of step {outcome['best_step']:,}")
-    print(f"run folder: {run.path}  (curve: {run.folder.session().curve})")
+    print(f"run folder: {run.path}  (curve: {run.session.curve})")
     print(f"to see it: rl watch {run.path}")
 
 
@@ -122,7 +170,7 @@ def evaluate(options: argparse.Namespace) -> int:
     """`rl evaluate`: what a saved agent is worth."""
     from rl.experiment.run import Run
 
-    run = Run.open(options.run)
+    run = Run.open(options.run, options.trial, options.session)
     report = run.report(run.evaluate(options.episodes, options.seed, options.checkpoint))
     if options.json:
         print(json.dumps(report))
@@ -139,7 +187,7 @@ def watch(options: argparse.Namespace) -> int:
 
     if not options.gif:
         require_display()
-    run = Run.open(options.run)
+    run = Run.open(options.run, options.trial, options.session)
     player = run.player(options.checkpoint)
     seeds = evaluation_seeds("report", options.seed, options.episodes)
     if options.gif:
@@ -153,11 +201,26 @@ def watch(options: argparse.Namespace) -> int:
     return 0
 
 
+def analyze(options: argparse.Namespace) -> int:
+    """`rl analyze`: figures and pictures again, from the files alone."""
+    from rl.analysis.analyze import describe_trial
+    from rl.experiment.run import Run
+
+    run = Run.open(options.run)
+    if not any("evaluation" in each.read_outcome() for each in run.trial.sessions()):
+        raise UserError(f"{run.path}: has no session that finished; nothing can be said of it")
+    figures = run.analyze()
+    print("\n".join(describe_trial(figures)))
+    print(f"figures: {run.trial.result}")
+    return 0
+
+
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run,
     "list": list_experiments,
     "evaluate": evaluate,
     "watch": watch,
+    "analyze": analyze,
 }
 
 
@@ -186,7 +249,12 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("name", metavar="NAME", help="an experiment; `rl list` shows them")
     verb.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[],
                       help="override a value of the specification by its dotted path")  # fmt: skip
-    verb.add_argument("--seed", type=_natural, default=0, help="of everything random (default 0)")
+    verb.add_argument("--seed", type=_natural, default=0,
+                      help="of everything random (default 0); of the first session")  # fmt: skip
+    verb.add_argument("--sessions", type=_positive, default=1,
+                      help="how many, with a seed each that follow --seed (default 1)")  # fmt: skip
+    verb.add_argument("--jobs", type=_positive,
+                      help="sessions at once (default: as many as cores)")  # fmt: skip
     verb.add_argument("--steps", type=_positive, help="environment steps: train.steps")
     verb.add_argument("--output", metavar="DIR", type=Path,
                       help="the run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
@@ -197,6 +265,11 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
 
     _verb(verbs, "list", "show every experiment and every problem", "rl list")
+
+    verb = _verb(verbs, "analyze", "work out a run's figures and pictures again from its files",
+                 "rl analyze lunarlander_dqn")  # fmt: skip
+    verb.add_argument("run", metavar="RUN",
+                      help="a run folder, or an experiment's name for its latest run")  # fmt: skip
 
     verb = _verb(verbs, "evaluate", "play greedy episodes with a saved agent, on unseen seeds",
                  "rl evaluate lunarlander_dqn --episodes 200 --json")  # fmt: skip
@@ -227,6 +300,8 @@ def _add_run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", metavar="RUN",
                       help="a run folder, or an experiment's name for its latest run")  # fmt: skip
     verb.add_argument("--seed", type=_natural, default=0, help="of the episodes (default 0)")
+    verb.add_argument("--session", type=_natural, default=0, help="its number (default 0)")
+    verb.add_argument("--trial", type=_natural, default=0, help="its number (default 0)")
     verb.add_argument("--checkpoint", metavar="NAME",
                       help="best or last (default: the best there is)")  # fmt: skip
 

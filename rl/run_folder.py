@@ -1,59 +1,29 @@
-"""The folder that a run leaves, and everything that is read from it later."""
+"""The folder that a run leaves: trials, of one setting each, and their sessions, of one seed each.
+
+Everything that is said about a run later is read from here.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
 import os
-import platform
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from nn import checkpoint
 from nn.names import suggestion
 from nn.typing import State
 from rl.errors import UserError
+from rl.files import read_json, write_json, write_specification
+from rl.manifest import FORMAT, make_manifest
 
-FORMAT = 1
 RUNS = Path("runs")
 CHECKPOINTS = ("best", "last")
 
 EPISODE_COLUMNS = ("episode", "step", "return", "length", "terminated", "seed")
 EVALUATION_COLUMNS = ("step", "episodes", "mean_return", "std_return", "min_return", "max_return",
                       "mean_length", "best")  # fmt: skip
-
-
-class Table:
-    """A CSV file that is written row by row, each flushed."""
-
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._columns = columns
-        self._file: TextIO = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115
-        self._writer = csv.writer(self._file)
-        self.add(dict(zip(columns, columns, strict=True)))
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Writes one row, with a value for each column."""
-        self._writer.writerow([row[column] for column in self._columns])
-        self._file.flush()
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-
-def read_table(path: Path) -> dict[str, list[float]]:
-    """The columns of a CSV file of numbers, by name."""
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = csv.reader(file)
-        names = next(rows)
-        whole = [[float(value) for value in row] for row in rows if len(row) == len(names)]
-    return {name: [row[i] for row in whole] for i, name in enumerate(names)}
 
 
 class SessionFolder:
@@ -65,6 +35,7 @@ class SessionFolder:
         self.updates = path / "updates.csv"
         self.evaluations = path / "evaluations.csv"
         self.outcome = path / "session.json"
+        self.traceback = path / "traceback.txt"
         self.curve = path / "curve.png"
         self.checkpoints = path / "checkpoints"
 
@@ -72,9 +43,13 @@ class SessionFolder:
         """Where the checkpoint "best" or "last" is."""
         return self.checkpoints / f"{name}.npz"
 
+    def create(self) -> None:
+        """Makes the folders."""
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+
     def write_outcome(self, outcome: Mapping[str, Any]) -> None:
         """Writes how the session ended."""
-        self.outcome.write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
+        write_json(self.outcome, outcome)
 
     def read_outcome(self) -> dict[str, Any]:
         """How the session ended; empty while it has not.
@@ -82,12 +57,7 @@ class SessionFolder:
         Raises:
             UserError: the file is damaged.
         """
-        try:
-            return dict(json.loads(self.outcome.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, TypeError):
-            raise UserError(f"{self.outcome}: is damaged") from None
+        return read_json(self.outcome)
 
     def load_checkpoint(self, name: str) -> State:
         """A checkpoint's contents.
@@ -110,39 +80,81 @@ class SessionFolder:
             raise UserError(f"{error}; use another checkpoint, or run it again") from None
 
 
+class TrialFolder:
+    """What the sessions of one setting leave, and what they are worth together."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.result = path / "trial.json"
+        self.spec = path / "spec.yaml"  # of a search's trial; a run's is the run's own
+        self.curve = path / "learning_curve.png"
+
+    @property
+    def number(self) -> int:
+        """Its place among the run's trials."""
+        return int(self.path.name.rpartition("_")[2])
+
+    def session(self, number: int) -> SessionFolder:
+        """The folder of one session."""
+        return SessionFolder(self.path / f"session_{number:03d}")
+
+    def sessions(self) -> list[SessionFolder]:
+        """The sessions that are there, in order."""
+        return [SessionFolder(path) for path in _numbered(self.path, "session")]
+
+
 class RunFolder:
-    """A run on disk: its specification, its manifest, and its sessions."""
+    """A run on disk: its specification, its manifest, its trials."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.spec = path / "spec.yaml"
         self.manifest = path / "manifest.json"
 
+    def trial(self, number: int = 0) -> TrialFolder:
+        """The folder of one trial."""
+        return TrialFolder(self.path / f"trial_{number:03d}")
+
+    def trials(self) -> list[TrialFolder]:
+        """The trials that are there, in order."""
+        return [TrialFolder(path) for path in _numbered(self.path, "trial")]
+
     def session(self, trial: int = 0, session: int = 0) -> SessionFolder:
         """The folder of one session."""
-        return SessionFolder(self.path / f"trial_{trial:03d}" / f"session_{session:03d}")
+        return self.trial(trial).session(session)
 
     @classmethod
     def create(
-        cls, path: Path, name: str, values: Mapping[str, Any], command: Sequence[str], seed: int
+        cls,
+        path: Path,
+        name: str,
+        values: Mapping[str, Any],
+        command: Sequence[str],
+        seeds: Sequence[int],
+        more: Mapping[str, Any] | None = None,
     ) -> RunFolder:
-        """Makes the folder with the resolved specification and the manifest.
+        """Makes the folder with the specification and the manifest.
+
+        Args:
+            path: where; it must be empty or not be there.
+            name: of the experiment.
+            values: its specification.
+            command: that started it.
+            seeds: of the sessions.
+            more: goes into the manifest too.
 
         Raises:
             UserError: it exists already or cannot be written.
         """
-        import yaml
-
         folder = cls(path)
         if path.is_dir() and any(path.iterdir()):
             raise UserError(
                 f"{path}: is there already; name another folder with --output, or remove it"
             )
         try:
-            folder.session().checkpoints.mkdir(parents=True)
-            text = yaml.safe_dump({name: _plain(values)}, sort_keys=False)
-            folder.spec.write_text(text, encoding="utf-8")
-            folder.manifest.write_text(json.dumps(_manifest(name, command, seed), indent=2) + "\n")
+            path.mkdir(parents=True, exist_ok=True)
+            write_specification(folder.spec, name, values)
+            write_json(folder.manifest, {**make_manifest(name, seeds, command), **(more or {})})
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from None
         return folder
@@ -175,13 +187,23 @@ class RunFolder:
             UserError: it does not parse, or was written by a newer version.
         """
         try:
-            manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
+            manifest = read_json(self.manifest)
             name, form = manifest["experiment"], manifest["format"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (UserError, KeyError):
             raise UserError(f"{self.manifest}: is damaged; the run cannot be read") from None
         if form != FORMAT or not isinstance(name, str):
             raise UserError(f"{self.manifest}: has format {form!r}; this version reads {FORMAT}")
-        return dict(manifest)
+        return manifest
+
+
+def _numbered(folder: Path, kind: str) -> list[Path]:
+    """The subfolders KIND_000, KIND_001, ... that are there, in order."""
+    found = {
+        int(path.name.rpartition("_")[2]): path
+        for path in folder.glob(f"{kind}_*")
+        if path.is_dir() and path.name.rpartition("_")[2].isdecimal()
+    }
+    return [found[number] for number in sorted(found)]
 
 
 def default_path(name: str, now: datetime | None = None) -> Path:
@@ -191,49 +213,3 @@ def default_path(name: str, now: datetime | None = None) -> Path:
     while path.exists():
         path, number = base.with_name(f"{base.name}_{number}"), number + 1
     return path
-
-
-def _plain(values: Any) -> Any:
-    """The same with lists for tuples, which YAML has not."""
-    if isinstance(values, Mapping):
-        return {key: _plain(value) for key, value in values.items()}
-    return [_plain(value) for value in values] if isinstance(values, (list, tuple)) else values
-
-
-def _manifest(name: str, command: Sequence[str], seed: int) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "experiment": name,
-        "command": list(command),
-        "seeds": [seed],
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "versions": {
-            "python": platform.python_version(),
-            **{package: _version(package) for package in ("numpy", "gymnasium", "rl-lab")},
-        },
-        "platform": platform.platform(),
-        "processor": platform.machine(),
-        "executable": sys.executable,
-        "git_commit": _git_commit(),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _git_commit() -> str | None:
-    """The commit of this project's checkout, or None where it is installed without one."""
-    root = Path(__file__).resolve().parents[1]
-    if not (root / ".git").exists():
-        return None
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=5
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip() or None

@@ -81,7 +81,7 @@ HEADER = (
 
 
 def session(specification: Specification, seed: int, folder: Path) -> dict[str, Any]:
-    """The outcome of one session, run unless it has been; with the last checkpoint's return."""
+    """The outcome of one session, run unless it has been."""
     name = specification.name
     text = json.dumps(specification.values, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -89,13 +89,7 @@ def session(specification: Specification, seed: int, folder: Path) -> dict[str, 
     if "evaluation" not in RunFolder(path).session().read_outcome():
         shutil.rmtree(path, ignore_errors=True)  # what an interrupted session has left
         command(["run", name, "--seed", str(seed), "--quiet", "--output", str(path)])
-    last = path / "last.json"
-    if not last.exists():
-        last.write_text(command(["evaluate", str(path), "--checkpoint", "last", "--json"]))
-    return {
-        **RunFolder(path).session().read_outcome(),
-        "last": json.loads(last.read_text())["mean_return"],
-    }
+    return RunFolder(path).session().read_outcome()
 
 
 def command(arguments: Sequence[str]) -> str:
@@ -122,7 +116,7 @@ def row(specification: Specification, outcomes: Sequence[dict[str, Any]]) -> str
         f"{interquartile_mean(returns):.1f}",
         f"{low:.1f} to {high:.1f}",
         " ".join(f"{each:.0f}" for each in returns),
-        f"{np.mean([each['last'] for each in outcomes]):.1f}",
+        f"{np.mean([each['final']['mean_return'] for each in outcomes]):.1f}",
         solved,
         f"{np.median(steps):,.0f}, {steps.max():,}",
         f"{np.median(seconds):.0f}",

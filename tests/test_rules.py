@@ -71,7 +71,14 @@ def test_analysis_reads_files_and_never_imports_an_agent(module: str) -> None:
         assert not within(name, "rl.agents", "rl.experiment", "rl.environments"), name
 
 
-ORDER = ("rl.experiment.build", "rl.experiment.session", "rl.experiment.trial", "rl.cli")
+ORDER = (
+    "rl.experiment.build",
+    "rl.experiment.session",
+    "rl.experiment.jobs",
+    "rl.experiment.executors",
+    "rl.experiment.trial",
+    "rl.cli",
+)
 
 
 def test_experiments_import_one_way() -> None:

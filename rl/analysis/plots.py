@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rl.analysis.statistics import running_mean
-from rl.run_folder import SessionFolder, read_table
+from nn.typing import Array
+from rl.analysis.statistics import running_mean, sample_efficiency
+from rl.files import read_table
+from rl.run_folder import SessionFolder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 RUNNING_MEAN_EPISODES = 100
 
@@ -23,11 +28,7 @@ def draw_curve(folder: SessionFolder, title: str, threshold: float | None) -> No
         title: above the picture.
         threshold: the return that counts as solved, or None.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure(9, 8)
     returns, exploration, loss = figure.subplots(
         3, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1, 1.5]}
     )
@@ -46,6 +47,52 @@ def draw_curve(folder: SessionFolder, title: str, threshold: float | None) -> No
     figure.savefig(folder.curve, dpi=110)
 
 
+def draw_learning_curve(
+    file: Path, curves: Sequence[tuple[Array, Array]], title: str, threshold: float | None
+) -> None:
+    """Draws the IQM over sessions of the greedy evaluations, with its band, over the steps.
+
+    Args:
+        file: where the picture goes.
+        curves: steps [t] and mean returns [t] of each session.
+        title: above the picture.
+        threshold: the return that counts as solved, or None.
+    """
+    figure = _figure(9, 5)
+    axes = figure.subplots()
+    steps, middle, low, high = sample_efficiency(curves)
+    for its_steps, returns in curves:
+        axes.plot(its_steps, returns, color="0.8", linewidth=0.8)
+    axes.plot([], [], color="0.8", linewidth=0.8, label="a session")
+    axes.plot(steps, middle, color="tab:blue", label=f"IQM of {len(curves)} sessions")
+    axes.fill_between(steps, low, high, color="tab:blue", alpha=0.2,
+                      label="its 95% bootstrap interval")  # fmt: skip
+    _mark_threshold(axes, threshold)
+    axes.set_title(title)
+    axes.set_xlabel(
+        "environment steps\n(not smoothed; a session that has stopped keeps its last value)"
+    )
+    axes.set_ylabel("return of the greedy evaluations")
+    axes.grid(alpha=0.25)
+    axes.legend(loc="lower right", fontsize="small")
+    figure.savefig(file, dpi=110)
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, that can be written without a display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _mark_threshold(axes: Axes, threshold: float | None) -> None:
+    if threshold is not None:
+        axes.axhline(threshold, color="tab:green", linestyle="--", label=f"solved: {threshold:g}")
+
+
 def _draw_returns(axes: Axes, folder: SessionFolder, threshold: float | None) -> None:
     episodes, evaluations = read_table(folder.episodes), read_table(folder.evaluations)
     axes.plot(episodes["step"], episodes["return"], ".", color="0.75", markersize=3,
@@ -56,8 +103,7 @@ def _draw_returns(axes: Axes, folder: SessionFolder, threshold: float | None) ->
     axes.errorbar(evaluations["step"], evaluations["mean_return"], yerr=error, fmt="o-",
                   color="tab:orange", markersize=4, capsize=2,
                   label="greedy evaluation, 95% interval")  # fmt: skip
-    if threshold is not None:
-        axes.axhline(threshold, color="tab:green", linestyle="--", label=f"solved: {threshold:g}")
+    _mark_threshold(axes, threshold)
     axes.set_ylabel("return")
     axes.legend(loc="lower right", fontsize="small")
 

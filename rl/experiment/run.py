@@ -1,4 +1,4 @@
-"""A finished or interrupted run, opened again: its agent, and what the agent is worth."""
+"""A finished or interrupted run, opened again: its agents, and what they are worth."""
 
 from __future__ import annotations
 
@@ -6,42 +6,50 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nn.typing import State
-from rl.environments import evaluation_seeds, make_env
+from rl.analysis.analyze import analyze_trial
 from rl.errors import UserError
-from rl.experiment.build import build, import_package
-from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation, Evaluator
+from rl.experiment.build import import_package
+from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation
 from rl.experiment.player import Player
+from rl.experiment.saved import evaluate_player, load_player, report
 from rl.experiment.specification import Specification, read_specifications
+from rl.files import read_json
 from rl.problems import Problem, find_problem
-from rl.run_folder import RunFolder
+from rl.run_folder import RunFolder, SessionFolder, TrialFolder
 
 
 class Run:
-    """What a run folder holds.
+    """One session of what a run folder holds.
 
     Args:
         folder: the folder.
+        trial: the number of the trial.
+        session: the number of the session in it.
 
     Raises:
-        UserError: its manifest or its specification is damaged.
+        UserError: there is no such session, or the manifest or the specification is damaged.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, trial: int = 0, session: int = 0) -> None:
         self.folder = folder
         self.manifest = folder.read_manifest()
-        self.specification = _specification(folder, self.manifest["experiment"])
+        self.trial: TrialFolder = folder.trial(trial)
+        self.session: SessionFolder = self.trial.session(session)
+        if (trial or session) and not self.session.path.is_dir():
+            raise UserError(f"{folder.path}: has no {self.session.path.relative_to(folder.path)}")
+        spec = self.trial.spec if self.trial.spec.exists() else folder.spec
+        self.specification = _specification(spec, self.manifest["experiment"])
         import_package(self.specification)
         self.problem: Problem = find_problem(self.specification.values["problem"])
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Run:
-        """The run at `path`, or the latest run of the experiment called so.
+    def open(cls, path: str | os.PathLike[str], trial: int = 0, session: int = 0) -> Run:
+        """A session of the run at `path`, or of the latest run of the experiment called so.
 
         Raises:
             UserError: there is none, or it is damaged.
         """
-        return cls(RunFolder.open(path))
+        return cls(RunFolder.open(path), trial, session)
 
     @property
     def path(self) -> Path:
@@ -52,10 +60,26 @@ class Run:
     def outcome(self) -> dict[str, Any]:
         """How the session ended: status, steps, episodes, seconds, best_step, and evaluation.
 
-        `evaluation` holds the figures of the best checkpoint on unseen episodes; a run that was
-        interrupted has none.
+        `evaluation` holds the figures of the best checkpoint on unseen episodes and `final` those
+        of the last; a run that was interrupted has neither.
         """
-        return self.folder.session().read_outcome()
+        return self.session.read_outcome()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What the sessions of this trial are worth together; empty before they were analyzed."""
+        return read_json(self.trial.result)
+
+    def analyze(self) -> dict[str, Any]:
+        """Works out `result` from the sessions' files, and draws their learning curve.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        planned = len(self.manifest["seeds"])
+        return analyze_trial(
+            self.trial, planned, self.specification.name, self.problem.id, self.problem.solved
+        )
 
     def player(self, checkpoint: str | None = None) -> Player:
         """The agent of a checkpoint, "best" or "last"; by default the best there is.
@@ -63,19 +87,7 @@ class Run:
         Raises:
             UserError: the checkpoint is missing, damaged, or does not fit the specification.
         """
-        session = self.folder.session()
-        if checkpoint is None:
-            checkpoint = "best" if session.checkpoint("best").exists() else "last"
-        return self._restored(session.load_checkpoint(checkpoint), session.checkpoint(checkpoint))
-
-    def _restored(self, state: State, file: Path) -> Player:
-        experiment = build(self.specification, seed=0)
-        try:
-            experiment.agent.restore_policy(state["policy"])
-            experiment.preprocessor.restore(state["preprocessor"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{file}: does not fit {self.folder.spec}: {error}") from None
-        return experiment.player()
+        return load_player(self.specification, self.session, checkpoint)
 
     def evaluate(
         self,
@@ -93,39 +105,32 @@ class Run:
         Raises:
             UserError: as for `player`.
         """
-        player = self.player(checkpoint)
-        evaluator = Evaluator(lambda: make_env(self.problem.id), player.preprocessor)
-        try:
-            return evaluator.play(player.agent, evaluation_seeds("report", seed, episodes))
-        finally:
-            evaluator.close()
+        return evaluate_player(self.player(checkpoint), self.problem, episodes, seed)
 
     def report(self, result: Evaluation) -> dict[str, Any]:
         """The figures of an evaluation with what was evaluated."""
         return {
             "run": str(self.path),
             "experiment": self.specification.name,
-            "problem": self.problem.id,
-            "threshold": self.problem.solved,
-            "solved": result.solves(self.problem.solved),
-            **result.summary(),
+            **report(result, self.problem),
         }
 
 
-def load(path: str | os.PathLike[str]) -> Player:
+def load(path: str | os.PathLike[str], session: int = 0) -> Player:
     """The trained agent of a run: `load("runs/cartpole_dqn").act(observation)`.
 
     Args:
         path: a run folder, or an experiment's name for its latest run.
+        session: the number of the session.
 
     Raises:
         UserError: there is no run, or its best checkpoint is damaged.
     """
-    return Run.open(path).player()
+    return Run.open(path, session=session).player()
 
 
-def _specification(folder: RunFolder, name: str) -> Specification:
-    found = read_specifications(folder.spec)
+def _specification(file: Path, name: str) -> Specification:
+    found = read_specifications(file)
     if name not in found:
-        raise UserError(f"{folder.spec}: has no experiment {name!r}, which the manifest names")
+        raise UserError(f"{file}: has no experiment {name!r}, which the manifest names")
     return found[name]

@@ -18,12 +18,8 @@ from rl.errors import Diverged
 from rl.experiment.build import Experiment
 from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation, Evaluator
 from rl.experiment.player import Player
-from rl.run_folder import (
-    EPISODE_COLUMNS,
-    EVALUATION_COLUMNS,
-    SessionFolder,
-    Table,
-)
+from rl.files import Table
+from rl.run_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder
 
 UPDATES_A_ROW = 100
 ROWS = 200  # of updates at least, where there are as many updates
@@ -46,6 +42,9 @@ class Progress:
 
 class Watcher:
     """Is told what happens in a session; this one does nothing with it."""
+
+    def started(self, session: Session) -> None:
+        """Called before the first step."""
 
     def progressed(self, progress: Progress) -> None:
         """Called a few times a second."""
@@ -70,7 +69,6 @@ class Session:
         self.agent, self.training = experiment.agent, experiment.training
         self.watcher = watcher or Watcher()
         self.progress = Progress(self.training.steps)
-        self.interrupted = False
 
         id, limit = experiment.problem.id, self.training.max_episode_steps
         self.environments = Environments(
@@ -84,11 +82,13 @@ class Session:
         self._selection_seeds = evaluation_seeds("selection", selection, EXTENDED_EPISODES)
         self._best_bound, self._best_step = -math.inf, 0
         self._evaluation_seconds = 0.0
+        self._reached: dict[str, float] | None = None
         self._status = "failed"  # until it has ended in one of the other ways
+        self._ends_as: str | None = None
 
-    def interrupt(self) -> None:
+    def interrupt(self, status: str = "interrupted") -> None:
         """Lets the session end after the step under way, with all it has saved."""
-        self.interrupted = True
+        self._ends_as = status
 
     def run(self) -> None:
         """Learns until solved, interrupted, or out of steps.
@@ -99,7 +99,8 @@ class Session:
         """
         # What overflows is found by the checks for finite numbers; NumPy's warnings add nothing.
         with self._tables(), np.errstate(over="ignore", invalid="ignore"):
-            started = time.perf_counter()
+            self._started = started = time.perf_counter()
+            self.watcher.started(self)
             try:
                 self._learn(started)
                 self._save("last")
@@ -114,9 +115,11 @@ class Session:
     def outcome(self) -> dict[str, Any]:
         """How the session ended.
 
-        `status` is "solved", "finished" (all steps done), "interrupted", "diverged" or "failed";
-        `seconds` is the wall-clock time of learning with its evaluations, and
-        `evaluation_seconds` that of the evaluations alone.
+        `status` is "solved", "finished" (all steps done), "interrupted", "pruned", "diverged" or
+        "failed"; `seconds` is the wall-clock time of learning with its evaluations, and
+        `evaluation_seconds` that of the evaluations alone. `reached` is when an evaluation of
+        enough episodes first had a mean at the threshold: step, training episodes and seconds;
+        None if none had.
         """
         return {
             "status": self._status,
@@ -126,6 +129,7 @@ class Session:
             "seconds": self.progress.seconds,
             "evaluation_seconds": self._evaluation_seconds,
             "best_step": self._best_step,
+            "reached": self._reached,
         }
 
     def _learn(self, started: float) -> None:
@@ -164,8 +168,8 @@ class Session:
     def _goes_on(self) -> bool:
         if self.progress.step >= self.training.steps and self._status != "solved":
             self._status = "finished"
-        elif self.interrupted:
-            self._status = "interrupted"
+        elif self._ends_as:
+            self._status = self._ends_as
         return self._status == "failed"
 
     def _record_episode(self, episode: Episode) -> None:
@@ -201,6 +205,12 @@ class Session:
             self._best_bound, self._best_step = result.lower_bound, self.progress.step
             self._save("best")
         self._save("last")
+        if self._reached is None and result.solves(threshold):
+            self._reached = {
+                "step": self.progress.step,
+                "episodes": self.progress.episodes,
+                "seconds": time.perf_counter() - self._started,
+            }
         row = {"step": self.progress.step, "best": int(is_best), **result.summary()}
         self._evaluations.add(row)
         if self.training.stop_when_solved and result.surely_solves(threshold):

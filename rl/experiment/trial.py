@@ -1,7 +1,8 @@
-"""A trial: sessions of one setting. So far a trial has one session."""
+"""A trial: sessions of one setting, one seed each."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from rl.errors import UserError
-from rl.experiment.build import Experiment, build
+from rl.experiment.build import build
+from rl.experiment.executors import WORKER, Executor, Inline, Processes
+from rl.experiment.jobs import Job
 from rl.experiment.run import Run
-from rl.experiment.session import Session, Watcher
+from rl.experiment.session import Watcher
 from rl.experiment.specification import Specification, load_specification
 from rl.run_folder import RunFolder, default_path
 
@@ -26,62 +29,76 @@ def train(
     spec: str | Path | None = None,
     output: str | os.PathLike[str] | None = None,
     watcher: Watcher | None = None,
+    sessions: int = 1,
+    jobs: int = 1,
 ) -> Run:
     """Runs an experiment: learns, keeps the best checkpoint, evaluates it on unseen episodes.
 
+    Several sessions run in processes of their own: a script that asks for them must do so under
+    `if __name__ == "__main__":`.
+
     Args:
         name: of the experiment, such as "lunarlander_dqn".
-        seed: of everything random.
+        seed: of everything random in the first session; the others have the following ones.
         overrides: "dotted.path=value", such as "optimizer.learning_rate=0.0005".
         spec: a JSON or YAML file to look the experiment up in, instead of the lab's own.
         output: the run folder; `runs/NAME/TIMESTAMP` by default.
-        watcher: is told of progress.
+        watcher: is told of progress; of a single session only.
+        sessions: how many.
+        jobs: how many of them at once.
 
     Raises:
         UserError: something in the specification is wrong; nothing was written.
-        Diverged: a number is not finite.
+        Diverged: a number is not finite, in the only session.
     """
-    return run_trial(load_specification(name, spec, overrides), seed, output, watcher)
+    specification = load_specification(name, spec, overrides)
+    if sessions < 1 or jobs < 1:
+        raise UserError(f"sessions and jobs must be at least 1, not {sessions} and {jobs}")
+    if sessions > 1 and multiprocessing.current_process().name.startswith(WORKER):
+        raise UserError(
+            "a script that trains several sessions is read again by each of their processes: put "
+            "what it does under `if __name__ == '__main__':`"
+        )
+    executor = Inline(watcher=watcher) if sessions == 1 else Processes(jobs)
+    return run_trial(specification, range(seed, seed + sessions), output, executor)
 
 
 def run_trial(
     specification: Specification,
-    seed: int,
+    seeds: Sequence[int],
     output: str | os.PathLike[str] | None,
-    watcher: Watcher | None,
+    executor: Executor,
 ) -> Run:
-    """`train` for a specification that is loaded already."""
-    if seed < 0:
-        raise UserError(f"seed must not be negative, but is {seed}")
-    with one_blas_thread():
-        experiment = build(specification, seed)
-        folder = _create(experiment, seed, output)
-        session = Session(experiment, folder.session(), watcher)
-        try:
-            with stopped_by_signals(session.interrupt):
-                session.run()
-        finally:
-            folder.session().write_outcome(session.outcome())
-            _draw(folder, experiment)
-        run = Run(folder)
-        if not session.interrupted:
-            evaluation = run.report(run.evaluate())
-            folder.session().write_outcome({**session.outcome(), "evaluation": evaluation})
-        return run
-
-
-def _create(experiment: Experiment, seed: int, output: str | os.PathLike[str] | None) -> RunFolder:
-    name = experiment.specification.name
+    """`train` for a specification that is loaded already, on an executor."""
+    if min(seeds) < 0:
+        raise UserError(f"seed must not be negative, but is {min(seeds)}")
+    specification = build(specification, seeds[0]).specification
+    name = specification.name
     path = Path(output) if output is not None else default_path(name)
-    command: Sequence[str] = sys.argv
-    return RunFolder.create(path, name, experiment.specification.values, command, seed)
+    folder = RunFolder.create(path, name, specification.values, sys.argv, seeds)
+    jobs = [
+        Job(specification, seed, folder.session(0, number).path, session=number)
+        for number, seed in enumerate(seeds)
+    ]
+    run = Run(folder)
+    try:
+        with executor, stopped_by_signals(executor.interrupt):
+            run_all(jobs, executor)
+    finally:
+        run.analyze()
+    return run
 
 
-def _draw(folder: RunFolder, experiment: Experiment) -> None:
-    from rl.analysis.plots import draw_curve
-
-    problem = experiment.problem
-    draw_curve(folder.session(), f"{experiment.specification.name} on {problem.id}", problem.solved)
+def run_all(jobs: Sequence[Job], executor: Executor) -> list[dict[str, Any]]:
+    """How each of the jobs ended, in their order."""
+    for job in jobs:
+        executor.submit(job)
+    outcomes: dict[int, dict[str, Any]] = {}
+    while executor.unfinished:
+        for job, outcome in executor.wait():
+            outcomes[jobs.index(job)] = outcome
+            executor.listener.ended(job, outcome)
+    return [outcomes[number] for number in range(len(jobs))]
 
 
 @contextmanager
@@ -110,12 +127,3 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         put_back()
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Within, BLAS uses one thread: more only slow down matrices of these sizes."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api="blas"):
-        yield

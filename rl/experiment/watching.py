@@ -122,23 +122,18 @@ def _write_gif(frames: list[Any], rate: float, file: Path) -> None:
 
 
 class WindowWatcher(Watcher):
-    """Shows the greedy agent in a window after each evaluation, and passes everything on.
+    """Shows the greedy agent in a window after each evaluation.
 
     Args:
         id: of the environment.
         seed: of the episode that is shown each time.
-        inner: is told what this one is told.
     """
 
-    def __init__(self, id: str, seed: int, inner: Watcher) -> None:
+    def __init__(self, id: str, seed: int) -> None:
         require_display()
-        self._id, self._seed, self._inner = id, seed, inner
+        self._id, self._seed = id, seed
         self._environments: Environments | None = None
 
-    def progressed(self, progress: Progress) -> None:
-        self._inner.progressed(progress)
-
     def evaluated(self, progress: Progress, player: Player) -> None:
-        self._inner.evaluated(progress, player)
         self._environments = self._environments or _one_lane(self._id, player, "human")
         play_episode(self._environments, player.agent, self._seed)

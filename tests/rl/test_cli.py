@@ -19,10 +19,10 @@ from PIL import Image
 from nn import checkpoint
 from rl.experiment.build import build
 from rl.experiment.specification import load_specification
-from rl.run_folder import read_table
+from rl.files import read_table
 from tests.rl.conftest import Command
 
-VERBS = ("run", "list", "evaluate", "watch")
+VERBS = ("run", "list", "analyze", "evaluate", "watch")
 
 
 def files(folder: Path) -> set[str]:
@@ -40,6 +40,7 @@ def test_a_run_leaves_a_whole_folder(rl: Command, tmp_path: Path) -> None:
     assert files(folder) == {
         "spec.yaml",
         "manifest.json",
+        "trial_000/trial.json",
         *(f"{session}/{name}" for name in (
             "episodes.csv", "updates.csv", "evaluations.csv", "session.json", "curve.png",
             "checkpoints/last.npz", "checkpoints/best.npz")),

@@ -19,7 +19,8 @@ from rl.experiment.evaluation import Evaluation, Evaluator
 from rl.experiment.run import Run
 from rl.experiment.session import Progress, Session, Watcher
 from rl.experiment.specification import load_specification
-from rl.run_folder import RunFolder, read_table
+from rl.files import read_table
+from rl.run_folder import RunFolder
 from tests.rl import worlds
 
 SHORT = ("train.steps=2000", "train.evaluate_every=1000", "train.evaluate_episodes=2")
@@ -29,7 +30,8 @@ def make_session(
     tmp_path: Path, *settings: str, watcher: Watcher | None = None, name: str = "cartpole_dqn"
 ) -> Session:
     experiment = build(load_specification(name, overrides=[*SHORT, *settings]), seed=0)
-    folder = RunFolder.create(tmp_path / "run", name, experiment.specification.values, [], 0)
+    folder = RunFolder.create(tmp_path / "run", name, experiment.specification.values, [], [0])
+    folder.session().create()
     return Session(experiment, folder.session(), watcher)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from rl.display import LineWatcher, describe
+from rl.display import Lines, describe, describe_end
 from rl.environments import Environments
 from rl.experiment.evaluation import Evaluation
+from rl.experiment.jobs import Job
 from rl.experiment.session import Progress
+from rl.experiment.specification import load_specification
 from rl.experiment.watching import play_episode
 from tests.rl.worlds import Counter
 
@@ -51,8 +54,40 @@ def test_the_figures_of_a_run_under_way() -> None:
     assert describe(Progress(10))["greedy"] == "-"
 
 
+def job(session: int, trial: int | None = None) -> Job:
+    return Job(load_specification("cartpole_dqn"), 7 + session, Path("x"), session, trial)
+
+
 def test_lines_are_occasional(capsys: pytest.CaptureFixture[str]) -> None:
-    watcher = LineWatcher()
+    now = [0.0]
+    lines = Lines(1, lambda: now[0])
     for tenths in range(120):
-        watcher.progressed(halfway(tenths / 10))
+        now[0] = tenths / 10
+        lines.progressed(job(0), halfway(now[0]))
     assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_each_session_has_its_line_until_it_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    lines = Lines(3, lambda: now[0])
+    for session in (0, 1):
+        lines.progressed(job(session), halfway(1.0))
+    lines.ended(job(0), {"status": "failed", "reason": "no luck"})
+    now[0] = 6.0
+    lines.progressed(job(1), halfway(2.0))
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "session 0 (seed 7): failed: no luck"
+    assert [line.split(":")[0] for line in said[1:]] == ["session 1 (seed 8)"]
+    assert lines.summary() == "1 of 3 sessions ended (1 failed)"
+
+
+def test_how_a_job_ended() -> None:
+    outcome = {
+        "status": "solved",
+        "steps": 25000,
+        "seconds": 2.04,
+        "evaluation": {"mean_return": 9},
+    }
+    assert describe_end(job(1, trial=4), outcome) == (
+        "trial 4, session 1 (seed 8): solved after 25,000 steps and 2.0 s, mean return 9.0"
+    )

@@ -1,0 +1,99 @@
+"""From the files of a trial to its figures and pictures. Can be done again at any time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rl.analysis.metrics import trial_metrics
+from rl.analysis.records import read_records
+from rl.files import write_json
+from rl.run_folder import TrialFolder
+
+
+def analyze_trial(
+    folder: TrialFolder, planned: int, name: str, problem: str, threshold: float | None
+) -> dict[str, Any]:
+    """Writes `trial.json`, and `learning_curve.png` for several sessions; returns the figures.
+
+    Args:
+        folder: of the trial.
+        planned: how many sessions it was to have.
+        name: of the experiment.
+        problem: its id.
+        threshold: the return that counts as solved, or None.
+
+    Raises:
+        UserError: a file of a session is damaged.
+    """
+    records = read_records(folder)
+    outcomes = [
+        {
+            "session": int(record.folder.path.name.rpartition("_")[2]),
+            "status": record.status,
+            **{key: record.outcome[key] for key in ("seed", "reason") if key in record.outcome},
+            **({"best": record.best, "final": record.final} if record.counted else {}),
+        }
+        for record in records
+    ]
+    figures = {
+        "experiment": name,
+        "problem": problem,
+        "threshold": threshold,
+        "planned": planned,
+        **trial_metrics(records),
+        "outcomes": outcomes,
+    }
+    write_json(folder.result, figures)
+    curves = [(record.steps, record.returns) for record in records if len(record.steps)]
+    if len(curves) > 1:
+        from rl.analysis.plots import draw_learning_curve
+
+        draw_learning_curve(folder.curve, curves, f"{name} on {problem}", threshold)
+    return figures
+
+
+def describe_trial(figures: dict[str, Any]) -> list[str]:
+    """The figures of `analyze_trial` in lines to read."""
+    threshold = figures["threshold"]
+    counted = f"{figures['counted']} of {figures['planned']} sessions counted"
+    if threshold is not None:
+        counted += f", {figures['solved']} solved it (a mean of {threshold:g})"
+    lines = [f"{figures['experiment']} on {figures['problem']}: {counted}"]
+    for key, what in (("best", "best checkpoints"), ("final", "last checkpoints")):
+        if figures[key] is not None:
+            lines.append(f"{what}: {_describe_spread(figures[key])}")
+    reached = [
+        f"{_amount(figures[f'{unit}_to_threshold'])} {unit}"
+        for unit in ("steps", "episodes", "seconds")
+        if figures[f"{unit}_to_threshold"] is not None
+    ]
+    if reached:
+        number = figures["steps_to_threshold"]["reached"]
+        lines.append(f"to the threshold, median and range of {number}: {', '.join(reached)}")
+    measures = [
+        f"{name} {figures[name]:.3g}"
+        for name in ("strength", "stability", "consistency", "power", "fitness")
+        if figures[name] is not None
+    ]
+    if measures:
+        lines.append(", ".join(measures))
+    for each in figures["outcomes"]:
+        if "best" not in each:
+            reason = f": {each['reason']}" if "reason" in each else ""
+            lines.append(f"session {each['session']} did not count: {each['status']}{reason}")
+    return lines
+
+
+def _describe_spread(figures: dict[str, Any]) -> str:
+    names = {"mean": "mean return", "median": "median", "iqm": "IQM"}
+    texts = []
+    for name, words in names.items():
+        interval = figures[f"{name}_interval"]
+        between = f" (95% interval {interval[0]:.1f} to {interval[1]:.1f})" if interval else ""
+        texts.append(f"{words} {figures[name]:.1f}{between}")
+    return ", ".join(texts)
+
+
+def _amount(figures: dict[str, Any]) -> str:
+    median, low, high = (f"{figures[name]:,.0f}" for name in ("median", "min", "max"))
+    return f"{median} ({low} to {high})" if low != high else median

@@ -1,0 +1,125 @@
+"""What a trial is worth: figures over its sessions. docs/metrics.md says them in words.
+
+A session counts once it has learned to its end and was judged. One that diverged has not solved
+its problem and lowers the share of those that have, but has no return to average; one that was
+interrupted or failed for another reason is left out, and said to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nn.typing import Array
+from rl.analysis.records import Record
+from rl.analysis.statistics import Statistic, bootstrap_interval, interquartile_mean
+
+Figures = dict[str, Any]
+
+
+def trial_metrics(records: Sequence[Record]) -> Figures:
+    """The figures over the sessions of a trial, by name; None where there is nothing to measure."""
+    counted = [record for record in records if record.counted]
+    judged = len(counted) + sum(record.status == "diverged" for record in records)
+    solved = sum(record.solved for record in counted)
+    figures: Figures = {
+        "sessions": len(records),
+        "counted": len(counted),
+        "solved": solved,
+        "consistency": solved / judged if judged else None,
+        "best": spread([record.best for record in counted]),
+        "final": spread([record.final for record in counted if record.final is not None]),
+    }
+    for unit in ("step", "episodes", "seconds"):
+        figures[f"{unit.removesuffix('s')}s_to_threshold"] = _to_threshold(counted, unit)
+    for name, measure in (("strength", strength), ("stability", stability), ("power", power)):
+        figures[name] = _mean([measure(record) for record in counted])
+    figures["fitness"] = fitness(figures["power"], figures["stability"], figures["consistency"])
+    return figures
+
+
+def spread(values: Sequence[float]) -> Figures | None:
+    """Mean, median and IQM with their 95% bootstrap intervals, least and greatest.
+
+    The intervals of a single value are None: it says nothing about the spread.
+    """
+    if not values:
+        return None
+    statistics: dict[str, Statistic] = {
+        "mean": np.mean,
+        "median": np.median,
+        "iqm": interquartile_mean,
+    }
+    figures: Figures = {"each": [float(value) for value in values]}
+    for name, statistic in statistics.items():
+        figures[name] = float(statistic(values))
+        enough = len(values) > 1
+        figures[f"{name}_interval"] = (
+            list(bootstrap_interval(values, statistic=statistic)) if enough else None
+        )
+    return {**figures, "min": float(min(values)), "max": float(max(values))}
+
+
+def _to_threshold(counted: Sequence[Record], unit: str) -> Figures | None:
+    """How long the sessions that reached the threshold took to: median, least and most."""
+    values = [
+        record.outcome["reached"][unit] for record in counted if record.outcome.get("reached")
+    ]
+    if not values:
+        return None
+    return {
+        "reached": len(values),
+        "median": float(np.median(values)),
+        "min": float(min(values)),
+        "max": float(max(values)),
+    }
+
+
+def strength(record: Record) -> float | None:
+    """How far above the untrained agent the evaluations were while it learned, on average.
+
+    mean_t (R_t - R_0), with R_0 the mean return of the first training episodes: the area between
+    the learning curve and the floor (after SLM Lab's metric of this name, whose floor is a random
+    policy).
+    """
+    if record.baseline is None or not len(record.returns):
+        return None
+    return float(record.returns.mean() - record.baseline)
+
+
+def stability(record: Record) -> float | None:
+    """The share of rises in all the movement from one evaluation to the next: 0 to 1.
+
+    U / (U + D), with U the sum of all rises and D that of all falls; 1 for a curve that never
+    falls. It does not change if returns are shifted or scaled, and so serves negative ones too.
+    """
+    if not len(record.returns):
+        return None
+    moves = np.diff(record.returns)
+    rises, movement = moves[moves > 0].sum(), np.abs(moves).sum()
+    return float(rises / movement) if movement else 1.0
+
+
+def power(record: Record) -> float | None:
+    """The mean return of the best checkpoint an episode that was run for it."""
+    episodes = record.outcome["episodes"]
+    return record.best / episodes if episodes else None
+
+
+def fitness(
+    power: float | None, stability: float | None, consistency: float | None
+) -> float | None:
+    """power * ((1 + stability) * (1 + consistency)^2)^sign(power), as OpenAI Lab (2017) has it.
+
+    Steady and repeatable success multiplies a positive power and mends a negative one.
+    """
+    if power is None or stability is None or consistency is None:
+        return None
+    return float(power * ((1 + stability) * (1 + consistency) ** 2) ** np.sign(power))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    there: Array = np.array([value for value in values if value is not None])
+    return float(there.mean()) if len(there) else None

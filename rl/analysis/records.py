@@ -1,0 +1,86 @@
+"""What a session left, read back from its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nn.typing import Array
+from rl.files import read_table
+from rl.run_folder import SessionFolder, TrialFolder
+
+BASELINE_EPISODES = 10
+
+
+@dataclass(frozen=True)
+class Record:
+    """One session.
+
+    Args:
+        folder: it was read from.
+        outcome: how it ended; empty if nobody wrote that down.
+        steps: [t] environment steps of its evaluations while it learned.
+        returns: [t] their mean returns.
+        baseline: the mean return of its first training episodes, in which it has learned nothing
+            yet; None if it has none.
+    """
+
+    folder: SessionFolder
+    outcome: dict[str, Any]
+    steps: Array
+    returns: Array
+    baseline: float | None
+
+    @property
+    def status(self) -> str:
+        """Such as "solved" or "diverged"; "unfinished" where the session did not live to say."""
+        return str(self.outcome.get("status", "unfinished"))
+
+    @property
+    def counted(self) -> bool:
+        """Whether it learned to its end and was judged."""
+        return "evaluation" in self.outcome
+
+    @property
+    def best(self) -> float:
+        """The mean return of its best checkpoint on unseen episodes."""
+        return float(self.outcome["evaluation"]["mean_return"])
+
+    @property
+    def final(self) -> float | None:
+        """That of its last checkpoint; None in a folder from before this was measured."""
+        final = self.outcome.get("final")
+        return None if final is None else float(final["mean_return"])
+
+    @property
+    def solved(self) -> bool:
+        """Whether its best checkpoint solves the problem."""
+        return bool(self.counted and self.outcome["evaluation"].get("solved"))
+
+
+def read_records(folder: TrialFolder) -> list[Record]:
+    """The sessions of a trial, in order.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    return [_read(session) for session in folder.sessions()]
+
+
+def _read(folder: SessionFolder) -> Record:
+    steps, returns = _columns(folder.evaluations, ("step", "mean_return"))
+    (episodes,) = _columns(folder.episodes, ("return",))
+    first = episodes[:BASELINE_EPISODES]
+    baseline = float(first.mean()) if len(first) else None
+    return Record(folder, folder.read_outcome(), steps, returns, baseline)
+
+
+def _columns(path: Path, names: tuple[str, ...]) -> list[Array]:
+    """Columns of a table; empty ones if it was never begun."""
+    if not path.exists() or path.stat().st_size == 0:
+        return [np.zeros(0) for _ in names]
+    columns = read_table(path)
+    return [np.asarray(columns[name], np.float64) for name in names]

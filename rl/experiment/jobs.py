@@ -1,0 +1,128 @@
+"""A job: one session to be run, wherever that is, and what comes back of it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rl.errors import Diverged, UserError
+from rl.experiment.build import Experiment, build
+from rl.experiment.saved import evaluate_player, load_player, report
+from rl.experiment.session import Session, Watcher
+from rl.experiment.specification import Specification
+from rl.run_folder import SessionFolder
+
+COUNTED = ("solved", "finished")  # the outcomes that say what a setting is worth
+
+
+@dataclass(frozen=True)
+class Job:
+    """One session to be run.
+
+    Args:
+        specification: of the experiment.
+        seed: of everything random.
+        folder: of the session.
+        session: its number in the trial.
+        trial: the number of that; None outside a search.
+    """
+
+    specification: Specification
+    seed: int
+    folder: Path
+    session: int = 0
+    trial: int | None = None
+
+
+def run_job(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
+    """Runs a session in this process and leaves all of its files.
+
+    Returns:
+        How it ended (`Session.outcome`), with the seed; of a session that was not interrupted also
+        the `evaluation` of its best checkpoint and of its last one (`final`) on unseen episodes,
+        with the `returns` of each.
+
+    Raises:
+        Diverged: a number is not finite.
+        UserError: the specification is wrong; nothing was written.
+    """
+    with one_blas_thread():
+        experiment = build(job.specification, job.seed)
+        folder = SessionFolder(job.folder)
+        folder.create()
+        session = Session(experiment, folder, watcher)
+        try:
+            session.run()
+        except Exception as error:
+            folder.write_outcome({**_outcome(job, session), "reason": _reason(error)})
+            raise
+        finally:
+            if job.trial is None:  # a search would have hundreds of pictures
+                _draw(folder, experiment)
+        outcome = _outcome(job, session)
+        folder.write_outcome(outcome)
+        if outcome["status"] in COUNTED:
+            outcome |= _judged(experiment, folder, outcome)
+            folder.write_outcome(outcome)
+        return outcome
+
+
+def attempt(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
+    """`run_job` for a process of its own: what fails is said in the outcome's `reason`."""
+    folder = SessionFolder(job.folder)
+    try:
+        return run_job(job, watcher)
+    except Exception as error:
+        folder.create()
+        status = "diverged" if isinstance(error, Diverged) else "failed"
+        outcome = {"seed": job.seed, **folder.read_outcome()}
+        outcome |= {"status": status, "reason": _reason(error)}
+        if not isinstance(error, (Diverged, UserError)):
+            folder.traceback.write_text(traceback.format_exc(), encoding="utf-8")
+        folder.write_outcome(outcome)
+        return outcome
+
+
+def _outcome(job: Job, session: Session) -> dict[str, Any]:
+    return {"seed": job.seed, **session.outcome()}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, (Diverged, UserError)):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _judged(
+    experiment: Experiment, folder: SessionFolder, outcome: dict[str, Any]
+) -> dict[str, Any]:
+    """The best checkpoint and the last one on unseen episodes; one evaluation if they are one."""
+    judged: dict[str, Any] = {}
+    for key, name in (("evaluation", "best"), ("final", "last")):
+        if key == "final" and outcome["best_step"] == outcome["steps"]:
+            judged[key] = judged["evaluation"]
+            continue
+        player = load_player(experiment.specification, folder, name)
+        result = evaluate_player(player, experiment.problem)
+        judged[key] = {**report(result, experiment.problem), "returns": result.returns}
+    return judged
+
+
+def _draw(folder: SessionFolder, experiment: Experiment) -> None:
+    from rl.analysis.plots import draw_curve
+
+    problem = experiment.problem
+    draw_curve(folder, f"{experiment.specification.name} on {problem.id}", problem.solved)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Within, BLAS uses one thread: more only slow down matrices of these sizes."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield

@@ -1,0 +1,63 @@
+"""A saved agent: back from its checkpoint, and what it is worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rl.environments import evaluation_seeds, make_env
+from rl.errors import UserError
+from rl.experiment.build import build
+from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation, Evaluator
+from rl.experiment.player import Player
+from rl.experiment.specification import Specification
+from rl.problems import Problem
+from rl.run_folder import SessionFolder
+
+
+def load_player(
+    specification: Specification, folder: SessionFolder, checkpoint: str | None = None
+) -> Player:
+    """The agent of a checkpoint, "best" or "last"; by default the best there is.
+
+    Raises:
+        UserError: the checkpoint is missing, damaged, or does not fit the specification.
+    """
+    if checkpoint is None:
+        checkpoint = "best" if folder.checkpoint("best").exists() else "last"
+    state = folder.load_checkpoint(checkpoint)
+    experiment = build(specification, seed=0)
+    try:
+        experiment.agent.restore_policy(state["policy"])
+        experiment.preprocessor.restore(state["preprocessor"])
+    except (KeyError, TypeError, ValueError) as error:
+        file = folder.checkpoint(checkpoint)
+        raise UserError(f"{file}: does not fit {specification.source}: {error}") from None
+    return experiment.player()
+
+
+def evaluate_player(
+    player: Player, problem: Problem, episodes: int = EXTENDED_EPISODES, seed: int = 0
+) -> Evaluation:
+    """Greedy episodes on seeds that neither training nor the choice of a checkpoint has used.
+
+    Args:
+        player: who plays.
+        problem: what is played.
+        episodes: how many.
+        seed: another number gives other episodes.
+    """
+    evaluator = Evaluator(lambda: make_env(problem.id), player.preprocessor)
+    try:
+        return evaluator.play(player.agent, evaluation_seeds("report", seed, episodes))
+    finally:
+        evaluator.close()
+
+
+def report(result: Evaluation, problem: Problem) -> dict[str, Any]:
+    """The figures of an evaluation with what was solved by it."""
+    return {
+        "problem": problem.id,
+        "threshold": problem.solved,
+        "solved": result.solves(problem.solved),
+        **result.summary(),
+    }

@@ -1,0 +1,196 @@
+"""Sessions in this process and in others: the same numbers; a failure stays where it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nn import checkpoint
+from rl.experiment.build import build
+from rl.experiment.executors import Executor, Inline, Listener, Processes
+from rl.experiment.jobs import Job
+from rl.experiment.session import Progress
+from rl.experiment.specification import load_specification
+from rl.experiment.trial import run_all
+from rl.files import read_table
+from rl.run_folder import SessionFolder
+
+SHORT = ("train.steps=1500", "train.evaluate_every=500", "train.evaluate_episodes=2")
+LONG = ("train.steps=10000000", "train.evaluate_every=10000000")
+
+
+def make_jobs(folder: Path, seeds: range, *settings: str) -> list[Job]:
+    specification = load_specification("cartpole_dqn", overrides=settings or SHORT)
+    specification = build(specification, 0).specification
+    return [
+        Job(specification, seed, folder / f"session_{number:03d}", number)
+        for number, seed in enumerate(seeds)
+    ]
+
+
+class Recorder(Listener):
+    """Notes what it is told, and acts once it has heard of so many different jobs."""
+
+    def __init__(self, wanted: int = 0, then: Any = lambda: None) -> None:
+        self.heard: dict[int, list[int]] = {}
+        self.ends: list[str] = []
+        self.wanted, self.then = wanted, then
+
+    def progressed(self, job: Job, progress: Progress) -> None:
+        self.heard.setdefault(job.session, []).append(progress.step)
+        if len(self.heard) == self.wanted:
+            self.wanted = 0
+            self.then()
+
+    def ended(self, job: Job, outcome: dict[str, Any]) -> None:
+        self.ends.append(outcome["status"])
+
+
+def files_of(job: Job) -> dict[str, Any]:
+    folder = SessionFolder(job.folder)
+    tables = {path.name: read_table(path) for path in (folder.episodes, folder.evaluations)}
+    return {**tables, "weights": checkpoint.load(folder.checkpoint("last"))["policy"]["network"]}
+
+
+def test_processes_give_the_numbers_of_this_process(tmp_path: Path) -> None:
+    results = []
+    for name, executor in (("here", Inline()), ("there", Processes(2))):
+        jobs = make_jobs(tmp_path / name, range(3, 6))
+        with executor:
+            outcomes = run_all(jobs, executor)
+        assert [each["seed"] for each in outcomes] == [3, 4, 5]
+        assert [each["status"] for each in outcomes] == ["finished"] * 3
+        returns = [each["evaluation"]["returns"] for each in outcomes]
+        results.append((returns, [files_of(job) for job in jobs]))
+    (here, our_files), (there, their_files) = results
+    assert here == there
+    assert here[0] != here[1]
+    for ours, theirs in zip(our_files, their_files, strict=True):
+        np.testing.assert_array_equal(
+            ours["weights"]["parameters"], theirs["weights"]["parameters"]
+        )
+        assert ours["episodes.csv"] == theirs["episodes.csv"]
+        assert ours["evaluations.csv"] == theirs["evaluations.csv"]
+
+
+def test_they_run_at_once_and_tell_how_they_go(tmp_path: Path) -> None:
+    jobs = make_jobs(tmp_path, range(3), *LONG)
+    executor = Processes(2)
+    executor.listener = recorder = Recorder(2, lambda: executor.interrupt())
+    with executor:
+        outcomes = run_all(jobs, executor)
+    assert set(recorder.heard) == {0, 1}
+    assert [each["status"] for each in outcomes] == ["interrupted"] * 3
+    assert [each["steps"] > 0 for each in outcomes] == [True, True, False]
+    assert not jobs[2].folder.exists()
+    for job in jobs[:2]:
+        folder = SessionFolder(job.folder)
+        assert folder.read_outcome()["status"] == "interrupted"
+        assert checkpoint.load(folder.checkpoint("last"))["step"] > 0
+
+
+def test_one_that_fails_or_is_killed_takes_no_other_with_it(tmp_path: Path) -> None:
+    """The third cannot write where a file is in its way; the first is killed."""
+    jobs = [*make_jobs(tmp_path, range(1), *LONG), *make_jobs(tmp_path / "b", range(2))]
+    (tmp_path / "b/session_001").mkdir(parents=True)
+    (tmp_path / "b/session_001/episodes.csv").mkdir()
+
+    class Killing(Processes):
+        def kill(self) -> None:
+            (victim,) = (worker for worker in self._workers if worker.job == jobs[0])
+            os.kill(victim._process.pid or 0, signal.SIGKILL)
+
+    executor = Killing(2)
+    executor.listener = Recorder(1, executor.kill)
+    with executor:
+        executor.submit(jobs[0])
+        ended = executor.wait()
+        for job in jobs[1:]:
+            executor.submit(job)
+        while executor.unfinished:
+            ended += executor.wait()
+    outcomes = {str(job.folder): outcome for job, outcome in ended}
+    killed, whole, failed = (outcomes[str(job.folder)] for job in jobs)
+    assert (killed["status"], killed["reason"]) == ("failed", "its process ended: signal 9")
+    assert whole["status"] == "finished"
+    assert failed["status"] == "failed"
+    assert "IsADirectoryError" in failed["reason"]
+    assert "Traceback" in SessionFolder(jobs[2].folder).traceback.read_text()
+    for job in jobs:
+        assert (
+            SessionFolder(job.folder).read_outcome()["status"]
+            == outcomes[str(job.folder)]["status"]
+        )
+
+
+def test_a_job_that_diverges_says_so(tmp_path: Path) -> None:
+    jobs = make_jobs(tmp_path, range(1), *SHORT, "optimizer.learning_rate=1e30")
+    with Processes(1) as executor:
+        (outcome,) = run_all(jobs, executor)
+    assert outcome["status"] == "diverged"
+    assert "loss" in outcome["reason"]
+    assert not SessionFolder(jobs[0].folder).traceback.exists()
+
+
+@pytest.mark.parametrize("kind", [Inline, Processes])
+def test_a_job_can_be_stopped_before_it_begins(
+    tmp_path: Path, kind: type[Inline] | type[Processes]
+) -> None:
+    first, second = make_jobs(tmp_path, range(2))
+    with kind() if kind is Inline else kind(1) as executor:  # type: ignore[arg-type]
+        run_it(executor, first, second)
+
+
+def run_it(executor: Executor, first: Job, second: Job) -> None:
+    executor.submit(first)
+    executor.submit(second)
+    executor.stop(second, "pruned")
+    outcomes: dict[int, dict[str, Any]] = {}
+    while executor.unfinished:
+        outcomes |= {job.session: outcome for job, outcome in executor.wait()}
+    assert {number: each["status"] for number, each in outcomes.items()} == {
+        0: "finished",
+        1: "pruned",
+    }
+
+
+def test_a_running_job_can_be_stopped(tmp_path: Path) -> None:
+    (job,) = make_jobs(tmp_path, range(1), *LONG)
+    executor = Processes(1)
+    executor.listener = Recorder(1, lambda: executor.stop(job, "pruned"))
+    with executor:
+        (outcome,) = run_all([job], executor)
+    assert outcome["status"] == "pruned"
+    assert "evaluation" not in outcome
+
+
+def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
+    (job,) = make_jobs(tmp_path, range(1), *LONG)
+    executor = Processes(1)
+    executor.listener = Recorder(1, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt), executor:
+        run_all([job], executor)
+    assert executor.unfinished == 0
+    assert SessionFolder(job.folder).read_outcome()["status"] == "interrupted"
+
+
+def test_workers_use_one_thread_for_blas(tmp_path: Path) -> None:
+    """Their processor time is no more than the wall-clock time of their lives."""
+    jobs = make_jobs(tmp_path, range(2), "train.steps=4000", "network.hidden=[256,256]",
+                     "memory.batch_size=512", "train.evaluate_every=4000")  # fmt: skip
+    before, started = os.times(), time.perf_counter()
+    with Processes(2) as executor:
+        run_all(jobs, executor)
+    wall, after = time.perf_counter() - started, os.times()
+    used = after.children_user + after.children_system
+    used -= before.children_user + before.children_system
+    assert used < 2.1 * wall
+    assert threading.active_count() == 1
+    assert "OMP_NUM_THREADS" not in os.environ or os.environ["OMP_NUM_THREADS"]

@@ -1,0 +1,209 @@
+"""Several sessions of one setting, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.rl.conftest import Command
+
+SHORT = ("--steps", 2000, "--set", "train.evaluate_every=500", "train.evaluate_episodes=2")
+
+
+def figures_of(run: Path) -> Any:
+    return json.loads((run / "trial_000/trial.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three sessions that no test changes."""
+    folder = tmp_path_factory.mktemp("runs") / "trial"
+    subprocess.run(
+        [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--sessions", "3", "--jobs", "2",
+         "--seed", "4", "--quiet", "--output", str(folder), *map(str, SHORT)],
+        check=True, timeout=120,
+    )  # fmt: skip
+    return folder
+
+
+def test_a_trial_has_a_folder_a_session_and_figures_of_all(trial: Path) -> None:
+    assert json.loads((trial / "manifest.json").read_text())["seeds"] == [4, 5, 6]
+    sessions = [f"session_{number:03d}" for number in range(3)]
+    assert sorted(each.name for each in (trial / "trial_000").iterdir()) == [
+        "learning_curve.png", *sessions, "trial.json"]  # fmt: skip
+    figures = figures_of(trial)
+    assert (figures["planned"], figures["sessions"], figures["counted"]) == (3, 3, 3)
+    assert [each["seed"] for each in figures["outcomes"]] == [4, 5, 6]
+    returns = [
+        json.loads((trial / "trial_000" / name / "session.json").read_text())["evaluation"]
+        for name in sessions
+    ]
+    assert figures["best"]["each"] == [each["mean_return"] for each in returns]
+    assert [len(each["returns"]) for each in returns] == [100] * 3
+    with Image.open(trial / "trial_000/learning_curve.png") as picture:
+        assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 50
+
+
+def test_its_sessions_are_those_of_single_runs(rl: Command, trial: Path, tmp_path: Path) -> None:
+    rl("run", "cartpole_dqn", "--seed", 5, "--quiet", "--output", "single", *SHORT)
+    single, one_of_three = (
+        run / f"trial_000/session_{number:03d}"
+        for run, number in ((tmp_path / "single", 0), (trial, 1))
+    )
+    for name in ("episodes.csv", "updates.csv", "evaluations.csv"):
+        assert (single / name).read_bytes() == (one_of_three / name).read_bytes()
+
+
+def test_analyzing_again_gives_the_same_without_training(
+    rl: Command, trial: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(trial, copy)
+    for name in ("trial.json", "learning_curve.png"):
+        (copy / "trial_000" / name).unlink()
+    answer = rl("analyze", copy)
+    assert answer.returncode == 0, answer.stderr
+    assert figures_of(copy) == figures_of(trial)
+    assert (copy / "trial_000/learning_curve.png").exists()
+    for said in ("3 of 3 sessions counted", "IQM", "stability", "fitness"):
+        assert said in answer.stdout
+
+
+def test_a_session_is_chosen_by_its_number(rl: Command, trial: Path) -> None:
+    answers = [
+        rl("evaluate", trial, "--session", number, "--episodes", 5, "--json") for number in (0, 2)
+    ]
+    returns = [json.loads(answer.stdout)["mean_return"] for answer in answers]
+    assert returns[0] != returns[1]
+    answer = rl("evaluate", trial, "--session", 3)
+    assert answer.returncode == 2
+    assert "has no trial_000/session_003" in answer.stderr.replace("\\", "/")
+
+
+def test_a_folder_from_before_there_were_trials_can_be_read(
+    rl: Command, trial: Path, tmp_path: Path
+) -> None:
+    """Without trial.json, and without what session.json has said since."""
+    old = tmp_path / "old"
+    shutil.copytree(trial, old)
+    (old / "trial_000/trial.json").unlink()
+    for path in (old / "trial_000").glob("*/session.json"):
+        outcome = json.loads(path.read_text())
+        for key in ("final", "reached", "seed"):
+            del outcome[key]
+        del outcome["evaluation"]["returns"]
+        path.write_text(json.dumps(outcome))
+    answer = rl("analyze", old)
+    assert answer.returncode == 0, answer.stderr
+    assert figures_of(old)["best"] == figures_of(trial)["best"]
+    assert figures_of(old)["final"] is None
+
+
+def test_a_run_that_nobody_finished_has_nothing_to_analyze(rl: Command, tmp_path: Path) -> None:
+    rl("run", "cartpole_dqn", "--quiet", "--output", "r", *SHORT)
+    (tmp_path / "r/trial_000/session_000/session.json").unlink()
+    (tmp_path / "r/trial_000/trial.json").unlink()
+    answer = rl("analyze", "r")
+    assert answer.returncode == 2
+    assert answer.stderr == "rl: r: has no session that finished; nothing can be said of it\n"
+    assert not (tmp_path / "r/trial_000/trial.json").exists()
+
+
+def test_diverged_sessions_are_named_and_give_status_3(rl: Command, tmp_path: Path) -> None:
+    answer = rl("run", "cartpole_dqn", "--sessions", 2, "--jobs", 2, "--output", "r", *SHORT,
+                "optimizer.learning_rate=1e30")  # fmt: skip
+    assert answer.returncode == 3
+    assert answer.stderr == ""
+    assert "0 of 2 sessions counted" in answer.stdout
+    assert "session 1 did not count: diverged: step 100" in answer.stdout
+    assert figures_of(tmp_path / "r")["consistency"] == 0.0
+
+
+def test_ctrl_c_keeps_what_the_sessions_have(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "rl", "run", "lunarlander_dqn", "--sessions", "3", "--jobs", "2",
+         "--output", "r"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        tables = [tmp_path / f"r/trial_000/session_00{n}/updates.csv" for n in (0, 1)]
+        deadline = time.monotonic() + 60
+        while not all(table.exists() and table.stat().st_size > 500 for table in tables):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        # As a terminal does it: to the whole group, workers included.
+        os.killpg(process.pid, signal.SIGINT)
+        said, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert complaint == ""
+    assert "session 2 (seed 2): interrupted: it had not begun" in said
+    assert "interrupted: 0 of 3 sessions had finished" in said
+    for number in (0, 1):
+        session = tmp_path / f"r/trial_000/session_00{number}"
+        assert json.loads((session / "session.json").read_text())["status"] == "interrupted"
+        assert (session / "checkpoints/last.npz").exists()
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "rl", "run", "lunarlander_dqn", "--sessions", "2", "--jobs", "2",
+         "--output", "r", "--quiet"], cwd=tmp_path,
+    ) as process:  # fmt: skip
+        tables = [tmp_path / f"r/trial_000/session_00{n}/updates.csv" for n in (0, 1)]
+        deadline = time.monotonic() + 60
+        while not all(table.exists() and table.stat().st_size > 500 for table in tables):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=10)
+    outcomes = [table.with_name("session.json") for table in tables]
+    while not all(outcome.exists() for outcome in outcomes):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert {json.loads(each.read_text())["status"] for each in outcomes} == {"interrupted"}
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import rl\n"
+        "run = rl.train('cartpole_dqn', sessions=2, jobs=2, overrides=['train.steps=1500'])\n"
+        "print(run.result['counted'])\n"
+    )
+    answer = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert "if __name__ == '__main__':" in answer.stderr
+    assert answer.stdout == "0\n"
+    assert len(list((tmp_path / "runs/cartpole_dqn").iterdir())) == 1
+    guarded = script.read_text().replace("run =", "if __name__ == '__main__':\n    run =")
+    script.write_text(guarded.replace("print", "    print"))
+    answer = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert (answer.returncode, answer.stdout) == (0, "2\n"), answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--sessions", 0), "--sessions: must be at least 1, not 0"),
+        (("--sessions", 2, "--jobs", "many"), "--jobs: must be a whole number, not 'many'"),
+        (("--sessions", 2, "--render"), "--render shows a single session; leave out --sessions"),
+        (("--sessions", 2, "--set", "agent.gama=1"), "agent.gama is no setting of DQN"),
+    ],
+)
+def test_bad_input_leaves_no_folder(
+    rl: Command, tmp_path: Path, arguments: tuple[object, ...], said: str
+) -> None:
+    answer = rl("run", "cartpole_dqn", *arguments)
+    assert answer.returncode == 2
+    assert said in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
