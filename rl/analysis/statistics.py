@@ -52,7 +52,7 @@ def bootstrap_interval(
 
     Of several tasks, sessions are drawn anew within each (the stratified bootstrap of Agarwal et
     al. 2021). With few sessions it is too narrow: of 5, a 95% interval of a mean holds the truth
-    in about 84% of cases.
+    in about 85% of cases.
 
     Args:
         values: [n] or [n, tasks], n >= 1.
@@ -160,9 +160,10 @@ def paired_difference_interval(
     eighth interval of 95% would exclude 0, with 2 every third. Therefore the deviations of n
     sessions from their mean are stretched by sqrt(n / (n - 1)), which makes the spread of the
     draws right on average, and the interval is that spread times Student's t, with the degrees of
-    freedom of Welch 1947 for the sessions. It is exact for no agent; it is close for two to ten
-    sessions of normal, skewed or two-peaked returns, and wide rather than narrow where the part
-    from both dominates, which is counted up to three times.
+    freedom of Welch 1947 for the sessions. In simulations of two equal agents, with 2 to 10
+    sessions of normal, skewed or two-peaked returns, it excluded 0 in 1 to 8% of cases (in up to
+    10% with 3 against 10). It is wide rather than narrow where the part from both dominates, which
+    is counted up to three times.
 
     Args:
         x: [n, E] returns, n >= 2; column e is of the same episode in both.
