@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rl.experiment.executors import Executor
     from rl.experiment.run import Run
     from rl.experiment.specification import Specification
+    from rl.run_folder import RunFolder
 
 FAILED = 1
 INTERRUPTED = 130
@@ -201,12 +202,60 @@ def watch(options: argparse.Namespace) -> int:
     return 0
 
 
+def search(options: argparse.Namespace) -> int:
+    """`rl search`: trials of different settings."""
+    from rl.display import showing
+    from rl.experiment.executors import Inline, Processes
+    from rl.experiment.search import resume_search, start_search
+    from rl.experiment.specification import load_specification
+
+    if (options.name is None) == (options.resume is None):
+        raise UserError("give the NAME of an experiment, or --resume RUN to go on with a search")
+    jobs = options.jobs or _cores()
+    with showing(options.quiet, total=0) as listener:
+        executor = Inline(listener) if jobs == 1 else Processes(jobs, listener)
+        if options.resume:
+            found = resume_search(options.resume, executor, options.trials)
+        else:
+            overrides = [*options.set, *([f"train.steps={options.steps}"] if options.steps else [])]
+            for name in ("method", "trials", "sessions", "seed", "pruner", "statistic"):
+                if (value := getattr(options, name)) is not None:
+                    overrides.append(f"search.{name}={value}")
+            specification = load_specification(options.name, options.spec, overrides)
+            found = start_search(specification, options.output, options.storage, executor)
+        found.run()
+    return _conclude_search(found.folder, executor.interrupted, options.quiet)
+
+
+def _conclude_search(folder: RunFolder, interrupted: bool, quiet: bool) -> int:
+    from rl.analysis.search import describe_search
+    from rl.files import read_json
+
+    summary = read_json(folder.path / "search.json")
+    if not quiet:
+        print("\n".join(describe_search(folder, summary)))
+        print(f"run folder: {folder.path}  (trials.csv, search_metrics.png, search_pairs.png)")
+        if summary["best_trial"] is not None:
+            name = folder.read_manifest()["experiment"]
+            print(f"the best: rl run {name} --spec {folder.path / 'best_spec.json'}")
+    if interrupted:
+        print(f"interrupted; to go on: rl search --resume {folder.path}")
+        return INTERRUPTED
+    return 0 if summary["best_trial"] is not None else FAILED
+
+
 def analyze(options: argparse.Namespace) -> int:
     """`rl analyze`: figures and pictures again, from the files alone."""
     from rl.analysis.analyze import describe_trial
+    from rl.analysis.search import analyze_search, describe_search
     from rl.experiment.run import Run
+    from rl.run_folder import RunFolder
 
-    run = Run.open(options.run)
+    folder = RunFolder.open(options.run)
+    if folder.read_manifest().get("kind") == "search":
+        print("\n".join(describe_search(folder, analyze_search(folder))))
+        return 0
+    run = Run(folder)
     if not any("evaluation" in each.read_outcome() for each in run.trial.sessions()):
         raise UserError(f"{run.path}: has no session that finished; nothing can be said of it")
     figures = run.analyze()
@@ -215,12 +264,43 @@ def analyze(options: argparse.Namespace) -> int:
     return 0
 
 
+def compare(options: argparse.Namespace) -> int:
+    """`rl compare`: is one setting better than another?"""
+    from rl.analysis.comparison import compare as compare_groups
+    from rl.analysis.comparison_plots import draw_comparison
+    from rl.experiment.run import Run
+    from rl.files import write_json
+    from rl.run_folder import default_path
+
+    runs = [Run.open(path) for path in options.runs]
+    names = [run.specification.name for run in runs]
+    if len(set(names)) < len(names):  # the same experiment twice: told apart by their folders
+        names = [str(run.path) for run in runs]
+    try:
+        groups = [run.group(name) for run, name in zip(runs, names, strict=True)]
+        comparison = compare_groups(groups)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    print(comparison.text())
+    folder = options.output or default_path("comparisons")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "comparison.json", comparison.to_dict())
+        draw_comparison(comparison, folder / "comparison.png")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
+    print(f"\npicture: {folder / 'comparison.png'}")
+    return 0
+
+
 VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run,
+    "search": search,
     "list": list_experiments,
     "evaluate": evaluate,
     "watch": watch,
     "analyze": analyze,
+    "compare": compare,
 }
 
 
@@ -247,22 +327,31 @@ def _parser() -> argparse.ArgumentParser:
     verb = _verb(verbs, "run", "train an agent, evaluate it, keep everything in a run folder",
                  "rl run lunarlander_dqn --seed 1 --set agent.gamma=0.98")  # fmt: skip
     verb.add_argument("name", metavar="NAME", help="an experiment; `rl list` shows them")
-    verb.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[],
-                      help="override a value of the specification by its dotted path")  # fmt: skip
     verb.add_argument("--seed", type=_natural, default=0,
                       help="of everything random (default 0); of the first session")  # fmt: skip
     verb.add_argument("--sessions", type=_positive, default=1,
                       help="how many, with a seed each that follow --seed (default 1)")  # fmt: skip
     verb.add_argument("--jobs", type=_positive,
                       help="sessions at once (default: as many as cores)")  # fmt: skip
-    verb.add_argument("--steps", type=_positive, help="environment steps: train.steps")
-    verb.add_argument("--output", metavar="DIR", type=Path,
-                      help="the run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
-    verb.add_argument("--spec", metavar="FILE", type=Path,
-                      help="your own JSON or YAML file of experiments")  # fmt: skip
+    _add_experiment(verb)
     verb.add_argument("--render", action="store_true",
                       help="show an episode in a window at each evaluation")  # fmt: skip
-    verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
+
+    verb = _verb(verbs, "search", "try settings over several seeds, and rank them",
+                 "rl search cartpole_dqn --method tpe --trials 30 --sessions 3")  # fmt: skip
+    verb.add_argument("name", metavar="NAME", nargs="?",
+                      help="an experiment whose specification has a search block")  # fmt: skip
+    verb.add_argument("--resume", metavar="RUN", help="go on with a search, from its run folder")
+    verb.add_argument("--method", help="grid, line, random, tpe or cmaes")
+    verb.add_argument("--trials", type=_positive, help="how many at most")
+    verb.add_argument("--sessions", type=_positive, help="of each trial (default 1)")
+    verb.add_argument("--jobs", type=_positive, help="sessions at once (default: the cores)")
+    verb.add_argument("--pruner", help="ends hopeless trials early: none, median or asha")
+    verb.add_argument("--statistic", help="what trials are ranked by (default mean_return)")
+    verb.add_argument("--storage", metavar="FILE", type=Path,
+                      help="the study of tpe or cmaes, which processes can share")  # fmt: skip
+    verb.add_argument("--seed", type=_natural, help="of the method and of each first session")
+    _add_experiment(verb)
 
     _verb(verbs, "list", "show every experiment and every problem", "rl list")
 
@@ -270,6 +359,13 @@ def _parser() -> argparse.ArgumentParser:
                  "rl analyze lunarlander_dqn")  # fmt: skip
     verb.add_argument("run", metavar="RUN",
                       help="a run folder, or an experiment's name for its latest run")  # fmt: skip
+
+    verb = _verb(verbs, "compare", "say which of several runs is better, and how sure that is",
+                 "rl compare runs/a runs/b")  # fmt: skip
+    verb.add_argument("runs", metavar="RUN", nargs="+",
+                      help="run folders, or experiments' names for their latest runs")  # fmt: skip
+    verb.add_argument("--output", metavar="DIR", type=Path,
+                      help="for the picture (default runs/comparisons/TIMESTAMP)")  # fmt: skip
 
     verb = _verb(verbs, "evaluate", "play greedy episodes with a saved agent, on unseen seeds",
                  "rl evaluate lunarlander_dqn --episodes 200 --json")  # fmt: skip
@@ -296,12 +392,25 @@ def _verb(verbs, name: str, summary: str, example: str):  # type: ignore[no-unty
     return verb
 
 
+def _add_experiment(verb: argparse.ArgumentParser) -> None:
+    """The options of every verb that trains."""
+    verb.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[],
+                      help="override a value of the specification by its dotted path")  # fmt: skip
+    verb.add_argument("--steps", type=_positive, help="environment steps: train.steps")
+    verb.add_argument("--spec", metavar="FILE", type=Path,
+                      help="your own JSON or YAML file of experiments")  # fmt: skip
+    verb.add_argument("--output", metavar="DIR", type=Path,
+                      help="the run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
+    verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
+
+
 def _add_run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", metavar="RUN",
                       help="a run folder, or an experiment's name for its latest run")  # fmt: skip
     verb.add_argument("--seed", type=_natural, default=0, help="of the episodes (default 0)")
     verb.add_argument("--session", type=_natural, default=0, help="its number (default 0)")
-    verb.add_argument("--trial", type=_natural, default=0, help="its number (default 0)")
+    verb.add_argument("--trial", type=_natural,
+                      help="its number in a search (default: the best)")  # fmt: skip
     verb.add_argument("--checkpoint", metavar="NAME",
                       help="best or last (default: the best there is)")  # fmt: skip
 

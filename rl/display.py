@@ -51,7 +51,7 @@ class Display(Listener):
     """Keeps what is known of each job; a subclass shows it.
 
     Args:
-        total: how many jobs there will be; 1 shows a session in detail.
+        total: how many jobs there will be, 0 if nobody knows; 1 shows a session in detail.
     """
 
     def __init__(self, total: int) -> None:
@@ -66,7 +66,7 @@ class Display(Listener):
     def ended(self, job: Job, outcome: dict[str, object]) -> None:
         self.running.pop(_label(job), None)
         self.outcomes.append(outcome)
-        if self.total > 1:
+        if self.total != 1:
             self.noted(describe_end(job, outcome))
 
     def show(self) -> None:
@@ -78,9 +78,9 @@ class Display(Listener):
         for outcome in self.outcomes:
             words[str(outcome["status"])] = words.get(str(outcome["status"]), 0) + 1
         counts = ", ".join(f"{number} {status}" for status, number in words.items())
-        return f"{len(self.outcomes)} of {self.total} sessions ended" + (
-            f" ({counts})" if counts else ""
-        )
+        of_all = f" of {self.total}" if self.total else ""
+        ended = f"{len(self.outcomes)}{of_all} sessions ended"
+        return f"{ended} ({counts})" if counts else ended
 
 
 def _label(job: Job) -> str:
@@ -116,7 +116,7 @@ class Lines(Display):
         self._next = self._clock() + SECONDS_BETWEEN_LINES
         for label, progress in self.running.items():
             figures = "  ".join(f"{name} {value}" for name, value in describe(progress).items())
-            print(f"{label}: {figures}" if self.total > 1 else figures, flush=True)
+            print(f"{label}: {figures}" if self.total != 1 else figures, flush=True)
 
 
 class Redrawn(Display):
@@ -130,7 +130,7 @@ class Redrawn(Display):
         self._live.console.print(text, highlight=False, markup=False)
 
     def show(self) -> None:
-        if self.total > 1:
+        if self.total != 1:
             self._live.update(self._sessions(), refresh=True)
         else:
             (progress,) = self.running.values()

@@ -52,6 +52,20 @@ def write_specification(path: Path, name: str, values: Mapping[str, Any]) -> Non
     write_text(path, yaml.safe_dump(plain, sort_keys=False))
 
 
+def read_specification(path: Path, name: str) -> dict[str, Any]:
+    """The values of an experiment that `write_specification` wrote as YAML.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    import yaml
+
+    try:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8"))[name])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise UserError(f"{path}: is missing or damaged") from None
+
+
 def _plain(values: Any) -> Any:
     """The same with lists for tuples, which YAML has not."""
     if isinstance(values, Mapping):

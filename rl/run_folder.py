@@ -119,6 +119,10 @@ class RunFolder:
         """The trials that are there, in order."""
         return [TrialFolder(path) for path in _numbered(self.path, "trial")]
 
+    def best_trial(self) -> int:
+        """The number of a search's best trial; 0 of any other run."""
+        return int(read_json(self.path / "search.json").get("best_trial") or 0)
+
     def session(self, trial: int = 0, session: int = 0) -> SessionFolder:
         """The folder of one session."""
         return self.trial(trial).session(session)

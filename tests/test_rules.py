@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"matplotlib", "PIL", "rich", "yaml", "threadpoolctl"}
+HEAVY = {"matplotlib", "PIL", "rich", "yaml", "threadpoolctl", "optuna", "ray", "filelock"}
 LEAVES = ("rl.targets", "rl.exploration", "rl.memory", "rl.preprocessors")
 
 
@@ -77,6 +77,7 @@ ORDER = (
     "rl.experiment.jobs",
     "rl.experiment.executors",
     "rl.experiment.trial",
+    "rl.experiment.search",
     "rl.cli",
 )
 

@@ -11,7 +11,12 @@ from rl.run_folder import TrialFolder
 
 
 def analyze_trial(
-    folder: TrialFolder, planned: int, name: str, problem: str, threshold: float | None
+    folder: TrialFolder,
+    planned: int,
+    name: str,
+    problem: str,
+    threshold: float | None,
+    draw: bool = True,
 ) -> dict[str, Any]:
     """Writes `trial.json`, and `learning_curve.png` for several sessions; returns the figures.
 
@@ -21,6 +26,7 @@ def analyze_trial(
         name: of the experiment.
         problem: its id.
         threshold: the return that counts as solved, or None.
+        draw: whether to draw.
 
     Raises:
         UserError: a file of a session is damaged.
@@ -45,7 +51,7 @@ def analyze_trial(
     }
     write_json(folder.result, figures)
     curves = [(record.steps, record.returns) for record in records if len(record.steps)]
-    if len(curves) > 1:
+    if draw and len(curves) > 1:
         from rl.analysis.plots import draw_learning_curve
 
         draw_learning_curve(folder.curve, curves, f"{name} on {problem}", threshold)

@@ -7,7 +7,7 @@ interrupted or failed for another reason is left out, and said to be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,16 @@ from rl.analysis.records import Record
 from rl.analysis.statistics import Statistic, bootstrap_interval, interquartile_mean
 
 Figures = dict[str, Any]
+
+# What trials can be ranked by: functions of `trial_metrics`, higher is better.
+STATISTICS: dict[str, Callable[[Figures], float | None]] = {
+    "mean_return": lambda figures: figures["best"]["mean"],
+    "median_return": lambda figures: figures["best"]["median"],
+    "iqm_return": lambda figures: figures["best"]["iqm"],
+    "worst_return": lambda figures: figures["best"]["min"],
+    "final_return": lambda figures: figures["final"]["mean"],
+    "fitness": lambda figures: figures["fitness"],
+}
 
 
 def trial_metrics(records: Sequence[Record]) -> Figures:

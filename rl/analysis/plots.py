@@ -28,7 +28,7 @@ def draw_curve(folder: SessionFolder, title: str, threshold: float | None) -> No
         title: above the picture.
         threshold: the return that counts as solved, or None.
     """
-    figure = _figure(9, 8)
+    figure = empty_figure(9, 8)
     returns, exploration, loss = figure.subplots(
         3, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1, 1.5]}
     )
@@ -58,7 +58,7 @@ def draw_learning_curve(
         title: above the picture.
         threshold: the return that counts as solved, or None.
     """
-    figure = _figure(9, 5)
+    figure = empty_figure(9, 5)
     axes = figure.subplots()
     steps, middle, low, high = sample_efficiency(curves)
     for its_steps, returns in curves:
@@ -78,7 +78,7 @@ def draw_learning_curve(
     figure.savefig(file, dpi=110)
 
 
-def _figure(width: float, height: float) -> Figure:
+def empty_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, that can be written without a display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

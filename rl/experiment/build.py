@@ -334,7 +334,7 @@ class SpecifiedParts:
     def refuse_unused(self) -> None:
         """Refuses a block that the agent has no use for."""
         for key, value in self.specification.values.items():
-            if isinstance(value, dict) and key not in self._resolved:
+            if isinstance(value, dict) and key not in (*self._resolved, "search"):
                 agent = self._resolved["agent"]["name"]
                 raise self.specification.explain(key, f"is not used by {agent}; leave it out")
         for key, block in self._resolved.items():
@@ -347,7 +347,8 @@ class SpecifiedParts:
         """The specification with every default filled in."""
         given = self.specification
         texts = {key: value for key, value in given.values.items() if isinstance(value, str)}
-        return Specification(given.name, given.source, {**texts, **self._resolved})
+        search = {"search": given.values["search"]} if "search" in given.values else {}
+        return Specification(given.name, given.source, {**texts, **self._resolved, **search})
 
 
 def _network(

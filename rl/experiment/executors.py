@@ -237,7 +237,7 @@ class _Worker:
         self._process: BaseProcess = context.Process(
             target=_work, args=(theirs, job), name=f"{WORKER} {job.seed}", daemon=True
         )
-        with _one_thread_each():
+        with _one_thread_each(), _no_ctrl_c():
             self._process.start()
         theirs.close()
 
@@ -294,9 +294,25 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Within, Ctrl-C waits; a process started meanwhile never hears of it.
+
+    A terminal sends it to the whole group, but it is for the parent, which tells the others.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(line: Connection, job: Job) -> None:
     """What a worker process does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which says stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be kept away
     reporter = _Reporter(line)
     signal.signal(signal.SIGTERM, lambda *_: reporter.stop("interrupted"))
     outcome = attempt(job, reporter)

@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rl.analysis.analyze import analyze_trial
+from rl.analysis.comparison import Group
+from rl.analysis.records import read_records
 from rl.errors import UserError
 from rl.experiment.build import import_package
 from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation
@@ -43,13 +47,16 @@ class Run:
         self.problem: Problem = find_problem(self.specification.values["problem"])
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], trial: int = 0, session: int = 0) -> Run:
+    def open(cls, path: str | os.PathLike[str], trial: int | None = None, session: int = 0) -> Run:
         """A session of the run at `path`, or of the latest run of the experiment called so.
+
+        Of a search it is the best trial's, unless `trial` says another.
 
         Raises:
             UserError: there is none, or it is damaged.
         """
-        return cls(RunFolder.open(path), trial, session)
+        folder = RunFolder.open(path)
+        return cls(folder, folder.best_trial() if trial is None else trial, session)
 
     @property
     def path(self) -> Path:
@@ -70,15 +77,38 @@ class Run:
         """What the sessions of this trial are worth together; empty before they were analyzed."""
         return read_json(self.trial.result)
 
-    def analyze(self) -> dict[str, Any]:
+    def analyze(self, draw: bool = True) -> dict[str, Any]:
         """Works out `result` from the sessions' files, and draws their learning curve.
 
         Raises:
             UserError: a file is damaged.
         """
         planned = len(self.manifest["seeds"])
-        return analyze_trial(
-            self.trial, planned, self.specification.name, self.problem.id, self.problem.solved
+        name, problem = self.specification.name, self.problem
+        return analyze_trial(self.trial, planned, name, problem.id, problem.solved, draw)
+
+    def group(self, name: str) -> Group:
+        """The sessions of this trial that count, for a comparison under a name.
+
+        Raises:
+            UserError: there is none, or it is from before returns of episodes were kept.
+        """
+        counted = [record for record in read_records(self.trial) if record.counted]
+        if not counted:
+            raise UserError(f"{self.path}: has no session that finished; it cannot be compared")
+        evaluations = [record.outcome["evaluation"] for record in counted]
+        if not all("returns" in evaluation for evaluation in evaluations):
+            raise UserError(
+                f"{self.path}: was made before the returns of single episodes were kept, and "
+                "cannot be compared; run it again"
+            )
+        return Group(
+            name,
+            self.problem.id,
+            np.array([record.best for record in counted]),
+            np.array([evaluation["returns"] for evaluation in evaluations]),
+            [(record.steps, record.returns) for record in counted],
+            self.problem.solved,
         )
 
     def player(self, checkpoint: str | None = None) -> Player:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ KEYS: dict[str, type] = {
     "exploration": dict,
     "preprocessor": dict,
     "train": dict,
+    "search": dict,
 }
 _REQUIRED = ("problem", "agent")
 
@@ -61,16 +62,33 @@ class Specification:
         Raises:
             UserError: an assignment without "=", or a path through something that is no block.
         """
-        values, paths = copy.deepcopy(self.values), set(self.overridden)
+        given = {}
         for assignment in assignments:
             path, equals, text = assignment.partition("=")
             if not equals or not path:
                 raise UserError(
                     f"--set: {assignment!r} is not KEY=VALUE, such as optimizer.learning_rate=0.001"
                 )
-            _put(values, path, _parse(text))
-            paths.add(path)
-        changed = Specification(self.name, self.source, values, frozenset(paths))
+            given[path] = _parse(text)
+        return self.assign(given, self.overridden | given.keys())
+
+    def assign(
+        self, given: Mapping[str, Any], overridden: Iterable[str] | None = None
+    ) -> Specification:
+        """This specification with each value put at its dotted path.
+
+        Args:
+            given: the values; a block's come before those of paths within it.
+            overridden: the paths that `--set` gave; those of this specification by default.
+
+        Raises:
+            UserError: a path through something that is no block, or a key that is none.
+        """
+        values = copy.deepcopy(self.values)
+        for path in sorted(given, key=lambda path: path.count(".")):
+            _put(values, path, copy.deepcopy(given[path]))
+        paths = self.overridden if overridden is None else frozenset(overridden)
+        changed = Specification(self.name, self.source, values, paths)
         check_form(changed)
         return changed
 

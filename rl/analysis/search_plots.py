@@ -1,0 +1,113 @@
+"""Pictures of a search."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nn.typing import Array
+from rl.analysis.plots import empty_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Result = dict[str, Any]
+
+METRICS = ("consistency", "stability", "fitness")
+LONGEST_LABEL = 18
+
+
+def draw_metrics(
+    file: Path, results: Sequence[Result], paths: Sequence[str], logs: Collection[str],
+    statistic: str,
+) -> None:  # fmt: skip
+    """Draws each metric against each parameter, a dot a trial.
+
+    Args:
+        file: where the picture goes.
+        results: of the trials that have a score.
+        paths: of the parameters, a column each.
+        logs: those on a logarithmic scale.
+        statistic: what the score is.
+    """
+    rows = [(statistic, "score"), *((name, name) for name in METRICS if name != statistic)]
+    figure = empty_figure(1.5 + 2.7 * len(paths), 0.8 + 2.1 * len(rows))
+    grid = figure.subplots(len(rows), len(paths), squeeze=False, sharex="col", sharey="row")
+    for (name, key), line in zip(rows, grid, strict=True):
+        line[0].set_ylabel(name)
+        for path, axes in zip(paths, line, strict=True):
+            there = [result for result in results if path in result["parameters"]]
+            places = _places(axes, [each["parameters"][path] for each in there], path in logs)
+            heights = [np.nan if each[key] is None else each[key] for each in there]
+            axes.plot(places, heights, "o", color="tab:blue", alpha=0.6, markersize=5)
+            axes.grid(alpha=0.25)
+    for path, axes in zip(paths, grid[-1], strict=True):
+        axes.set_xlabel(path)
+    figure.suptitle(f"{len(results)} trials: each metric against each parameter")
+    figure.savefig(file, dpi=100)
+
+
+def draw_pairs(
+    file: Path, results: Sequence[Result], paths: Sequence[str], logs: Collection[str]
+) -> None:
+    """Draws each pair of parameters, a dot a trial, coloured by fitness.
+
+    Args:
+        file: where the picture goes.
+        results: of the trials that have a score.
+        paths: of the parameters.
+        logs: those on a logarithmic scale.
+    """
+    last = len(paths) - 1
+    figure = empty_figure(2.2 + 2.9 * last, 1.4 + 2.5 * last)
+    grid = figure.subplots(last, last, squeeze=False)
+    dots = None
+    whole = [each for each in results if all(path in each["parameters"] for path in paths)]
+    colours = [np.nan if each["fitness"] is None else each["fitness"] for each in whole]
+    for row, across in enumerate(paths[1:]):
+        for column, along in enumerate(paths[:-1]):
+            axes = grid[row][column]
+            if column > row:
+                axes.set_visible(False)
+                continue
+            x = _places(axes, [each["parameters"][along] for each in whole], along in logs)
+            y = _places(axes, [each["parameters"][across] for each in whole], across in logs, "y")
+            dots = axes.scatter(x, y, c=colours, cmap="viridis", edgecolors="0.3", linewidths=0.4)
+            axes.set_xlabel(along if row == last - 1 else "")
+            axes.set_ylabel(across if column == 0 else "")
+            axes.grid(alpha=0.25)
+    if dots is not None and whole:
+        figure.colorbar(dots, ax=grid, label="fitness")
+    figure.suptitle(f"{len(whole)} trials: pairs of parameters")
+    figure.savefig(file, dpi=100)
+
+
+def _places(axes: Axes, values: Sequence[Any], log: bool, axis: str = "x") -> Array | list[float]:
+    """Where values stand on an axis: numbers on its scale, anything else side by side."""
+    numeric = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in values)
+    if numeric:
+        if log:
+            from matplotlib.ticker import NullFormatter
+
+            getattr(axes, f"set_{axis}scale")("log")
+            getattr(axes, f"{axis}axis").set_minor_formatter(NullFormatter())
+        return [float(value) for value in values]
+    texts = [_name(each) for each in values]
+    names = sorted(set(texts))
+    labels = [n if len(n) <= LONGEST_LABEL else n[: LONGEST_LABEL - 1] + "…" for n in names]
+    turned = {"rotation": 20, "ha": "right"} if axis == "x" else {}
+    getattr(axes, f"set_{axis}ticks")(range(len(names)), labels, **turned)
+    getattr(axes, f"set_{axis}lim")(-0.5, len(names) - 0.5)
+    return [float(names.index(text)) for text in texts]
+
+
+def _name(value: Any) -> str:
+    """What is written for a value that is no number: a block's own name where it has one."""
+    if isinstance(value, Mapping) and "name" in value:
+        rest = ", ".join(f"{key}={each}" for key, each in value.items() if key != "name")
+        return f"{value['name']}({rest})" if rest else str(value["name"])
+    return value if isinstance(value, str) else json.dumps(value)
