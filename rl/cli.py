@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rl.errors import Diverged, UserError
 
 if TYPE_CHECKING:
-    from rl.experiment.executors import Executor
+    from rl.experiment.executors import Executor, Listener
     from rl.experiment.run import Run
     from rl.experiment.specification import Specification
     from rl.run_folder import RunFolder
@@ -68,23 +68,41 @@ def run(options: argparse.Namespace) -> int:
 def _executor(options: argparse.Namespace, specification: Specification) -> Iterator[Executor]:
     """Where `rl run` runs its sessions, with a display of them."""
     from rl.display import showing
-    from rl.experiment.executors import Inline, Processes
-    from rl.experiment.session import Watcher
 
-    if options.render and options.sessions > 1:
-        raise UserError("--render shows a single session; leave out --sessions")
+    if options.render and (options.sessions > 1 or options.executor == "ray"):
+        raise UserError("--render shows a single session; leave out --sessions and --executor")
     with showing(options.quiet, options.sessions) as listener:
-        if options.sessions > 1:
-            yield Processes(options.jobs or _cores(), listener)
-            return
-        watcher = Watcher()
-        if options.render:
-            from rl.environments import evaluation_seeds
-            from rl.experiment.watching import WindowWatcher
+        if options.sessions > 1 or options.executor == "ray":
+            yield _of_processes(options, listener)
+        else:
+            yield _inline(options, specification, listener)
 
-            (seed,) = evaluation_seeds("selection", options.seed, 1)
-            watcher = WindowWatcher(specification.values["problem"], seed)
-        yield Inline(listener, watcher)
+
+def _inline(
+    options: argparse.Namespace, specification: Specification, listener: Listener
+) -> Executor:
+    from rl.experiment.executors import Inline
+
+    if not options.render:
+        return Inline(listener)
+    from rl.environments import evaluation_seeds
+    from rl.experiment.watching import WindowWatcher
+
+    (seed,) = evaluation_seeds("selection", options.seed, 1)
+    return Inline(listener, WindowWatcher(specification.values["problem"], seed))
+
+
+def _of_processes(options: argparse.Namespace, listener: Listener) -> Executor:
+    """Processes of this machine, or of a Ray cluster."""
+    if options.executor == "ray":
+        from rl.experiment.ray_executor import RayExecutor
+
+        return RayExecutor(options.jobs, listener, options.ray_address)
+    if options.ray_address:
+        raise UserError("--ray-address is of a Ray cluster; add --executor ray")
+    from rl.experiment.executors import Processes
+
+    return Processes(options.jobs or _cores(), listener)
 
 
 def _cores() -> int:
@@ -205,15 +223,13 @@ def watch(options: argparse.Namespace) -> int:
 def search(options: argparse.Namespace) -> int:
     """`rl search`: trials of different settings."""
     from rl.display import showing
-    from rl.experiment.executors import Inline, Processes
     from rl.experiment.search import resume_search, start_search
     from rl.experiment.specification import load_specification
 
     if (options.name is None) == (options.resume is None):
         raise UserError("give the NAME of an experiment, or --resume RUN to go on with a search")
-    jobs = options.jobs or _cores()
     with showing(options.quiet, total=0) as listener:
-        executor = Inline(listener) if jobs == 1 else Processes(jobs, listener)
+        executor = _of_processes(options, listener)
         if options.resume:
             found = resume_search(options.resume, executor, options.trials)
         else:
@@ -401,6 +417,10 @@ def _add_experiment(verb: argparse.ArgumentParser) -> None:
                       help="your own JSON or YAML file of experiments")  # fmt: skip
     verb.add_argument("--output", metavar="DIR", type=Path,
                       help="the run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
+    verb.add_argument("--executor", choices=("local", "ray"), default="local",
+                      help="where sessions run: processes of this machine, or Ray")  # fmt: skip
+    verb.add_argument("--ray-address", metavar="HOST:PORT",
+                      help="of a Ray cluster (default: one is started here)")  # fmt: skip
     verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
 
 

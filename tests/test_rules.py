@@ -76,6 +76,7 @@ ORDER = (
     "rl.experiment.session",
     "rl.experiment.jobs",
     "rl.experiment.executors",
+    "rl.experiment.ray_executor",
     "rl.experiment.trial",
     "rl.experiment.search",
     "rl.cli",

@@ -5,20 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from rl.analysis.metrics import trial_metrics
-from rl.analysis.records import read_records
+from rl.analysis.records import Record, read_records
 from rl.files import write_json
 from rl.run_folder import TrialFolder
 
 
-def analyze_trial(
-    folder: TrialFolder,
-    planned: int,
-    name: str,
-    problem: str,
-    threshold: float | None,
-    draw: bool = True,
+def trial_figures(
+    folder: TrialFolder, planned: int, name: str, problem: str, threshold: float | None
 ) -> dict[str, Any]:
-    """Writes `trial.json`, and `learning_curve.png` for several sessions; returns the figures.
+    """What the sessions of a trial are worth, and how each ended.
 
     Args:
         folder: of the trial.
@@ -26,36 +21,48 @@ def analyze_trial(
         name: of the experiment.
         problem: its id.
         threshold: the return that counts as solved, or None.
-        draw: whether to draw.
 
     Raises:
         UserError: a file of a session is damaged.
     """
     records = read_records(folder)
-    outcomes = [
-        {
-            "session": int(record.folder.path.name.rpartition("_")[2]),
-            "status": record.status,
-            **{key: record.outcome[key] for key in ("seed", "reason") if key in record.outcome},
-            **({"best": record.best, "final": record.final} if record.counted else {}),
-        }
-        for record in records
-    ]
-    figures = {
+    return {
         "experiment": name,
         "problem": problem,
         "threshold": threshold,
         "planned": planned,
         **trial_metrics(records),
-        "outcomes": outcomes,
+        "outcomes": [_outcome(record) for record in records],
     }
+
+
+def _outcome(record: Record) -> dict[str, Any]:
+    return {
+        "session": int(record.folder.path.name.rpartition("_")[2]),
+        "status": record.status,
+        **{key: record.outcome[key] for key in ("seed", "reason") if key in record.outcome},
+        **({"best": record.best, "final": record.final} if record.counted else {}),
+    }
+
+
+def analyze_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:
+    """Writes `trial.json`, and `learning_curve.png` for several sessions.
+
+    Args:
+        folder: of the trial.
+        figures: of `trial_figures`.
+
+    Raises:
+        UserError: a file of a session is damaged.
+    """
     write_json(folder.result, figures)
+    records = read_records(folder)
     curves = [(record.steps, record.returns) for record in records if len(record.steps)]
-    if draw and len(curves) > 1:
+    if len(curves) > 1:
         from rl.analysis.plots import draw_learning_curve
 
-        draw_learning_curve(folder.curve, curves, f"{name} on {problem}", threshold)
-    return figures
+        title = f"{figures['experiment']} on {figures['problem']}"
+        draw_learning_curve(folder.curve, curves, title, figures["threshold"])
 
 
 def describe_trial(figures: dict[str, Any]) -> list[str]:

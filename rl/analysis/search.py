@@ -138,6 +138,7 @@ def importances(scored: Sequence[Result], paths: Sequence[str]) -> dict[str, flo
         return None
     import warnings
 
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         study = optuna.create_study(direction="maximize")

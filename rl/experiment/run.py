@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rl.analysis.analyze import analyze_trial
+from rl.analysis.analyze import analyze_trial, trial_figures
 from rl.analysis.comparison import Group
 from rl.analysis.records import read_records
 from rl.errors import UserError
@@ -77,15 +77,26 @@ class Run:
         """What the sessions of this trial are worth together; empty before they were analyzed."""
         return read_json(self.trial.result)
 
-    def analyze(self, draw: bool = True) -> dict[str, Any]:
-        """Works out `result` from the sessions' files, and draws their learning curve.
+    def figures(self) -> dict[str, Any]:
+        """What the sessions of this trial are worth together, from their files.
 
         Raises:
             UserError: a file is damaged.
         """
-        planned = len(self.manifest["seeds"])
-        name, problem = self.specification.name, self.problem
-        return analyze_trial(self.trial, planned, name, problem.id, problem.solved, draw)
+        planned, problem = len(self.manifest["seeds"]), self.problem
+        return trial_figures(
+            self.trial, planned, self.specification.name, problem.id, problem.solved
+        )
+
+    def analyze(self) -> dict[str, Any]:
+        """Writes `figures` down as `result`, and draws the learning curve.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        figures = self.figures()
+        analyze_trial(self.trial, figures)
+        return figures
 
     def group(self, name: str) -> Group:
         """The sessions of this trial that count, for a comparison under a name.

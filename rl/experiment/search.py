@@ -11,14 +11,15 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rl.analysis.metrics import STATISTICS
 from rl.analysis.search import analyze_search, describe_parameters
 from rl.errors import UserError
 from rl.experiment.build import build
+from rl.experiment.claims import ENDED, Claims
 from rl.experiment.executors import Executor, Listener, Outcome
 from rl.experiment.jobs import Job
 from rl.experiment.methods import METHODS, Method
@@ -26,16 +27,12 @@ from rl.experiment.optuna_methods import SAMPLERS, Pruning, Sampled
 from rl.experiment.run import Run
 from rl.experiment.search_settings import SearchSettings, read_search
 from rl.experiment.search_space import Dimension, Parameters
+from rl.experiment.search_trial import SearchTrial
 from rl.experiment.session import Progress
 from rl.experiment.specification import Specification, read_specifications
 from rl.experiment.trial import stopped_by_signals
 from rl.files import read_json, read_table, write_json, write_specification
-from rl.run_folder import RunFolder, TrialFolder, default_path
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
-ENDED = ("complete", "pruned", "diverged", "failed", "refused")
+from rl.run_folder import RunFolder, default_path
 
 
 def start_search(
@@ -128,28 +125,6 @@ def lag_of(capacity: int, sessions: int) -> int:
     return 1 if capacity == 1 else -(-capacity // sessions) + 1
 
 
-@dataclass
-class _Trial:
-    """A trial of this process."""
-
-    number: int
-    parameters: Parameters
-    folder: TrialFolder
-    jobs: list[Job] = field(default_factory=list)
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
-    curves: dict[int, dict[int, float]] = field(default_factory=dict)  # of sessions, by step
-    curve: list[tuple[int, float]] = field(default_factory=list)
-    pruning: Pruning | None = None
-    pruned: bool = False
-    result: dict[str, Any] | None = None
-    told: bool = False
-
-    @property
-    def ended(self) -> bool:
-        """Whether all that is to be run has been."""
-        return len(self.outcomes) == len(self.jobs)
-
-
 class Search:
     """Proposes trials, runs their sessions, and keeps what they were worth.
 
@@ -173,22 +148,20 @@ class Search:
         self.settings, self.executor = settings, executor
         manifest = folder.read_manifest()["search"]
         self._lag = int(manifest["lag"])
-        self._locks: dict[int, BaseFileLock] = {}
+        self._claims = Claims(folder, again=settings.method in SAMPLERS)
         self._proposed: tuple[int, Parameters] | None = None
-        self._trials: list[_Trial] = []  # of this process, in the order they were begun
-        self._by_folder: dict[Path, _Trial] = {}
+        self._trials: list[SearchTrial] = []  # of this process, in the order they were begun
+        self._by_folder: dict[Path, SearchTrial] = {}
         self._method = self._make_method(space, Path(manifest["journal"]))
-        resolved = build(specification, seed=0)
-        self.total_steps = resolved.training.steps
-        every = resolved.training.evaluate_every
-        self._evaluations = -(-self.total_steps // every)
+        training = build(specification, seed=0).training
+        self._evaluations = -(-training.steps // training.evaluate_every)  # of a session at most
         executor.listener = _Relay(executor.listener, self._evaluated)
 
     def _make_method(self, space: Mapping[str, Dimension], journal: Path) -> Method:
-        settings = self.settings
+        settings, claim = self.settings, self._claims.claim
         if settings.method in METHODS:
-            return METHODS[settings.method](space, self._claim, settings.trials, settings.seed)
-        return Sampled(settings.method, space, self._claim, settings.trials, settings.seed, journal)
+            return METHODS[settings.method](space, claim, settings.trials, settings.seed)
+        return Sampled(settings.method, space, claim, settings.trials, settings.seed, journal)
 
     def run(self) -> None:
         """Runs trials until there are no more, or until it is interrupted."""
@@ -200,8 +173,7 @@ class Search:
                         executor.listener.ended(job, outcome)
                         self._ended(job, outcome)
         finally:
-            for lock in self._locks.values():
-                lock.release()
+            self._claims.release_all()
             analyze_search(self.folder)
 
     def _fill(self) -> bool:
@@ -242,12 +214,12 @@ class Search:
                 self._method.tell(trial.number, trial.result)
 
     def _begin(self, number: int, parameters: Parameters) -> None:
-        trial = _Trial(number, parameters, self.folder.trial(number))
+        trial = SearchTrial(number, parameters, self.folder.trial(number))
         self._trials.append(trial)
         result = read_json(trial.folder.result)
         if result.get("state") in ENDED:  # ended, but whoever ran it was killed before saying so
             trial.result = result
-            self._release(trial)
+            self._claims.release(number)
             return
         trial.folder.path.mkdir(parents=True, exist_ok=True)
         write_json(trial.folder.result, {"state": "running", "parameters": parameters})
@@ -255,7 +227,7 @@ class Search:
         try:
             specification = build(self.specification.assign(parameters), seed=0).specification
         except UserError as error:
-            self._conclude(trial, "refused", str(error))
+            self._conclude(trial, "refused", reason=str(error))
             return
         write_specification(trial.folder.spec, specification.name, specification.values)
         if self.settings.pruner != "none":
@@ -266,7 +238,7 @@ class Search:
             )
         self._submit(trial, specification)
 
-    def _submit(self, trial: _Trial, specification: Specification) -> None:
+    def _submit(self, trial: SearchTrial, specification: Specification) -> None:
         """Hands over the sessions of a trial that have not finished before."""
         settings = self.settings
         for session in range(settings.sessions):
@@ -281,8 +253,8 @@ class Search:
                 trial.outcomes[job.session] = outcome
                 if trial.pruning:
                     table = read_table(folder.evaluations)
-                    steps = (int(step) for step in table["step"])
-                    trial.curves[job.session] = dict(zip(steps, table["mean_return"], strict=True))
+                    for step, value in zip(table["step"], table["mean_return"], strict=True):
+                        trial.evaluated(job.session, int(step), value)
             else:
                 self.executor.submit(job)
         self._judge(trial)
@@ -299,24 +271,15 @@ class Search:
     def _evaluated(self, job: Job, progress: Progress) -> None:
         trial = self._by_folder.get(job.folder)
         if trial is not None and progress.evaluation is not None:
-            curve = trial.curves.setdefault(job.session, {})
-            curve.setdefault(progress.step, progress.evaluation.mean)
+            trial.evaluated(job.session, progress.step, progress.evaluation.mean)
             self._judge(trial)
 
-    def _judge(self, trial: _Trial) -> None:
-        """Shows the pruner what is new, in the order of sessions; stops the trial if it says so."""
-        if trial.pruning is None or trial.pruned:
-            return
-        for step, value in joint_curve(trial.curves, trial.outcomes, self._evaluations):
-            if trial.curve and step <= trial.curve[-1][0]:
-                continue
-            trial.curve.append((step, value))
-            if trial.pruning.says_stop(step, value):
-                trial.pruned = True
-                for job in trial.jobs:
-                    if job.session not in trial.outcomes:
-                        self.executor.stop(job, "pruned")
-                return
+    def _judge(self, trial: SearchTrial) -> None:
+        """Stops what is left of a trial once it is seen to be hopeless."""
+        if trial.turns_hopeless(self._evaluations):
+            for job in trial.jobs:
+                if job.session not in trial.outcomes:
+                    self.executor.stop(job, "pruned")
 
     def _ended(self, job: Job, outcome: Outcome) -> None:
         trial = self._by_folder[job.folder]
@@ -325,59 +288,42 @@ class Search:
         if trial.ended:
             self._conclude_sessions(trial)
 
-    def _conclude_sessions(self, trial: _Trial) -> None:
+    def _conclude_sessions(self, trial: SearchTrial) -> None:
         statuses = {outcome["status"] for outcome in trial.outcomes.values()}
         if "interrupted" in statuses:
             return  # it is run again when the search goes on
         bad = next((each for each in ("diverged", "failed") if each in statuses), None)
-        reasons = [str(each["reason"]) for each in trial.outcomes.values()
-                   if each["status"] == bad and "reason" in each]  # fmt: skip
+        reasons = {str(each.get("reason", "")): None for each in trial.outcomes.values()
+                   if each["status"] == bad}  # fmt: skip
         state = "pruned" if trial.pruned else bad or "complete"
-        self._conclude(trial, state, "; ".join(dict.fromkeys(reasons)))
+        figures = Run(self.folder, trial.number).figures()
+        score = STATISTICS[self.settings.statistic](figures) if state == "complete" else None
+        self._conclude(trial, state, score, "; ".join(reasons), figures)
 
-    def _conclude(self, trial: _Trial, state: str, reason: str) -> None:
+    def _conclude(
+        self,
+        trial: SearchTrial,
+        state: str,
+        score: float | None = None,
+        reason: str = "",
+        figures: Mapping[str, Any] | None = None,
+    ) -> None:
         """Writes what a trial was worth."""
-        result: dict[str, Any] = {"state": state, "parameters": trial.parameters, "score": None}
-        if reason:
-            result["reason"] = reason
-        if trial.jobs:
-            figures = Run(self.folder, trial.number).analyze(draw=False)
-            if state == "complete":
-                result["score"] = STATISTICS[self.settings.statistic](figures)
-            result = {**figures, **result}
-        if trial.pruning:
-            result |= {"curve": trial.curve, "rungs": trial.pruning.rungs}
-        trial.result = result
-        write_json(trial.folder.result, result)
-        self._release(trial)
-        score = (
-            "" if result["score"] is None else f", {self.settings.statistic} {result['score']:.4g}"
-        )
-        self._listen(f"trial {trial.number}: {state}{score}{f': {reason}' if reason else ''}")
+        trial.result = {
+            **(figures or {}),
+            **trial.judgement(),
+            "state": state,
+            "parameters": trial.parameters,
+            "score": score,
+            **({"reason": reason} if reason else {}),
+        }
+        write_json(trial.folder.result, trial.result)
+        self._claims.release(trial.number)
+        worth = "" if score is None else f", {self.settings.statistic} {score:.4g}"
+        self._listen(f"trial {trial.number}: {state}{worth}{f': {reason}' if reason else ''}")
 
     def _listen(self, text: str) -> None:
         self.executor.listener.noted(text)
-
-    def _claim(self, number: int) -> bool:
-        """Whether a trial is now this process's to run, or to say the result of."""
-        from filelock import FileLock, Timeout
-
-        locks = self.folder.path / "locks"
-        locks.mkdir(exist_ok=True)
-        lock = FileLock(locks / f"trial_{number:03d}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        ended = read_json(self.folder.trial(number).result).get("state") in ENDED
-        if ended and self.settings.method not in SAMPLERS:
-            lock.release()
-            return False
-        self._locks[number] = lock
-        return True
-
-    def _release(self, trial: _Trial) -> None:
-        self._locks.pop(trial.number).release()
 
 
 class _Relay(Listener):
@@ -398,34 +344,3 @@ class _Relay(Listener):
     def evaluated(self, job: Job, progress: Progress) -> None:
         self._inner.evaluated(job, progress)
         self._tell(job, progress)
-
-
-def joint_curve(
-    curves: Mapping[int, Mapping[int, float]], ended: Mapping[int, Any], evaluations: int
-) -> list[tuple[int, float]]:
-    """One curve of several sessions, by which trials are measured while they run.
-
-    Session k's i-th evaluation is point k E + i, and its value the mean over sessions 0 to k of
-    their i-th evaluations: so trials are compared on the same seeds, in the same order, whatever
-    runs first. A session that has ended keeps its last value. Session k adds points once those
-    before it have ended.
-
-    Args:
-        curves: of each session the mean return by environment step.
-        ended: the sessions that have ended.
-        evaluations: E, of a session that runs to its last step.
-
-    Returns:
-        The points [number, value] from 1 on.
-    """
-    points = []
-    session = 0
-    while session in curves:
-        lists = [[curves[each][at] for at in sorted(curves[each])] for each in range(session + 1)]
-        for place in range(len(lists[session])):
-            values = [values[min(place, len(values) - 1)] for values in lists]
-            points.append((session * evaluations + place + 1, sum(values) / len(values)))
-        if session not in ended:
-            break
-        session += 1
-    return points

@@ -17,7 +17,7 @@ from nn.typing import Array
 BATCH, INPUTS, OUTPUTS = 2048, 8, 4
 ONE_ARRAY = 4 * BATCH  # bytes of one [B] float32 array
 RETAINED = 1024  # bytes: a few Python numbers
-WARM_UP = 100  # updates: workspaces come into being, and the interpreter's free list of 80 dicts
+WARM_UP = 400  # updates: workspaces come into being, and the free lists of the interpreter fill
 
 
 # Nothing to do with the engine: a loop of older versions copies through 8,192 elements at a time.

@@ -197,6 +197,8 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
         (("--sessions", 2, "--jobs", "many"), "--jobs: must be a whole number, not 'many'"),
         (("--sessions", 2, "--render"), "--render shows a single session; leave out --sessions"),
         (("--sessions", 2, "--set", "agent.gama=1"), "agent.gama is no setting of DQN"),
+        (("--executor", "rya"), "--executor: invalid choice: 'rya'"),
+        (("--ray-address", "here:1"), "--ray-address is of a Ray cluster; add --executor ray"),
     ],
 )
 def test_bad_input_leaves_no_folder(

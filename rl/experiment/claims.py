@@ -1,0 +1,53 @@
+"""Who runs which trial of a search: locks that end with the process that holds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rl.files import read_json
+from rl.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+ENDED = ("complete", "pruned", "diverged", "failed", "refused")  # states of a trial
+
+
+class Claims:
+    """The trials that this process has taken.
+
+    Args:
+        folder: of the search.
+        again: whether a trial that has ended can be taken once more, to tell others its result.
+    """
+
+    def __init__(self, folder: RunFolder, again: bool) -> None:
+        self._folder, self._again = folder, again
+        self._locks: dict[int, BaseFileLock] = {}
+
+    def claim(self, number: int) -> bool:
+        """Whether the trial is now this process's."""
+        from filelock import FileLock, Timeout
+
+        locks = self._folder.path / "locks"
+        locks.mkdir(exist_ok=True)
+        lock = FileLock(locks / f"trial_{number:03d}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        state = read_json(self._folder.trial(number).result).get("state")
+        if state in ENDED and not self._again:
+            lock.release()
+            return False
+        self._locks[number] = lock
+        return True
+
+    def release(self, number: int) -> None:
+        """Gives a trial up."""
+        self._locks.pop(number).release()
+
+    def release_all(self) -> None:
+        """Gives every trial up."""
+        for number in list(self._locks):
+            self.release(number)
