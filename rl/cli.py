@@ -69,6 +69,7 @@ def _executor(options: argparse.Namespace, specification: Specification) -> Iter
     """Where `rl run` runs its sessions, with a display of them."""
     from rl.display import showing
 
+    _check_executor(options)
     if options.render and (options.sessions > 1 or options.executor == "ray"):
         raise UserError("--render shows a single session; leave out --sessions and --executor")
     with showing(options.quiet, options.sessions) as listener:
@@ -76,6 +77,11 @@ def _executor(options: argparse.Namespace, specification: Specification) -> Iter
             yield _of_processes(options, listener)
         else:
             yield _inline(options, specification, listener)
+
+
+def _check_executor(options: argparse.Namespace) -> None:
+    if options.ray_address and options.executor != "ray":
+        raise UserError("--ray-address is of a Ray cluster; add --executor ray")
 
 
 def _inline(
@@ -98,8 +104,6 @@ def _of_processes(options: argparse.Namespace, listener: Listener) -> Executor:
         from rl.experiment.ray_executor import RayExecutor
 
         return RayExecutor(options.jobs, listener, options.ray_address)
-    if options.ray_address:
-        raise UserError("--ray-address is of a Ray cluster; add --executor ray")
     from rl.experiment.executors import Processes
 
     return Processes(options.jobs or _cores(), listener)
@@ -226,6 +230,7 @@ def search(options: argparse.Namespace) -> int:
     from rl.experiment.search import resume_search, start_search
     from rl.experiment.specification import load_specification
 
+    _check_executor(options)
     if (options.name is None) == (options.resume is None):
         raise UserError("give the NAME of an experiment, or --resume RUN to go on with a search")
     with showing(options.quiet, total=0) as listener:

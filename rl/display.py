@@ -68,6 +68,7 @@ class Display(Listener):
         self.outcomes.append(outcome)
         if self.total != 1:
             self.noted(describe_end(job, outcome))
+            self.show()
 
     def show(self) -> None:
         """Shows what is known."""

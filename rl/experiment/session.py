@@ -198,8 +198,9 @@ class Session:
         result = self.evaluator.judge(
             self.agent, self._selection_seeds, self.training.evaluate_episodes, threshold
         )
-        self._evaluation_seconds += time.perf_counter() - started
-        self.progress.evaluation = result
+        now = time.perf_counter()
+        self._evaluation_seconds += now - started
+        self.progress.seconds, self.progress.evaluation = now - self._started, result
         is_best = result.lower_bound >= self._best_bound
         if is_best:
             self._best_bound, self._best_step = result.lower_bound, self.progress.step
@@ -209,7 +210,7 @@ class Session:
             self._reached = {
                 "step": self.progress.step,
                 "episodes": self.progress.episodes,
-                "seconds": time.perf_counter() - self._started,
+                "seconds": self.progress.seconds,
             }
         row = {"step": self.progress.step, "best": int(is_best), **result.summary()}
         self._evaluations.add(row)

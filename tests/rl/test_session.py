@@ -40,10 +40,12 @@ class Recorder(Watcher):
 
     def __init__(self) -> None:
         self.steps: list[int] = []
+        self.seconds: list[float] = []
         self.then: Any = lambda: None
 
     def evaluated(self, progress: Progress, agent: Any) -> None:
         self.steps.append(progress.step)
+        self.seconds.append(progress.seconds)
         self.then()
 
 
@@ -52,6 +54,8 @@ def test_it_evaluates_when_it_is_told_to(tmp_path: Path) -> None:
     session = make_session(tmp_path, "train.evaluate_every=700", watcher=recorder)
     session.run()
     assert recorder.steps == [700, 1400, 2000]
+    assert recorder.seconds == sorted(recorder.seconds)
+    assert recorder.seconds[0] > 0.01  # of 700 steps and an evaluation
     assert read_table(session.folder.evaluations)["step"] == [700, 1400, 2000]
     assert session.outcome()["status"] == "finished"
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
+from rich.live import Live
 
-from rl.display import Lines, describe, describe_end
+from rl.display import Lines, Redrawn, describe, describe_end
 from rl.environments import Environments
 from rl.experiment.evaluation import Evaluation
 from rl.experiment.jobs import Job
@@ -91,3 +94,22 @@ def test_how_a_job_ended() -> None:
     assert describe_end(job(1, trial=4), outcome) == (
         "trial 4, session 1 (seed 8): solved after 25,000 steps and 2.0 s, mean return 9.0"
     )
+
+
+def test_the_table_of_many_sessions_forgets_those_that_have_ended() -> None:
+    console = Console(width=130, force_terminal=True, file=StringIO())
+    with Live(console=console, auto_refresh=False) as live:
+        redrawn = Redrawn(2, live)
+        for session in (0, 1):
+            redrawn.progressed(job(session), halfway(1.0))
+        assert shown(redrawn) == ["session 0 (seed 7)", "session 1 (seed 8)"]
+        redrawn.ended(job(0), {"status": "solved"})
+        assert shown(redrawn) == ["session 1 (seed 8)"]
+        redrawn.ended(job(1), {"status": "solved"})
+        assert shown(redrawn) == []
+    assert redrawn.summary() == "2 of 2 sessions ended (2 solved)"
+
+
+def shown(redrawn: Redrawn) -> list[str]:
+    """The first column of the table."""
+    return [str(cell) for cell in redrawn._sessions().columns[0].cells]
