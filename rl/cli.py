@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     seeds = range(options.seed, options.seed + options.sessions)
     with _executor(options, specification) as executor:
         finished = run_trial(specification, seeds, options.output, executor)
-    if options.sessions > 1:
+    if options.sessions > 1 or options.executor == "ray":
         return _conclude_trial(finished, options.quiet)
     outcome = finished.outcome
     if outcome["status"] == "interrupted":
@@ -122,7 +122,7 @@ def _conclude_trial(run: Run, quiet: bool) -> int:
     statuses = [each["status"] for each in figures["outcomes"]]
     if not quiet:
         print("\n".join(describe_trial(figures)))
-        print(f"run folder: {run.path}  (curves: {run.trial.curve})")
+        print(f"run folder: {run.path}  (curves: {run.trial.path})")
     if figures["counted"] == figures["planned"]:
         return 0
     if len(statuses) < figures["planned"] or "interrupted" in statuses:

@@ -8,7 +8,8 @@ import rl
 
 
 def test_cartpole_is_learned(tmp_path: Path) -> None:
-    run = rl.train("cartpole_dqn", seed=0, output=tmp_path / "run")
+    stopping = ["train.stop_when_solved=true"]
+    run = rl.train("cartpole_dqn", seed=0, overrides=stopping, output=tmp_path / "run")
     assert run.outcome["status"] == "solved"
     assert run.evaluate(100).mean >= 475
     first = (tmp_path / "run/trial_000/session_000/episodes.csv").read_text().splitlines()[1:21]

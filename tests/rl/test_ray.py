@@ -256,3 +256,14 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     searching = ("search", "cartpole_dqn", "--trials", "2", "--sessions", "1", "--executor", "ray")
     assert main([*searching, *short, "--output", str(tmp_path / "search")]) == 0
     assert (tmp_path / "search/best_spec.json").exists()
+
+
+def test_a_single_session_that_diverges_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(
+        ["run", "cartpole_dqn", "--executor", "ray", "--jobs", "1", "--steps", "1500",
+         "--set", "optimizer.learning_rate=1e30", "--output", str(tmp_path / "r")]
+    )  # fmt: skip
+    assert status == 3
+    assert "session 0 did not count: diverged" in capsys.readouterr().out

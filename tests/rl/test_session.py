@@ -116,7 +116,7 @@ def test_the_best_checkpoint_is_the_one_with_the_best_lower_bound(
 def test_it_stops_when_100_episodes_show_beyond_doubt_that_it_is_solved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returns: list[float], stops: bool
 ) -> None:
-    session = make_session(tmp_path)
+    session = make_session(tmp_path, "train.stop_when_solved=true")
     scripted(session, monkeypatch, [returns, returns])
     session.run()
     assert session.progress.step == (1000 if stops else 2000)
