@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FAILED = 1
 INTERRUPTED = 130
+A_RUN = "a run folder, or an experiment's name for its latest run"
+SEARCH_OPTIONS = ("method", "trials", "sessions", "seed", "pruner", "statistic")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,8 +49,7 @@ def run(options: argparse.Namespace) -> int:
     from rl.experiment.specification import load_specification
     from rl.experiment.trial import run_trial
 
-    overrides = [*options.set, *([f"train.steps={options.steps}"] if options.steps else [])]
-    specification = load_specification(options.name, options.spec, overrides)
+    specification = load_specification(options.name, options.spec, _overrides(options))
     seeds = range(options.seed, options.seed + options.sessions)
     with _executor(options, specification) as executor:
         finished = run_trial(specification, seeds, options.output, executor)
@@ -62,6 +63,10 @@ def run(options: argparse.Namespace) -> int:
     if not options.quiet:
         _print_summary(finished, outcome)
     return 0
+
+
+def _overrides(options: argparse.Namespace) -> list[str]:
+    return [*options.set, *([f"train.steps={options.steps}"] if options.steps else [])]
 
 
 @contextmanager
@@ -233,19 +238,29 @@ def search(options: argparse.Namespace) -> int:
     _check_executor(options)
     if (options.name is None) == (options.resume is None):
         raise UserError("give the NAME of an experiment, or --resume RUN to go on with a search")
+    if options.resume:
+        _refuse_changes(options)
     with showing(options.quiet, total=0) as listener:
         executor = _of_processes(options, listener)
         if options.resume:
             found = resume_search(options.resume, executor, options.trials)
         else:
-            overrides = [*options.set, *([f"train.steps={options.steps}"] if options.steps else [])]
-            for name in ("method", "trials", "sessions", "seed", "pruner", "statistic"):
-                if (value := getattr(options, name)) is not None:
-                    overrides.append(f"search.{name}={value}")
+            settings = {name: getattr(options, name) for name in SEARCH_OPTIONS}
+            given = [
+                f"search.{name}={value}" for name, value in settings.items() if value is not None
+            ]
+            overrides = [*_overrides(options), *given]
             specification = load_specification(options.name, options.spec, overrides)
             found = start_search(specification, options.output, options.storage, executor)
         found.run()
     return _conclude_search(found.folder, executor.interrupted, options.quiet)
+
+
+def _refuse_changes(options: argparse.Namespace) -> None:
+    """Refuses options that a search which goes on would not heed."""
+    for name in ("set", "steps", "spec", "output", "storage", *SEARCH_OPTIONS):
+        if name != "trials" and getattr(options, name) not in (None, []):
+            raise UserError(f"--{name}: a search goes on as it began; only --trials can be another")
 
 
 def _conclude_search(folder: RunFolder, interrupted: bool, quiet: bool) -> int:
@@ -273,12 +288,13 @@ def analyze(options: argparse.Namespace) -> int:
     from rl.run_folder import RunFolder
 
     folder = RunFolder.open(options.run)
+    sessions = [each for trial in folder.trials() for each in trial.sessions()]
+    if not any("evaluation" in each.read_outcome() for each in sessions):
+        raise UserError(f"{folder.path}: has no session that finished; nothing can be said of it")
     if folder.read_manifest().get("kind") == "search":
         print("\n".join(describe_search(folder, analyze_search(folder))))
         return 0
     run = Run(folder)
-    if not any("evaluation" in each.read_outcome() for each in run.trial.sessions()):
-        raise UserError(f"{run.path}: has no session that finished; nothing can be said of it")
     figures = run.analyze()
     print("\n".join(describe_trial(figures)))
     print(f"figures: {run.trial.result}")
@@ -352,8 +368,6 @@ def _parser() -> argparse.ArgumentParser:
                       help="of everything random (default 0); of the first session")  # fmt: skip
     verb.add_argument("--sessions", type=_positive, default=1,
                       help="how many, with a seed each that follow --seed (default 1)")  # fmt: skip
-    verb.add_argument("--jobs", type=_positive,
-                      help="sessions at once (default: as many as cores)")  # fmt: skip
     _add_experiment(verb)
     verb.add_argument("--render", action="store_true",
                       help="show an episode in a window at each evaluation")  # fmt: skip
@@ -366,7 +380,6 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--method", help="grid, line, random, tpe or cmaes")
     verb.add_argument("--trials", type=_positive, help="how many at most")
     verb.add_argument("--sessions", type=_positive, help="of each trial (default 1)")
-    verb.add_argument("--jobs", type=_positive, help="sessions at once (default: the cores)")
     verb.add_argument("--pruner", help="ends hopeless trials early: none, median or asha")
     verb.add_argument("--statistic", help="what trials are ranked by (default mean_return)")
     verb.add_argument("--storage", metavar="FILE", type=Path,
@@ -378,13 +391,11 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = _verb(verbs, "analyze", "work out a run's figures and pictures again from its files",
                  "rl analyze lunarlander_dqn")  # fmt: skip
-    verb.add_argument("run", metavar="RUN",
-                      help="a run folder, or an experiment's name for its latest run")  # fmt: skip
+    verb.add_argument("run", metavar="RUN", help=A_RUN)
 
     verb = _verb(verbs, "compare", "say which of several runs is better, and how sure that is",
                  "rl compare runs/a runs/b")  # fmt: skip
-    verb.add_argument("runs", metavar="RUN", nargs="+",
-                      help="run folders, or experiments' names for their latest runs")  # fmt: skip
+    verb.add_argument("runs", metavar="RUN", nargs="+", help=A_RUN)
     verb.add_argument("--output", metavar="DIR", type=Path,
                       help="for the picture (default runs/comparisons/TIMESTAMP)")  # fmt: skip
 
@@ -422,6 +433,7 @@ def _add_experiment(verb: argparse.ArgumentParser) -> None:
                       help="your own JSON or YAML file of experiments")  # fmt: skip
     verb.add_argument("--output", metavar="DIR", type=Path,
                       help="the run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
+    verb.add_argument("--jobs", type=_positive, help="sessions at once (default: the cores)")
     verb.add_argument("--executor", choices=("local", "ray"), default="local",
                       help="where sessions run: processes of this machine, or Ray")  # fmt: skip
     verb.add_argument("--ray-address", metavar="HOST:PORT",
@@ -430,8 +442,7 @@ def _add_experiment(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_run(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("run", metavar="RUN",
-                      help="a run folder, or an experiment's name for its latest run")  # fmt: skip
+    verb.add_argument("run", metavar="RUN", help=A_RUN)
     verb.add_argument("--seed", type=_natural, default=0, help="of the episodes (default 0)")
     verb.add_argument("--session", type=_natural, default=0, help="its number (default 0)")
     verb.add_argument("--trial", type=_natural,

@@ -86,7 +86,7 @@ def session(specification: Specification, seed: int, folder: Path) -> dict[str, 
     text = json.dumps(specification.values, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     path = folder / f"{name}-{digest}" / f"seed_{seed}"
-    if "evaluation" not in RunFolder(path).session().read_outcome():
+    if "final" not in RunFolder(path).session().read_outcome():
         shutil.rmtree(path, ignore_errors=True)  # what an interrupted session has left
         command(["run", name, "--seed", str(seed), "--quiet", "--output", str(path)])
     return RunFolder(path).session().read_outcome()

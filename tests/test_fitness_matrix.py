@@ -57,7 +57,7 @@ class Commands:
         self.asked.append(arguments[0])
         folder = Path(arguments[-1]) / "trial_000/session_000"
         folder.mkdir(parents=True)
-        (folder / "session.json").write_text(json.dumps({"evaluation": {"mean_return": 9.0}}))
+        (folder / "session.json").write_text(json.dumps({"final": {"mean_return": 9.0}}))
         return ""
 
 
@@ -69,7 +69,7 @@ def test_a_session_is_run_once_and_again_if_its_spec_changes(
     specification = all_specifications()["cartpole_dqn"]
     for _ in range(2):
         result = matrix.session(specification, 3, tmp_path)
-        assert result["evaluation"]["mean_return"] == 9.0
+        assert result["final"]["mean_return"] == 9.0
     assert commands.asked == ["run"]
     values = {**specification.values, "description": "another"}
     matrix.session(Specification("cartpole_dqn", "test", values), 3, tmp_path)

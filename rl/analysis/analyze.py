@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rl.analysis.metrics import trial_metrics
+from rl.analysis.metrics import METRICS, trial_metrics
 from rl.analysis.records import Record, read_records
-from rl.files import write_json
 from rl.run_folder import TrialFolder
 
 
@@ -45,8 +44,8 @@ def _outcome(record: Record) -> dict[str, Any]:
     }
 
 
-def analyze_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:
-    """Writes `trial.json`, and `learning_curve.png` for several sessions.
+def draw_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:
+    """Draws `learning_curve.png` of several sessions; one has a curve of its own.
 
     Args:
         folder: of the trial.
@@ -55,7 +54,6 @@ def analyze_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:
     Raises:
         UserError: a file of a session is damaged.
     """
-    write_json(folder.result, figures)
     records = read_records(folder)
     curves = [(record.steps, record.returns) for record in records if len(record.steps)]
     if len(curves) > 1:
@@ -66,7 +64,7 @@ def analyze_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:
 
 
 def describe_trial(figures: dict[str, Any]) -> list[str]:
-    """The figures of `analyze_trial` in lines to read."""
+    """The figures of `trial_figures` in lines to read."""
     threshold = figures["threshold"]
     counted = f"{figures['counted']} of {figures['planned']} sessions counted"
     if threshold is not None:
@@ -83,11 +81,7 @@ def describe_trial(figures: dict[str, Any]) -> list[str]:
     if reached:
         number = figures["steps_to_threshold"]["reached"]
         lines.append(f"to the threshold, median and range of {number}: {', '.join(reached)}")
-    measures = [
-        f"{name} {figures[name]:.3g}"
-        for name in ("strength", "stability", "consistency", "power", "fitness")
-        if figures[name] is not None
-    ]
+    measures = [f"{name} {figures[name]:.3g}" for name in METRICS if figures[name] is not None]
     if measures:
         lines.append(", ".join(measures))
     for each in figures["outcomes"]:

@@ -18,6 +18,8 @@ from rl.analysis.statistics import Statistic, bootstrap_interval, interquartile_
 
 Figures = dict[str, Any]
 
+# One figure each, of a trial's learning curves.
+METRICS = ("strength", "stability", "consistency", "power", "fitness")
 # What trials can be ranked by: functions of `trial_metrics`, higher is better.
 STATISTICS: dict[str, Callable[[Figures], float | None]] = {
     "mean_return": lambda figures: figures["best"]["mean"],

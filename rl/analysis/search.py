@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from rl.analysis.metrics import STATISTICS
+from rl.analysis.metrics import METRICS, STATISTICS
 from rl.files import read_json, read_specification, write_json, write_specification, write_text
 from rl.run_folder import RunFolder
 
 Result = dict[str, Any]
 
 LEAST_FOR_IMPORTANCE = 8  # complete trials; of fewer, importances are noise
-METRICS = ("consistency", "strength", "stability", "power")
 
 
 def analyze_search(folder: RunFolder) -> Result:
@@ -64,9 +63,9 @@ def read_results(folder: RunFolder) -> list[Result]:
         result = read_json(trial.result)
         if not result:
             continue
-        if result["state"] == "running":
+        if result.get("state", "running") == "running":
             result["state"] = "unfinished"
-        results.append({"score": None, **result, "trial": trial.number})
+        results.append({"score": None, "parameters": {}, **result, "trial": trial.number})
     return results
 
 
@@ -84,7 +83,8 @@ def _table(results: Sequence[Result], paths: Sequence[str]) -> str:
     """The results as CSV: parameters under their dotted paths, then every metric."""
     text = io.StringIO()
     writer = csv.writer(text)
-    measured = ("counted", "solved", "steps_to_threshold", "seconds_to_threshold", *METRICS)
+    units = (f"{unit}_to_threshold" for unit in ("steps", "episodes", "seconds"))
+    measured = ["counted", "solved", *units, *(name for name in METRICS if name not in STATISTICS)]
     writer.writerow(["rank", "trial", "state", "score", *paths, *STATISTICS, *measured, "reason"])
     for rank, result in enumerate(results, 1):
         parameters = result["parameters"]

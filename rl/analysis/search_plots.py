@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.typing import Array
+from rl.analysis.metrics import METRICS
 from rl.analysis.plots import empty_figure
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 Result = dict[str, Any]
 
-METRICS = ("consistency", "stability", "fitness")
 LONGEST_LABEL = 18
 
 

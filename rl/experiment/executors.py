@@ -166,7 +166,61 @@ def not_begun(job: Job, status: str) -> Outcome:
     return {"seed": job.seed, "status": status, "steps": 0, "reason": "it had not begun"}
 
 
-class Processes(Executor):
+class Concurrent(Executor):
+    """Keeps a queue in front of jobs that run elsewhere, at most `capacity` of them at once."""
+
+    def __init__(self, capacity: int, listener: Listener | None = None) -> None:
+        super().__init__(capacity, listener)
+        self._waiting: deque[Job] = deque()
+        self._ended: list[tuple[Job, Outcome]] = []
+
+    @property
+    @abstractmethod
+    def running(self) -> list[Job]:
+        """The jobs that have been begun and not ended."""
+
+    @abstractmethod
+    def begin(self, job: Job) -> None:
+        """Lets a job run elsewhere."""
+
+    @abstractmethod
+    def hear(self) -> list[tuple[Job, Outcome]]:
+        """Passes on what is said of running jobs, for a moment at most; those that have ended."""
+
+    @abstractmethod
+    def stop_running(self, job: Job, status: str) -> None:
+        """Asks a running job to end; asking again changes nothing."""
+
+    @property
+    def unfinished(self) -> int:
+        return len(self._waiting) + len(self.running) + len(self._ended)
+
+    def submit(self, job: Job) -> None:
+        self._waiting.append(job)
+
+    def wait(self) -> list[tuple[Job, Outcome]]:
+        while not self._ended and self.unfinished:
+            if self.interrupted:
+                for job in [*self._waiting, *self.running]:
+                    self.stop(job, "interrupted")
+            while self._waiting and len(self.running) < self.capacity:
+                self.begin(self._waiting.popleft())
+            self._ended += self.hear()
+        ended, self._ended = self._ended, []
+        return ended
+
+    def stop(self, job: Job, status: str) -> None:
+        if job in self._waiting:
+            self._waiting.remove(job)
+            self._ended.append((job, not_begun(job, status)))
+        elif job in self.running:
+            self.stop_running(job, status)
+
+    def close(self) -> None:
+        self._waiting.clear()
+
+
+class Processes(Concurrent):
     """Runs each job in a fresh process of its own with one BLAS thread, several at once.
 
     A process that is killed or fails takes nothing with it but its session. Processes are spawned,
@@ -175,56 +229,36 @@ class Processes(Executor):
 
     def __init__(self, capacity: int, listener: Listener | None = None) -> None:
         super().__init__(capacity, listener)
-        self._waiting: deque[Job] = deque()
         self._workers: list[_Worker] = []
-        self._ended: list[tuple[Job, Outcome]] = []
-        self._told = False
 
     @property
-    def unfinished(self) -> int:
-        return len(self._waiting) + len(self._workers) + len(self._ended)
+    def running(self) -> list[Job]:
+        return [worker.job for worker in self._workers]
 
-    def submit(self, job: Job) -> None:
-        self._waiting.append(job)
+    def begin(self, job: Job) -> None:
+        self._workers.append(_Worker(job))
 
-    def wait(self) -> list[tuple[Job, Outcome]]:
-        while not self._ended and self.unfinished:
-            self._stop_if_interrupted()
-            while self._waiting and len(self._workers) < self.capacity:
-                self._workers.append(_Worker(self._waiting.popleft()))
-            self._hear()
-        ended, self._ended = self._ended, []
-        return ended
-
-    def stop(self, job: Job, status: str) -> None:
-        if job in self._waiting:
-            self._waiting.remove(job)
-            self._ended.append((job, not_begun(job, status)))
-        for worker in self._workers:
-            if worker.job == job:
-                worker.stop(status)
-
-    def close(self) -> None:
-        self._waiting.clear()
-        for worker in self._workers:
-            worker.end()
-        self._workers.clear()
-
-    def _stop_if_interrupted(self) -> None:
-        if self.interrupted and not self._told:
-            self._told = True
-            for job in [*self._waiting, *(worker.job for worker in self._workers)]:
-                self.stop(job, "interrupted")
-
-    def _hear(self) -> None:
-        """Passes on what the processes say, for a moment at most."""
+    def hear(self) -> list[tuple[Job, Outcome]]:
         lines = {worker.line: worker for worker in self._workers}
+        ended = []
         for line in connection.wait(lines, SECONDS_BETWEEN_LOOKS):
             worker = lines[line]  # type: ignore[index]
             outcome = worker.hear(self.listener)
             if outcome is not None:
                 self._workers.remove(worker)
-                self._ended.append((worker.job, outcome))
+                ended.append((worker.job, outcome))
+        return ended
+
+    def stop_running(self, job: Job, status: str) -> None:
+        for worker in self._workers:
+            if worker.job == job:
+                worker.stop(status)
+
+    def close(self) -> None:
+        super().close()
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
 
 
 class _Worker:
@@ -232,6 +266,7 @@ class _Worker:
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        self._is_stopped = False
         context = get_context("spawn")
         self.line, theirs = context.Pipe()
         self._process: BaseProcess = context.Process(
@@ -258,9 +293,11 @@ class _Worker:
         return None
 
     def stop(self, status: str) -> None:
-        """Asks the process to end its session."""
-        with suppress(OSError):
-            self.line.send(status)
+        """Asks the process to end its session, once."""
+        if not self._is_stopped:
+            self._is_stopped = True
+            with suppress(OSError):
+                self.line.send(status)
 
     def end(self) -> None:
         """Ends the process, with its consent or without."""
@@ -313,21 +350,27 @@ def _no_ctrl_c() -> Iterator[None]:
 def _work(line: Connection, job: Job) -> None:
     """What a worker process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be kept away
-    reporter = _Reporter(line)
+    reporter = _PipeReporter(line)
     signal.signal(signal.SIGTERM, lambda *_: reporter.stop("interrupted"))
     outcome = attempt(job, reporter)
     with suppress(OSError):
         line.send(("ended", outcome))
 
 
-class _Reporter(Watcher):
-    """Sends what happens in a session to the parent process, and hears whether to stop."""
+class Reporter(Watcher):
+    """Says elsewhere what happens in a session: each evaluation, and progress now and then."""
 
-    def __init__(self, line: Connection) -> None:
-        self._line = line
+    def __init__(self) -> None:
         self._session: Session | None = None
         self._stopped: str | None = None
         self._next = 0.0
+
+    def send(self, kind: str, progress: Progress) -> None:
+        """Sends one message."""
+        raise NotImplementedError
+
+    def listen(self) -> None:
+        """Hears whether to stop, a few times a second."""
 
     def stop(self, status: str) -> None:
         """Lets the session end soon."""
@@ -341,23 +384,31 @@ class _Reporter(Watcher):
             session.interrupt(self._stopped)
 
     def progressed(self, progress: Progress) -> None:
-        self._listen()
+        self.listen()
         if time.perf_counter() >= self._next:
             self._next = time.perf_counter() + SECONDS_BETWEEN_MESSAGES
-            self._send("progressed", progress)
+            self.send("progressed", progress)
 
     def evaluated(self, progress: Progress, player: Player) -> None:
-        self._send("evaluated", progress)
+        self.send("evaluated", progress)
 
-    def _listen(self) -> None:
+
+class _PipeReporter(Reporter):
+    """Reports to the parent process; where that is gone, the session ends."""
+
+    def __init__(self, line: Connection) -> None:
+        super().__init__()
+        self._line = line
+
+    def send(self, kind: str, progress: Progress) -> None:
+        try:
+            self._line.send((kind, progress))
+        except OSError:
+            self.stop("interrupted")
+
+    def listen(self) -> None:
         try:
             if self._line.poll():
                 self.stop(self._line.recv())
         except (EOFError, OSError):
-            self.stop("interrupted")  # the parent is gone
-
-    def _send(self, kind: str, progress: Progress) -> None:
-        try:
-            self._line.send((kind, progress))
-        except OSError:
             self.stop("interrupted")

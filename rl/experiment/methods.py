@@ -16,6 +16,7 @@ import numpy as np
 
 from rl.experiment.search_space import Choice, Dimension, Parameters
 
+DEFAULT_TRIALS = 20  # of a method without an end of its own
 Claim = Callable[[int], bool]  # of a trial's number: nobody else runs it, and it has not ended
 
 
@@ -99,14 +100,12 @@ class Line(Listed):
 class Random(Listed):
     """Drawn at random; where there are only lists, the grid in a random order, none twice."""
 
-    DEFAULT = 20
-
     def __init__(
         self, space: Mapping[str, Dimension], claim: Claim, trials: int | None, seed: int = 0
     ) -> None:
         self._space, self._seed = space, seed
         self._grid: Grid | None = None
-        trials = trials or self.DEFAULT
+        trials = trials or DEFAULT_TRIALS
         if all(isinstance(each, Choice) for each in space.values()):
             self._grid = Grid(space, claim, None)
             size = math.prod(len(each.grid()) for each in space.values())

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl.errors import UserError
-from rl.experiment.methods import Claim, Method
+from rl.experiment.methods import DEFAULT_TRIALS, Claim, Method
 from rl.experiment.search_space import Choice, Dimension, Parameters
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 SAMPLERS = ("tpe", "cmaes")
 PRUNERS = ("none", "median", "asha")
 STUDY = "search"
-DEFAULT_TRIALS = 20
 STARTUP_TRIALS = 4  # that a median is taken of
 
 
@@ -175,20 +174,6 @@ def _suggest(trial: Trial, path: str, dimension: Dimension) -> Any:
     if dimension.whole:
         return trial.suggest_int(path, int(dimension.low), int(dimension.high), log=dimension.log)
     return trial.suggest_float(path, dimension.low, dimension.high, log=dimension.log)
-
-
-def distribution(dimension: Dimension) -> BaseDistribution:
-    """A dimension as Optuna knows it."""
-    from optuna import distributions
-
-    if isinstance(dimension, Choice):
-        return distributions.CategoricalDistribution(
-            [json.dumps(each) for each in dimension.values]
-        )
-    low, high, log = dimension.low, dimension.high, dimension.log
-    if dimension.whole:
-        return distributions.IntDistribution(int(low), int(high), log)
-    return distributions.FloatDistribution(low, high, log)
 
 
 def _state(result: Mapping[str, Any]) -> TrialState:

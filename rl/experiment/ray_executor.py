@@ -12,8 +12,6 @@ import os
 import shutil
 import socket
 import tempfile
-import time
-from collections import deque
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -22,17 +20,16 @@ from typing import Any
 from rl.errors import UserError
 from rl.experiment.executors import (
     SECONDS_BETWEEN_LOOKS,
-    SECONDS_BETWEEN_MESSAGES,
     THREAD_VARIABLES,
     WORKER,
-    Executor,
+    Concurrent,
     Listener,
     Outcome,
+    Reporter,
     not_begun,
 )
 from rl.experiment.jobs import Job, attempt
-from rl.experiment.player import Player
-from rl.experiment.session import Progress, Session, Watcher
+from rl.experiment.session import Progress
 from rl.run_folder import SessionFolder
 
 RETRIES = 10  # of a session whose node or process dies; one that kills its process ends at last
@@ -44,7 +41,7 @@ Files = dict[str, bytes]  # by their path within the session's folder
 Message = tuple[int, str, Progress | None]  # of which task, what happens there, how far it is
 
 
-class RayExecutor(Executor):
+class RayExecutor(Concurrent):
     """Runs each job as a Ray task on one processor, with one BLAS thread.
 
     Ray runs a task again elsewhere when its node or its process dies; as a session depends on
@@ -81,37 +78,30 @@ class RayExecutor(Executor):
             runtime_env={"env_vars": dict.fromkeys(THREAD_VARIABLES, "1")},
         )(_attempt)
         self._numbers = count()
-        self._waiting: deque[Job] = deque()
         self._tasks: dict[int, _Task] = {}
-        self._ended: list[tuple[Job, Outcome]] = []
 
     @property
-    def unfinished(self) -> int:
-        return len(self._waiting) + len(self._tasks) + len(self._ended)
+    def running(self) -> list[Job]:
+        return [task.job for task in self._tasks.values()]
 
-    def submit(self, job: Job) -> None:
-        self._waiting.append(job)
+    def begin(self, job: Job) -> None:
+        number = next(self._numbers)
+        task = self._attempt.options(name=f"{WORKER} {job.seed}")
+        self._tasks[number] = _Task(job, task.remote(job, number, self._mailbox))
 
-    def wait(self) -> list[tuple[Job, Outcome]]:
-        while not self._ended and self.unfinished:
-            self._stop_if_interrupted()
-            self._fill()
-            self._hear()
-            self._release()
-        ended, self._ended = self._ended, []
-        return ended
+    def hear(self) -> list[tuple[Job, Outcome]]:
+        if self._is_elastic:
+            self.capacity = self._processors()
+        return self._finished() + self._released()
 
-    def stop(self, job: Job, status: str) -> None:
-        if job in self._waiting:
-            self._waiting.remove(job)
-            self._ended.append((job, not_begun(job, status)))
+    def stop_running(self, job: Job, status: str) -> None:
         for number, task in self._tasks.items():
             if task.job == job and not task.stopped_as:
                 task.node = self._ray.get(self._mailbox.stop.remote(number, status))
                 task.stopped_as = status
 
     def close(self) -> None:
-        self._waiting.clear()
+        super().close()
         if not self._ray.is_initialized():  # a call would start it anew
             return
         results = [task.result for task in self._tasks.values()]
@@ -125,36 +115,21 @@ class RayExecutor(Executor):
             self._ray.shutdown()
             _hush(self._ray, False)
 
-    def _stop_if_interrupted(self) -> None:
-        if self.interrupted:
-            for job in [*self._waiting, *(task.job for task in self._tasks.values())]:
-                self.stop(job, "interrupted")
-
-    def _fill(self) -> None:
-        """Submits what there is room for; no more, so that the rest is easily stopped."""
-        if self._is_elastic:
-            self.capacity = self._processors()
-        while self._waiting and len(self._tasks) < self.capacity:
-            job, number = self._waiting.popleft(), next(self._numbers)
-            task = self._attempt.options(name=f"{WORKER} {job.seed}")
-            self._tasks[number] = _Task(job, task.remote(job, number, self._mailbox))
-
     def _processors(self) -> int:
         """Those of the cluster as it is now: nodes come and go."""
         return max(1, int(self._ray.cluster_resources().get("CPU", 0)))
 
-    def _hear(self) -> None:
+    def _finished(self) -> list[tuple[Job, Outcome]]:
         """Passes on what the tasks say, for a moment at most, and takes the results."""
         numbers = {task.result: number for number, task in self._tasks.items()}
         if not numbers:
-            return
+            return []
         ready, _ = self._ray.wait(list(numbers), timeout=SECONDS_BETWEEN_LOOKS)
         for number, kind, progress in self._ray.get(self._mailbox.empty.remote()):
             if number in self._tasks:
                 self._tasks[number].tell(self.listener, kind, progress)
-        for result in ready:
-            task = self._tasks.pop(numbers[result])
-            self._ended.append((task.job, self._take(task)))
+        tasks = [self._tasks.pop(numbers[result]) for result in ready]
+        return [(task.job, self._take(task)) for task in tasks]
 
     def _take(self, task: _Task) -> Outcome:
         """A finished task's outcome; its files are put in their place."""
@@ -167,17 +142,17 @@ class RayExecutor(Executor):
             _unpack(files, task.job.folder)
         return outcome
 
-    def _release(self) -> None:
-        """Hands back what was stopped and runs nowhere: it never began, or its node is gone."""
+    def _released(self) -> list[tuple[Job, Outcome]]:
+        """Gives up what was stopped and runs nowhere: it never began, or its node is gone."""
         stopped = {number: task for number, task in self._tasks.items() if task.stopped_as}
         if not stopped:
-            return
+            return []
         alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
-        for number, task in stopped.items():
-            if task.node not in alive:
-                del self._tasks[number]
-                self._ray.cancel(task.result)
-                self._ended.append((task.job, task.lost()))
+        lost = {number: task for number, task in stopped.items() if task.node not in alive}
+        for number, task in lost.items():
+            del self._tasks[number]
+            self._ray.cancel(task.result)
+        return [(task.job, task.lost()) for task in lost.values()]
 
 
 @dataclass
@@ -269,32 +244,21 @@ def _attempt(job: Job, number: int, mailbox: Any) -> tuple[Outcome, Files]:
     if status:
         return not_begun(job, status), {}
     with tempfile.TemporaryDirectory(prefix="rl_session_") as folder:
-        outcome = attempt(replace(job, folder=Path(folder)), _Reporter(mailbox, number))
+        outcome = attempt(replace(job, folder=Path(folder)), _MailboxReporter(mailbox, number))
         return outcome, _pack(Path(folder))
 
 
-class _Reporter(Watcher):
-    """Sends what happens in a session to the mailbox, and hears whether to stop."""
+class _MailboxReporter(Reporter):
+    """Reports to the mailbox, whose answers say whether to stop."""
 
     def __init__(self, mailbox: Any, number: int) -> None:
+        super().__init__()
         self._mailbox, self._number = mailbox, number
-        self._next = 0.0
 
-    def started(self, session: Session) -> None:
-        self._session = session
-
-    def progressed(self, progress: Progress) -> None:
-        if time.perf_counter() >= self._next:
-            self._next = time.perf_counter() + SECONDS_BETWEEN_MESSAGES
-            self._send("progressed", progress)
-
-    def evaluated(self, progress: Progress, player: Player) -> None:
-        self._send("evaluated", progress)
-
-    def _send(self, kind: str, progress: Progress) -> None:
+    def send(self, kind: str, progress: Progress) -> None:
         status = _answer(self._mailbox.put.remote((self._number, kind, progress)))
         if status:
-            self._session.interrupt(status)
+            self.stop(status)
 
 
 def _answer(reference: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rl.analysis.analyze import analyze_trial, trial_figures
+from rl.analysis.analyze import draw_trial, trial_figures
 from rl.analysis.comparison import Group
 from rl.analysis.records import read_records
 from rl.errors import UserError
@@ -17,7 +17,7 @@ from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation
 from rl.experiment.player import Player
 from rl.experiment.saved import evaluate_player, load_player, report
 from rl.experiment.specification import Specification, read_specifications
-from rl.files import read_json
+from rl.files import read_json, write_json
 from rl.problems import Problem, find_problem
 from rl.run_folder import RunFolder, SessionFolder, TrialFolder
 
@@ -95,7 +95,8 @@ class Run:
             UserError: a file is damaged.
         """
         figures = self.figures()
-        analyze_trial(self.trial, figures)
+        write_json(self.trial.result, figures)
+        draw_trial(self.trial, figures)
         return figures
 
     def group(self, name: str) -> Group:

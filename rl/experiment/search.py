@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rl.analysis.analyze import draw_trial
 from rl.analysis.metrics import STATISTICS
 from rl.analysis.search import analyze_search, describe_parameters
 from rl.errors import UserError
@@ -297,6 +298,7 @@ class Search:
                    if each["status"] == bad}  # fmt: skip
         state = "pruned" if trial.pruned else bad or "complete"
         figures = Run(self.folder, trial.number).figures()
+        draw_trial(trial.folder, figures)
         score = STATISTICS[self.settings.statistic](figures) if state == "complete" else None
         self._conclude(trial, state, score, "; ".join(reasons), figures)
 

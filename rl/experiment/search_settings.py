@@ -39,13 +39,14 @@ class SearchSettings:
             ("method", (*METHODS, *SAMPLERS)), ("pruner", PRUNERS), ("statistic", STATISTICS),
         ):  # fmt: skip
             try:
-                lookup({each: each for each in known}, getattr(self, name), name)
+                found = lookup({each: each for each in known}, getattr(self, name), name)
             except ValueError as error:
                 raise ValueError(f"{name} names an {error}") from None
-        if self.sessions < 1 or (self.trials is not None and self.trials < 1):
-            raise ValueError(f"sessions and trials must be at least 1, not {self.trials}")
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, but is {self.seed}")
+            object.__setattr__(self, name, found)  # as the tables spell it
+        for name, least in (("trials", 1), ("sessions", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} must be at least {least}, not {value}")
 
 
 def read_settings(specification: Specification) -> SearchSettings:

@@ -24,6 +24,7 @@ class SearchTrial:
         jobs: its sessions.
         outcomes: of those sessions that have ended, by their number.
         pruning: says whether it is hopeless; None if nobody asks.
+        pruned: whether it has said so.
         result: what it was worth, once it has ended.
         told: whether the search's method knows.
     """

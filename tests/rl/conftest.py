@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,14 @@ import pytest
 
 Answer = subprocess.CompletedProcess[str]
 Command = Callable[..., Answer]
+
+
+def wait_until(done: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Waits for what another process does; fails if it never does."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from rl.experiment.session import Progress
 from rl.experiment.specification import Specification
 from rl.files import read_json
 from rl.run_folder import RunFolder
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, wait_until
 
 SPACE = {
     "optimizer.learning_rate": {"low": 0.0003, "high": 0.01, "log": True},
@@ -94,6 +93,7 @@ class Canned(Executor):
             outcome["evaluation"] = outcome["final"] = {"mean_return": self.worth(job)}
         job.folder.mkdir(parents=True)
         (job.folder / "session.json").write_text(json.dumps(outcome))
+        (job.folder / "evaluations.csv").write_text(f"step,mean_return\n500,{job.seed}.0\n")
         return [(job, outcome)]
 
     def worth(self, job: Job) -> float:
@@ -125,6 +125,7 @@ def test_trials_are_ranked_and_the_best_is_ready_to_run(tmp_path: Path, rl: Comm
     assert answer.returncode == 0, answer.stderr
     summary = read_json(folder.path / "search.json")
     assert summary["best_trial"] == int(rows[0]["trial"]) == folder.best_trial()
+    assert (folder.trial(0).path / "learning_curve.png").exists()  # of two sessions
     assert sum(summary["importances"].values()) == pytest.approx(1.0)
     for name in ("search_metrics.png", "search_pairs.png"):
         with Image.open(folder.path / name) as picture:
@@ -347,23 +348,24 @@ def test_a_finished_session_is_not_run_again(tmp_path: Path) -> None:
     assert len(second.started) == 18 * 2 - 5
 
 
-def test_two_processes_share_a_study(tmp_path: Path, spec_file: Path) -> None:
-    """Each trial is run once, by one of them, and both end with the whole table."""
-    arguments = ("pole", "--spec", spec_file, "--storage", "study.journal", "--sessions", 1)
-    first = begin(tmp_path, *arguments, "--output", "r")
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "r/trial_001").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    second = begin(tmp_path, *arguments)
+@pytest.mark.parametrize("method", ["tpe", "random"])
+def test_two_processes_share_a_search(tmp_path: Path, spec_file: Path, method: str) -> None:
+    """Each trial is run once, by one of them, and the table is whole in the end."""
+    command: tuple[object, ...] = ("pole", "--spec", spec_file, "--sessions", 1, "--method", method)
+    joining: tuple[object, ...] = ("--resume", "r")
+    if method == "tpe":
+        command = joining = (*command, "--storage", "study.journal")
+    first = begin(tmp_path, *command, "--output", "r")
+    wait_until((tmp_path / "r/trial_001").exists)
+    second = begin(tmp_path, *joining)
     assert [first.wait(timeout=120), second.wait(timeout=120)] == [0, 0]
     folder = RunFolder(tmp_path / "r")
-    states = [each["state"] for each in results_of(folder)]
-    assert states == ["complete"] * 8
+    assert [each["state"] for each in results_of(folder)] == ["complete"] * 8
     assert len(rows_of(folder)) == 8
-    study = open_study(tmp_path / "study.journal")
-    assert [trial.number for trial in study.trials] == list(range(8))
-    assert {trial.state.name for trial in study.trials} == {"COMPLETE"}
+    if method == "tpe":
+        study = open_study(tmp_path / "study.journal")
+        assert [trial.number for trial in study.trials] == list(range(8))
+        assert {trial.state.name for trial in study.trials} == {"COMPLETE"}
 
 
 def test_the_same_command_with_the_same_storage_goes_on(tmp_path: Path, rl: Command) -> None:
@@ -402,10 +404,7 @@ def test_ctrl_c_names_the_command_that_goes_on(tmp_path: Path, spec_file: Path) 
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     ) as process:  # fmt: skip
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "r/trial_003").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until((tmp_path / "r/trial_003").exists)
         os.killpg(process.pid, signal.SIGINT)
         said, complaint = process.communicate(timeout=60)
     assert (process.returncode, complaint) == (130, "")
@@ -458,6 +457,9 @@ def test_without_optuna_the_message_says_what_to_install(
         (("cartpole_dqn", "--set", "search.trails=3"), "search.trails is no setting"),
         (("cartpole_dqn", "--storage", "s.journal"), "--storage is for tpe and cmaes"),
         (("--resume", "nowhere"), "nowhere: there is no such run folder"),
+        (("--resume", "r", "--set", "a=1"), "--set: a search goes on as it began"),
+        (("--resume", "r", "--method", "grid"), "--method: a search goes on as it began"),
+        (("cartpole_dqn", "--set", "search.sessions=0"), "search.sessions must be at least 1"),
     ],
 )
 def test_bad_input_leaves_nothing(
@@ -474,6 +476,25 @@ def test_only_a_search_can_be_gone_on_with(rl: Command, cartpole_run: Path) -> N
     answer = rl("search", "--resume", cartpole_run)
     assert answer.returncode == 2
     assert "is no search" in answer.stderr
+
+
+def test_a_method_may_be_written_as_one_likes(tmp_path: Path) -> None:
+    """As every other name."""
+    found = start_search(
+        specification(method="Grid", pruner="None"), tmp_path / "r", None, Inline()
+    )
+    assert (found.settings.method, found.settings.pruner) == ("grid", "none")
+
+
+def test_a_search_without_a_finished_session_has_nothing_to_analyze(
+    tmp_path: Path, rl: Command
+) -> None:
+    start_search(specification(method="grid"), tmp_path / "r", None, Inline())
+    before = sorted((tmp_path / "r").rglob("*"))
+    answer = rl("analyze", "r")
+    assert answer.returncode == 2
+    assert answer.stderr == "rl: r: has no session that finished; nothing can be said of it\n"
+    assert sorted((tmp_path / "r").rglob("*")) == before
 
 
 def test_cmaes_wants_a_range(tmp_path: Path) -> None:

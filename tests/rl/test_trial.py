@@ -8,14 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, wait_until
 
 SHORT = ("--steps", 2000, "--set", "train.evaluate_every=500", "train.evaluate_episodes=2")
 
@@ -129,6 +128,14 @@ def test_diverged_sessions_are_named_and_give_status_3(rl: Command, tmp_path: Pa
     assert figures_of(tmp_path / "r")["consistency"] == 0.0
 
 
+def two_under_way(run: Path) -> list[Path]:
+    """The folders of two sessions, once both have learned for a while."""
+    sessions = [run / f"trial_000/session_00{number}" for number in (0, 1)]
+    tables = [session / "updates.csv" for session in sessions]
+    wait_until(lambda: all(each.exists() and each.stat().st_size > 500 for each in tables))
+    return sessions
+
+
 def test_ctrl_c_keeps_what_the_sessions_have(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "rl", "run", "lunarlander_dqn", "--sessions", "3", "--jobs", "2",
@@ -136,11 +143,7 @@ def test_ctrl_c_keeps_what_the_sessions_have(tmp_path: Path) -> None:
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     ) as process:  # fmt: skip
-        tables = [tmp_path / f"r/trial_000/session_00{n}/updates.csv" for n in (0, 1)]
-        deadline = time.monotonic() + 60
-        while not all(table.exists() and table.stat().st_size > 500 for table in tables):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        sessions = two_under_way(tmp_path / "r")
         # As a terminal does it: to the whole group, workers included.
         os.killpg(process.pid, signal.SIGINT)
         said, complaint = process.communicate(timeout=60)
@@ -148,8 +151,7 @@ def test_ctrl_c_keeps_what_the_sessions_have(tmp_path: Path) -> None:
     assert complaint == ""
     assert "session 2 (seed 2): interrupted: it had not begun" in said
     assert "interrupted: 0 of 3 sessions had finished" in said
-    for number in (0, 1):
-        session = tmp_path / f"r/trial_000/session_00{number}"
+    for session in sessions:
         assert json.loads((session / "session.json").read_text())["status"] == "interrupted"
         assert (session / "checkpoints/last.npz").exists()
 
@@ -159,17 +161,11 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         [sys.executable, "-m", "rl", "run", "lunarlander_dqn", "--sessions", "2", "--jobs", "2",
          "--output", "r", "--quiet"], cwd=tmp_path,
     ) as process:  # fmt: skip
-        tables = [tmp_path / f"r/trial_000/session_00{n}/updates.csv" for n in (0, 1)]
-        deadline = time.monotonic() + 60
-        while not all(table.exists() and table.stat().st_size > 500 for table in tables):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        sessions = two_under_way(tmp_path / "r")
         process.send_signal(signal.SIGKILL)
         process.wait(timeout=10)
-    outcomes = [table.with_name("session.json") for table in tables]
-    while not all(outcome.exists() for outcome in outcomes):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    outcomes = [session / "session.json" for session in sessions]
+    wait_until(lambda: all(outcome.exists() for outcome in outcomes))
     assert {json.loads(each.read_text())["status"] for each in outcomes} == {"interrupted"}
 
 
