@@ -1,0 +1,107 @@
+"""What several verbs take on the command line, and where their sessions then run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rl.errors import UserError
+
+if TYPE_CHECKING:
+    from rl.experiment.executors import Executor, Listener
+
+FAILED = 1
+INTERRUPTED = 130
+A_RUN = "a run folder, or an experiment's name for its latest run"
+
+Verbs = Any  # what argparse's `add_subparsers` gives, a private class
+
+
+def add_verb(verbs: Verbs, name: str, call: Any, summary: str, example: str) -> Any:
+    """A parser for `rl NAME`, which answers by `call(options) -> exit status`."""
+    verb = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example: {example}",
+    )
+    verb.set_defaults(call=call)
+    return verb
+
+
+def add_experiment(verb: argparse.ArgumentParser) -> None:
+    """The options of every verb that trains."""
+    verb.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[],
+                      help="override a value of the specification by its dotted path")  # fmt: skip
+    verb.add_argument("--steps", type=positive, help="environment steps: train.steps")
+    verb.add_argument("--spec", metavar="FILE", type=Path,
+                      help="your own JSON or YAML file of experiments")  # fmt: skip
+    verb.add_argument("--output", metavar="DIR", type=Path,
+                      help="the run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
+    verb.add_argument("--jobs", type=positive, help="sessions at once (default: the cores)")
+    verb.add_argument("--executor", choices=("local", "ray"), default="local",
+                      help="where sessions run: processes of this machine, or Ray")  # fmt: skip
+    verb.add_argument("--ray-address", metavar="HOST:PORT",
+                      help="of a Ray cluster (default: one is started here)")  # fmt: skip
+    verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
+
+
+def add_run(verb: argparse.ArgumentParser) -> None:
+    """The options of every verb that lets a saved agent play."""
+    verb.add_argument("run", metavar="RUN", help=A_RUN)
+    verb.add_argument("--seed", type=natural, default=0, help="of the episodes (default 0)")
+    verb.add_argument("--session", type=natural, default=0, help="its number (default 0)")
+    verb.add_argument("--trial", type=natural,
+                      help="its number in a search (default: the best)")  # fmt: skip
+    verb.add_argument("--checkpoint", metavar="NAME",
+                      help="best or last (default: the best there is)")  # fmt: skip
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if (number := _whole(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def natural(text: str) -> int:
+    """A whole number from 0 on."""
+    if (number := _whole(text)) < 0:
+        raise argparse.ArgumentTypeError(f"must not be negative, but is {number}")
+    return number
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+
+
+def overrides(options: argparse.Namespace) -> list[str]:
+    """What `--set` and `--steps` put in place of a specification's values."""
+    return [*options.set, *([f"train.steps={options.steps}"] if options.steps else [])]
+
+
+def check_executor(options: argparse.Namespace) -> None:
+    """Refuses an address where nothing would go to it."""
+    if options.ray_address and options.executor != "ray":
+        raise UserError("--ray-address is of a Ray cluster; add --executor ray")
+
+
+def processes(options: argparse.Namespace, listener: Listener) -> Executor:
+    """Processes of this machine, or of a Ray cluster."""
+    if options.executor == "ray":
+        from rl.experiment.ray_executor import RayExecutor
+
+        return RayExecutor(options.jobs, listener, options.ray_address)
+    from rl.experiment.executors import Processes
+
+    return Processes(options.jobs or cores(), listener)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,109 @@
+"""`rl list`, `rl analyze` and `rl compare`: what there is, and what it is worth."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rl.errors import UserError
+from rl.verbs.arguments import A_RUN, Verbs, add_verb
+
+
+def list_experiments(options: argparse.Namespace) -> int:
+    """`rl list`: every experiment and every problem."""
+    from rl.experiment.specification import all_specifications
+    from rl.problems import known_problems
+
+    del options
+    rows = [("experiment", "problem", "agent", "description")]
+    for name, each in all_specifications().items():
+        values = each.values
+        rows.append(
+            (name, values["problem"], values["agent"]["name"], values.get("description", ""))
+        )
+    _print_columns(rows)
+    print()
+    thresholds = [("problem", "solved at", "horizon")]
+    for problem in known_problems().values():
+        thresholds.append((problem.id, f"{problem.solved:g}", f"{problem.horizon} steps"))
+    _print_columns(thresholds)
+    return 0
+
+
+def _print_columns(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def analyze(options: argparse.Namespace) -> int:
+    """`rl analyze`: figures and pictures again, from the files alone."""
+    from rl.analysis.analyze import describe_trial
+    from rl.analysis.search import analyze_search, describe_search
+    from rl.experiment.run import Run
+    from rl.run_folder import RunFolder
+
+    folder = RunFolder.open(options.run)
+    sessions = [each for trial in folder.trials() for each in trial.sessions()]
+    if not any("evaluation" in each.read_outcome() for each in sessions):
+        raise UserError(f"{folder.path}: has no session that finished; nothing can be said of it")
+    if folder.read_manifest().get("kind") == "search":
+        print("\n".join(describe_search(folder, analyze_search(folder))))
+        return 0
+    run = Run(folder)
+    figures = run.analyze()
+    print("\n".join(describe_trial(figures)))
+    print(f"figures: {run.trial.result}")
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """`rl compare`: is one setting better than another?"""
+    from rl.analysis.comparison import compare as compare_groups
+    from rl.analysis.comparison_plots import draw_comparison
+    from rl.experiment.run import Run
+    from rl.files import write_json
+    from rl.run_folder import default_path
+
+    runs = [Run.open(path) for path in options.runs]
+    names = [run.specification.name for run in runs]
+    if len(set(names)) < len(names):  # the same experiment twice: told apart by their folders
+        names = [str(run.path) for run in runs]
+    try:
+        groups = [run.group(name) for run, name in zip(runs, names, strict=True)]
+        comparison = compare_groups(groups)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    print(comparison.text())
+    folder = options.output or default_path("comparisons")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "comparison.json", comparison.to_dict())
+        draw_comparison(comparison, folder / "comparison.png")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
+    print(f"\npicture: {folder / 'comparison.png'}")
+    return 0
+
+
+def add(verbs: Verbs) -> None:
+    """Adds `rl list`, `rl analyze`, `rl compare` to the command line."""
+    add_verb(verbs, "list", list_experiments, "show every experiment and every problem", "rl list")
+
+    verb = add_verb(
+        verbs, "analyze", analyze,
+        "work out a run's figures and pictures again from its files",
+        "rl analyze lunarlander_dqn",
+    )  # fmt: skip
+    verb.add_argument("run", metavar="RUN", help=A_RUN)
+
+    verb = add_verb(
+        verbs, "compare", compare,
+        "say which of several runs is better, and how sure that is",
+        "rl compare runs/a runs/b",
+    )  # fmt: skip
+    verb.add_argument("runs", metavar="RUN", nargs="+", help=A_RUN)
+    verb.add_argument("--output", metavar="DIR", type=Path,
+                      help="for the picture (default runs/comparisons/TIMESTAMP)")  # fmt: skip

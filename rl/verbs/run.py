@@ -1,0 +1,125 @@
+"""`rl run`: train an agent."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rl.errors import Diverged, UserError
+from rl.verbs.arguments import (
+    FAILED,
+    INTERRUPTED,
+    Verbs,
+    add_experiment,
+    add_verb,
+    check_executor,
+    natural,
+    overrides,
+    positive,
+    processes,
+)
+from rl.verbs.play import print_evaluation
+
+if TYPE_CHECKING:
+    from rl.experiment.executors import Executor, Listener
+    from rl.experiment.run import Run
+    from rl.experiment.specification import Specification
+
+
+def run(options: argparse.Namespace) -> int:
+    """`rl run`: trains, evaluates, and says where everything is."""
+    from rl.experiment.specification import load_specification
+    from rl.experiment.trial import run_trial
+
+    specification = load_specification(options.name, options.spec, overrides(options))
+    seeds = range(options.seed, options.seed + options.sessions)
+    with _executor(options, specification) as executor:
+        finished = run_trial(specification, seeds, options.output, executor)
+    if options.sessions > 1 or options.executor == "ray":
+        return _conclude_trial(finished, options.quiet)
+    outcome = finished.outcome
+    if outcome["status"] == "interrupted":
+        print(f"interrupted at step {outcome['steps']:,}; curve: {finished.session.curve}")
+        print(f"to see the agent so far: rl watch {finished.path}")
+        return INTERRUPTED
+    if not options.quiet:
+        _print_summary(finished, outcome)
+    return 0
+
+
+@contextmanager
+def _executor(options: argparse.Namespace, specification: Specification) -> Iterator[Executor]:
+    """Where `rl run` runs its sessions, with a display of them."""
+    from rl.display import showing
+
+    check_executor(options)
+    if options.render and (options.sessions > 1 or options.executor == "ray"):
+        raise UserError("--render shows a single session; leave out --sessions and --executor")
+    with showing(options.quiet, options.sessions) as listener:
+        if options.sessions > 1 or options.executor == "ray":
+            yield processes(options, listener)
+        else:
+            yield _inline(options, specification, listener)
+
+
+def _inline(
+    options: argparse.Namespace, specification: Specification, listener: Listener
+) -> Executor:
+    from rl.experiment.executors import Inline
+
+    if not options.render:
+        return Inline(listener)
+    from rl.environments import evaluation_seeds
+    from rl.experiment.watching import WindowWatcher
+
+    (seed,) = evaluation_seeds("selection", options.seed, 1)
+    return Inline(listener, WindowWatcher(specification.values["problem"], seed))
+
+
+def _conclude_trial(run: Run, quiet: bool) -> int:
+    """Prints what the sessions are worth; the exit status tells whether all of them counted."""
+    from rl.analysis.analyze import describe_trial
+
+    figures = run.result
+    statuses = [each["status"] for each in figures["outcomes"]]
+    if not quiet:
+        print("\n".join(describe_trial(figures)))
+        print(f"run folder: {run.path}  (curves: {run.trial.path})")
+    if figures["counted"] == figures["planned"]:
+        return 0
+    if len(statuses) < figures["planned"] or "interrupted" in statuses:
+        print(f"interrupted: {figures['counted']} of {figures['planned']} sessions had finished")
+        return INTERRUPTED
+    if quiet:
+        print("\n".join(line for line in describe_trial(figures) if "did not count" in line))
+    return Diverged.exit_status if "diverged" in statuses else FAILED
+
+
+def _print_summary(run: Run, outcome: dict[str, Any]) -> None:
+    print(
+        f"{run.specification.name}: {outcome['status']} after {outcome['steps']:,} steps, "
+        f"{outcome['episodes']:,} episodes and {outcome['seconds']:.1f} s"
+    )
+    print_evaluation(outcome["evaluation"])
+    print(f"best checkpoint: of step {outcome['best_step']:,}")
+    print(f"run folder: {run.path}  (curve: {run.session.curve})")
+    print(f"to see it: rl watch {run.path}")
+
+
+def add(verbs: Verbs) -> None:
+    """Adds `rl run` to the command line."""
+    verb = add_verb(
+        verbs, "run", run,
+        "train an agent, evaluate it, keep everything in a run folder",
+        "rl run lunarlander_dqn --seed 1 --set agent.gamma=0.98",
+    )  # fmt: skip
+    verb.add_argument("name", metavar="NAME", help="an experiment; `rl list` shows them")
+    verb.add_argument("--seed", type=natural, default=0,
+                      help="of everything random (default 0); of the first session")  # fmt: skip
+    verb.add_argument("--sessions", type=positive, default=1,
+                      help="how many, with a seed each that follow --seed (default 1)")  # fmt: skip
+    add_experiment(verb)
+    verb.add_argument("--render", action="store_true",
+                      help="show an episode in a window at each evaluation")  # fmt: skip

@@ -1,0 +1,98 @@
+"""`rl search`: trials of different settings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rl.errors import UserError
+from rl.verbs.arguments import (
+    FAILED,
+    INTERRUPTED,
+    Verbs,
+    add_experiment,
+    add_verb,
+    check_executor,
+    natural,
+    overrides,
+    positive,
+    processes,
+)
+
+if TYPE_CHECKING:
+    from rl.run_folder import RunFolder
+
+SEARCH_OPTIONS = ("method", "trials", "sessions", "seed", "pruner", "statistic")
+
+
+def search(options: argparse.Namespace) -> int:
+    """`rl search`: trials of different settings."""
+    from rl.display import showing
+    from rl.experiment.search import resume_search, start_search
+    from rl.experiment.specification import load_specification
+
+    check_executor(options)
+    if (options.name is None) == (options.resume is None):
+        raise UserError("give the NAME of an experiment, or --resume RUN to go on with a search")
+    if options.resume:
+        _refuse_changes(options)
+    with showing(options.quiet, total=0) as listener:
+        executor = processes(options, listener)
+        if options.resume:
+            found = resume_search(options.resume, executor, options.trials)
+        else:
+            settings = {name: getattr(options, name) for name in SEARCH_OPTIONS}
+            given = [
+                f"search.{name}={value}" for name, value in settings.items() if value is not None
+            ]
+            assignments = [*overrides(options), *given]
+            specification = load_specification(options.name, options.spec, assignments)
+            found = start_search(specification, options.output, options.storage, executor)
+        found.run()
+    return _conclude_search(found.folder, executor.interrupted, options.quiet)
+
+
+def _refuse_changes(options: argparse.Namespace) -> None:
+    """Refuses options that a search which goes on would not heed."""
+    for name in ("set", "steps", "spec", "output", "storage", *SEARCH_OPTIONS):
+        if name != "trials" and getattr(options, name) not in (None, []):
+            raise UserError(f"--{name}: a search goes on as it began; only --trials can be another")
+
+
+def _conclude_search(folder: RunFolder, interrupted: bool, quiet: bool) -> int:
+    from rl.analysis.search import describe_search
+    from rl.files import read_json
+
+    summary = read_json(folder.path / "search.json")
+    if not quiet:
+        print("\n".join(describe_search(folder, summary)))
+        print(f"run folder: {folder.path}  (trials.csv, search_metrics.png, search_pairs.png)")
+        if summary["best_trial"] is not None:
+            name = folder.read_manifest()["experiment"]
+            print(f"the best: rl run {name} --spec {folder.path / 'best_spec.json'}")
+    if interrupted:
+        print(f"interrupted; to go on: rl search --resume {folder.path}")
+        return INTERRUPTED
+    return 0 if summary["best_trial"] is not None else FAILED
+
+
+def add(verbs: Verbs) -> None:
+    """Adds `rl search` to the command line."""
+    verb = add_verb(
+        verbs, "search", search,
+        "try settings over several seeds, and rank them",
+        "rl search cartpole_dqn --method tpe --trials 30 --sessions 3",
+    )  # fmt: skip
+    verb.add_argument("name", metavar="NAME", nargs="?",
+                      help="an experiment whose specification has a search block")  # fmt: skip
+    verb.add_argument("--resume", metavar="RUN", help="go on with a search, from its run folder")
+    verb.add_argument("--method", help="grid, line, random, tpe or cmaes")
+    verb.add_argument("--trials", type=positive, help="how many at most")
+    verb.add_argument("--sessions", type=positive, help="of each trial (default 1)")
+    verb.add_argument("--pruner", help="ends hopeless trials early: none, median or asha")
+    verb.add_argument("--statistic", help="what trials are ranked by (default mean_return)")
+    verb.add_argument("--storage", metavar="FILE", type=Path,
+                      help="the study of tpe or cmaes, which processes can share")  # fmt: skip
+    verb.add_argument("--seed", type=natural, help="of the method and of each first session")
+    add_experiment(verb)
