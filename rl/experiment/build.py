@@ -15,6 +15,7 @@ from nn.names import lookup, suggestion
 from rl.agents import DDPG, DQN, ActorCritic, Agent, DoubleDQN
 from rl.environments import make_env
 from rl.errors import UserError
+from rl.experiment.evaluation import EXTENDED_EPISODES
 from rl.experiment.player import Player
 from rl.experiment.settings import Explain, construct, resolve
 from rl.experiment.specification import Specification
@@ -80,6 +81,9 @@ class Training:
             dawdles sees more beginnings. Evaluation episodes are never cut.
         evaluate_every: environment steps between two evaluations.
         evaluate_episodes: greedy episodes of an evaluation; one that looks solved is extended.
+        extended_episodes: to how many, at least the 100 over which "solved" is defined. Of many
+            checkpoints that look alike, the one that comes out best was in part lucky with its
+            episodes; more of them leave less to luck.
         stop_when_solved: end as soon as an evaluation shows that the problem is solved.
         checkpoint_seconds: wall-clock seconds between two checkpoints.
     """
@@ -89,6 +93,7 @@ class Training:
     max_episode_steps: int | None = None
     evaluate_every: int = 5000
     evaluate_episodes: int = 5
+    extended_episodes: int = EXTENDED_EPISODES
     stop_when_solved: bool = True
     checkpoint_seconds: float = 30.0
 
@@ -96,6 +101,11 @@ class Training:
         for name in ("steps", "lanes", "evaluate_every", "evaluate_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.extended_episodes < EXTENDED_EPISODES:
+            raise ValueError(
+                f"extended_episodes must be at least {EXTENDED_EPISODES}, not "
+                f"{self.extended_episodes}"
+            )
         if self.max_episode_steps is not None and self.max_episode_steps < 1:
             raise ValueError(f"max_episode_steps must be at least 1, not {self.max_episode_steps}")
         if not self.checkpoint_seconds > 0:

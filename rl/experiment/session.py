@@ -16,7 +16,7 @@ from nn import checkpoint
 from rl.environments import Environments, Episode, TrainingSeeds, evaluation_seeds, make_env
 from rl.errors import Diverged
 from rl.experiment.build import Experiment
-from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation, Evaluator
+from rl.experiment.evaluation import Evaluation, Evaluator
 from rl.experiment.player import Player
 from rl.files import Table
 from rl.run_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder
@@ -79,7 +79,9 @@ class Session:
         )
         self.evaluator = Evaluator(lambda: make_env(id), experiment.preprocessor)
         selection = int(experiment.rngs["evaluation"].integers(2**31))
-        self._selection_seeds = evaluation_seeds("selection", selection, EXTENDED_EPISODES)
+        self._selection_seeds = evaluation_seeds(
+            "selection", selection, self.training.extended_episodes
+        )
         self._best_bound, self._best_step = -math.inf, 0
         self._evaluation_seconds = 0.0
         self._reached: dict[str, float] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,13 @@ def test_a_broken_environment_is_named_with_its_step(
         session.run()
     assert session.outcome()["status"] == "diverged"
     assert checkpoint.load(session.folder.checkpoint("last"))["step"] == 1000
+
+
+def test_what_looks_solved_is_judged_on_as_many_episodes_as_wanted(tmp_path: Path) -> None:
+    session = make_session(tmp_path, "train.extended_episodes=130", "train.evaluate_episodes=30")
+    session.experiment.problem = replace(session.experiment.problem, solved=0.0)
+    session.run()
+    assert read_table(session.folder.evaluations)["episodes"][0] == 130
 
 
 class AlwaysLeft:
