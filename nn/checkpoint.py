@@ -4,16 +4,18 @@ A state is a dictionary of arrays, numbers, strings, lists, None and further dic
 go into the archive under their path ("state/policy/network/parameters"), everything else goes into
 the header. The archive's comment, its last bytes, is the SHA-256 of all bytes before it: it is
 checked before anything is parsed, so that damage of any kind has one answer. The file is written
-beside its place and renamed, so that its name always holds a whole checkpoint.
+beside its place, read back, and renamed, so that its name always holds a whole checkpoint.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,13 +44,29 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     arrays: dict[str, Array] = {}
     tree = _split(state, "state", arrays)
     header = json.dumps({"format": FORMAT, "state": tree}).encode()
+    with replacing(path) as file:
+        members: dict[str, Any] = {_HEADER: np.frombuffer(header, np.uint8), **arrays}
+        np.savez(file, **members)
+        _seal(file)
+        if not _is_sealed(file):
+            raise OSError(errno.EIO, "what was written does not read back the same", str(path))
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file to write what is to stand at `path`, where it appears whole or not at all.
+
+    It is written beside its place, flushed to the disk, and renamed; if anything is raised within,
+    what was at `path` before is still there.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(beside, "w+b") as file:
-            members: dict[str, Any] = {_HEADER: np.frombuffer(header, np.uint8), **arrays}
-            np.savez(file, **members)
-            _seal(file)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)

@@ -120,6 +120,7 @@ class Environments:
         self._episode_seeds = [0] * lanes
         self._episode_actions: list[list[Any]] = [[] for _ in range(lanes)]
         self._totals = [0.0] * lanes
+        self._raws: list[Any] = [None] * lanes  # the environments' latest observations
 
     def reset(self) -> Array:
         """Starts an episode in every lane; returns `observations` [N, n]."""
@@ -161,7 +162,8 @@ class Environments:
             raise Diverged(f"environment {self.id}", f"reward {reward}")
         self._totals[lane] += reward
         ended = bool(terminated or truncated)
-        self._preprocessor.follow(lane, self._raw(observation), latest.next_observations[lane])
+        self._raws[lane] = raw = self._raw(observation)
+        self._preprocessor.follow(lane, raw, latest.next_observations[lane])
         latest.rewards[lane] = self._preprocessor.reward(lane, reward, ended)
         latest.terminated[lane] = terminated
         latest.truncated[lane] = truncated
@@ -192,7 +194,8 @@ class Environments:
         self._episode_seeds[lane], self._totals[lane] = seed, 0.0
         self._episode_actions[lane] = []
         observation, _ = self._envs[lane].reset(seed=seed)
-        self._preprocessor.start(lane, self._raw(observation), self.observations[lane])
+        self._raws[lane] = raw = self._raw(observation)
+        self._preprocessor.start(lane, raw, self.observations[lane])
         self._check_observations()
 
     def _check_observations(self) -> None:
@@ -202,27 +205,46 @@ class Environments:
     def state(self) -> State:
         """What `restore` needs: each lane's seed and the actions taken since.
 
-        And what the agent sees, which follows from those only if the preprocessor does not learn.
+        And what must come of them, to be compared; and what the agent sees, which follows from that
+        only if the preprocessor does not learn.
         """
-        lanes = enumerate(zip(self._episode_seeds, self._episode_actions, strict=True))
         return {
-            "lanes": {
-                str(lane): {"seed": seed, "actions": np.array(actions)}
-                for lane, (seed, actions) in lanes
-            },
+            "lanes": {str(lane): self._lane_state(lane) for lane in range(len(self._envs))},
             "observations": self.observations.copy(),
         }
 
-    def restore(self, state: State) -> None:
-        """Rebuilds each lane's episode by resetting it with its seed and replaying its actions."""
+    def _lane_state(self, lane: int) -> State:
+        return {
+            "seed": self._episode_seeds[lane],
+            "actions": np.array(self._episode_actions[lane]),
+            "observation": np.array(self._raws[lane]),
+            "total": self._totals[lane],
+        }
+
+    def restore(self, state: State) -> list[int]:
+        """Rebuilds each lane's episode by resetting it with its seed and replaying its actions.
+
+        Returns:
+            The lanes in which something else came of it than before, as the environment does not
+            repeat itself. In those a new episode has begun.
+        """
         learning, self._preprocessor.learning = self._preprocessor.learning, False
-        for lane in range(len(self._envs)):
-            saved = state["lanes"][str(lane)]
-            self._begin(lane, int(saved["seed"]))
-            for action in saved["actions"].tolist():
-                self._step_lane(lane, action)
+        lanes = range(len(self._envs))
+        lost = [lane for lane in lanes if not self._replay(lane, state["lanes"][str(lane)])]
         self._preprocessor.learning = learning
         np.copyto(self.observations, state["observations"])
+        for lane in lost:
+            self._start(lane)
+        return lost
+
+    def _replay(self, lane: int, saved: State) -> bool:
+        """Plays an episode again as far as it had come; says whether it came there."""
+        self._begin(lane, int(saved["seed"]))
+        for action in saved["actions"].tolist():
+            if self._step_lane(lane, action):
+                return False
+        same = np.array_equal(self._raws[lane], saved["observation"], equal_nan=True)
+        return bool(same and self._totals[lane] == saved["total"])
 
     @property
     def frames_a_second(self) -> float | None:

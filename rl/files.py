@@ -5,21 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from nn.checkpoint import replacing
 from rl.errors import UserError
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file beside its place and renames it, so that its name always holds a whole one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -73,19 +71,71 @@ def _plain(values: Any) -> Any:
     return [_plain(value) for value in values] if isinstance(values, (list, tuple)) else values
 
 
-class Table:
-    """A CSV file that is written row by row, each flushed."""
+@contextmanager
+def only_one(path: Path, seconds: float = 0.0) -> Iterator[None]:
+    """Within, this process holds a lock file, which it gives up when it ends in any way.
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    Args:
+        path: of the lock file.
+        seconds: to wait for another process to give it up.
+
+    Raises:
+        UserError: it does not.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        raise UserError(
+            f"{path.parent}: another process is at work there; wait for it, or end it first"
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path.parent}: cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Table:
+    """A CSV file that is written row by row, each flushed.
+
+    Args:
+        path: of the file.
+        columns: their names.
+        keep: bytes of the file that is there already to go on behind; 0 begins it anew.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], keep: int = 0) -> None:
         self._columns = columns
-        self._file: TextIO = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115
+        self._file: TextIO = open(  # noqa: SIM115
+            path, "r+" if keep else "w", newline="", encoding="utf-8"
+        )
         self._writer = csv.writer(self._file)
-        self.add(dict(zip(columns, columns, strict=True)))
+        if keep:
+            self._file.truncate(keep)
+            self._file.seek(keep)
+        else:
+            self.add(dict(zip(columns, columns, strict=True)))
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Writes one row, with a value for each column."""
         self._writer.writerow([row[column] for column in self._columns])
         self._file.flush()
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def sync(self) -> None:
+        """Sees to it that the rows so far outlast a power cut."""
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Closes the file."""

@@ -6,7 +6,9 @@ Everything that is said about a run later is read from here.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,12 @@ from nn import checkpoint
 from nn.names import suggestion
 from nn.typing import State
 from rl.errors import UserError
-from rl.files import read_json, write_json, write_specification
+from rl.files import only_one, read_json, write_json, write_specification
 from rl.manifest import FORMAT, make_manifest
 
 RUNS = Path("runs")
 CHECKPOINTS = ("best", "last")
+SECONDS_TO_WAIT = 10.0  # a session whose parent was killed ends within that
 
 EPISODE_COLUMNS = ("episode", "step", "return", "length", "terminated", "seed")
 EVALUATION_COLUMNS = ("step", "episodes", "mean_return", "std_return", "min_return", "max_return",
@@ -31,21 +34,37 @@ class SessionFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.episodes = path / "episodes.csv"
-        self.updates = path / "updates.csv"
-        self.evaluations = path / "evaluations.csv"
+        self.episodes = self.table("episodes")
+        self.updates = self.table("updates")
+        self.evaluations = self.table("evaluations")
         self.outcome = path / "session.json"
         self.traceback = path / "traceback.txt"
         self.curve = path / "curve.png"
         self.checkpoints = path / "checkpoints"
+        self.resume = path / "resume"  # what an interrupted session needs to go on
+
+    def table(self, name: str) -> Path:
+        """Where the rows of "episodes", "updates" or "evaluations" are."""
+        return self.path / f"{name}.csv"
 
     def checkpoint(self, name: str) -> Path:
         """Where the checkpoint "best" or "last" is."""
         return self.checkpoints / f"{name}.npz"
 
     def create(self) -> None:
-        """Makes the folders."""
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        """Makes the folders; what a process that was killed has left half-written is removed."""
+        for folder in (self.checkpoints, self.resume):
+            folder.mkdir(parents=True, exist_ok=True)
+        for path in self.path.rglob(".*.tmp"):
+            path.unlink()
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Within, no other process writes here; waits for one that is about to end.
+
+        Raises:
+            UserError: another process does.
+        """
+        return only_one(self.path / ".lock", SECONDS_TO_WAIT)
 
     def write_outcome(self, outcome: Mapping[str, Any]) -> None:
         """Writes how the session ended."""
@@ -58,6 +77,12 @@ class SessionFolder:
             UserError: the file is damaged.
         """
         return read_json(self.outcome)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is nothing left to do: it was judged, or its numbers were not finite."""
+        outcome = self.read_outcome()
+        return "evaluation" in outcome or outcome.get("status") == "diverged"
 
     def load_checkpoint(self, name: str) -> State:
         """A checkpoint's contents.
@@ -137,7 +162,7 @@ class RunFolder:
         seeds: Sequence[int],
         more: Mapping[str, Any] | None = None,
     ) -> RunFolder:
-        """Makes the folder with the specification and the manifest.
+        """Makes the folder with the specification and the manifest; it is there whole or not.
 
         Args:
             path: where; it must be empty or not be there.
@@ -151,16 +176,24 @@ class RunFolder:
             UserError: it exists already or cannot be written.
         """
         folder = cls(path)
+        beside = cls(path.absolute().with_name(f".{path.absolute().name}.{os.getpid()}.tmp"))
         if path.is_dir() and any(path.iterdir()):
             raise UserError(
                 f"{path}: is there already; name another folder with --output, or remove it"
             )
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            write_specification(folder.spec, name, values)
-            write_json(folder.manifest, {**make_manifest(name, seeds, command), **(more or {})})
+            beside.path.mkdir(parents=True)
+            write_specification(beside.spec, name, values)
+            write_json(beside.manifest, {**make_manifest(name, seeds, command), **(more or {})})
+            if path.is_dir():  # empty; perhaps somebody's working directory
+                beside.spec.rename(folder.spec)
+                beside.manifest.rename(folder.manifest)
+            else:
+                beside.path.rename(path)
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+        finally:
+            shutil.rmtree(beside.path, ignore_errors=True)
         return folder
 
     @classmethod
@@ -183,6 +216,14 @@ class RunFolder:
             if not file.exists():
                 raise UserError(f"{folder}: is no run folder: it has no {file.name}")
         return run
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Within, no other process runs sessions of this run.
+
+        Raises:
+            UserError: another process does.
+        """
+        return only_one(self.path / ".lock")
 
     def read_manifest(self) -> dict[str, Any]:
         """What was run, with which seeds and versions.

@@ -156,6 +156,9 @@ class ActorCritic(Agent):
         )
         self.steps += self.rollout.lanes
 
+    def abandon(self, lane: int) -> None:
+        self.rollout.cut(lane)
+
     def learn(self) -> None:
         if self.rollout.full:
             self._update(self.rollout)
@@ -273,6 +276,7 @@ class ActorCritic(Agent):
             "rng": self._rng.bit_generator.state,
             "steps": self.steps,
             "updates": self.updates,
+            "metrics": self.metrics(),
         }
 
     def restore(self, state: State) -> None:
@@ -282,6 +286,7 @@ class ActorCritic(Agent):
         self.rollout.restore(state["rollout"])
         self._rng.bit_generator.state = state["rng"]
         self.steps, self.updates = int(state["steps"]), int(state["updates"])
+        self._metrics.update(state["metrics"])
 
 
 _NOTHING = np.zeros((1, 1), np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 from nn import NeuralNet, Optimizer
 from nn.typing import Array, State
 from rl.environments import Transitions
+from rl.memory import Replay
 from rl.spaces import Actions, Discrete, Spaces
 
 
@@ -92,6 +93,15 @@ class Agent:
         """
         raise NotImplementedError
 
+    @property
+    def replay(self) -> Replay | None:
+        """The memory whose transitions are to be saved beside `state`; None if there is none."""
+        return None
+
+    def abandon(self, lane: int) -> None:
+        """Is told that the episode under way in `lane` will not go on; the next one begins."""
+        raise NotImplementedError
+
     def metrics(self) -> dict[str, float]:
         """How the latest update went: a number for each of `metric_names`."""
         raise NotImplementedError
@@ -109,7 +119,10 @@ class Agent:
         raise NotImplementedError
 
     def state(self) -> State:
-        """Everything: an agent that restores it goes on exactly as this one does."""
+        """Everything but the transitions of `replay`.
+
+        An agent that takes over both goes on exactly as this one does.
+        """
         raise NotImplementedError
 
     def restore(self, state: State) -> None:

@@ -220,6 +220,11 @@ class DDPG(ReplayingAgent):
             "networks": {name: each.state() for name, each in self._networks().items()},
             "optimizers": {str(i): each.state() for i, each in enumerate(self.optimizers)},
             "rng": self._rng.bit_generator.state,
+            "latest": {
+                "loss": self._loss,
+                "gradient_norm": self._gradient_norm,
+                "q": self._q.copy(),
+            },
         }
 
     def restore(self, state: State) -> None:
@@ -229,3 +234,6 @@ class DDPG(ReplayingAgent):
         for i, optimizer in enumerate(self.optimizers):
             optimizer.restore(state["optimizers"][str(i)])
         self._rng.bit_generator.state = state["rng"]
+        latest = state["latest"]
+        self._loss, self._gradient_norm = latest["loss"], latest["gradient_norm"]
+        np.copyto(self._q, latest["q"])

@@ -185,12 +185,16 @@ class DQN(ReplayingAgent):
 
     def state(self) -> State:
         parts = {name: getattr(self, name).state() for name in _LEARNED}
-        return {**super().state(), **parts}
+        latest = {"loss": self._loss, "gradient_norm": self._gradient_norm, "q": self._q.copy()}
+        return {**super().state(), **parts, "latest": latest}
 
     def restore(self, state: State) -> None:
         super().restore(state)
         for name in _LEARNED:
             getattr(self, name).restore(state[name])
+        latest = state["latest"]
+        self._loss, self._gradient_norm = latest["loss"], latest["gradient_norm"]
+        np.copyto(self._q, latest["q"])
 
 
 _LEARNED = ("network", "target", "policy", "optimizer")

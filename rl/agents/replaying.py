@@ -45,6 +45,14 @@ class ReplayingAgent(Agent):
     def learns_after(self) -> int:
         return self.learn_start
 
+    @property
+    def replay(self) -> Replay:
+        return self.memory
+
+    def abandon(self, lane: int) -> None:
+        self._n_step[lane].clear()
+        self.exploration.ended(lane, None)
+
     def observe(self, transitions: Transitions) -> None:
         t = transitions
         for lane, n_step in enumerate(self._n_step):

@@ -160,6 +160,10 @@ class _FirstHand(Watcher):
         self._executor.listener.evaluated(self._job, progress)
         self._watcher.evaluated(progress, player)
 
+    def noted(self, text: str) -> None:
+        self._executor.listener.noted(text)
+        self._watcher.noted(text)
+
 
 def not_begun(job: Job, status: str) -> Outcome:
     """The outcome of a job that was stopped before it ran."""
@@ -287,6 +291,9 @@ class _Worker:
             self._process.join()
             outcome: Outcome = content
             return outcome
+        if kind == "noted":
+            listener.noted(content)
+            return None
         if kind == "evaluated":
             listener.evaluated(self.job, content)
         listener.progressed(self.job, content)
@@ -365,8 +372,8 @@ class Reporter(Watcher):
         self._stopped: str | None = None
         self._next = 0.0
 
-    def send(self, kind: str, progress: Progress) -> None:
-        """Sends one message."""
+    def send(self, kind: str, content: Any) -> None:
+        """Sends one message: what happens, and the progress, or a text."""
         raise NotImplementedError
 
     def listen(self) -> None:
@@ -400,9 +407,12 @@ class _PipeReporter(Reporter):
         super().__init__()
         self._line = line
 
-    def send(self, kind: str, progress: Progress) -> None:
+    def noted(self, text: str) -> None:
+        self.send("noted", text)
+
+    def send(self, kind: str, content: Any) -> None:
         try:
-            self._line.send((kind, progress))
+            self._line.send((kind, content))
         except OSError:
             self.stop("interrupted")
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rl.errors import Diverged, UserError
 from rl.experiment.build import Experiment, build
-from rl.experiment.saved import evaluate_player, load_player, report
-from rl.experiment.session import Session, Watcher
+from rl.experiment.saved import evaluate_player, load_player, report, weights_digest
+from rl.experiment.session import ENDS, Session, Watcher
 from rl.experiment.specification import Specification
 from rl.run_folder import SessionFolder
-
-COUNTED = ("solved", "finished")  # the outcomes that say what a setting is worth
 
 
 @dataclass(frozen=True)
@@ -41,34 +39,50 @@ class Job:
 def run_job(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
     """Runs a session in this process and leaves all of its files.
 
+    A session that was interrupted in this folder goes on where it was.
+
     Returns:
         How it ended (`Session.outcome`), with the seed; of a session that was not interrupted also
         the `evaluation` of its best checkpoint and of its last one (`final`) on unseen episodes,
-        with the `returns` of each.
+        with the `returns` of each, and the `weights`: a digest of what it has learned.
 
     Raises:
         Diverged: a number is not finite.
-        UserError: the specification is wrong; nothing was written.
+        UserError: the specification is wrong, and nothing was written; or another process is at
+            work in the folder; or the disk is full.
     """
     with one_blas_thread():
         experiment = build(job.specification, job.seed)
         folder = SessionFolder(job.folder)
         folder.create()
-        session = Session(experiment, folder, watcher)
-        try:
-            session.run()
-        except Exception as error:
-            folder.write_outcome({**_outcome(job, session), "reason": _reason(error)})
-            raise
-        finally:
-            if job.trial is None:  # a search would have hundreds of pictures
-                _draw(folder, experiment)
-        outcome = _outcome(job, session)
-        folder.write_outcome(outcome)
-        if outcome["status"] in COUNTED:
-            outcome |= _judged(experiment, folder, outcome)
-            folder.write_outcome(outcome)
+        with folder.lock():
+            session = Session(experiment, folder, watcher)
+            session.go_on()
+            outcome = _learned(job, session)
+            if outcome["status"] in ENDS:
+                outcome |= _judged(experiment, folder, outcome)
+                outcome["weights"] = weights_digest(folder)
+                folder.write_outcome(outcome)
+                session.discard()
         return outcome
+
+
+def _learned(job: Job, session: Session) -> dict[str, Any]:
+    """The outcome of a session that has run, whether to its end or not."""
+    folder = session.folder
+    try:
+        session.run()
+    except Exception as error:
+        with suppress(OSError):  # if the disk is full, it is `error` that is to be told
+            folder.write_outcome({**_outcome(job, session), "reason": _reason(error)})
+        raise
+    finally:
+        if job.trial is None:  # a search would have hundreds of pictures
+            with suppress(OSError):
+                _draw(folder, session.experiment)
+    outcome = _outcome(job, session)
+    folder.write_outcome(outcome)
+    return outcome
 
 
 def attempt(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:

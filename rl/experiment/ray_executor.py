@@ -255,8 +255,8 @@ class _MailboxReporter(Reporter):
         super().__init__()
         self._mailbox, self._number = mailbox, number
 
-    def send(self, kind: str, progress: Progress) -> None:
-        status = _answer(self._mailbox.put.remote((self._number, kind, progress)))
+    def send(self, kind: str, content: Any) -> None:
+        status = _answer(self._mailbox.put.remote((self._number, kind, content)))
         if status:
             self.stop(status)
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from nn.typing import Array, State
 from rl.environments import evaluation_seeds, make_env
 from rl.errors import UserError
 from rl.experiment.build import build
@@ -51,6 +56,29 @@ def evaluate_player(
         return evaluator.play(player.agent, evaluation_seeds("report", seed, episodes))
     finally:
         evaluator.close()
+
+
+def weights_digest(folder: SessionFolder) -> str:
+    """The SHA-256 of the last checkpoint's arrays: equal to the bit is an equal digest.
+
+    Raises:
+        UserError: the checkpoint is missing or damaged.
+    """
+    digest = hashlib.sha256()
+    for path, array in _arrays(folder.load_checkpoint("last")):
+        digest.update(f"{path} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _arrays(state: State, path: str = "") -> Iterator[tuple[str, Array]]:
+    """The arrays of a nested state with their paths, in order."""
+    for name in sorted(state):
+        value, at = state[name], f"{path}/{name}"
+        if isinstance(value, np.ndarray):
+            yield at, value
+        elif isinstance(value, dict):
+            yield from _arrays(value, at)
 
 
 def report(result: Evaluation, problem: Problem) -> dict[str, Any]:

@@ -7,8 +7,6 @@ search that was killed goes on where it was, and several processes can share one
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -81,7 +79,7 @@ def _joined(
 ) -> Search:
     """The search in `path`, if it is of this specification."""
     search = resume_search(path, executor)
-    if _digest(search.specification) != _digest(specification):
+    if search.specification.digest != specification.digest:
         raise UserError(
             f"{path}: the storage belongs to this search, whose specification is another; "
             "use another --storage"
@@ -89,10 +87,6 @@ def _joined(
     if output is not None and Path(output).absolute() != path:
         raise UserError(f"--output: the storage belongs to {path}; leave --output out")
     return search
-
-
-def _digest(specification: Specification) -> str:
-    return hashlib.sha256(json.dumps(specification.values, sort_keys=True).encode()).hexdigest()
 
 
 def resume_search(path: str | Path, executor: Executor, trials: int | None = None) -> Search:
@@ -249,13 +243,12 @@ class Search:
             self._by_folder[folder.path] = trial
         for job in trial.jobs:
             folder = trial.folder.session(job.session)
-            outcome = folder.read_outcome()
-            if "evaluation" in outcome:
-                trial.outcomes[job.session] = outcome
-                if trial.pruning:
-                    table = read_table(folder.evaluations)
-                    for step, value in zip(table["step"], table["mean_return"], strict=True):
-                        trial.evaluated(job.session, int(step), value)
+            if trial.pruning and folder.evaluations.exists():
+                table = read_table(folder.evaluations)
+                for step, value in zip(table["step"], table["mean_return"], strict=True):
+                    trial.evaluated(job.session, int(step), value)
+            if folder.has_ended:
+                trial.outcomes[job.session] = folder.read_outcome()
             else:
                 self.executor.submit(job)
         self._judge(trial)

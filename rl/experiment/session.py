@@ -7,19 +7,25 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from nn import checkpoint
+from nn.checkpoint import CheckpointError
+from nn.typing import State
 from rl.environments import Environments, Episode, TrainingSeeds, evaluation_seeds, make_env
-from rl.errors import Diverged
+from rl.errors import Diverged, UserError
 from rl.experiment.build import Experiment
+from rl.experiment.checkpoints import Checkpoints
 from rl.experiment.evaluation import Evaluation, Evaluator
 from rl.experiment.player import Player
 from rl.files import Table
 from rl.run_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder
+
+ENDS = ("solved", "finished")  # in which a session has done all that it was to do
+# The columns of the tables; those of the updates are the agent's.
+TABLES = {"episodes": EPISODE_COLUMNS, "updates": (), "evaluations": EVALUATION_COLUMNS}
 
 UPDATES_A_ROW = 100
 ROWS = 200  # of updates at least, where there are as many updates
@@ -39,6 +45,32 @@ class Progress:
     evaluation: Evaluation | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
+    def state(self) -> State:
+        """What `restore` needs."""
+        evaluation = self.evaluation and asdict(self.evaluation)
+        return {**vars(self), "recent": list(self.recent), "evaluation": evaluation}
+
+    def restore(self, state: State) -> None:
+        """Takes over a saved state."""
+        self.step, self.episodes, self.seconds = state["step"], state["episodes"], state["seconds"]
+        self.recent.extend(state["recent"])
+        self.evaluation = Evaluation(**state["evaluation"]) if state["evaluation"] else None
+        self.metrics = state["metrics"]
+
+
+@dataclass
+class _Due:
+    """When what is done now and then is due again, and what was noted of it last."""
+
+    evaluation: int  # environment step
+    row: int = UPDATES_A_ROW  # update
+    row_step: int = 0  # environment step from which an update has a row of its own
+    recorded: int = 0  # updates at the latest row
+    best_bound: float = -math.inf
+    best_step: int = 0
+    evaluation_seconds: float = 0.0
+    reached: dict[str, float] | None = None
+
 
 class Watcher:
     """Is told what happens in a session; this one does nothing with it."""
@@ -51,6 +83,9 @@ class Watcher:
 
     def evaluated(self, progress: Progress, player: Player) -> None:
         """Called after each evaluation."""
+
+    def noted(self, text: str) -> None:
+        """Called with anything else that a user wants to know."""
 
 
 class Session:
@@ -70,11 +105,12 @@ class Session:
         self.watcher = watcher or Watcher()
         self.progress = Progress(self.training.steps)
 
+        self._seeds = TrainingSeeds(experiment.rngs["environment"])
         id, limit = experiment.problem.id, self.training.max_episode_steps
         self.environments = Environments(
             lambda: make_env(id, max_episode_steps=limit),
             self.training.lanes,
-            TrainingSeeds(experiment.rngs["environment"]),
+            self._seeds,
             experiment.preprocessor.for_lanes(self.training.lanes, learning=True),
         )
         self.evaluator = Evaluator(lambda: make_env(id), experiment.preprocessor)
@@ -82,11 +118,76 @@ class Session:
         self._selection_seeds = evaluation_seeds(
             "selection", selection, self.training.extended_episodes
         )
-        self._best_bound, self._best_step = -math.inf, 0
-        self._evaluation_seconds = 0.0
-        self._reached: dict[str, float] | None = None
+        self._checkpoints = Checkpoints(folder, self.agent.replay)
+        every, of_rows = self.training.evaluate_every, self.training.steps // ROWS
+        self._due = _Due(evaluation=every, row_step=of_rows)
+        self._tables: dict[str, Table] = {}
+        self._kept = dict.fromkeys(TABLES, 0)  # bytes of each table that is there already
+        self._is_begun = False
         self._status = "failed"  # until it has ended in one of the other ways
         self._ends_as: str | None = None
+
+    def go_on(self) -> None:
+        """Takes over the latest complete checkpoint in its folder, if there is one.
+
+        Call it before `run`. What is damaged is passed over, and the watcher told: a session that
+        goes on from further back, or from its beginning, comes to the same end.
+
+        Raises:
+            UserError: the checkpoint is of another specification.
+        """
+        state, complaints = self._checkpoints.load(self._accept)
+        for complaint in complaints:
+            self.watcher.noted(complaint)
+        if state:
+            self._restore(state)
+        elif complaints:
+            self.watcher.noted(f"{self.folder.path}: begins anew")
+
+    def _accept(self, state: State) -> None:
+        for name, size in state["tables"].items():
+            path = self.folder.table(name)
+            if not path.exists() or path.stat().st_size < size:
+                raise CheckpointError(f"{path}: is shorter than the checkpoint says")
+
+    def _state(self) -> State:
+        return {
+            "specification": self.experiment.specification.digest,
+            "progress": self.progress.state(),
+            "due": asdict(self._due),
+            "status": self._status if self._status in ENDS else "failed",
+            "tables": {name: table.size for name, table in self._tables.items()},
+            "agent": self.agent.state(),
+            "preprocessor": self.experiment.preprocessor.state(),
+            "environments": self.environments.state(),
+            "seeds": self._seeds.state(),
+        }
+
+    def _restore(self, state: State) -> None:
+        if state["specification"] != self.experiment.specification.digest:
+            raise UserError(
+                f"{self.folder.path}: its checkpoint was made with another specification; put that "
+                "back, or remove the folder"
+            )
+        self.progress.restore(state["progress"])
+        self._due = _Due(**state["due"])
+        self._status, self._kept = state["status"], state["tables"]
+        self.agent.restore(state["agent"])
+        self.experiment.preprocessor.restore(state["preprocessor"])
+        self._seeds.restore(state["seeds"])
+        lost = self.environments.restore(state["environments"])
+        for lane in lost:
+            self.agent.abandon(lane)
+        if lost:
+            self.watcher.noted(
+                f"{self.environments.id} does not repeat itself: it goes on with new episodes, and "
+                "not to the bit as it would have"
+            )
+        self._is_begun = True
+
+    def discard(self) -> None:
+        """Removes what would be needed to go on; the policies stay."""
+        self._checkpoints.discard()
 
     def interrupt(self, status: str = "interrupted") -> None:
         """Lets the session end after the step under way, with all it has saved."""
@@ -98,21 +199,42 @@ class Session:
         Raises:
             Diverged: a number is not finite; the message names the step. Checkpoints saved before
                 remain.
+            UserError: the disk is full or cannot be written; likewise.
         """
+        self._started = time.perf_counter() - self.progress.seconds
         # What overflows is found by the checks for finite numbers; NumPy's warnings add nothing.
-        with self._tables(), np.errstate(over="ignore", invalid="ignore"):
-            self._started = started = time.perf_counter()
+        with self._files(), np.errstate(over="ignore", invalid="ignore"):
             self.watcher.started(self)
             try:
-                self._learn(started)
-                self._save("last")
+                self._learn()
+                self._save()
+                self._checkpoints.wait()
             except Diverged as error:
                 self._status = "diverged"
                 raise Diverged(f"step {self.agent.steps}: {error.component}", error.found) from None
-            finally:
-                self.progress.seconds = time.perf_counter() - started
-                self.environments.close()
-                self.evaluator.close()
+
+    @contextmanager
+    def _files(self) -> Iterator[None]:
+        """Within, the tables are open; afterwards everything is closed."""
+        try:
+            columns = {**TABLES, "updates": ("step", "update", *self.agent.metric_names)}
+            for name in TABLES:
+                path = self.folder.table(name)
+                self._tables[name] = Table(path, columns[name], self._kept[name])
+            yield
+        except OSError as error:
+            run = self.folder.path.parents[1]
+            raise UserError(
+                f"{error.filename or self.folder.path}: cannot be written: {error.strerror}; what "
+                f"was saved before is whole: put that right, and then: rl resume {run}"
+            ) from None
+        finally:
+            self.progress.seconds = time.perf_counter() - self._started
+            self._checkpoints.close()
+            self.environments.close()
+            self.evaluator.close()
+            for table in self._tables.values():
+                table.close()
 
     def outcome(self) -> dict[str, Any]:
         """How the session ended.
@@ -129,19 +251,17 @@ class Session:
             "updates": self.agent.updates,
             "episodes": self.progress.episodes,
             "seconds": self.progress.seconds,
-            "evaluation_seconds": self._evaluation_seconds,
-            "best_step": self._best_step,
-            "reached": self._reached,
+            "evaluation_seconds": self._due.evaluation_seconds,
+            "best_step": self._due.best_step,
+            "reached": self._due.reached,
         }
 
-    def _learn(self, started: float) -> None:
+    def _learn(self) -> None:
         agent, environments, training = self.agent, self.environments, self.training
-        progress = self.progress
-        next_evaluation = training.evaluate_every
-        next_row, next_row_step = UPDATES_A_ROW, training.steps // ROWS
-        recorded = 0  # updates at the latest row
-        next_report = next_save = started
-        environments.reset()
+        progress, due = self.progress, self._due
+        next_report = next_save = time.perf_counter()
+        if not self._is_begun:
+            environments.reset()
         while self._goes_on():
             actions = agent.explore(environments.observations)
             agent.observe(environments.step(actions))
@@ -149,23 +269,22 @@ class Session:
             progress.step = agent.steps
             for episode in environments.finished:
                 self._record_episode(episode)
-            few = agent.updates > recorded and progress.step >= next_row_step
-            if agent.updates >= next_row or few:
-                recorded = agent.updates
-                next_row = recorded - recorded % UPDATES_A_ROW + UPDATES_A_ROW
-                next_row_step = progress.step + training.steps // ROWS
+            few = agent.updates > due.recorded and progress.step >= due.row_step
+            if agent.updates >= due.row or few:
                 self._record_update()
-            if progress.step >= next_evaluation or progress.step >= training.steps:
-                next_evaluation += training.evaluate_every
+            if progress.step >= due.evaluation or progress.step >= training.steps:
+                due.evaluation += training.evaluate_every
                 self._evaluate()
+                next_save = time.perf_counter() + training.checkpoint_seconds
             now = time.perf_counter()
             if now >= next_report:
                 next_report = now + SECONDS_BETWEEN_REPORTS
-                progress.seconds = now - started
+                progress.seconds = now - self._started
+                self._checkpoints.note()
                 self.watcher.progressed(progress)
             if now >= next_save:
                 next_save = now + training.checkpoint_seconds
-                self._save("last")
+                self._save()
 
     def _goes_on(self) -> bool:
         if self.progress.step >= self.training.steps and self._status != "solved":
@@ -178,7 +297,7 @@ class Session:
         progress = self.progress
         progress.episodes += 1
         progress.recent.append(episode.total)
-        self._episodes.add(
+        self._tables["episodes"].add(
             {
                 "episode": progress.episodes,
                 "step": progress.step,
@@ -190,51 +309,50 @@ class Session:
         )
 
     def _record_update(self) -> None:
-        agent = self.agent
+        agent, due = self.agent, self._due
+        due.recorded = agent.updates
+        due.row = agent.updates - agent.updates % UPDATES_A_ROW + UPDATES_A_ROW
+        due.row_step = self.progress.step + self.training.steps // ROWS
         self.progress.metrics = agent.metrics()
-        self._updates.add({"step": agent.steps, "update": agent.updates, **self.progress.metrics})
+        row = {"step": agent.steps, "update": agent.updates, **self.progress.metrics}
+        self._tables["updates"].add(row)
 
     def _evaluate(self) -> None:
         """Judges the greedy agent, and keeps it if it is the best so far."""
         threshold, started = self.experiment.problem.solved, time.perf_counter()
+        progress, due = self.progress, self._due
         result = self.evaluator.judge(
             self.agent, self._selection_seeds, self.training.evaluate_episodes, threshold
         )
         now = time.perf_counter()
-        self._evaluation_seconds += now - started
-        self.progress.seconds, self.progress.evaluation = now - self._started, result
-        is_best = result.lower_bound >= self._best_bound
+        due.evaluation_seconds += now - started
+        progress.seconds, progress.evaluation = now - self._started, result
+        is_best = result.lower_bound >= due.best_bound
         if is_best:
-            self._best_bound, self._best_step = result.lower_bound, self.progress.step
-            self._save("best")
-        self._save("last")
-        if self._reached is None and result.solves(threshold):
-            self._reached = {
-                "step": self.progress.step,
-                "episodes": self.progress.episodes,
-                "seconds": self.progress.seconds,
+            due.best_bound, due.best_step = result.lower_bound, progress.step
+        if due.reached is None and result.solves(threshold):
+            due.reached = {
+                "step": progress.step,
+                "episodes": progress.episodes,
+                "seconds": progress.seconds,
             }
-        row = {"step": self.progress.step, "best": int(is_best), **result.summary()}
-        self._evaluations.add(row)
         if self.training.stop_when_solved and result.surely_solves(threshold):
             self._status = "solved"
-        self.watcher.evaluated(self.progress, self.experiment.player())
+        row = {"step": progress.step, "best": int(is_best), **result.summary()}
+        self._tables["evaluations"].add(row)
+        self._save(*(["best"] if is_best else []))
+        self.watcher.evaluated(progress, self.experiment.player())
 
-    def _save(self, name: str) -> None:
-        state = {
+    def _save(self, *names: str) -> None:
+        """Saves everything, and the policy as the last one and under further names."""
+        policy = {
             "step": self.progress.step,
             "policy": self.agent.policy_state(),
             "preprocessor": self.experiment.preprocessor.state(),
         }
-        checkpoint.save(self.folder.checkpoint(name), state)
+        policies = dict.fromkeys((*names, "last"), policy)
+        self._checkpoints.save(self._state(), policies, self._sync)
 
-    @contextmanager
-    def _tables(self) -> Iterator[None]:
-        self._episodes = Table(self.folder.episodes, EPISODE_COLUMNS)
-        self._updates = Table(self.folder.updates, ("step", "update", *self.agent.metric_names))
-        self._evaluations = Table(self.folder.evaluations, EVALUATION_COLUMNS)
-        try:
-            yield
-        finally:
-            for table in (self._episodes, self._updates, self._evaluations):
-                table.close()
+    def _sync(self) -> None:
+        for table in self._tables.values():
+            table.sync()

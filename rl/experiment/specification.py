@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,11 @@ class Specification:
     source: str
     values: dict[str, Any]
     overridden: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def digest(self) -> str:
+        """Two specifications of the same values have the same."""
+        return hashlib.sha256(json.dumps(self.values, sort_keys=True).encode()).hexdigest()
 
     def explain(self, path: str, complaint: str) -> UserError:
         """The error for the value at a dotted path, naming where that value came from."""

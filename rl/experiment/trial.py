@@ -76,16 +76,38 @@ def run_trial(
     name = specification.name
     path = Path(output) if output is not None else default_path(name)
     folder = RunFolder.create(path, name, specification.values, sys.argv, seeds)
-    jobs = [
-        Job(specification, seed, folder.session(0, number).path, session=number)
-        for number, seed in enumerate(seeds)
-    ]
+    return _run_sessions(Run(folder), specification, seeds, executor)
+
+
+def resume_trial(folder: RunFolder, executor: Executor) -> Run:
+    """Goes on with the sessions of a run that have not ended, each where it was.
+
+    What comes of it is, to the bit, what would have come of the run without an interruption.
+
+    Raises:
+        UserError: the run is damaged, or another process is at work on it.
+        Diverged: a number is not finite, in the only session.
+    """
     run = Run(folder)
-    try:
-        with executor, stopped_by_signals(executor.interrupt):
-            run_all(jobs, executor)
-    finally:
-        run.analyze()
+    return _run_sessions(run, run.specification, run.manifest["seeds"], executor)
+
+
+def _run_sessions(
+    run: Run, specification: Specification, seeds: Sequence[int], executor: Executor
+) -> Run:
+    """Runs a session for each seed but those that have ended, and says what they are worth."""
+    folders = [run.trial.session(number) for number in range(len(seeds))]
+    jobs = [
+        Job(specification, seed, each.path, session=number)
+        for number, (seed, each) in enumerate(zip(seeds, folders, strict=True))
+        if not each.has_ended
+    ]
+    with run.folder.lock():
+        try:
+            with executor, stopped_by_signals(executor.interrupt):
+                run_all(jobs, executor)
+        finally:
+            run.analyze()
     return run
 
 

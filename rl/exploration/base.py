@@ -38,8 +38,8 @@ class Explorer:
         """
         raise NotImplementedError
 
-    def ended(self, lane: int, total: float) -> None:
-        """Is told that an episode of `lane` has ended with the return `total`."""
+    def ended(self, lane: int, total: float | None) -> None:
+        """Is told that an episode of `lane` has ended, with its return; None if it was given up."""
 
     def state(self) -> State:
         """What `restore` needs."""

@@ -108,7 +108,9 @@ class TargetEpsilonGreedy(EpsilonGreedy):
         self._returns: deque[float] = deque(maxlen=episodes)
         self._first: float | None = None  # the mean of the first ones
 
-    def ended(self, lane: int, total: float) -> None:
+    def ended(self, lane: int, total: float | None) -> None:
+        if total is None:
+            return
         self._returns.append(total)
         if self._first is None and len(self._returns) == self._returns.maxlen:
             self._first = float(np.mean(self._returns))

@@ -95,7 +95,7 @@ class OrnsteinUhlenbeck(Gaussian):
         self._starting.clear()
         return self._process
 
-    def ended(self, lane: int, total: float) -> None:
+    def ended(self, lane: int, total: float | None) -> None:
         self._starting.add(lane)
 
     def state(self) -> State:

@@ -63,6 +63,10 @@ class NStep:
             discount = 0.0 if terminated else first.discount
             self._add(first.observation, first.action, first.total, discount, following)
 
+    def clear(self) -> None:
+        """Forgets the steps of an episode that will not go on."""
+        self._pending.clear()
+
     def state(self) -> State:
         """What `restore` needs."""
         pending = self._pending

@@ -113,7 +113,7 @@ class Prioritized(Replay):
     def add(
         self, observation: Array, action: Any, reward: float, discount: float, following: Array
     ) -> None:
-        self._unseen.append(self._next)
+        self._unseen.append(self.added % self.capacity)
         super().add(observation, action, reward, discount, following)
 
     def _choose(self) -> None:

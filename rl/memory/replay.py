@@ -9,6 +9,8 @@ import numpy as np
 
 from nn.typing import Array, IntArray, State
 
+Records = np.ndarray[Any, np.dtype[np.void]]  # [k] transitions, with a field for each of STORED
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -30,6 +32,9 @@ DISCRETE: IntArray = np.zeros(0, np.int64)
 
 class Replay:
     """A ring of transitions in preallocated arrays, sampled uniformly with replacement.
+
+    The transitions are large and change only by being added to. So they are no part of `state`:
+    `records` gives those that are new, and `put` takes them back.
 
     Args:
         observation_size: n.
@@ -56,7 +61,7 @@ class Replay:
             )
         self.capacity, self.batch_size = capacity, batch_size
         self.size = 0
-        self._next = 0
+        self.added = 0  # transitions, ever
         self._rng = rng
         self._stored = _arrays(capacity, observation_size, actions)
         self._batch = _arrays(batch_size, observation_size, actions)
@@ -68,13 +73,13 @@ class Replay:
         self, observation: Array, action: Any, reward: float, discount: float, following: Array
     ) -> None:
         """Stores one transition: observation [n], action, reward, discount, next one [n]."""
-        place, stored = self._next, self._stored
+        place, stored = self.added % self.capacity, self._stored
         stored.observations[place] = observation
         stored.actions[place] = action
         stored.rewards[place] = reward
         stored.discounts[place] = discount
         stored.next_observations[place] = following
-        self._next = (place + 1) % self.capacity
+        self.added += 1
         self.size = max(self.size, place + 1)
 
     def sample(self) -> Batch:
@@ -100,17 +105,40 @@ class Replay:
     def learned(self, errors: Array) -> None:
         """Is told how far off the latest sample's predictions were [B]; here all count alike."""
 
+    @property
+    def record_type(self) -> np.dtype[np.void]:
+        """Of one transition in a file."""
+        fields = ((name, getattr(self._stored, name)) for name in STORED)
+        return np.dtype([(name, array.dtype, array.shape[1:]) for name, array in fields])
+
+    def records(self, first: int, last: int) -> Records:
+        """A copy of the transitions that were added as number `first` to `last` - 1.
+
+        Raises:
+            ValueError: some of them are not there yet or no longer.
+        """
+        if not self.added - self.size <= first <= last <= self.added:
+            raise ValueError(f"of transitions {first} to {last}, not all are in the memory")
+        places = np.arange(first, last) % self.capacity
+        records = np.empty(last - first, self.record_type)
+        for name in STORED:
+            records[name] = getattr(self._stored, name)[places]
+        return records
+
+    def put(self, first: int, records: Records) -> None:
+        """Puts transitions back in the places they had; `first` is the number of the first one."""
+        places = np.arange(first, first + len(records)) % self.capacity
+        for name in STORED:
+            getattr(self._stored, name)[places] = records[name]
+
     def state(self) -> State:
-        """What `restore` needs: the transitions so far, the place in the ring, the generator."""
-        arrays = {name: getattr(self._stored, name)[: self.size].copy() for name in STORED}
-        return {"arrays": arrays, "next": self._next, "rng": self._rng.bit_generator.state}
+        """What `restore` needs beside the transitions: their number, the generator."""
+        return {"added": self.added, "rng": self._rng.bit_generator.state}
 
     def restore(self, state: State) -> None:
-        """Takes over a saved state of a memory of the same capacity."""
-        for name, array in state["arrays"].items():
-            getattr(self._stored, name)[: len(array)] = array
-            self.size = len(array)
-        self._next = int(state["next"])
+        """Takes over a saved state of a memory of the same capacity; `put` the transitions too."""
+        self.added = int(state["added"])
+        self.size = min(self.added, self.capacity)
         self._rng.bit_generator.state = state["rng"]
 
 

@@ -53,6 +53,11 @@ class Rollout:
         """Begins anew."""
         self.size = 0
 
+    def cut(self, lane: int) -> None:
+        """Says that the latest step of a lane was the last of its episode after all."""
+        if self.size:
+            self.cuts[self.size - 1, lane] = 1.0
+
     def state(self) -> State:
         """What `restore` needs."""
         arrays = {name: getattr(self, name)[: self.size].copy() for name in _ARRAYS}

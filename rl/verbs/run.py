@@ -37,16 +37,7 @@ def run(options: argparse.Namespace) -> int:
     seeds = range(options.seed, options.seed + options.sessions)
     with _executor(options, specification) as executor:
         finished = run_trial(specification, seeds, options.output, executor)
-    if options.sessions > 1 or options.executor == "ray":
-        return _conclude_trial(finished, options.quiet)
-    outcome = finished.outcome
-    if outcome["status"] == "interrupted":
-        print(f"interrupted at step {outcome['steps']:,}; curve: {finished.session.curve}")
-        print(f"to see the agent so far: rl watch {finished.path}")
-        return INTERRUPTED
-    if not options.quiet:
-        _print_summary(finished, outcome)
-    return 0
+    return conclude(finished, options.quiet)
 
 
 @contextmanager
@@ -78,6 +69,28 @@ def _inline(
     return Inline(listener, WindowWatcher(specification.values["problem"], seed))
 
 
+def conclude(run: Run, quiet: bool) -> int:
+    """Says what came of a run; the exit status tells whether it went well."""
+    if len(run.manifest["seeds"]) > 1:
+        return _conclude_trial(run, quiet)
+    outcome = run.outcome
+    if "evaluation" not in outcome:
+        return _conclude_unfinished(run, outcome)
+    if not quiet:
+        _print_summary(run, outcome)
+    return 0
+
+
+def _conclude_unfinished(run: Run, outcome: dict[str, Any]) -> int:
+    status = outcome.get("status", "interrupted")
+    if status != "interrupted":
+        print(f"{status}: {outcome.get('reason', 'it did not say why')}")
+        return Diverged.exit_status if status == "diverged" else FAILED
+    print(f"interrupted at step {outcome.get('steps', 0):,}; curve: {run.session.curve}")
+    print(f"to go on: rl resume {run.path}; to see the agent so far: rl watch {run.path}")
+    return INTERRUPTED
+
+
 def _conclude_trial(run: Run, quiet: bool) -> int:
     """Prints what the sessions are worth; the exit status tells whether all of them counted."""
     from rl.analysis.analyze import describe_trial
@@ -91,6 +104,7 @@ def _conclude_trial(run: Run, quiet: bool) -> int:
         return 0
     if len(statuses) < figures["planned"] or "interrupted" in statuses:
         print(f"interrupted: {figures['counted']} of {figures['planned']} sessions had finished")
+        print(f"to go on: rl resume {run.path}")
         return INTERRUPTED
     if quiet:
         print("\n".join(line for line in describe_trial(figures) if "did not count" in line))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from rl.verbs.arguments import (
 )
 
 if TYPE_CHECKING:
+    from rl.experiment.executors import Executor
+    from rl.experiment.search import Search
     from rl.run_folder import RunFolder
 
 SEARCH_OPTIONS = ("method", "trials", "sessions", "seed", "pruner", "statistic")
@@ -28,8 +31,7 @@ SEARCH_OPTIONS = ("method", "trials", "sessions", "seed", "pruner", "statistic")
 
 def search(options: argparse.Namespace) -> int:
     """`rl search`: trials of different settings."""
-    from rl.display import showing
-    from rl.experiment.search import resume_search, start_search
+    from rl.experiment.search import start_search
     from rl.experiment.specification import load_specification
 
     check_executor(options)
@@ -37,18 +39,29 @@ def search(options: argparse.Namespace) -> int:
         raise UserError("give the NAME of an experiment, or --resume RUN to go on with a search")
     if options.resume:
         _refuse_changes(options)
+        return go_on(options, options.resume, options.trials)
+    settings = {name: getattr(options, name) for name in SEARCH_OPTIONS}
+    given = [f"search.{name}={value}" for name, value in settings.items() if value is not None]
+    specification = load_specification(options.name, options.spec, [*overrides(options), *given])
+    return _run(
+        options,
+        lambda executor: start_search(specification, options.output, options.storage, executor),
+    )
+
+
+def go_on(options: argparse.Namespace, run: str | Path, trials: int | None = None) -> int:
+    """Goes on with the search in a run folder."""
+    from rl.experiment.search import resume_search
+
+    return _run(options, lambda executor: resume_search(run, executor, trials))
+
+
+def _run(options: argparse.Namespace, find: Callable[[Executor], Search]) -> int:
+    from rl.display import showing
+
     with showing(options.quiet, total=0) as listener:
         executor = processes(options, listener)
-        if options.resume:
-            found = resume_search(options.resume, executor, options.trials)
-        else:
-            settings = {name: getattr(options, name) for name in SEARCH_OPTIONS}
-            given = [
-                f"search.{name}={value}" for name, value in settings.items() if value is not None
-            ]
-            assignments = [*overrides(options), *given]
-            specification = load_specification(options.name, options.spec, assignments)
-            found = start_search(specification, options.output, options.storage, executor)
+        found = find(executor)
         found.run()
     return _conclude_search(found.folder, executor.interrupted, options.quiet)
 
@@ -72,7 +85,7 @@ def _conclude_search(folder: RunFolder, interrupted: bool, quiet: bool) -> int:
             name = folder.read_manifest()["experiment"]
             print(f"the best: rl run {name} --spec {folder.path / 'best_spec.json'}")
     if interrupted:
-        print(f"interrupted; to go on: rl search --resume {folder.path}")
+        print(f"interrupted; to go on: rl resume {folder.path}")
         return INTERRUPTED
     return 0 if summary["best_trial"] is not None else FAILED
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rl.memory import Replay
+
 Answer = subprocess.CompletedProcess[str]
 Command = Callable[..., Answer]
 
@@ -19,6 +21,13 @@ def wait_until(done: Callable[[], bool], seconds: float = 60.0) -> None:
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def take_over(one: Replay, other: Replay) -> None:
+    """Gives one memory's transitions and state to the other."""
+    other.restore(one.state())
+    first = one.added - one.size
+    other.put(first, one.records(first, one.added))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from rl.experiment.build import build
 from rl.experiment.specification import Specification
 from rl.exploration import NoNoise
 from rl.memory import Batch, Replay
+from tests.rl.conftest import take_over
 from tests.rl.worlds import Pushed
 
 N, K, B = 2, 1, 3
@@ -182,6 +183,7 @@ def test_a_restored_agent_goes_on_to_the_bit(agent: dict[str, Any]) -> None:
     environments = start()
     play(one, environments, 100)
     other.restore(one.state())
+    take_over(one.memory, other.memory)
     twin = start()
     twin.restore(environments.state())
     for each, lanes in ((one, environments), (other, twin)):

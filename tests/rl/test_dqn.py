@@ -19,6 +19,7 @@ from rl.errors import Diverged
 from rl.exploration import EpsilonGreedy
 from rl.memory import Batch, Replay
 from tests.nn.test_allocation import WITHOUT_BUFFERS, measure
+from tests.rl.conftest import take_over
 from tests.rl.worlds import Chain
 
 
@@ -194,6 +195,7 @@ def test_a_restored_agent_goes_on_to_the_bit() -> None:
     environments = play(agent, lambda: make_env("Chain-v0"), 101)
     state, episodes = agent.state(), environments.state()
     other.restore(state)
+    take_over(agent.memory, other.memory)
     copies = Environments(lambda: make_env("Chain-v0"), 1, itertools.count(1000))
     copies.restore(episodes)
     environments.seeds = itertools.count(1000)

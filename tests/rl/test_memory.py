@@ -9,6 +9,7 @@ import pytest
 
 from rl.memory import NStep, Prioritized, Replay, Rollout
 from rl.memory.prioritized import SumTree
+from tests.rl.conftest import take_over
 
 
 def replay(capacity: int = 4, batch_size: int = 2, seed: int = 0) -> Replay:
@@ -59,11 +60,21 @@ def test_every_transition_is_drawn_equally_often() -> None:
 def test_a_restored_memory_goes_on_to_the_bit() -> None:
     memory, other = replay(capacity=4, batch_size=3), replay(capacity=4, batch_size=3, seed=9)
     fill(memory, 6)
-    other.restore(memory.state())
+    take_over(memory, other)
     fill(memory, 1, start=20)
     fill(other, 1, start=20)
     for _ in range(5):
         np.testing.assert_array_equal(memory.sample().rewards, other.sample().rewards)
+
+
+def test_only_transitions_that_are_there_can_be_given_out() -> None:
+    memory = replay(capacity=4, batch_size=3)
+    fill(memory, 6)
+    assert memory.records(2, 6)["rewards"].tolist() == [2.0, 3.0, 4.0, 5.0]
+    assert memory.records(3, 5)["rewards"].tolist() == [3.0, 4.0]
+    for first, last in ((1, 6), (2, 7), (5, 4)):
+        with pytest.raises(ValueError, match="not all are in the memory"):
+            memory.records(first, last)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +292,7 @@ def test_a_restored_prioritized_memory_goes_on_to_the_bit() -> None:
     set_errors(memory, {i: float(i) for i in range(3, 11)})
     memory.sample()  # whose errors are still to come
     fill(memory, 1, start=30)
-    other.restore(memory.state())
+    take_over(memory, other)
     for each in (memory, other):
         each.learned(np.array([1.0, 2.0, 3.0, 4.0]))
     for start in (40, 50):

@@ -16,9 +16,9 @@ from rl.cli import main
 from rl.errors import UserError
 from rl.experiment import ray_executor
 from rl.experiment.executors import Inline
-from rl.experiment.jobs import COUNTED, Job
+from rl.experiment.jobs import Job
 from rl.experiment.ray_executor import RayExecutor
-from rl.experiment.session import Progress
+from rl.experiment.session import ENDS, Progress
 from rl.experiment.trial import run_all
 from rl.run_folder import SessionFolder
 from tests.rl.test_executors import LONG, Recorder, assert_same_bits, make_jobs
@@ -131,7 +131,7 @@ def test_jobs_are_stopped_one_by_one(tmp_path: Path, cluster: Any) -> None:
         while executor.unfinished:
             outcomes |= {job.session: outcome for job, outcome in executor.wait()}
     assert [outcomes[number]["status"] for number in (0, 1)] == ["pruned", "pruned"]
-    assert outcomes[2]["status"] in COUNTED
+    assert outcomes[2]["status"] in ENDS
     assert outcomes[0]["steps"] > 0 == outcomes[1]["steps"]
 
 
@@ -156,7 +156,7 @@ def test_one_that_fails_takes_no_other_with_it(
         outcomes = run_all(jobs, executor)
     statuses = [each["status"] for each in outcomes]
     assert statuses[:3] == ["failed", "diverged", "failed"]
-    assert statuses[3] in COUNTED
+    assert statuses[3] in ENDS
     reasons = [each.get("reason", "") for each in outcomes]
     assert "no_such_package" in reasons[0]
     assert "loss" in reasons[1]

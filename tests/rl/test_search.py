@@ -408,7 +408,7 @@ def test_ctrl_c_names_the_command_that_goes_on(tmp_path: Path, spec_file: Path) 
         os.killpg(process.pid, signal.SIGINT)
         said, complaint = process.communicate(timeout=60)
     assert (process.returncode, complaint) == (130, "")
-    assert "to go on: rl search --resume r" in said
+    assert "to go on: rl resume r" in said
     states = [row["state"] for row in rows_of(RunFolder(tmp_path / "r"))]
     assert "complete" in states
     assert "unfinished" in states

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import gymnasium
@@ -129,6 +130,14 @@ class Unbounded(Pushed):
     action_space = Box(-np.inf, np.inf, (1,), np.float32)
 
 
+class Restless(Counter):
+    """As Counter, but what it shows hangs on the clock and not on the seed."""
+
+    def _observe(self) -> Array:
+        return np.array([self.count, time.perf_counter()], np.float32)
+
+
+gymnasium.register("Restless-v0", "tests.rl.worlds:Restless", kwargs={"length": 37})
 gymnasium.register("Pushed-v0", "tests.rl.worlds:Pushed", max_episode_steps=20)
 gymnasium.register("Unbounded-v0", "tests.rl.worlds:Unbounded", max_episode_steps=20)
 gymnasium.register("Chain-v0", "tests.rl.worlds:Chain", max_episode_steps=20)

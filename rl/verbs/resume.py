@@ -1,0 +1,57 @@
+"""`rl resume`: go on with whatever was interrupted."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from rl.verbs.arguments import A_RUN, Verbs, add_verb, positive, processes
+from rl.verbs.run import conclude
+
+if TYPE_CHECKING:
+    from rl.experiment.executors import Executor, Listener
+    from rl.run_folder import RunFolder
+
+
+def resume(options: argparse.Namespace) -> int:
+    """`rl resume`: a run, a trial or a search goes on where it was."""
+    from rl.run_folder import RunFolder
+
+    folder = RunFolder.open(options.run)
+    manifest = folder.read_manifest()
+    if manifest.get("kind") == "search":
+        from rl.verbs.search import go_on
+
+        return go_on(options, folder.path)
+    return _go_on(folder, len(manifest["seeds"]), options)
+
+
+def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int:
+    from rl.display import showing
+    from rl.experiment.trial import resume_trial
+
+    left = [each for each in range(sessions) if not folder.session(0, each).has_ended]
+    if not left:
+        print(f"{folder.path}: nothing is left to do: all of it has ended")
+    with showing(options.quiet or not left, len(left)) as listener:
+        run = resume_trial(folder, _executor(options, sessions, listener))
+    return conclude(run, options.quiet)
+
+
+def _executor(options: argparse.Namespace, sessions: int, listener: Listener) -> Executor:
+    from rl.experiment.executors import Inline
+
+    return Inline(listener) if sessions == 1 else processes(options, listener)
+
+
+def add(verbs: Verbs) -> None:
+    """Adds `rl resume` to the command line."""
+    verb = add_verb(
+        verbs, "resume", resume,
+        "go on with a run or a search that was interrupted in any way, to the same end",
+        "rl resume lunarlander_dqn",
+    )  # fmt: skip
+    verb.add_argument("run", metavar="RUN", help=A_RUN)
+    verb.add_argument("--jobs", type=positive, help="sessions at once (default: the cores)")
+    verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
+    verb.set_defaults(executor="local")
