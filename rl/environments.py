@@ -19,6 +19,8 @@ from nn.names import suggestion
 from nn.typing import Array, BoolArray, State
 from rl.errors import Diverged, UserError
 from rl.preprocessors import Preprocessor
+from rl.problems import known_problems
+from rl.renewed import Renewed
 from rl.spaces import spaces_of
 
 
@@ -33,8 +35,13 @@ def make_env(id: str, **settings: Any) -> gymnasium.Env:
         UserError: there is no such environment, or its package is missing.
     """
     spec = environment_spec(id)
-    try:
+    problem = known_problems().get(id)
+
+    def make() -> gymnasium.Env:
         return gymnasium.make(spec, disable_env_checker=True, **settings)
+
+    try:
+        return Renewed(make) if problem and problem.renewed else make()
     except gymnasium.error.DependencyNotInstalled as error:
         raise UserError(f"environment {id!r} needs a package that is missing: {error}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 SPEC_FOLDER = Path(__file__).parent / "spec"
@@ -17,13 +18,17 @@ class Problem:
         id: the Gymnasium id.
         solved: the mean return over 100 episodes that counts as solved, or None if undefined.
         horizon: the time limit in steps, or None if the environment has none.
+        renewed: whether the environment is made anew for each episode, since it carries something
+            over from one to the next.
     """
 
     id: str
     solved: float | None = None
     horizon: int | None = None
+    renewed: bool = False
 
 
+@cache
 def known_problems() -> dict[str, Problem]:
     """All entries of `problems.json`, by id."""
     entries = json.loads((SPEC_FOLDER / "problems.json").read_text())

@@ -184,7 +184,8 @@ class RunFolder:
         try:
             beside.path.mkdir(parents=True)
             write_specification(beside.spec, name, values)
-            write_json(beside.manifest, {**make_manifest(name, seeds, command), **(more or {})})
+            manifest = make_manifest(name, seeds, command)
+            write_json(beside.manifest, {**manifest, "specification": values, **(more or {})})
             if path.is_dir():  # empty; perhaps somebody's working directory
                 beside.spec.rename(folder.spec)
                 beside.manifest.rename(folder.manifest)

@@ -17,6 +17,7 @@ from rl.environments import (
     seed_range,
 )
 from rl.errors import Diverged, UserError
+from rl.problems import known_problems
 from rl.spaces import Continuous, spaces_of
 from tests.rl.worlds import Broken, Counter, Pushed, Steady
 
@@ -208,3 +209,29 @@ def test_an_episode_of_continuous_actions_is_rebuilt() -> None:
     np.testing.assert_array_equal(one.next_observations, two.next_observations)
     np.testing.assert_array_equal(one.rewards, two.rewards)
     np.testing.assert_array_equal(one.returns, two.returns)
+
+
+@pytest.mark.parametrize("id", known_problems())
+def test_an_episode_follows_from_its_seed_and_its_actions(id: str) -> None:
+    """Whatever was played before: a run that goes on depends on it."""
+    lanes, fresh = make_env(id), make_env(id)
+    lanes.action_space.seed(0)
+    for seed in range(4):
+        actions = [lanes.action_space.sample() for _ in range(250)]
+        fresh.close()
+        fresh = make_env(id)
+        for one, other in zip(
+            played(lanes, seed, actions), played(fresh, seed, actions), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+def played(env: gymnasium.Env[Any, Any], seed: int, actions: list[Any]) -> list[list[float]]:
+    """The observations of an episode, with the rewards behind them."""
+    seen = [env.reset(seed=seed)[0].tolist()]
+    for action in actions:
+        observation, reward, terminated, truncated, _ = env.step(action)
+        seen.append([*observation.tolist(), float(reward)])
+        if terminated or truncated:
+            break
+    return seen

@@ -98,7 +98,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def judged_on_few_episodes() -> Iterator[None]:
     """A hundred would take longer than the learning."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "evaluate_player", lambda *given: evaluate_player(*given, episodes=10))
+        patch.setattr(jobs, "evaluate_player", lambda *who: evaluate_player(who[0], who[1], 10))
         yield
 
 
@@ -141,13 +141,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dic
     return find
 
 
-def child(work: Callable[[], None]) -> int:
+def child(work: Callable[[], object]) -> int:
     """Begins `work` in a process of its own, which does nothing else; returns its number."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # forked beside threads of BLAS, which it does not use
         pid = os.fork()
     if pid == 0:
-        os.fsync = lambda file: None  # slow, and of no use against a kill: the system lives on
+        # Slow, and of no use against a kill: the system lives on.
+        os.fsync = lambda file: None  # type: ignore[assignment]
         try:
             work()
         except BaseException:

@@ -1,0 +1,56 @@
+"""`rl verify`: is a result what it says?"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from rl.verbs.arguments import A_RUN, FAILED, Verbs, add_verb, natural, positive, processes
+
+if TYPE_CHECKING:
+    from rl.experiment.run import Run
+    from rl.experiment.verification import Verdict
+
+
+def verify(options: argparse.Namespace) -> int:
+    """`rl verify`: runs a run again, or lets its agents play again, and compares to the bit."""
+    from rl.experiment.run import Run
+
+    run = Run.open(options.run, options.trial)
+    verdicts = _verdicts(run, options)
+    for verdict in verdicts:
+        found = f"differs: {verdict.difference}" if verdict.difference else "identical"
+        print(f"session {verdict.session} (seed {verdict.seed}): {found}")
+    return FAILED if any(verdict.difference for verdict in verdicts) else 0
+
+
+def _verdicts(run: Run, options: argparse.Namespace) -> list[Verdict]:
+    from rl.display import showing
+    from rl.experiment.executors import Executor, Inline
+    from rl.experiment.verification import verify as run_again
+    from rl.experiment.verification import verify_evaluation
+
+    if options.evaluation:
+        return verify_evaluation(run, options.sessions)
+    total = min(options.sessions or len(run.manifest["seeds"]), len(run.manifest["seeds"]))
+    with showing(options.quiet, total) as listener:
+        executor: Executor = Inline(listener) if total == 1 else processes(options, listener)
+        return run_again(run, options.sessions, executor)
+
+
+def add(verbs: Verbs) -> None:
+    """Adds `rl verify` to the command line."""
+    verb = add_verb(
+        verbs, "verify", verify,
+        "run a run again from its manifest, and say whether every number is the same",
+        "rl verify lunarlander_dqn --evaluation",
+    )  # fmt: skip
+    verb.add_argument("run", metavar="RUN", help=A_RUN)
+    verb.add_argument("--sessions", type=positive, metavar="K", help="only the first K")
+    verb.add_argument("--trial", type=natural,
+                      help="its number in a search (default: the best)")  # fmt: skip
+    verb.add_argument("--evaluation", action="store_true",
+                      help="only play the episodes of the result again: seconds")  # fmt: skip
+    verb.add_argument("--jobs", type=positive, help="sessions at once (default: the cores)")
+    verb.add_argument("--quiet", action="store_true", help="print the verdicts alone")
+    verb.set_defaults(executor="local")

@@ -1,0 +1,128 @@
+"""What it costs to be able to go on after an interruption.
+
+    python scripts/benchmark_checkpoint.py
+    python scripts/benchmark_checkpoint.py --steps 60000 --repetitions 9
+
+Two questions. How much longer does a run take that saves complete checkpoints as the specification
+says, at every evaluation and every `train.checkpoint_seconds`, than one that saves none? The two
+take turns, and the ratio is that of the medians of the processor time and of the wall-clock. And
+how long does learning pause, and how much memory does it take, while a replay memory of a million
+transitions of BipedalWalker's size (24 observations, 4 actions) is saved? Once as in a run, with
+what has come since the last look, and once all of it at a stroke.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+
+from rl.experiment.build import build
+from rl.experiment.checkpoints import Checkpoints
+from rl.experiment.jobs import one_blas_thread
+from rl.experiment.session import Session
+from rl.experiment.specification import load_specification
+from rl.memory import Replay
+from rl.run_folder import SessionFolder
+
+MILLION = 1_000_000
+OBSERVATIONS, ACTIONS = 24, 4  # of BipedalWalker
+BETWEEN_LOOKS = 2_000  # transitions that come in 0.2 s at 10,000 steps a second
+
+
+def run_once(name: str, steps: int, saves: bool) -> tuple[float, float]:
+    """The seconds of wall-clock and of the processor that a session takes."""
+    experiment = build(load_specification(name, overrides=[f"train.steps={steps}"]), seed=0)
+    with tempfile.TemporaryDirectory() as place, one_blas_thread():
+        folder = SessionFolder(Path(place))
+        folder.create()
+        session = Session(experiment, folder)
+        if not saves:
+            for method in ("save", "note"):
+                patch.object(session._checkpoints, method, lambda *_: None).start()
+        wall, processor = time.perf_counter(), time.process_time()
+        session.run()
+        return time.perf_counter() - wall, time.process_time() - processor
+
+
+def compare(name: str, steps: int, repetitions: int) -> None:
+    """Prints how much longer a run takes that saves."""
+    times: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for number in range(2 * repetitions):
+        saves = number % 2 == 0
+        times[saves].append(run_once(name, steps, saves))
+    for place, what in enumerate(("wall-clock", "processor")):
+        with_it, without = (
+            statistics.median(each[place] for each in times[saves]) for saves in (True, False)
+        )
+        print(
+            f"{name}, {steps:,} steps, {what}: {with_it:.2f} s with checkpoints, {without:.2f} s "
+            f"without: {100 * (with_it / without - 1):+.1f}%"
+        )
+
+
+def full_memory() -> Replay:
+    """A memory that is about to be full for the first time."""
+    actions = np.zeros((0, ACTIONS), np.float32)
+    memory = Replay(OBSERVATIONS, np.random.default_rng(0), actions, capacity=MILLION)
+    for array in vars(memory._stored).values():
+        if array is not None:
+            array.fill(1)  # so that it takes its room now
+    return memory
+
+
+def pauses(memory: Replay, comes: int, upto: int, save: Callable[[], None]) -> list[float]:
+    """Lets so many transitions come at a time, and returns how long each `save` took."""
+    taken = []
+    while memory.added < upto:
+        memory.added += comes
+        memory.size = min(memory.added, memory.capacity)
+        started = time.perf_counter()
+        save()
+        taken.append(time.perf_counter() - started)
+    return taken
+
+
+def measure_pauses() -> None:
+    """Prints how long learning pauses for a million transitions."""
+    memory = full_memory()
+    size = sum(array.nbytes for array in vars(memory._stored).values() if array is not None)
+    for what, comes in (("as they come", BETWEEN_LOOKS), ("all at a stroke", MILLION)):
+        memory.added = memory.size = 0
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with tempfile.TemporaryDirectory() as place:
+            folder = SessionFolder(Path(place))
+            folder.create()
+            checkpoints = Checkpoints(folder, memory)
+            taken = pauses(memory, comes, MILLION, checkpoints.note)
+            started = time.perf_counter()
+            checkpoints.save({}, {})
+            last = time.perf_counter() - started
+            checkpoints.wait()
+            checkpoints.close()
+        more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        print(
+            f"{size / 1e6:.0f} MB of transitions, {what}: longest pause {max(*taken, last):.3f} s, "
+            f"median {statistics.median(taken) * 1000:.2f} ms; peak memory {more:+.0f} MB"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What complete checkpoints cost.")
+    parser.add_argument("--name", default="lunarlander_dqn", help="of the experiment")
+    parser.add_argument("--steps", type=int, default=30_000)
+    parser.add_argument("--repetitions", type=int, default=5)
+    options = parser.parse_args()
+    measure_pauses()
+    compare(options.name, options.steps, options.repetitions)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Trains for as long as it is told to, with kills at random moments, and checks what comes of it.
+
+    python scripts/soak.py --minutes 60
+    python scripts/soak.py --minutes 5 --seed 7
+
+Again and again it takes an experiment and a seed, lets it run undisturbed, and then lets it run a
+second time while it kills the whole process group (SIGKILL, now and then SIGTERM or Ctrl-C) after
+random times and goes on with `rl resume`. Both runs must leave the same, to the bit. Of the
+undisturbed run it measures the resident memory from a quarter of the way on: it must not grow by
+more than GROWTH. It prints a line for each, and ends with status 1 if any was not as it should be.
+Whatever differs is kept in --folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rl.experiment.verification import difference
+from rl.run_folder import RunFolder
+
+GROWTH = 20.0  # MB
+SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SHORT = [
+    "train.evaluate_every=2000",
+    "train.checkpoint_seconds=0.5",
+    "train.stop_when_solved=false",
+]
+# A replay memory that goes round several times, priorities, lanes, statistics, correlated noise.
+EXPERIMENTS: dict[str, tuple[str, ...]] = {
+    "lunarlander_dqn": ("train.steps=15000", "memory.capacity=4000"),
+    "cartpole_double_dqn": ("train.steps=12000", "memory.name=Prioritized", "train.lanes=4"),
+    "lunarlander_actor_critic": ("train.steps=40000",),
+    "mountaincar_continuous_ddpg": ("train.steps=6000", "memory.capacity=2500"),
+    "pendulum_actor_critic": ("train.steps=20000", "train.evaluate_every=5000"),
+    "bipedalwalker_ddpg": ("train.steps=3000", "agent.learn_start=500", "train.lanes=2"),
+}
+
+
+def rl(*arguments: str) -> subprocess.Popen[bytes]:
+    """Begins `rl ...` in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "rl", *arguments],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+
+def resident(pid: int) -> float:
+    """MB of resident memory; 0 where this cannot be told."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def run_undisturbed(arguments: list[str], path: Path) -> float:
+    """Runs to the end; by how many MB the memory has grown from a quarter of the learning on."""
+    process, seen = rl("run", *arguments, "--output", str(path)), []
+    evaluations = RunFolder(path).session().evaluations
+    while process.poll() is None:
+        if evaluations.exists():
+            rows = len(evaluations.read_text().splitlines()) - 1
+            seen.append((rows, resident(process.pid)))
+        time.sleep(0.05)
+    if process.returncode != 0:
+        raise SystemExit(f"rl run {' '.join(arguments)}: status {process.returncode}")
+    last = seen[-1][0]  # after the last evaluation it draws and judges, which takes more
+    learning = [memory for rows, memory in seen if last // 4 <= rows < last and memory]
+    return max(learning) - learning[0] if learning else 0.0
+
+
+def run_disturbed(arguments: list[str], path: Path, moments: random.Random) -> int:
+    """Runs to the end whatever happens on the way; returns how often it was ended before."""
+    process, ended = rl("run", *arguments, "--output", str(path)), 0
+    while True:
+        try:
+            process.wait(moments.uniform(0.5, 6.0))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, moments.choice(SIGNALS))
+            process.wait()
+            ended += 1
+        if process.returncode == 0:
+            return ended
+        if not path.exists():  # it had not begun
+            process = rl("run", *arguments, "--output", str(path))
+        else:
+            process = rl("resume", str(path), "--quiet")
+
+
+def soak(minutes: float, folder: Path, moments: random.Random) -> bool:
+    """Goes through experiments and seeds until the time is over; whether all was as it should."""
+    good, deadline = True, time.monotonic() + 60.0 * minutes
+    while time.monotonic() < deadline:
+        name = moments.choice(sorted(EXPERIMENTS))
+        seed = moments.randrange(1000)
+        arguments = [name, "--seed", str(seed), "--quiet", "--set", *SHORT, *EXPERIMENTS[name]]
+        whole, cut = (folder / f"{name}_{seed}_{kind}" for kind in ("whole", "cut"))
+        growth = run_undisturbed(arguments, whole)
+        ended = run_disturbed(arguments, cut, moments)
+        found = difference(RunFolder(cut).session(), RunFolder(whole).session())
+        verdict = found or ("identical" if growth <= GROWTH else "its memory grows")
+        print(f"{name}, seed {seed}: ended {ended} times: {verdict}; memory {growth:+.1f} MB",
+              flush=True)  # fmt: skip
+        if found or growth > GROWTH:
+            good = False
+        else:
+            shutil.rmtree(whole)
+            shutil.rmtree(cut)
+    return good
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Trains with random kills and checks the result.")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=0, help="of what is run and when it is killed")
+    parser.add_argument("--folder", type=Path, help="for the runs (default: a temporary one)")
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="rl_soak_"))
+    folder.mkdir(parents=True, exist_ok=True)
+    good = soak(options.minutes, folder, random.Random(options.seed))
+    print("all as it should be" if good else f"not as it should be; kept in {folder}")
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()
