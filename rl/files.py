@@ -36,7 +36,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError):
-        raise UserError(f"{path}: is damaged") from None
+        raise UserError(f"{path}: is damaged; put a good copy in its place, or remove it") from None
 
 
 def write_specification(path: Path, name: str, values: Mapping[str, Any]) -> None:
@@ -143,9 +143,16 @@ class Table:
 
 
 def read_table(path: Path) -> dict[str, list[float]]:
-    """The columns of a CSV file of numbers, by name; a row that was cut off is left out."""
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = csv.reader(file)
-        names = next(rows)
-        whole = [[float(value) for value in row] for row in rows if len(row) == len(names)]
+    """The columns of a CSV file of numbers, by name; a row that was cut off is left out.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            names = next(rows)
+            whole = [[float(value) for value in row] for row in rows if len(row) == len(names)]
+    except (OSError, ValueError, StopIteration, csv.Error):
+        raise UserError(f"{path}: is missing or damaged") from None
     return {name: [row[i] for row in whole] for i, name in enumerate(names)}

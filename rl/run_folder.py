@@ -18,6 +18,7 @@ from nn.names import suggestion
 from nn.typing import State
 from rl.errors import UserError
 from rl.files import only_one, read_json, write_json, write_specification
+from rl.forms import JUDGED, MANIFEST, OUTCOME
 from rl.manifest import FORMAT, make_manifest
 
 RUNS = Path("runs")
@@ -76,7 +77,11 @@ class SessionFolder:
         Raises:
             UserError: the file is damaged.
         """
-        return read_json(self.outcome)
+        outcome = read_json(self.outcome)
+        form = JUDGED if "evaluation" in outcome else OUTCOME
+        if self.outcome.exists() and not (OUTCOME(outcome) and form(outcome)):
+            raise UserError(f"{self.outcome}: is damaged; remove it, and `rl resume` runs it again")
+        return outcome
 
     @property
     def has_ended(self) -> bool:
@@ -232,13 +237,12 @@ class RunFolder:
         Raises:
             UserError: it does not parse, or was written by a newer version.
         """
-        try:
-            manifest = read_json(self.manifest)
-            name, form = manifest["experiment"], manifest["format"]
-        except (UserError, KeyError):
-            raise UserError(f"{self.manifest}: is damaged; the run cannot be read") from None
-        if form != FORMAT or not isinstance(name, str):
+        manifest = read_json(self.manifest)
+        form = manifest.get("format", FORMAT)
+        if form != FORMAT:
             raise UserError(f"{self.manifest}: has format {form!r}; this version reads {FORMAT}")
+        if not MANIFEST(manifest):
+            raise UserError(f"{self.manifest}: is damaged; the run cannot be read")
         return manifest
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nn.typing import Array
+from rl.errors import UserError
 from rl.files import read_table
 from rl.run_folder import SessionFolder, TrialFolder
 
@@ -83,4 +84,6 @@ def _columns(path: Path, names: tuple[str, ...]) -> list[Array]:
     if not path.exists() or path.stat().st_size == 0:
         return [np.zeros(0) for _ in names]
     columns = read_table(path)
+    if not all(name in columns for name in names):
+        raise UserError(f"{path}: is damaged: it lacks a column of {', '.join(names)}")
     return [np.asarray(columns[name], np.float64) for name in names]

@@ -1,0 +1,92 @@
+"""The forms of the JSON files in a run folder, against which what was read is checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Form = Callable[[Any], bool]  # says whether a value is of it
+
+_GREATEST = 1e100  # figures are computed from what is read, in double precision
+
+
+def is_text(value: Any) -> bool:
+    """A text."""
+    return isinstance(value, str)
+
+
+def is_truth(value: Any) -> bool:
+    """True or false, or None where nobody can say."""
+    return value is None or isinstance(value, bool)
+
+
+def is_count(value: Any) -> bool:
+    """A whole number from 0 on."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _GREATEST
+
+
+def is_number(value: Any) -> bool:
+    """A finite number."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value) and abs(value) < _GREATEST
+
+
+def list_of(form: Form) -> Form:
+    """A list of at least one value of a form."""
+    return lambda value: isinstance(value, list) and bool(value) and all(map(form, value))
+
+
+def block_of(required: Mapping[str, Form], optional: Mapping[str, Form] | None = None) -> Form:
+    """A JSON object with these entries, and whatever others."""
+    forms = {**required, **(optional or {})}
+
+    def is_block(value: Any) -> bool:
+        return (
+            isinstance(value, dict)
+            and required.keys() <= value.keys()
+            and all(form(value[key]) for key, form in forms.items() if key in value)
+        )
+
+    return is_block
+
+
+def optional(form: Form) -> Form:
+    """None, or a value of a form."""
+    return lambda value: value is None or form(value)
+
+
+_EVALUATION = block_of(
+    {
+        **dict.fromkeys(("mean_return", "std_return", "median_return"), is_number),
+        **dict.fromkeys(("min_return", "max_return", "mean_length"), is_number),
+        **dict.fromkeys(("episodes", "min_length", "max_length"), is_count),
+        "problem": is_text,
+        "threshold": optional(is_number),
+        "solved": is_truth,
+        "ci95": list_of(is_number),
+    },
+    {"returns": list_of(is_number)},
+)
+_REACHED = block_of({"step": is_count, "episodes": is_count, "seconds": is_number})
+_COUNTS = ("seed", "steps", "updates", "episodes", "best_step")
+
+# How a session ended; one that was judged says more than one that was not.
+OUTCOME = block_of(
+    {"status": is_text},
+    {
+        **dict.fromkeys(_COUNTS, is_count),
+        **dict.fromkeys(("seconds", "evaluation_seconds"), is_number),
+        **dict.fromkeys(("reason", "weights"), is_text),
+        "reached": optional(_REACHED),
+        "evaluation": block_of({}),
+        "final": _EVALUATION,
+    },
+)
+JUDGED = block_of(
+    {**dict.fromkeys(_COUNTS, is_count), "seconds": is_number, "evaluation": _EVALUATION}
+)
+MANIFEST = block_of(
+    {"experiment": is_text, "seeds": list_of(is_count)},
+    {"kind": is_text, "specification": block_of({}), "search": block_of({})},
+)

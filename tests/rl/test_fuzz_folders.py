@@ -1,0 +1,166 @@
+"""A damaged run folder is read, or refused in one line; never anything else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rl.analysis.analyze import describe_trial
+from rl.errors import UserError
+from rl.experiment.build import build
+from rl.experiment.executors import Inline
+from rl.experiment.run import Run
+from rl.experiment.session import Session
+from rl.experiment.trial import train
+from rl.experiment.verification import difference, verify
+from tests.rl.test_resume import Notes
+
+CASES = settings(
+    max_examples=1_300, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+SETTINGS = ("train.steps=2400", "train.evaluate_every=800", "network.hidden=[4]",
+            "memory.capacity=500")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "finished"
+    return train("mountaincar_dqn", overrides=SETTINGS, output=path).path
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "interrupted"
+    return train("mountaincar_dqn", overrides=SETTINGS, output=path, watcher=Notes(True)).path
+
+
+def open_it(path: Path) -> None:
+    run = Run.open(path)
+    assert run.player().act(np.zeros(2)) in range(3)
+    run.group("it")
+
+
+def evaluate(path: Path) -> None:
+    run = Run.open(path)
+    assert run.report(run.evaluate(1))["episodes"] == 1
+
+
+def analyze(path: Path) -> None:
+    assert describe_trial(Run.open(path).figures())
+
+
+def compare_with_itself(path: Path) -> None:
+    session = Run.open(path).session
+    difference(session, session)
+    verify(Run.open(path), 0, Inline())
+
+
+def go_on(path: Path) -> None:
+    run = Run.open(path)
+    Session(build(run.specification, seed=0), run.session).go_on()
+
+
+READERS: dict[str, Callable[[Path], None]] = {
+    "open": open_it, "evaluate": evaluate, "analyze": analyze, "compare": compare_with_itself,
+}  # fmt: skip
+
+
+VALUES = [None, -1, 1e999, 10**400, "text", [], {}, [1], {"a": 1}, True]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, content: bytes) -> bytes | None:
+    """The content of a file after damage; None if it is gone."""
+    kind = draw(st.sampled_from(["gone", "cut", "flipped", "inserted", "other", "value"]))
+    if kind == "gone" or not content:
+        return None
+    if kind == "other":
+        return draw(st.binary(max_size=40) | st.sampled_from([b"{}", b"[]", b"null", b"1", b"{"]))
+    place = draw(st.integers(0, len(content) - 1))
+    if kind == "cut":
+        return content[:place]
+    if kind == "flipped":
+        return (
+            content[:place]
+            + bytes([content[place] ^ draw(st.integers(1, 255))])
+            + content[place + 1 :]
+        )
+    if kind == "inserted":
+        return content[:place] + draw(st.binary(min_size=1, max_size=4)) + content[place:]
+    return changed_value(draw, content)
+
+
+def changed_value(draw: st.DrawFn, content: bytes) -> bytes:
+    """A JSON object with another value, or another key, somewhere in it."""
+    try:
+        values = json.loads(content)
+    except ValueError:
+        return content[::-1]
+    place = values
+    while True:
+        key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        inner = place[key]
+        if not (isinstance(inner, (dict, list)) and inner and draw(st.booleans())):
+            break
+        place = inner
+    place[key] = draw(
+        st.sampled_from([None, -1, 1e999, "text", [], {}, [1], {"a": 1}, True, 10**30])
+    )
+    return json.dumps(values).encode()
+
+
+@contextmanager
+def damage(file: Path, content: bytes | None) -> Iterator[None]:
+    """Within, the file has another content, or is gone."""
+    before = file.read_bytes()
+    try:
+        file.unlink() if content is None else file.write_bytes(content)
+        yield
+    finally:
+        file.write_bytes(before)
+
+
+def check_answer(act: Callable[[Path], None], path: Path) -> None:
+    """It works, or it is refused in one line."""
+    refusal = ""
+    try:
+        act(path)
+    except UserError as error:
+        refusal = str(error)
+    assert "\n" not in refusal
+
+
+def files(path: Path) -> list[Path]:
+    return sorted(each for each in path.rglob("*") if each.is_file() and each.suffix != ".png")
+
+
+@CASES
+@given(data=st.data())
+def test_a_damaged_run_is_read_or_refused_in_one_line(data: st.DataObject, finished: Path) -> None:
+    file = data.draw(st.sampled_from(files(finished)))
+    act = data.draw(st.sampled_from(sorted(READERS)))
+    with damage(file, data.draw(damaged(file.read_bytes()))):
+        check_answer(READERS[act], finished)
+
+
+@settings(CASES, max_examples=700)
+@given(data=st.data())
+def test_a_damaged_interrupted_run_goes_on_or_is_refused_in_one_line(
+    data: st.DataObject, interrupted: Path, tmp_path: Path
+) -> None:
+    file = data.draw(st.sampled_from(files(interrupted)))
+    content = data.draw(damaged(file.read_bytes()))
+    copy = tmp_path / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(interrupted, copy)
+    with damage(copy / file.relative_to(interrupted), content):
+        check_answer(go_on, copy)
