@@ -50,7 +50,7 @@ class Steady(gymnasium.Env[Any, Any]):
     """
 
     observation_space = Box(0.0, 1.0, (1,), np.float32)
-    action_space = Discrete(2)
+    action_space: gymnasium.Space[Any] = Discrete(2)
 
     def reset(
         self, *, seed: int | None = None, options: Any = None
@@ -141,5 +141,14 @@ gymnasium.register("Restless-v0", "tests.rl.worlds:Restless", kwargs={"length": 
 gymnasium.register("Pushed-v0", "tests.rl.worlds:Pushed", max_episode_steps=20)
 gymnasium.register("Unbounded-v0", "tests.rl.worlds:Unbounded", max_episode_steps=20)
 gymnasium.register("Chain-v0", "tests.rl.worlds:Chain", max_episode_steps=20)
+
+
+class SteadyContinuous(Steady):
+    """As Steady, with an action that goes from -1 to 1."""
+
+    action_space = Box(-1.0, 1.0, (1,), np.float32)
+
+
+gymnasium.register("SteadyContinuous-v0", "tests.rl.worlds:SteadyContinuous", max_episode_steps=5)
 gymnasium.register("Steady-v0", "tests.rl.worlds:Steady", max_episode_steps=5)
 gymnasium.register("Broken-v0", "tests.rl.worlds:Broken", max_episode_steps=100)
