@@ -190,6 +190,7 @@ def test_a_restored_agent_goes_on_to_the_bit(problem: str, agent: dict[str, Any]
     environments = start(problem)
     play(one, environments, 46)  # in the middle of a horizon
     other.restore(one.state())
+    assert one.metrics() == other.metrics()
     twin = start(problem)
     twin.restore(environments.state())
     environments.seeds, twin.seeds = iter(range(100, 200)), iter(range(100, 200))

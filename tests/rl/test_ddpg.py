@@ -184,6 +184,7 @@ def test_a_restored_agent_goes_on_to_the_bit(agent: dict[str, Any]) -> None:
     play(one, environments, 100)
     other.restore(one.state())
     take_over(one.memory, other.memory)
+    assert one.metrics() == other.metrics()
     twin = start()
     twin.restore(environments.state())
     for each, lanes in ((one, environments), (other, twin)):

@@ -196,6 +196,7 @@ def test_a_restored_agent_goes_on_to_the_bit() -> None:
     state, episodes = agent.state(), environments.state()
     other.restore(state)
     take_over(agent.memory, other.memory)
+    assert agent.metrics() == other.metrics()
     copies = Environments(lambda: make_env("Chain-v0"), 1, itertools.count(1000))
     copies.restore(episodes)
     environments.seeds = itertools.count(1000)
