@@ -7,6 +7,7 @@ differ only in their seeds, and an episode in progress can be rebuilt from its s
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +18,10 @@ from gymnasium.envs.registration import EnvSpec
 
 from nn.names import suggestion
 from nn.typing import Array, BoolArray, State
+from rl import rules
 from rl.errors import Diverged, UserError
 from rl.preprocessors import Preprocessor
-from rl.spaces import spaces_of
+from rl.spaces import Continuous, spaces_of
 
 
 def make_env(id: str, **settings: Any) -> gymnasium.Env:
@@ -100,8 +102,12 @@ class Environments:
         preprocessor: Preprocessor | None = None,
     ) -> None:
         self._envs = [make() for _ in range(lanes)]
-        self.id = self._envs[0].spec.id if self._envs[0].spec else "environment"
+        spec = self._envs[0].spec
+        self.id = spec.id if spec else "environment"
+        timed = spec is not None and spec.max_episode_steps is not None
+        self._longest = sys.maxsize if timed else rules.ENDLESS
         self.spaces = spaces_of(self._envs[0], self.id)
+        self._continuous = isinstance(self.spaces.actions, Continuous)
         self._preprocessor = preprocessor or Preprocessor(self.spaces.observation_size)
         self.seeds = seeds
         size = self._preprocessor.size
@@ -134,34 +140,39 @@ class Environments:
             actions: [N], from 0 to the number of actions - 1, or [N, k], each from -1 to 1.
 
         Raises:
-            Diverged: an observation or a reward is not finite.
+            Diverged: an action, an observation or a reward is not finite.
+            UserError: the environment breaks a rule; what it has raised is the cause.
         """
         latest = self._latest
         np.copyto(latest.observations, self.observations)
         np.copyto(latest.actions, actions)
+        if self._continuous:
+            self._check_actions()
         self.finished = []
         ended = []
         for lane, action in enumerate(latest.actions.tolist()):
             if self.active[lane] and self._step_lane(lane, action):
                 ended.append(lane)
         np.copyto(self.observations, latest.next_observations)
-        self._check_observations()
         for lane in ended:
             self._end(lane)
         return latest
 
     def _step_lane(self, lane: int, action: Any) -> bool:
-        latest = self._latest
-        observation, reward, terminated, truncated, _ = self._envs[lane].step(
-            self.spaces.actions.for_environment(action)
-        )
-        self._episode_actions[lane].append(action)
-        reward = float(reward)
-        if not math.isfinite(reward):
-            raise Diverged(f"environment {self.id}", f"reward {reward}")
+        latest, actions = self._latest, self._episode_actions[lane]
+        actions.append(action)
+        try:
+            observation, reward, terminated, truncated, _ = rules.step(
+                self._envs[lane], self.spaces.actions.for_environment(action)
+            )
+            raw, reward = self._raw(observation), rules.number(reward)
+            if len(actions) > self._longest:
+                raise rules.Breach(rules.ENDS)
+        except (rules.Breach, rules.NotFinite) as found:
+            raise self._complaint(found, lane) from found.__cause__
         self._totals[lane] += reward
         ended = bool(terminated or truncated)
-        self._preprocessor.follow(lane, self._raw(observation), latest.next_observations[lane])
+        self._preprocessor.follow(lane, raw, latest.next_observations[lane])
         latest.rewards[lane] = self._preprocessor.reward(lane, reward, ended)
         latest.terminated[lane] = terminated
         latest.truncated[lane] = truncated
@@ -169,7 +180,10 @@ class Environments:
         return ended
 
     def _raw(self, observation: Any) -> Array:
-        return self.spaces.flatten(observation) if self.spaces.flatten else observation
+        if self.spaces.flatten is None:
+            return rules.vector(observation, self.spaces.observation_size)
+        rules.require_member(observation, self._envs[0].observation_space)
+        return self.spaces.flatten(observation)
 
     def _end(self, lane: int) -> None:
         self.finished.append(
@@ -191,13 +205,28 @@ class Environments:
     def _begin(self, lane: int, seed: int) -> None:
         self._episode_seeds[lane], self._totals[lane] = seed, 0.0
         self._episode_actions[lane] = []
-        observation, _ = self._envs[lane].reset(seed=seed)
-        self._preprocessor.start(lane, self._raw(observation), self.observations[lane])
-        self._check_observations()
+        try:
+            raw = self._raw(rules.reset(self._envs[lane], seed))
+        except (rules.Breach, rules.NotFinite) as found:
+            raise self._complaint(found, lane) from found.__cause__
+        self._preprocessor.start(lane, raw, self.observations[lane])
 
-    def _check_observations(self) -> None:
-        if not all(map(math.isfinite, self.observations.ravel().tolist())):
-            raise Diverged(f"environment {self.id}", f"observation {self.observations}")
+    def _check_actions(self) -> None:
+        actions = self._latest.actions
+        if not math.isfinite(sum(actions.ravel().tolist())):
+            lane = int(np.isfinite(actions).all(axis=1).argmin())
+            raise Diverged("action", f"{actions[lane]}, {self._moment(lane)} in {self.id}")
+
+    def _complaint(self, found: Exception, lane: int) -> Exception:
+        """What is said of something found in a lane: an error that names it and the moment."""
+        name, said = f"environment {self.id}", f"{found}, {self._moment(lane)}"
+        if isinstance(found, rules.NotFinite):
+            return Diverged(name, said)
+        return UserError(f"{name}: {said}; `rl doctor --env {self.id}` checks the environment")
+
+    def _moment(self, lane: int) -> str:
+        step = len(self._episode_actions[lane])
+        return f"at step {step} of the episode with seed {self._episode_seeds[lane]}"
 
     def state(self) -> State:
         """What `restore` needs: each lane's seed and the actions taken since.
