@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from rl.errors import Diverged, UserError
-from rl.verbs import look, play, run, search
+from rl.verbs import doctor, look, play, run, search
 from rl.verbs.arguments import INTERRUPTED
 
-VERBS = (run, search, look, play)
+VERBS = (run, search, look, play, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ differ only in their seeds, and an episode in progress can be rebuilt from its s
 
 from __future__ import annotations
 
+import importlib
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from gymnasium.envs.registration import EnvSpec
 from nn.names import suggestion
 from nn.typing import Array, BoolArray, State
 from rl import rules
-from rl.errors import Diverged, UserError
+from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Preprocessor
 from rl.spaces import Continuous, spaces_of
 
@@ -54,6 +55,21 @@ def environment_spec(id: str) -> EnvSpec:
         raise UserError(
             f"unknown environment {id!r}{near} An environment that a package brings is known once "
             'the specification names that package: "import": "PACKAGE"'
+        ) from None
+
+
+def import_environments(package: str) -> None:
+    """Imports a package that registers environments when it is imported.
+
+    Raises:
+        UserError: it cannot be; the message goes on from the name of the setting.
+    """
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(
+            f"names {package!r}, which cannot be imported ({error}); "
+            f"is it installed? python -m pip install {package.split('.')[0]}"
         ) from None
 
 
@@ -141,7 +157,7 @@ class Environments:
 
         Raises:
             Diverged: an action, an observation or a reward is not finite.
-            UserError: the environment breaks a rule; what it has raised is the cause.
+            BrokenEnvironment: it breaks a rule.
         """
         latest = self._latest
         np.copyto(latest.observations, self.observations)
@@ -219,10 +235,10 @@ class Environments:
 
     def _complaint(self, found: Exception, lane: int) -> Exception:
         """What is said of something found in a lane: an error that names it and the moment."""
-        name, said = f"environment {self.id}", f"{found}, {self._moment(lane)}"
+        said = f"{found}, {self._moment(lane)}"
         if isinstance(found, rules.NotFinite):
-            return Diverged(name, said)
-        return UserError(f"{name}: {said}; `rl doctor --env {self.id}` checks the environment")
+            return Diverged(f"environment {self.id}", said)
+        return BrokenEnvironment(self.id, said)
 
     def _moment(self, lane: int) -> str:
         step = len(self._episode_actions[lane])

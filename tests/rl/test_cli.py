@@ -22,7 +22,7 @@ from rl.experiment.specification import load_specification
 from rl.files import read_table
 from tests.rl.conftest import Command
 
-VERBS = ("run", "list", "analyze", "evaluate", "watch")
+VERBS = ("run", "list", "analyze", "evaluate", "watch", "doctor")
 
 
 def files(folder: Path) -> set[str]:

@@ -15,7 +15,7 @@ from gymnasium.spaces import Discrete, MultiDiscrete
 
 from rl import rules
 from rl.environments import Environments, make_env
-from rl.errors import Diverged, UserError
+from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Normalize
 from tests.rl.conftest import Command
 from tests.rl.worlds import Pushed, Steady, Unruly
@@ -62,12 +62,12 @@ BREACHES = [
 @pytest.mark.parametrize(("given", "said"), BREACHES, ids=range(len(BREACHES)))
 def test_a_step_against_the_rules(given: Any, said: str) -> None:
     play(lambda: Unruly(step=given), 2)  # until then it keeps to them
-    with pytest.raises(UserError, match=said) as caught:
+    with pytest.raises(BrokenEnvironment, match=said) as caught:
         play(lambda: Unruly(step=given))
     message = str(caught.value)
     assert "environment" in message
     assert "at step 3 of the episode with seed 7" in message
-    assert "`rl doctor --env environment` checks" in message
+    assert "`rl doctor --env environment` checks it" in message
     assert "\n" not in message
 
 

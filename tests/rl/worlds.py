@@ -178,6 +178,14 @@ gymnasium.register(
     "Raising-v0", "tests.rl.worlds:Unruly", max_episode_steps=5,
     kwargs={"step": ZeroDivisionError("nothing left")},
 )  # fmt: skip
+gymnasium.register(
+    "Unpaid-v0", "tests.rl.worlds:Unruly", max_episode_steps=5,
+    kwargs={"step": (np.ones(1, np.float32), None, False, False, {})},
+)  # fmt: skip
+gymnasium.register(
+    "Misshapen-v0", "tests.rl.worlds:Unruly", max_episode_steps=5,
+    kwargs={"reset": (np.ones(2, np.float32), {})},
+)  # fmt: skip
 gymnasium.register("Pushed-v0", "tests.rl.worlds:Pushed", max_episode_steps=20)
 gymnasium.register("Unbounded-v0", "tests.rl.worlds:Unbounded", max_episode_steps=20)
 gymnasium.register("Chain-v0", "tests.rl.worlds:Chain", max_episode_steps=20)
