@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import traceback
 from pathlib import Path
 from typing import Any
@@ -115,13 +114,13 @@ def number(reward: Any) -> float:
 
     Raises:
         Breach: it is none, such as None, a text or an array [1].
-        NotFinite: it is not finite.
+        NotFinite: it is not finite, or too large for a float32.
     """
     if not isinstance(reward, (float, int)):
         array = _array(reward)
         if array.shape != () or array.dtype.kind not in _NUMBERS:
             raise Breach(f"a reward must be a number, but is {_kind(reward)}")
-    if not math.isfinite(reward):
+    if not -_LARGEST <= reward <= _LARGEST:
         raise NotFinite(f"reward {reward}")
     return float(reward)
 

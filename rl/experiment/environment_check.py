@@ -38,9 +38,9 @@ def examine_environment(id: str) -> Iterator[Finding]:
     limit = environment_spec(id).max_episode_steps
     try:
         env = make_env(id)
-    except UserError:
+    except UserError:  # a package that is missing: the command is at fault, not the environment
         raise
-    except Exception as error:  # whatever the environment's author let through
+    except Exception as error:
         yield Finding(PROBLEM, "is made", f"its constructor raises {error!r}")
         return
     with closing(env):
@@ -64,18 +64,17 @@ def _brief(actions: Actions) -> str:
     return f"one of {actions.count}" if isinstance(actions, Discrete) else f"{actions.size} numbers"
 
 
-def _gymnasium(env: gymnasium.Env) -> Iterator[Finding]:
+def _gymnasium(env: gymnasium.Env) -> list[Finding]:
     """What `check_env` raises and warns of."""
+    name, verdict = "Gymnasium's check", Finding(OK, "Gymnasium's check", "nothing wrong")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             check_env(env.unwrapped, skip_render_check=True)
         except Exception as error:  # assertions mostly, and whatever the environment raises
-            yield Finding(PROBLEM, "Gymnasium's check", f"{type(error).__name__}: {_line(error)}")
-        else:
-            yield Finding(OK, "Gymnasium's check", "nothing wrong")
-    for text in dict.fromkeys(_line(each.message) for each in caught):
-        yield Finding(NOTE, "Gymnasium's check", text)
+            verdict = Finding(PROBLEM, name, f"{type(error).__name__}: {_line(error)}")
+    said = dict.fromkeys(_line(each.message) for each in caught)  # each of them once
+    return [verdict, *(Finding(NOTE, name, text) for text in said)]
 
 
 def _line(message: object) -> str:
@@ -85,13 +84,16 @@ def _line(message: object) -> str:
 
 def _play_it(id: str, limit: int | None) -> Iterator[Finding]:
     """Random episodes, and the same ones once more."""
+    try:
+        yield from _play_and_repeat(id, limit)
+    except (BrokenEnvironment, Diverged) as error:
+        yield Finding(PROBLEM, "rules", error.found)
+
+
+def _play_and_repeat(id: str, limit: int | None) -> Iterator[Finding]:
     seeds = range(EPISODES)
     with closing(_one_lane(id)) as environments:
-        try:
-            first = [_play(environments, seed) for seed in seeds]
-        except (BrokenEnvironment, Diverged) as error:
-            yield Finding(PROBLEM, "rules", error.found)
-            return
+        first = [_play(environments, seed) for seed in seeds]
         yield Finding(OK, "rules", f"kept in {EPISODES} random episodes")
         yield _ends([len(record) - 1 for record in first], limit)
         again = [_play(environments, seed) for seed in reversed(seeds)][::-1]

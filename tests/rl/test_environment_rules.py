@@ -151,6 +151,7 @@ NOT_FINITE = [
     (step(np.array([math.nan])), r"observation \[nan\]"),
     (step(np.array([1e39])), r"observation \[1.e\+39\]"),  # infinite where the agent sees it
     (step(reward=math.inf), "reward inf"),
+    (step(reward=-1e39), r"reward -1e\+39"),
     (step(reward=np.float32(math.nan)), "reward nan"),
 ]
 
