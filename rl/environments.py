@@ -6,7 +6,9 @@ differ only in their seeds, and an episode in progress can be rebuilt from its s
 
 from __future__ import annotations
 
+import importlib
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +19,12 @@ from gymnasium.envs.registration import EnvSpec
 
 from nn.names import suggestion
 from nn.typing import Array, BoolArray, State
-from rl.errors import Diverged, UserError
+from rl import rules
+from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Preprocessor
 from rl.problems import known_problems
 from rl.renewed import Renewed
-from rl.spaces import spaces_of
+from rl.spaces import Continuous, spaces_of
 
 
 def make_env(id: str, **settings: Any) -> gymnasium.Env:
@@ -59,6 +62,21 @@ def environment_spec(id: str) -> EnvSpec:
         raise UserError(
             f"unknown environment {id!r}{near} An environment that a package brings is known once "
             'the specification names that package: "import": "PACKAGE"'
+        ) from None
+
+
+def import_environments(package: str) -> None:
+    """Imports a package that registers environments when it is imported.
+
+    Raises:
+        UserError: it cannot be; the message goes on from the name of the setting.
+    """
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(
+            f"names {package!r}, which cannot be imported ({error}); "
+            f"is it installed? python -m pip install {package.split('.')[0]}"
         ) from None
 
 
@@ -107,8 +125,12 @@ class Environments:
         preprocessor: Preprocessor | None = None,
     ) -> None:
         self._envs = [make() for _ in range(lanes)]
-        self.id = self._envs[0].spec.id if self._envs[0].spec else "environment"
+        spec = self._envs[0].spec
+        self.id = spec.id if spec else "environment"
+        timed = spec is not None and spec.max_episode_steps is not None
+        self._longest = sys.maxsize if timed else rules.ENDLESS
         self.spaces = spaces_of(self._envs[0], self.id)
+        self._continuous = isinstance(self.spaces.actions, Continuous)
         self._preprocessor = preprocessor or Preprocessor(self.spaces.observation_size)
         self.seeds = seeds
         size = self._preprocessor.size
@@ -142,34 +164,39 @@ class Environments:
             actions: [N], from 0 to the number of actions - 1, or [N, k], each from -1 to 1.
 
         Raises:
-            Diverged: an observation or a reward is not finite.
+            Diverged: an action, an observation or a reward is not finite.
+            BrokenEnvironment: it breaks a rule.
         """
         latest = self._latest
         np.copyto(latest.observations, self.observations)
         np.copyto(latest.actions, actions)
+        if self._continuous:
+            self._check_actions()
         self.finished = []
         ended = []
         for lane, action in enumerate(latest.actions.tolist()):
             if self.active[lane] and self._step_lane(lane, action):
                 ended.append(lane)
         np.copyto(self.observations, latest.next_observations)
-        self._check_observations()
         for lane in ended:
             self._end(lane)
         return latest
 
     def _step_lane(self, lane: int, action: Any) -> bool:
-        latest = self._latest
-        observation, reward, terminated, truncated, _ = self._envs[lane].step(
-            self.spaces.actions.for_environment(action)
-        )
-        self._episode_actions[lane].append(action)
-        reward = float(reward)
-        if not math.isfinite(reward):
-            raise Diverged(f"environment {self.id}", f"reward {reward}")
+        latest, actions = self._latest, self._episode_actions[lane]
+        actions.append(action)
+        try:
+            observation, reward, terminated, truncated, _ = rules.step(
+                self._envs[lane], self.spaces.actions.for_environment(action)
+            )
+            raw, reward = self._raw(observation), rules.number(reward)
+            if len(actions) > self._longest:
+                raise rules.Breach(rules.ENDS)
+        except (rules.Breach, rules.NotFinite) as found:
+            raise self._complaint(found, lane) from found.__cause__
         self._totals[lane] += reward
         ended = bool(terminated or truncated)
-        self._raws[lane] = raw = self._raw(observation)
+        self._raws[lane] = raw
         self._preprocessor.follow(lane, raw, latest.next_observations[lane])
         latest.rewards[lane] = self._preprocessor.reward(lane, reward, ended)
         latest.terminated[lane] = terminated
@@ -178,7 +205,10 @@ class Environments:
         return ended
 
     def _raw(self, observation: Any) -> Array:
-        return self.spaces.flatten(observation) if self.spaces.flatten else observation
+        if self.spaces.flatten is None:
+            return rules.vector(observation, self.spaces.observation_size)
+        rules.require_member(observation, self._envs[0].observation_space)
+        return self.spaces.flatten(observation)
 
     def _end(self, lane: int) -> None:
         self.finished.append(
@@ -200,14 +230,29 @@ class Environments:
     def _begin(self, lane: int, seed: int) -> None:
         self._episode_seeds[lane], self._totals[lane] = seed, 0.0
         self._episode_actions[lane] = []
-        observation, _ = self._envs[lane].reset(seed=seed)
-        self._raws[lane] = raw = self._raw(observation)
+        try:
+            raw = self._raw(rules.reset(self._envs[lane], seed))
+        except (rules.Breach, rules.NotFinite) as found:
+            raise self._complaint(found, lane) from found.__cause__
+        self._raws[lane] = raw
         self._preprocessor.start(lane, raw, self.observations[lane])
-        self._check_observations()
 
-    def _check_observations(self) -> None:
-        if not all(map(math.isfinite, self.observations.ravel().tolist())):
-            raise Diverged(f"environment {self.id}", f"observation {self.observations}")
+    def _check_actions(self) -> None:
+        actions = self._latest.actions
+        if not math.isfinite(sum(actions.ravel().tolist())):
+            lane = int(np.isfinite(actions).all(axis=1).argmin())
+            raise Diverged("action", f"{actions[lane]}, {self._moment(lane)} in {self.id}")
+
+    def _complaint(self, found: Exception, lane: int) -> Exception:
+        """What is said of something found in a lane: an error that names it and the moment."""
+        said = f"{found}, {self._moment(lane)}"
+        if isinstance(found, rules.NotFinite):
+            return Diverged(f"environment {self.id}", said)
+        return BrokenEnvironment(self.id, said)
+
+    def _moment(self, lane: int) -> str:
+        step = len(self._episode_actions[lane])
+        return f"at step {step} of the episode with seed {self._episode_seeds[lane]}"
 
     def state(self) -> State:
         """What `restore` needs: each lane's seed and the actions taken since.

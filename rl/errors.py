@@ -9,6 +9,19 @@ class UserError(Exception):
     exit_status = 2
 
 
+class BrokenEnvironment(UserError):
+    """An environment breaks a rule; what it has raised itself is the cause.
+
+    Args:
+        id: of the environment.
+        found: which rule, and when.
+    """
+
+    def __init__(self, id: str, found: str) -> None:
+        super().__init__(f"environment {id}: {found}; `rl doctor --env {id}` checks it")
+        self.found = found
+
+
 class Diverged(Exception):
     """A number that is not finite has appeared.
 

@@ -15,12 +15,15 @@ from rl.agents.distributions import Categorical, Distribution, Gaussian
 from rl.agents.learning import (
     descend,
     require_counts,
+    require_finite_loss,
     require_finite_weights,
     require_not_negative,
     require_positive,
     require_shares,
+    with_history,
 )
 from rl.environments import Transitions
+from rl.errors import Diverged
 from rl.memory import Rollout
 from rl.spaces import Continuous, Discrete
 from rl.targets import advantages
@@ -161,7 +164,10 @@ class ActorCritic(Agent):
 
     def learn(self) -> None:
         if self.rollout.full:
-            self._update(self.rollout)
+            try:
+                self._update(self.rollout)
+            except Diverged as error:
+                raise with_history(error, self._metrics) from None
             self.rollout.clear()
 
     def _update(self, rollout: Rollout) -> None:
@@ -214,13 +220,14 @@ class ActorCritic(Agent):
             left = np.where(a > 0, r > 1.0 + self.clip, r < 1.0 - self.clip)
             weights = np.where(left, 0.0, r * a).astype(a.dtype)
         errors = values - returns
-        self._note(outputs, sampled, a, values, errors)
+        metrics = self._judge(outputs, sampled, a, values, errors)
+        require_finite_loss(metrics["loss"] + metrics["policy_loss"], self.updates)
         self._backward(
             self.distribution.gradient(outputs, sampled, weights, self.entropy_weight),
             errors[:, None] / len(errors),
         )
         norms = descend(self.networks, self.optimizers, self.max_gradient_norm, self.updates)
-        self._metrics["gradient_norm"] = norms["actor"]
+        self._metrics = {**metrics, "gradient_norm": norms["actor"]}
 
     def _outputs(self, observations: Array) -> Array:
         """What the distribution takes [B, m]."""
@@ -248,14 +255,16 @@ class ActorCritic(Agent):
             self.networks["critic"].backward(of_values)
         self.networks["actor"].backward(of_outputs)
 
-    def _note(self, outputs: Array, sampled: Array, a: Array, values: Array, errors: Array) -> None:
-        """Keeps what `metrics` gives."""
-        self._metrics.update(
-            loss=0.5 * float(np.mean(errors**2)),
-            policy_loss=-float(np.mean(a * self.distribution.log_prob(outputs, sampled))),
-            mean_value=float(values.mean()),
-            entropy=float(self.distribution.entropy(outputs).mean()),
-        )
+    def _judge(
+        self, outputs: Array, sampled: Array, a: Array, values: Array, errors: Array
+    ) -> dict[str, float]:
+        """What `metrics` gives, apart from the norm of the gradient."""
+        return {
+            "loss": 0.5 * float(np.mean(errors**2)),
+            "policy_loss": -float(np.mean(a * self.distribution.log_prob(outputs, sampled))),
+            "mean_value": float(values.mean()),
+            "entropy": float(self.distribution.entropy(outputs).mean()),
+        }
 
     def metrics(self) -> dict[str, float]:
         return dict(self._metrics)

@@ -89,7 +89,8 @@ class Agent:
         """Makes the updates that are due.
 
         Raises:
-            Diverged: the loss or a gradient is not finite; what it is of has not moved.
+            Diverged: the loss or a gradient is not finite; what it is of has not moved. Or a weight
+                is not, after an update. The message has the metrics of the update before.
         """
         raise NotImplementedError
 

@@ -106,7 +106,8 @@ class DDPG(ReplayingAgent):
         self._rng, self._lanes = rng, lanes
         batch, self._n = memory.batch_size, actor.sizes[0]
         self._pairs = np.empty((batch, critics[0].sizes[0]), np.float32)  # s beside a [B, n + k]
-        self._y, self._q, self._error = np.empty((3, batch), np.float32)
+        self._q = np.full(batch, np.nan, np.float32)  # of the latest update that went well
+        self._y, self._spare_q, self._error = np.empty((3, batch), np.float32)
         self._following = np.empty((len(critics), batch), np.float32)
         self._loss = self._gradient_norm = math.nan
 
@@ -157,17 +158,19 @@ class DDPG(ReplayingAgent):
 
     def _learn_values(self, batch: Batch, y: Array) -> None:
         """Moves each critic's Q(s, a) towards y [B]."""
-        pairs = self._beside(batch.observations, batch.actions)
+        pairs, q = self._beside(batch.observations, batch.actions), self._spare_q
         for critic, optimizer in zip(self.critics, self.optimizers[1:], strict=True):
-            np.copyto(self._q, critic.forward(pairs)[:, 0])
-            self._loss = self.cost.gradient(self._q, y, out=self._error)
-            require_finite_loss(self._loss, self.updates)
+            np.copyto(q, critic.forward(pairs)[:, 0])
+            loss = self.cost.gradient(q, y, out=self._error)
+            require_finite_loss(loss, self.updates)
             if batch.weights is not None:
                 np.multiply(self._error, batch.weights, out=self._error)
             critic.backward(self._error[:, None])
-            self._gradient_norm = self._descend("critic", critic, optimizer)
+            gradient_norm = self._descend("critic", critic, optimizer)
         if batch.weights is not None:
-            self.memory.learned(self._q - y)
+            self.memory.learned(q - y)
+        self._loss, self._gradient_norm = loss, gradient_norm
+        self._q, self._spare_q = q, self._q
 
     def _learn_actions(self, batch: Batch) -> None:
         """Moves the actor along dQ/da dmu/dparameters (Silver et al. 2014, eq. 9)."""

@@ -100,7 +100,8 @@ class DQN(ReplayingAgent):
         self._chosen = np.empty(batch, np.int64)  # flat indices of the chosen actions' values
         self._values = np.empty((batch, actions), np.float32)
         self._next_values = np.empty(batch, np.float32)
-        self._q = np.empty(batch, np.float32)
+        self._q = np.full(batch, np.nan, np.float32)  # of the latest update that went well
+        self._spare_q = np.empty(batch, np.float32)
         self._y = np.empty(batch, np.float32)
         self._error = np.empty(batch, np.float32)
 
@@ -131,15 +132,16 @@ class DQN(ReplayingAgent):
     def _update(self, batch: Batch) -> None:
         y = td_target(batch.rewards, batch.discounts, self.next_values(batch), out=self._y)
         values = self._values_of(self.network, batch.observations)
-        q = self._q_of(values, batch.actions, out=self._q)
-        self._loss = self.cost.gradient(q, y, out=self._error)
+        q = self._q_of(values, batch.actions, out=self._spare_q)
+        loss = self.cost.gradient(q, y, out=self._error)
         if batch.weights is not None:
             np.multiply(self._error, batch.weights, out=self._error)
             self.memory.learned(q - y)
         self._values.fill(0.0)
         self._values.reshape(-1)[self._chosen] = self._error
         self.network.backward(dueling_gradient(self._values) if self.dueling else self._values)
-        self._descend()
+        self._descend(loss)
+        self._q, self._spare_q = q, self._q
         self.updates += 1
         if self.updates % self.target_every == 0:
             self.target.follow(self.network, self.target_blend)
@@ -159,13 +161,13 @@ class DQN(ReplayingAgent):
         np.add(self._rows, actions, out=self._chosen)
         return self._values.reshape(-1).take(self._chosen, out=out, mode="clip")
 
-    def _descend(self) -> None:
-        require_finite_loss(self._loss, self.updates)
+    def _descend(self, loss: float) -> None:
+        require_finite_loss(loss, self.updates)
         norms = descend(
             {"network": self.network}, {"network": self.optimizer},
             self.max_gradient_norm, self.updates,
         )  # fmt: skip
-        self._gradient_norm = norms["network"]
+        self._loss, self._gradient_norm = loss, norms["network"]
 
     def metrics(self) -> dict[str, float]:
         return {

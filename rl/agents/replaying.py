@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from nn.typing import State
 from rl.agents.base import Agent
-from rl.agents.learning import require_counts, require_not_negative, require_shares
+from rl.agents.learning import (
+    require_counts,
+    require_not_negative,
+    require_shares,
+    with_history,
+)
 from rl.environments import Transitions
+from rl.errors import Diverged
 from rl.exploration import Explorer
 from rl.memory import Batch, NStep, Replay
 
@@ -72,7 +78,10 @@ class ReplayingAgent(Agent):
     def learn(self) -> None:
         due = (self.steps - self.learn_start) // self.learn_every
         while self.updates < due and self.memory.size:
-            self._update(self.memory.sample())
+            try:
+                self._update(self.memory.sample())
+            except Diverged as error:
+                raise with_history(error, self.metrics()) from None
 
     def _update(self, batch: Batch) -> None:
         """Learns from a sample; counts it in `updates`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -13,7 +12,7 @@ import numpy as np
 from nn import OPTIMIZERS, NeuralNet, Optimizer
 from nn.names import lookup, suggestion
 from rl.agents import DDPG, DQN, ActorCritic, Agent, DoubleDQN
-from rl.environments import make_env
+from rl.environments import import_environments, make_env
 from rl.errors import UserError
 from rl.experiment.evaluation import EXTENDED_EPISODES
 from rl.experiment.player import Player
@@ -172,13 +171,9 @@ def import_package(specification: Specification) -> None:
     if name is None:
         return
     try:
-        importlib.import_module(name)
-    except ImportError as error:
-        raise specification.explain(
-            "import",
-            f"names {name!r}, which cannot be imported ({error}); "
-            f"is it installed? python -m pip install {name.split('.')[0]}",
-        ) from None
+        import_environments(name)
+    except UserError as error:
+        raise specification.explain("import", str(error)) from None
 
 
 def _problem(specification: Specification) -> tuple[Problem, Spaces]:

@@ -228,7 +228,7 @@ def test_divergence_is_noticed() -> None:
     agent, rollout = linear_agent()
     rollout.add(np.array([[2.0]]), np.array([1]), np.array([np.inf]), np.array([[4.0]]),
                 np.array([True]), np.array([False]))  # fmt: skip
-    with pytest.raises(Diverged, match="gradient"), np.errstate(invalid="ignore"):
+    with pytest.raises(Diverged, match="loss"), np.errstate(invalid="ignore"):
         agent.learn()
     assert not agent.networks["actor"].parameters.any()
 

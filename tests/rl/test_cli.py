@@ -22,7 +22,7 @@ from rl.experiment.specification import load_specification
 from rl.files import read_table
 from tests.rl.conftest import Command
 
-VERBS = ("run", "list", "analyze", "evaluate", "watch")
+VERBS = ("run", "list", "analyze", "evaluate", "watch", "doctor")
 
 
 def files(folder: Path) -> set[str]:
@@ -48,7 +48,7 @@ def test_a_run_leaves_a_whole_folder(rl: Command, tmp_path: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["seeds"] == [5]
     assert "cartpole_dqn" in manifest["command"]
-    assert set(manifest["versions"]) == {"python", "numpy", "gymnasium", "rl-lab"}
+    assert set(manifest["versions"]) == {"python", "numpy", "gymnasium", "box2d", "rl-lab"}
     spec = yaml.safe_load((folder / "spec.yaml").read_text())["cartpole_dqn"]
     assert spec["train"]["steps"] == 3000
     assert spec["optimizer"]["beta2"] == 0.999

@@ -76,6 +76,34 @@ class Broken(Steady):
         return np.full(1, self.observation, np.float32), self.reward, False, False, {}
 
 
+class Unruly(Steady):
+    """As Steady, until in the third step of an episode it breaks a rule.
+
+    Args:
+        reset: what `reset` gives, or None to keep to the rules.
+        step: what the third step gives; an exception is raised instead.
+    """
+
+    def __init__(self, reset: Any = None, step: Any = None) -> None:
+        self._reset, self._step, self.steps = reset, step, 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        self.steps = 0
+        return give(self._reset) or super().reset(seed=seed)
+
+    def step(self, action: int) -> Any:
+        self.steps += 1
+        given = give(self._step) if self.steps == 3 else None
+        return super().step(action) if given is None else given
+
+
+def give(value: Any) -> Any:
+    """`value`; an exception is raised."""
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
 class Pushed(gymnasium.Env[Any, Any]):
     """Shows the sum of its actions, which go from 2 to 4, and pays minus its distance from 3."""
 
@@ -138,6 +166,37 @@ class Restless(Counter):
 
 
 gymnasium.register("Restless-v0", "tests.rl.worlds:Restless", kwargs={"length": 37})
+
+
+class Moody(Steady):
+    """Pays what depends on the episodes played before."""
+
+    episodes = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: Any = None
+    ) -> tuple[Array, dict[str, Any]]:
+        self.episodes += 1
+        return super().reset(seed=seed)
+
+    def step(self, action: int) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        return np.ones(1, np.float32), float(self.episodes), False, False, {}
+
+
+gymnasium.register("Moody-v0", "tests.rl.worlds:Moody", max_episode_steps=5)
+gymnasium.register("Endless-v0", "tests.rl.worlds:Steady")
+gymnasium.register(
+    "Raising-v0", "tests.rl.worlds:Unruly", max_episode_steps=5,
+    kwargs={"step": ZeroDivisionError("nothing left")},
+)  # fmt: skip
+gymnasium.register(
+    "Unpaid-v0", "tests.rl.worlds:Unruly", max_episode_steps=5,
+    kwargs={"step": (np.ones(1, np.float32), None, False, False, {})},
+)  # fmt: skip
+gymnasium.register(
+    "Misshapen-v0", "tests.rl.worlds:Unruly", max_episode_steps=5,
+    kwargs={"reset": (np.ones(2, np.float32), {})},
+)  # fmt: skip
 gymnasium.register("Pushed-v0", "tests.rl.worlds:Pushed", max_episode_steps=20)
 gymnasium.register("Unbounded-v0", "tests.rl.worlds:Unbounded", max_episode_steps=20)
 gymnasium.register("Chain-v0", "tests.rl.worlds:Chain", max_episode_steps=20)

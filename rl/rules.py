@@ -1,0 +1,158 @@
+"""The rules that the lab relies on in an environment: those of Gymnasium's interface."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Space
+
+from nn.typing import Array
+
+# Steps after which an episode that has no time limit is one that never ends.
+ENDLESS = 100_000
+
+ENDS = (
+    f"an episode must end, and this one has not in {ENDLESS:,} steps: "
+    "register the environment with max_episode_steps"
+)
+_RESET = "reset must give two values: observation, info"
+_STEP = "step must give five values: observation, reward, terminated, truncated, info"
+_LARGEST = float(np.finfo(np.float32).max)  # what the agent sees is in single precision
+_SHOWN = 16  # entries of a vector in a message
+_NUMBERS = "biuf"  # the kinds of dtypes that are real numbers
+
+
+class Breach(Exception):
+    """An environment has broken a rule; the message says which, and what it did instead.
+
+    Where the environment has raised an exception of its own, that is the cause.
+    """
+
+
+class NotFinite(Exception):
+    """A number is nan or infinite; the message says which."""
+
+
+def reset(env: gymnasium.Env, seed: int) -> Any:
+    """The first observation of an episode.
+
+    Raises:
+        Breach: it raised something, or gave no pair.
+    """
+    try:
+        given = env.reset(seed=seed)
+    except Exception as error:
+        raise Breach(_raised("reset", error)) from error
+    if type(given) is not tuple or len(given) != 2:
+        raise Breach(f"{_RESET}; it gave {_kind(given)}")
+    return given[0]
+
+
+def step(env: gymnasium.Env, action: Any) -> Any:
+    """What `env.step` gives: observation, reward, terminated, truncated, info.
+
+    Raises:
+        Breach: it raised something, or gave another number of values.
+    """
+    try:
+        given = env.step(action)
+    except Exception as error:
+        raise Breach(_raised("step", error)) from error
+    if type(given) is not tuple or len(given) != 5:
+        raise Breach(f"{_STEP}; it gave {_kind(given)}")
+    return given
+
+
+def vector(observation: Any, size: int) -> Array:
+    """An observation as an array [size].
+
+    Raises:
+        Breach: it has another shape, or is not made of numbers.
+        NotFinite: an entry is not finite, or too large for a float32.
+    """
+    try:
+        entries = observation.tolist()
+        if len(entries) == size and -_LARGEST < sum(entries) < _LARGEST:  # quick, for what is right
+            return observation
+    except (AttributeError, TypeError):
+        pass
+    array = _array(observation)
+    if array.dtype.kind not in _NUMBERS:
+        raise Breach(f"an observation must be made of numbers, but is {_kind(observation)}")
+    if array.shape != (size,):
+        raise Breach(f"an observation must have the shape [{size}], not {list(array.shape)}")
+    require_finite("observation", array)
+    return array
+
+
+def require_finite(name: str, values: Array) -> None:
+    """Refuses a vector with an entry that is not finite as a float32.
+
+    Raises:
+        NotFinite: the message has the name and the values, of many only some.
+    """
+    if not (np.abs(values) <= _LARGEST).all():
+        raise NotFinite(f"{name} {_brief(values)}")
+
+
+def require_member(observation: Any, space: Space[Any]) -> None:
+    """Refuses a discrete observation that is outside of its space.
+
+    Raises:
+        Breach: the message shows both.
+    """
+    if not space.contains(observation):
+        raise Breach(f"an observation must lie in {space}, but is {str(observation)[:80]}")
+
+
+def number(reward: Any) -> float:
+    """A reward as a number.
+
+    Raises:
+        Breach: it is none, such as None, a text or an array [1].
+        NotFinite: it is not finite, or too large for a float32.
+    """
+    if not isinstance(reward, (float, int)):
+        array = _array(reward)
+        if array.shape != () or array.dtype.kind not in _NUMBERS:
+            raise Breach(f"a reward must be a number, but is {_kind(reward)}")
+    if not -_LARGEST <= reward <= _LARGEST:
+        raise NotFinite(f"reward {reward}")
+    return float(reward)
+
+
+def _array(value: Any) -> Array:
+    try:
+        return np.asarray(value)
+    except ValueError:  # lists of several lengths
+        return np.asarray(None)
+
+
+def _brief(values: Array) -> str:
+    """Values on one line; of many, those at the ends and the first that is not finite."""
+    shown = np.array2string(values, precision=3, threshold=_SHOWN, max_line_width=1000)
+    place = int((np.abs(values) <= _LARGEST).argmin())
+    return shown if len(values) <= _SHOWN else f"{shown}, entry {place} of which is {values[place]}"
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in a few words."""
+    if isinstance(value, np.ndarray):
+        return f"an array {list(value.shape)} of {value.dtype}"
+    if isinstance(value, tuple):
+        return f"{len(value)} values"
+    return " ".join(repr(value).split())[:80]
+
+
+def _raised(method: str, error: Exception) -> str:
+    """What `method` raised, and where; Gymnasium's wrappers unpack what a step gives."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    if "unpack" in str(error) and "gymnasium/wrappers" in Path(place.filename).as_posix():
+        return f"{_STEP} ({error})"
+    file = f"{Path(place.filename).name}:{place.lineno}"
+    said = " ".join(str(error).split())[:200]
+    return f"{method} raised {type(error).__name__}: {said} ({file})"

@@ -1,0 +1,145 @@
+"""What `rl doctor` finds, of an installation and of an environment."""
+
+from __future__ import annotations
+
+from importlib.metadata import metadata
+from pathlib import Path
+
+import pytest
+
+from rl import machine, rules
+from rl.cli import main
+from rl.errors import UserError
+from rl.experiment import doctor
+from rl.experiment.doctor import Finding, examine_installation
+from rl.experiment.environment_check import examine_environment
+from tests.rl import worlds
+from tests.rl.conftest import Command
+
+assert worlds  # registers its environments
+
+
+def failing(findings: list[Finding]) -> list[str]:
+    return [finding.name for finding in findings if finding.fails]
+
+
+def test_a_sound_installation(rl: Command) -> None:
+    answer = rl("doctor")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    lines = answer.stdout.splitlines()
+    named = {line.split()[1]: line.split()[0] for line in lines[:-1]}
+    for name in ("Python", "numpy", "gymnasium", "Box2D", "BLAS", "runs", "[test]"):
+        assert named[name] == "ok"
+    assert named["display"] == "missing"  # which is no reason to fail
+    assert "make a file instead" in answer.stdout
+    assert lines[-1] == "the installation: all is well"
+
+
+def test_a_missing_package_is_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(machine, "installed", lambda *names: None if "rich" in names else "1.0")
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert "missing  rich                 python -m pip install rich\n" in said
+    assert said.endswith("the installation: 1 to be put right\n")
+
+
+def test_without_an_extra_the_core_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "installed", lambda *names: None if "optuna" in names else "1.0")
+    findings = list(examine_installation())
+    assert failing(findings) == []
+    (search,) = (finding for finding in findings if finding.name == "[search]")
+    assert search.status == "missing"
+    assert 'no optuna; python -m pip install "rl-lab[search]"' in search.said
+
+
+def test_every_extra_has_a_purpose() -> None:
+    assert set(doctor.PURPOSES) == set(metadata("rl-lab").get_all("Provides-Extra") or ())
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(UserError("needs a package that is missing"), "missing"), (ImportError("libX"), "problem")],
+)
+def test_a_box2d_that_does_not_step(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, status: str
+) -> None:
+    monkeypatch.setattr("rl.environments.make_env", lambda id: worlds.give(error))
+    (found,) = (finding for finding in examine_installation() if finding.name == "Box2D")
+    assert found.status == status
+    assert found.fails
+    assert 'python -m pip install "gymnasium[box2d]"' in found.said
+
+
+def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for runs, status in ((tmp_path / "file" / "runs", "problem"), (tmp_path / "runs", "ok")):
+        monkeypatch.setattr(doctor, "RUNS", runs)
+        assert list(examine_installation())[-1].status == status
+    monkeypatch.setattr(doctor, "ENOUGH_DISK", 1e18)
+    assert "make room" in list(examine_installation())[-1].said
+
+
+@pytest.mark.parametrize(
+    "id", ["CartPole-v1", "Pendulum-v1", "LunarLander-v3", "FrozenLake-v1", "Chain-v0", "Pushed-v0"]
+)
+def test_a_good_environment(id: str) -> None:
+    findings = list(examine_environment(id))
+    assert failing(findings) == []
+    named = [finding.name for finding in findings if finding.status == "ok"]
+    assert named[-4:] == ["rules", "ends", "repeats itself", "repeats itself"]
+
+
+BROKEN = [
+    ("Raising-v0", ["rules"], "step raised ZeroDivisionError: nothing left"),
+    ("Unpaid-v0", ["rules"], "a reward must be a number, but is None, at step 3"),
+    ("Misshapen-v0", ["Gymnasium's check", "rules"], "must have the shape [1], not [2]"),
+    ("Blackjack-v1", ["spaces"], "but are Tuple"),
+    (
+        "Moody-v0",
+        ["Gymnasium's check", "repeats itself", "repeats itself"],
+        "cannot be resumed to the bit",
+    ),
+    ("Endless-v0", ["rules"], "an episode must end"),
+]
+
+
+@pytest.mark.parametrize(("id", "names", "said"), BROKEN)
+def test_a_broken_environment(
+    id: str, names: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "ENDLESS", 100)
+    findings = list(examine_environment(id))
+    assert failing(findings) == names
+    assert any(said in finding.said for finding in findings if finding.fails)
+
+
+def test_what_gymnasium_warns_of_is_a_line_without_colours() -> None:
+    notes = [each for each in examine_environment("Pushed-v0") if each.status == "note"]
+    assert any("observation space minimum value is -infinity" in note.said for note in notes)
+    assert "\x1b" not in "".join(map(str, notes))
+
+
+def test_the_verdict_of_an_environment(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["doctor", "--env", "Chain-v0", "--import", "tests.rl.worlds"]) == 0
+    assert capsys.readouterr().out.endswith("\nChain-v0: all is well\n")
+    assert main(["doctor", "--env", "Unpaid-v0"]) == 1
+    assert capsys.readouterr().out.endswith("\nUnpaid-v0: 1 to be put right\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--env", "CartPol-v1"], "did you mean 'CartPole-v1'"),
+        (["--env", "X-v0", "--import", "nowhere"], "--import names 'nowhere', which cannot be"),
+        (["--import", "nowhere"], "add --env ID"),
+    ],
+)
+def test_a_wrong_question(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", *arguments]) == 2
+    assert said in capsys.readouterr().err
