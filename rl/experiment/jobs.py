@@ -75,6 +75,7 @@ def _learned(job: Job, session: Session) -> dict[str, Any]:
     except Exception as error:
         with suppress(OSError):  # if the disk is full, it is `error` that is to be told
             folder.write_outcome({**_outcome(job, session), "reason": _reason(error)})
+            _keep_traceback(folder, error)
         raise
     finally:
         if job.trial is None:  # a search would have hundreds of pictures
@@ -95,10 +96,16 @@ def attempt(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
         status = "diverged" if isinstance(error, Diverged) else "failed"
         outcome = {"seed": job.seed, **folder.read_outcome()}
         outcome |= {"status": status, "reason": _reason(error)}
-        if not isinstance(error, (Diverged, UserError)):
-            folder.traceback.write_text(traceback.format_exc(), encoding="utf-8")
+        _keep_traceback(folder, error)
         folder.write_outcome(outcome)
         return outcome
+
+
+def _keep_traceback(folder: SessionFolder, error: Exception) -> None:
+    """Writes it down for whoever can mend it: of a bug here, or in an environment."""
+    if error.__cause__ or not isinstance(error, (Diverged, UserError)):
+        text = "".join(traceback.format_exception(error))
+        folder.traceback.write_text(text, encoding="utf-8")
 
 
 def _outcome(job: Job, session: Session) -> dict[str, Any]:

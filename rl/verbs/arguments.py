@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,3 +106,11 @@ def processes(options: argparse.Namespace, listener: Listener) -> Executor:
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def warn_of_differences(manifest: Mapping[str, Any]) -> None:
+    """Says in which ways this machine may give other bits than the one that made a run."""
+    from rl.manifest import differences
+
+    if found := differences(manifest):
+        print(f"the last bits may differ from the run's: {'; '.join(found)}")

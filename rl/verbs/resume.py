@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from rl.verbs.arguments import A_RUN, Verbs, add_verb, positive, processes
+from rl.verbs.arguments import A_RUN, Verbs, add_verb, positive, processes, warn_of_differences
 from rl.verbs.run import conclude
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ def resume(options: argparse.Namespace) -> int:
 
     folder = RunFolder.open(options.run)
     manifest = folder.read_manifest()
+    warn_of_differences(manifest)
     if manifest.get("kind") == "search":
         from rl.verbs.search import go_on
 

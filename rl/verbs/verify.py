@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from rl.verbs.arguments import A_RUN, FAILED, Verbs, add_verb, natural, positive, processes
+from rl.verbs.arguments import (
+    A_RUN,
+    FAILED,
+    Verbs,
+    add_verb,
+    natural,
+    positive,
+    processes,
+    warn_of_differences,
+)
 
 if TYPE_CHECKING:
     from rl.experiment.run import Run
@@ -17,6 +26,7 @@ def verify(options: argparse.Namespace) -> int:
     from rl.experiment.run import Run
 
     run = Run.open(options.run, options.trial)
+    warn_of_differences(run.manifest)
     verdicts = _verdicts(run, options)
     for verdict in verdicts:
         found = f"differs: {verdict.difference}" if verdict.difference else "identical"

@@ -193,9 +193,14 @@ def test_an_action_that_is_not_finite_never_reaches_an_environment() -> None:
     assert len(env.actions) == 1
 
 
-def test_the_command_line_says_it_in_one_line(rl: Command) -> None:
-    answer = rl("run", "cartpole_dqn", "--steps", 1500, "--set", "problem=Raising-v0",
-                "import=tests.rl.worlds", PYTHONPATH=ROOT)  # fmt: skip
+def test_the_command_line_says_it_in_one_line_and_keeps_the_traceback(
+    rl: Command, tmp_path: Path
+) -> None:
+    answer = rl("run", "cartpole_dqn", "--steps", 1500, "--output", "r", "--set",
+                "problem=Raising-v0", "import=tests.rl.worlds", PYTHONPATH=ROOT)  # fmt: skip
     assert answer.returncode == 2
     assert answer.stderr.startswith("rl: environment Raising-v0: step raised ZeroDivisionError: ")
     assert answer.stderr.count("\n") == 1
+    kept = (tmp_path / "r/trial_000/session_000/traceback.txt").read_text()
+    assert "ZeroDivisionError: nothing left" in kept
+    assert "worlds.py" in kept

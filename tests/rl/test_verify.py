@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rl.errors import UserError
@@ -80,15 +81,18 @@ def test_rows_that_one_of_them_lacks_are_named(copy: Path) -> None:
     [
         ({"weights": "0" * 64}, "the final weights: their digests differ"),
         ({"updates": 3}, "updates: "),
-        ({"evaluation": {"returns": [-200.0, -1.0]}},
-         "the best checkpoint on unseen episode 2: return -200.0 here, -1.0 in the run"),
+        ({"final": {"returns": [-200.0, -1.0]}},
+         "the last checkpoint on unseen episode 2: return -200.0 here, -1.0 in the run"),
     ],
 )  # fmt: skip
 def test_an_outcome_that_differs_is_named(
     change: dict[str, Any], expected: str, copy: Path
 ) -> None:
     file = copy / "trial_000/session_000/session.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    outcome = json.loads(file.read_text())
+    if "final" in change:
+        change = {"final": {**outcome["final"], **change["final"]}}
+    file.write_text(json.dumps({**outcome, **change}))
     assert str(difference(copy)).startswith(expected)
 
 
@@ -124,3 +128,12 @@ def test_the_verb_says_what_it_found(copy: Path, rl: Command) -> None:
     answer = rl("verify", copy, "--quiet")
     assert answer.returncode == 1
     assert answer.stdout.startswith("session 0 (seed 4): differs: episode 7 (step 1400)")
+
+
+def test_another_machine_is_named_first(copy: Path, rl: Command) -> None:
+    replace(copy / "manifest.json", f'"numpy": "{np.__version__}"', '"numpy": "1.26.4"')
+    answer = rl("verify", copy, "--evaluation")
+    first, second = answer.stdout.splitlines()
+    assert first.startswith("the last bits may differ from the run's: numpy ")
+    assert "1.26.4 there" in first
+    assert second == "session 0 (seed 4): identical"
