@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -404,6 +405,30 @@ def test_on_a_full_disk_it_stops_with_a_message_and_goes_on_later(
     assert contents(tmp_path / "cut/trial_000/session_000") == contents(
         tmp_path / "whole/trial_000/session_000"
     )
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+def test_when_a_save_fails_what_was_saved_before_serves_to_go_on(
+    reason: int,
+    undisturbed: Callable[[str], dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, replace, left = tmp_path / "run/trial_000/session_000", os.replace, iter(range(5))
+
+    def fail_at_last(*arguments: Any, **more: Any) -> None:
+        if next(left, None) is None:
+            raise OSError(reason, os.strerror(reason), str(arguments[1]))
+        replace(*arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail_at_last)
+        with pytest.raises(UserError, match=f"cannot be written: {os.strerror(reason)}; what was"):
+            run_job(job("boltzmann", folder))
+    assert checkpoint.load(folder / "resume/latest.npz")["transitions"]
+    run_job(job("boltzmann", folder))
+    with np.printoptions(threshold=10**9):
+        assert contents(folder) == undisturbed("boltzmann")
 
 
 def test_ctrl_c_and_resume(tmp_path: Path, rl: Command) -> None:

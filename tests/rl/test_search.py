@@ -19,10 +19,12 @@ from rl.experiment.evaluation import Evaluation
 from rl.experiment.executors import Executor, Inline, Outcome, Processes
 from rl.experiment.jobs import Job
 from rl.experiment.optuna_methods import open_study
+from rl.experiment.run import Run
 from rl.experiment.search import lag_of, resume_search, start_search
 from rl.experiment.search_trial import joint_curve
 from rl.experiment.session import Progress
 from rl.experiment.specification import Specification
+from rl.experiment.verification import verify
 from rl.files import read_json
 from rl.run_folder import RunFolder
 from tests.rl.conftest import Command, wait_until
@@ -424,7 +426,7 @@ def test_analyzing_a_search_again_gives_the_same(tmp_path: Path, rl: Command) ->
     assert (folder.path / "trials.csv").read_bytes() == table
 
 
-def test_the_agent_of_a_search_is_its_best(tmp_path: Path, rl: Command) -> None:
+def test_the_agent_of_a_search_is_its_best_and_can_be_verified(tmp_path: Path, rl: Command) -> None:
     folder = searched(tmp_path / "r", method="random", trials=2)
     best = folder.best_trial()
     answers = [
@@ -432,6 +434,9 @@ def test_the_agent_of_a_search_is_its_best(tmp_path: Path, rl: Command) -> None:
         for which in ((), ("--trial", best), ("--trial", 1 - best))
     ]
     assert answers[0] == answers[1]
+    for which in (None, 1 - best):  # each can be run again from the manifest
+        (verdict,) = verify(Run.open(folder.path, which), None, Inline())
+        assert verdict.difference is None
 
 
 def test_without_optuna_the_message_says_what_to_install(
