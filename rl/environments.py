@@ -15,14 +15,12 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.envs.registration import EnvSpec
 
-from nn.names import suggestion
 from nn.typing import Array, BoolArray, State
 from rl import rules
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Preprocessor
-from rl.problems import known_problems
+from rl.problems import environment_spec, known_problems
 from rl.renewed import Renewed
 from rl.spaces import Continuous, spaces_of
 
@@ -47,22 +45,6 @@ def make_env(id: str, **settings: Any) -> gymnasium.Env:
         return Renewed(make) if problem and problem.renewed else make()
     except gymnasium.error.DependencyNotInstalled as error:
         raise UserError(f"environment {id!r} needs a package that is missing: {error}") from None
-
-
-def environment_spec(id: str) -> EnvSpec:
-    """How an environment is registered.
-
-    Raises:
-        UserError: it is not registered; the message names the nearest id.
-    """
-    try:
-        return gymnasium.spec(id)
-    except gymnasium.error.Error:
-        near = suggestion(id, gymnasium.registry)
-        raise UserError(
-            f"unknown environment {id!r}{near} An environment that a package brings is known once "
-            'the specification names that package: "import": "PACKAGE"'
-        ) from None
 
 
 def import_environments(package: str) -> None:

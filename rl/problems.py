@@ -6,6 +6,13 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nn.names import suggestion
+from rl.errors import UserError
+
+if TYPE_CHECKING:
+    from gymnasium.envs.registration import EnvSpec
 
 SPEC_FOLDER = Path(__file__).parent / "spec"
 
@@ -40,7 +47,23 @@ def find_problem(id: str) -> Problem:
     known = known_problems().get(id)
     if known:
         return known
-    from rl.environments import environment_spec
-
     spec = environment_spec(id)
     return Problem(id, spec.reward_threshold, spec.max_episode_steps)
+
+
+def environment_spec(id: str) -> EnvSpec:
+    """How an environment is registered.
+
+    Raises:
+        UserError: it is not registered; the message names the nearest id.
+    """
+    import gymnasium
+
+    try:
+        return gymnasium.spec(id)
+    except gymnasium.error.Error:
+        near = suggestion(id, gymnasium.registry)
+        raise UserError(
+            f"unknown environment {id!r}{near} An environment that a package brings is known once "
+            'the specification names that package: "import": "PACKAGE"'
+        ) from None

@@ -14,9 +14,10 @@ from gymnasium.utils.env_checker import check_env
 
 from nn.typing import Array
 from rl import rules
-from rl.environments import Environments, environment_spec, make_env
+from rl.environments import Environments, make_env
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.experiment.doctor import NOTE, OK, PROBLEM, Finding
+from rl.problems import environment_spec
 from rl.spaces import Actions, Discrete, spaces_of
 
 EPISODES = 8

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rl.environments import environment_spec
 from rl.experiment.build import build
 from rl.experiment.specification import all_specifications
-from rl.problems import known_problems
+from rl.problems import environment_spec, known_problems
 
 NAMES = sorted(all_specifications())
 
