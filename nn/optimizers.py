@@ -8,6 +8,7 @@ decayed sums, m <- beta m + g, rather than as averages, m <- beta m + (1 - beta)
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Optimizer:
         learning_rate: the step size, or a schedule of it over the optimizer's own steps.
 
     Raises:
-        ValueError: a negative rate, or a decay outside [0, 1).
+        ValueError: a negative rate, a decay outside [0, 1), or an epsilon that is not above 0.
     """
 
     def __init__(
@@ -43,11 +44,16 @@ class Optimizer:
         self.learning_rate = (
             learning_rate(0) if isinstance(learning_rate, Schedule) else learning_rate
         )
-        if not self.learning_rate >= 0:
-            raise ValueError(f"learning_rate must not be negative, but is {self.learning_rate}")
+        for rate in (self.learning_rate, self._last_rate()):
+            if not rate >= 0:
+                raise ValueError(f"learning_rate must not be negative, but is {rate}")
         self.steps = 0
         self._scratch = np.empty_like(parameters)
         self._moments: dict[str, Array] = {}
+
+    def _last_rate(self) -> float:
+        """Where the schedule ends; between its ends none is lower than both."""
+        return self._schedule(sys.maxsize) if self._schedule else self.learning_rate
 
     def _moment(self, name: str) -> Array:
         """A zeroed vector [P] that is saved under `name` and kept free of denormal numbers."""
@@ -131,7 +137,7 @@ class AdaGrad(Optimizer):
         epsilon: float = 1e-10,
     ) -> None:
         super().__init__(parameters, gradients, learning_rate=learning_rate)
-        self.epsilon = epsilon
+        self.epsilon = _positive("epsilon", epsilon)
         self._square = self._moment("square")
 
     def _update(self) -> None:
@@ -161,7 +167,7 @@ class RMSProp(Optimizer):
         epsilon: float = 1e-8,
     ) -> None:
         super().__init__(parameters, gradients, learning_rate=learning_rate)
-        self.decay, self.epsilon = _decay("decay", decay), epsilon
+        self.decay, self.epsilon = _decay("decay", decay), _positive("epsilon", epsilon)
         self._square = self._moment("square")
 
     def _update(self) -> None:
@@ -195,7 +201,7 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(parameters, gradients, learning_rate=learning_rate)
         self.beta1, self.beta2 = _decay("beta1", beta1), _decay("beta2", beta2)
-        self.epsilon = epsilon
+        self.epsilon = _positive("epsilon", epsilon)
         self._mean, self._square = self._moment("mean"), self._moment("square")
 
     def _update(self) -> None:
@@ -266,6 +272,12 @@ def _descend(
 def _decay(name: str, value: float) -> float:
     if not 0 <= value < 1:
         raise ValueError(f"{name} must lie in [0, 1), not {value}")
+    return value
+
+
+def _positive(name: str, value: float) -> float:
+    if not value > 0:
+        raise ValueError(f"{name} must be greater than 0, not {value}")
     return value
 
 

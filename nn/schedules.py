@@ -32,17 +32,22 @@ class Step(Schedule):
 
     Args:
         start: the first value.
-        factor: what each stair multiplies it by.
+        factor: what each stair multiplies it by, greater than 0.
         every: steps from one stair to the next.
     """
 
     def __init__(self, *, start: float, factor: float, every: int) -> None:
         if every < 1:
             raise ValueError(f"every must be at least 1, not {every}")
+        if not factor > 0:
+            raise ValueError(f"factor must be greater than 0, not {factor}")
         self.start, self.factor, self.every = start, factor, every
 
     def __call__(self, step: int) -> float:
-        return float(self.start * self.factor ** (step // self.every))
+        try:
+            return float(self.start * self.factor ** (step // self.every))
+        except OverflowError:  # Python's power has no infinity
+            return math.copysign(math.inf, self.start)
 
 
 class Ramp(Schedule):

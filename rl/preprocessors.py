@@ -9,6 +9,8 @@ import numpy as np
 
 from nn.typing import Array, State
 
+_LONGEST_STACK = 1_000
+
 
 class Preprocessor:
     """Passes observations on as they are, and rewards times a constant.
@@ -78,6 +80,8 @@ class Stack(Preprocessor):
     def __init__(self, raw_size: int, *, length: int = 4, reward_scale: float = 1.0) -> None:
         if length < 1:
             raise ValueError(f"length must be at least 1, not {length}")
+        if length > _LONGEST_STACK:
+            raise ValueError(f"length must be at most {_LONGEST_STACK}, not {length}")
         self.length = length
         super().__init__(raw_size, reward_scale=reward_scale)
 

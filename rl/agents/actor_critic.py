@@ -28,6 +28,8 @@ from rl.memory import Rollout
 from rl.spaces import Continuous, Discrete
 from rl.targets import advantages
 
+_MOST_EPOCHS = 1_000  # an update cannot be interrupted
+
 
 class ActorCritic(Agent):
     """Learns a stochastic policy, the actor, and the values of its states, the critic.
@@ -98,6 +100,8 @@ class ActorCritic(Agent):
         require_shares(gamma=gamma, lam=lam)
         require_not_negative(entropy_weight=entropy_weight, value_weight=value_weight, clip=clip)
         require_counts(epochs=epochs, minibatches=minibatches)
+        if epochs > _MOST_EPOCHS:
+            raise ValueError(f"epochs must be at most {_MOST_EPOCHS}, not {epochs}")
         require_positive(max_gradient_norm=max_gradient_norm)
         if minibatches > rollout.horizon * rollout.lanes:
             raise ValueError(

@@ -81,6 +81,8 @@ class Prioritized(Replay):
         epsilon: keeps a transition without error from never being seen again.
     """
 
+    _BESIDE = 32  # a tree has up to four sums for each leaf
+
     def __init__(
         self,
         observation_size: int,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nn.limits import require_memory
 from nn.typing import Array, IntArray, State
 
 Records = np.ndarray[Any, np.dtype[np.void]]  # [k] transitions, with a field for each of STORED
@@ -44,6 +45,8 @@ class Replay:
         batch_size: B, transitions a sample.
     """
 
+    _BESIDE = 0  # bytes that a subclass keeps beside each transition
+
     def __init__(
         self,
         observation_size: int,
@@ -59,6 +62,9 @@ class Replay:
             raise ValueError(
                 f"capacity must be at least the batch_size, {batch_size}, not {capacity}"
             )
+        row = _arrays(1, observation_size, actions)
+        size = sum(getattr(row, name).nbytes for name in STORED) + self._BESIDE
+        require_memory("capacity", capacity, (capacity + batch_size) * size)
         self.capacity, self.batch_size = capacity, batch_size
         self.size = 0
         self.added = 0  # transitions, ever

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from nn.limits import require_memory
 from nn.typing import Array, State
 
 _ARRAYS = ("observations", "actions", "rewards", "next_observations", "terminated", "cuts")
@@ -24,6 +27,8 @@ class Rollout:
     ) -> None:
         if horizon < 1:
             raise ValueError(f"horizon must be at least 1, not {horizon}")
+        row = 8 * observation_size + actions.itemsize * math.prod(actions.shape[1:]) + 12
+        require_memory("horizon", horizon, horizon * lanes * row)
         self.horizon, self.lanes, self.size = horizon, lanes, 0
         shape = (horizon, lanes)
         self.observations = np.zeros((*shape, observation_size), np.float32)

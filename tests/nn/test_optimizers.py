@@ -338,11 +338,18 @@ def test_without_a_flush_a_moment_becomes_denormal_and_stays_so() -> None:
         *[("RMSProp", "decay", value) for value in (-0.1, 1.0, 1.5, math.nan)],
         *[("Adam", "beta1", value) for value in (-0.1, 1.0, math.nan)],
         *[("Adam", "beta2", value) for value in (-0.1, 1.0, math.nan)],
+        *[(name, "epsilon", 0.0) for name in ("AdaGrad", "RMSProp", "Adam", "AdamW")],
     ],
 )
 def test_bad_settings_are_refused_by_name(name: str, setting: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{setting} must .*{value}"):
         make(name, {setting: value}, [1.0])
+
+
+def test_a_schedule_that_ends_below_zero_is_refused() -> None:
+    schedule = nn.Linear(start=0.1, end=-0.1, steps=9)
+    with pytest.raises(ValueError, match="learning_rate must not be negative"):
+        nn.SGD(np.zeros(1), np.zeros(1), learning_rate=schedule)
 
 
 def test_a_setting_that_an_optimizer_does_not_have_is_refused() -> None:

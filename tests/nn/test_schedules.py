@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -94,6 +95,12 @@ def test_no_steps_are_refused(name: str, steps: int) -> None:
         nn.Warmup(steps=steps, then=1.0)
     with pytest.raises(ValueError, match="every must be at least 1"):
         nn.Step(start=1.0, factor=0.5, every=steps)
+
+
+def test_a_stair_that_changes_sign_is_refused_and_one_without_end_is_infinite() -> None:
+    with pytest.raises(ValueError, match="factor must be greater than 0, not -2"):
+        nn.Step(start=1.0, factor=-2.0, every=1)
+    assert nn.Step(start=-1.0, factor=2.0, every=1)(10**6) == -math.inf
 
 
 @pytest.mark.parametrize(("start", "end"), [(1.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (-2.0, -1.0)])

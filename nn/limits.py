@@ -1,0 +1,37 @@
+"""What fits into the machine: arrays are refused before they are allocated."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+
+_GB = 1e9  # bytes
+
+
+@functools.cache
+def machine_memory() -> float:
+    """Bytes of main memory; infinite where the system does not say."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return math.inf
+
+
+def require_memory(setting: str, value: object, size: float) -> None:
+    """Refuses a setting whose arrays would be larger than the machine's memory.
+
+    Args:
+        setting: its name.
+        value: its value.
+        size: of the arrays, in bytes.
+
+    Raises:
+        ValueError: the message begins with the setting's name, and says what it would need.
+    """
+    there = machine_memory()
+    if size > there:
+        raise ValueError(
+            f"{setting} of {value} would need {size / _GB:,.0f} GB of memory, and this machine has "
+            f"{there / _GB:,.0f} GB; choose less"
+        )
