@@ -18,7 +18,7 @@ import numpy as np
 
 from nn.typing import Array, BoolArray, State
 from rl import rules
-from rl.errors import BrokenEnvironment, Diverged, UserError
+from rl.errors import BrokenEnvironment, Diverged, UserError, brief
 from rl.preprocessors import Preprocessor
 from rl.problems import environment_spec, known_problems
 from rl.renewed import Renewed
@@ -43,7 +43,7 @@ def make_env(id: str, **settings: Any) -> gymnasium.Env:
 
     try:
         return Renewed(make) if problem and problem.renewed else make()
-    except gymnasium.error.DependencyNotInstalled as error:
+    except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
         raise UserError(f"environment {id!r} needs a package that is missing: {error}") from None
 
 
@@ -53,12 +53,19 @@ def import_environments(package: str) -> None:
     Raises:
         UserError: it cannot be; the message goes on from the name of the setting.
     """
+    if not all(map(str.isidentifier, package.split("."))):
+        raise UserError(f"must be the name of a package, not {brief(package)}")
     try:
         importlib.import_module(package)
     except ImportError as error:
         raise UserError(
             f"names {package!r}, which cannot be imported ({error}); "
             f"is it installed? python -m pip install {package.split('.')[0]}"
+        ) from None
+    except Exception as error:
+        raise UserError(
+            f"names {package!r}, which fails as it is imported ({type(error).__name__}: {error}); "
+            f"to see where: python -c 'import {package}'"
         ) from None
 
 

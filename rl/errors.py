@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+import reprlib
+from typing import Any
+
+_LONGEST = 1000  # characters of a message
+
 
 class UserError(Exception):
     """Something the user can put right; the message names the file, the key and the remedy."""
 
     exit_status = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_one_line(message))
+
+
+def _one_line(message: str) -> str:
+    """The message on one line that any terminal shows, whatever it quotes; its middle may go."""
+    line = "".join(each if each.isprintable() else " " for each in message)
+    half = _LONGEST // 2 - 5
+    return line if len(line) <= _LONGEST else f"{line[:half]} ... {line[-half:]}"
+
+
+class _Brief(reprlib.Repr):
+    """`repr`, shortened: values may be long, deep, or of more digits than Python writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 80
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if x.bit_length() < 128 else f"a number of {x.bit_length()} bits"
+
+
+def brief(value: Any) -> str:
+    """A value as a message quotes it."""
+    return _Brief().repr(value)
 
 
 class BrokenEnvironment(UserError):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from nn import OPTIMIZERS, NeuralNet, Optimizer
+from nn.limits import require_memory
 from nn.names import lookup, suggestion
 from rl.agents import DDPG, DQN, ActorCritic, Agent, DoubleDQN
 from rl.environments import import_environments, make_env
-from rl.errors import UserError
+from rl.errors import UserError, brief
 from rl.experiment.evaluation import EXTENDED_EPISODES
 from rl.experiment.player import Player
 from rl.experiment.settings import Explain, construct, resolve
@@ -63,6 +66,18 @@ PREPROCESSORS: dict[str, type[Preprocessor]] = {
     "Normalize": Normalize,
 }
 
+# Beyond these a setting is a slip of the keyboard rather than an experiment.
+MOST_LAYERS = 100
+MOST_LANES = 10_000
+MOST_EPISODES = 100_000  # of one evaluation
+
+# float32s for each parameter of a network: itself and its gradient, whether it is a weight, two
+# moments and room for the step, and a target network.
+PARAMETER_BYTES = 9 * 4
+
+# float32s for each unit of a network and row of a batch: its output and the gradient.
+UNIT_BYTES = 2 * 4
+
 # Each part that draws random numbers has a stream of its own, so that one part's use of it never
 # shifts another's. New names go at the end.
 STREAMS = ("network", "exploration", "memory", "environment", "evaluation")
@@ -97,14 +112,18 @@ class Training:
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "lanes", "evaluate_every", "evaluate_episodes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.extended_episodes < EXTENDED_EPISODES:
-            raise ValueError(
-                f"extended_episodes must be at least {EXTENDED_EPISODES}, not "
-                f"{self.extended_episodes}"
-            )
+        for name, least, most in (
+            ("steps", 1, math.inf),
+            ("lanes", 1, MOST_LANES),
+            ("evaluate_every", 1, math.inf),
+            ("extended_episodes", EXTENDED_EPISODES, MOST_EPISODES),
+            ("evaluate_episodes", 1, self.extended_episodes),
+        ):
+            value = getattr(self, name)
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, not {value}")
+            if value > most:
+                raise ValueError(f"{name} must be at most {most}, not {value}")
         if self.max_episode_steps is not None and self.max_episode_steps < 1:
             raise ValueError(f"max_episode_steps must be at least 1, not {self.max_episode_steps}")
         if not self.checkpoint_seconds > 0:
@@ -219,6 +238,7 @@ class SpecifiedParts:
     spaces: Spaces
     rngs: Mapping[str, np.random.Generator]
     _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _units: int = 0  # of all networks together
 
     def preprocessor(self) -> Preprocessor:
         """What the agent sees of the problem; `spaces` is then of that."""
@@ -233,6 +253,7 @@ class SpecifiedParts:
         """A network from `inputs` to `outputs` with the hidden layers of the `network` block."""
         wiring = (inputs, outputs, output, self.rngs["network"])
         net: NeuralNet = self.make("network", _network, wiring, role=role)
+        self._units += sum(net.sizes)
         return net
 
     def optimizer(self, network: NeuralNet, role: str | None = None) -> Optimizer:
@@ -249,6 +270,7 @@ class SpecifiedParts:
         made: Replay = self.make(
             "memory", self.find(REPLAYS, "memory", "Replay", others=ROLLOUTS), wiring
         )
+        self._refuse_large_batch("memory.batch_size", made.batch_size, made.batch_size)
         return made
 
     def rollout(self, lanes: int) -> Rollout:
@@ -257,7 +279,15 @@ class SpecifiedParts:
         made: Rollout = self.make(
             "memory", self.find(ROLLOUTS, "memory", "Rollout", others=REPLAYS), wiring
         )
+        self._refuse_large_batch("memory.horizon", made.horizon, made.horizon * lanes)
         return made
+
+    def _refuse_large_batch(self, path: str, value: int, rows: int) -> None:
+        """Refuses more rows than the networks, which are there by now, can learn from at once."""
+        try:
+            require_memory(path, value, rows * self._units * UNIT_BYTES)
+        except ValueError as error:
+            raise self.specification.explain(path, str(error).partition(" ")[2]) from None
 
     def generator(self) -> np.random.Generator:
         """The random numbers of a stochastic policy."""
@@ -283,7 +313,7 @@ class SpecifiedParts:
         path, block = self._block(key, role)
         name = block.get("name", default)
         if not isinstance(name, str):
-            raise self.specification.explain(f"{path}.name", f"must be a name, not {name!r}")
+            raise self.specification.explain(f"{path}.name", f"must be a name, not {brief(name)}")
         try:
             part = lookup(table, name, key)
         except ValueError as error:
@@ -368,13 +398,18 @@ def _network(
     layer_norm: bool = False,
     output_scale: float = 1.0,
 ) -> NeuralNet:
-    for size in hidden:
-        if size < 1:
-            raise ValueError(f"hidden must be layers of at least 1 unit, not {list(hidden)}")
+    if len(hidden) > MOST_LAYERS or min(hidden, default=1) < 1:
+        raise ValueError(
+            f"hidden must be up to {MOST_LAYERS} layers of at least 1 unit, not "
+            f"{brief(list(hidden))}"
+        )
+    sizes = (inputs, *hidden, outputs)
+    parameters = sum((before + 1) * after for before, after in pairwise(sizes))
+    require_memory("hidden", brief(list(hidden)), parameters * PARAMETER_BYTES)
     if not output_scale > 0:
         raise ValueError(f"output_scale must be greater than 0, not {output_scale}")
     network = NeuralNet(
-        (inputs, *hidden, outputs), activation, output,
+        sizes, activation, output,
         initializer=initializer, layer_norm=layer_norm, seed=rng,
     )  # fmt: skip
     network.weights[-1][:] *= output_scale  # small: a policy that is undecided at first

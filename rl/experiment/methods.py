@@ -16,6 +16,7 @@ import numpy as np
 
 from rl.experiment.search_space import Choice, Dimension, Parameters
 
+_LARGEST_GRID = 1_000_000
 DEFAULT_TRIALS = 20  # of a method without an end of its own
 Claim = Callable[[int], bool]  # of a trial's number: nobody else runs it, and it has not ended
 
@@ -98,7 +99,10 @@ class Line(Listed):
 
 
 class Random(Listed):
-    """Drawn at random; where there are only lists, the grid in a random order, none twice."""
+    """Drawn at random; where there are only lists, the grid in a random order, none twice.
+
+    Of a grid too large to be put in an order, trials are drawn; they hardly ever meet.
+    """
 
     def __init__(
         self, space: Mapping[str, Dimension], claim: Claim, trials: int | None, seed: int = 0
@@ -106,9 +110,9 @@ class Random(Listed):
         self._space, self._seed = space, seed
         self._grid: Grid | None = None
         trials = trials or DEFAULT_TRIALS
-        if all(isinstance(each, Choice) for each in space.values()):
+        size = math.prod(len(each.grid()) for each in space.values())
+        if all(isinstance(each, Choice) for each in space.values()) and size <= _LARGEST_GRID:
             self._grid = Grid(space, claim, None)
-            size = math.prod(len(each.grid()) for each in space.values())
             self._order = np.random.default_rng(seed).permutation(size)
             trials = min(trials, size)
         super().__init__(claim, trials)

@@ -13,6 +13,8 @@ from rl.experiment.search_space import Dimension, Range, read_space
 from rl.experiment.settings import resolve
 from rl.experiment.specification import Specification
 
+MOST_SESSIONS = 1_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
@@ -47,6 +49,8 @@ class SearchSettings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
+        if self.sessions > MOST_SESSIONS:
+            raise ValueError(f"sessions must be at most {MOST_SESSIONS}, not {self.sessions}")
 
 
 def read_settings(specification: Specification) -> SearchSettings:

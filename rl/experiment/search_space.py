@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 
 from nn.names import suggestion
-from rl.errors import UserError
+from rl.errors import UserError, brief
 from rl.experiment.build import build
+from rl.experiment.settings import unfit
 from rl.experiment.specification import Specification
 
 Parameters = dict[str, Any]  # a value for each dotted path
 
 RANGE_KEYS = ("low", "high", "log", "points")
+MOST_VALUES = 1_000  # of one parameter; each end of a range, and each value of a list, is tried
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,15 @@ def _read(specification: Specification, path: str, definition: Any, default: Any
     if isinstance(definition, list):
         if not definition:
             raise specification.explain(where, "has no values to choose from")
+        if len(definition) > MOST_VALUES:
+            raise specification.explain(
+                where, f"has {len(definition)} values; {MOST_VALUES} are the most, or give a range"
+            )
         return Choice(tuple(definition))
     if not isinstance(definition, Mapping):
         raise specification.explain(
-            where, f'must be a list of values or {{"low": ..., "high": ...}}, not {definition!r}'
+            where,
+            f'must be a list of values or {{"low": ..., "high": ...}}, not {brief(definition)}',
         )
     for key in definition:
         if key not in RANGE_KEYS:
@@ -124,8 +131,11 @@ def _range(
     specification: Specification, where: str, given: Mapping[str, Any], default: Any
 ) -> Range:
     for key in ("low", "high"):
-        if not _is_number(given.get(key)):
-            raise specification.explain(f"{where}.{key}", "must be a number")
+        value = given.get(key)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise specification.explain(f"{where}.{key}", f"must be a number, not {brief(value)}")
+        if complaint := unfit(value):
+            raise specification.explain(f"{where}.{key}", complaint)
     low, high, points = given["low"], given["high"], given.get("points", 3)
     if not low < high:
         raise specification.explain(where, f"is empty: low is {low} and high {high}")
@@ -133,15 +143,12 @@ def _range(
         raise specification.explain(f"{where}.log", "must be true or false")
     if given.get("log") and not low > 0:
         raise specification.explain(f"{where}.low", "must be greater than 0 on a logarithmic scale")
-    if not isinstance(points, int) or isinstance(points, bool) or points < 2:
-        raise specification.explain(f"{where}.points", "must be a whole number of at least 2")
+    if not isinstance(points, int) or isinstance(points, bool) or not 2 <= points <= MOST_VALUES:
+        raise specification.explain(
+            f"{where}.points", f"must be a whole number from 2 to {MOST_VALUES}"
+        )
     whole = all(isinstance(each, int) for each in (low, high)) and not isinstance(default, float)
     return Range(float(low), float(high), given.get("log", False), whole, points)
-
-
-def _is_number(value: Any) -> bool:
-    finite = isinstance(value, (int, float)) and math.isfinite(value)
-    return finite and not isinstance(value, bool)
 
 
 def _value_at(values: Any, path: str) -> Any:
@@ -158,5 +165,5 @@ def _try(specification: Specification, path: str, value: Any) -> None:
     except UserError as error:
         complaint = str(error).removeprefix(f"{specification.source}: {specification.name}: ")
         raise specification.explain(
-            f"search.space.{path}", f"does not fit with {value!r}: {complaint}"
+            f"search.space.{path}", f"does not fit with {brief(value)}: {complaint}"
         ) from None

@@ -7,19 +7,26 @@ its signature.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from nn.names import lookup, suggestion
 from nn.schedules import SCHEDULES, Schedule, make_schedule
-from rl.errors import UserError
+from rl.errors import UserError, brief
+
+_LARGEST_INTEGER = 2**53  # up to which a float holds every whole number
+_TINY, _HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 Explain = Callable[[str, str], UserError]  # key and complaint -> the error to raise
 
 
+@functools.cache
 def settings_of(constructor: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The settings that a class or function accepts, by name; a subclass's include its base's."""
     parameters = inspect.signature(constructor, eval_str=True).parameters.values()
@@ -37,8 +44,8 @@ def resolve(
     known = settings_of(constructor)
     for key in given:
         if key not in known:
-            near = suggestion(str(key), known)
-            raise explain(str(key), f"is no setting of {constructor.__name__}{near}")
+            near = suggestion(key, known)
+            raise explain(key, f"is no setting of {constructor.__name__}{near}")
     resolved = {}
     for name, parameter in known.items():
         if name in given:
@@ -59,9 +66,12 @@ def construct(
     try:
         return constructor(*wiring, **made)
     except ValueError as error:
-        key = str(error).split(" ", 1)[0]
+        key, _, complaint = str(error).partition(" ")
         if key in settings:
-            raise explain(key, str(error).split(" ", 1)[1]) from None
+            raise explain(key, complaint) from None
+        kind = complaint.partition(" ")[0]
+        if key == "unknown" and kind in settings:
+            raise explain(kind, f"names an {error}") from None
         raise explain("", str(error)) from None
 
 
@@ -77,11 +87,24 @@ def _typed(value: Any, annotation: Any, name: str, explain: Explain) -> Any:
     """`value` as the annotated type; 5 serves as 5.0, and 1e5 as 100000."""
     if Schedule in _alternatives(annotation) and isinstance(value, Mapping):
         return _schedule(value, lambda key, complaint: explain(f"{name}.{key}", complaint))
+    if annotation not in (bool, str):
+        for each in value if isinstance(value, (list, tuple)) else [value]:
+            if complaint := unfit(each):
+                raise explain(name, complaint)
     for kind in _alternatives(annotation):
         converted = _convert(value, kind)
         if converted is not None or (value is None and kind is type(None)):
             return converted
-    raise explain(name, f"must be {_describe(annotation)}, not {value!r}")
+    raise explain(name, f"must be {_describe(annotation)}, not {brief(value)}")
+
+
+def unfit(value: Any) -> str | None:
+    """What is wrong with a number that cannot be computed with; None for any other value."""
+    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        return f"must be at most {_LARGEST_INTEGER:,} in magnitude, not {brief(value)}"
+    if isinstance(value, float) and value and not _TINY <= abs(value) <= _HUGE:  # nan is neither
+        return f"must be a finite number within the range of float32, not {value}"
+    return None
 
 
 def _schedule(block: Mapping[str, Any], explain: Explain) -> dict[str, Any]:
@@ -109,7 +132,7 @@ def _convert(value: Any, kind: Any) -> Any:
     if kind is float and isinstance(value, (int, float)):
         return float(value)
     if kind is int and isinstance(value, float) and value.is_integer():
-        return int(value)
+        return int(value) if abs(value) <= _LARGEST_INTEGER else None
     return value if kind in (int, str) and isinstance(value, kind) else None
 
 

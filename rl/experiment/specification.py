@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nn.names import suggestion
-from rl.errors import UserError
+from rl.errors import UserError, brief
+from rl.experiment.texts import DEEPEST, TOO_DEEP, parse_json, parse_yaml
 from rl.problems import SPEC_FOLDER
 
 # Each key of an experiment, and what a user may put there.
@@ -29,6 +31,8 @@ KEYS: dict[str, type] = {
     "search": dict,
 }
 _REQUIRED = ("problem", "agent")
+_NAME = re.compile(r"\w[\w.-]{0,59}")  # it becomes that of a folder
+_LONGEST = 200_000  # characters of a file
 
 
 @dataclass(frozen=True)
@@ -90,28 +94,28 @@ class Specification:
         Raises:
             UserError: a path through something that is no block, or a key that is none.
         """
-        values = copy.deepcopy(self.values)
-        for path in sorted(given, key=lambda path: path.count(".")):
-            _put(values, path, copy.deepcopy(given[path]))
         paths = self.overridden if overridden is None else frozenset(overridden)
-        changed = Specification(self.name, self.source, values, paths)
+        changed = Specification(self.name, self.source, copy.deepcopy(self.values), paths)
+        for path in sorted(given, key=lambda path: path.count(".")):
+            _check_plain(changed, path, given[path])
+            changed._put(path, copy.deepcopy(given[path]))
         check_form(changed)
         return changed
 
-
-def _put(values: dict[str, Any], path: str, value: Any) -> None:
-    *blocks, key = path.split(".")
-    for block in blocks:
-        values = values.setdefault(block, {})
-        if not isinstance(values, dict):
-            raise UserError(f"--set: {path}: {block} is a single value, not a block")
-    values[key] = value
+    def _put(self, path: str, value: Any) -> None:
+        *blocks, key = path.split(".")
+        values = self.values
+        for block in blocks:
+            values = values.setdefault(block, {})
+            if not isinstance(values, dict):
+                raise self.explain(path, f"cannot be set: {block} is a single value, not a block")
+        values[key] = value
 
 
 def _parse(text: str) -> Any:
     """A number, true, false, null, a list or a block in JSON; anything else is a name."""
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         return text
 
@@ -125,50 +129,68 @@ def read_specifications(path: Path) -> dict[str, Specification]:
     values = _read(path)
     if not isinstance(values, dict) or not all(isinstance(each, dict) for each in values.values()):
         raise UserError(f"{path}: must map the name of each experiment to its specification")
-    found = {str(name): Specification(str(name), str(path), each) for name, each in values.items()}
-    for specification in found.values():
+    found = {name: Specification(name, str(path), each) for name, each in values.items()}
+    for name, specification in found.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UserError(
+                f"{path}: {brief(name)} cannot be the name of an experiment: up to 60 letters, "
+                "digits, '_', '-' and '.', of which the first is a letter or a digit"
+            )
         check_form(specification)
     return found
 
 
 def _read(path: Path) -> Any:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LONGEST + 1)
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UserError(f"{path}: cannot be read: {reason}") from None
-    if path.suffix == ".json":
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise UserError(f"{path}: is not valid JSON: {_one_line(error)}") from None
-    import yaml
-
+    if len(text) > _LONGEST:
+        raise UserError(f"{path}: is no specification: it has more than {_LONGEST:,} characters")
+    form, parse = ("JSON", parse_json) if path.suffix == ".json" else ("YAML", parse_yaml)
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: is not valid YAML: {_one_line(error)}") from None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+        return parse(text)
+    except ValueError as error:
+        raise UserError(f"{path}: is not valid {form}: {error}") from None
 
 
 def check_form(specification: Specification) -> None:
-    """Refuses unknown and missing keys and blocks of the wrong kind.
+    """Refuses unknown and missing keys, blocks of the wrong kind, and values that JSON has not.
 
     Raises:
         UserError: the message names the file, the experiment and the key.
     """
+    _check_plain(specification, "", specification.values)
     for key, value in specification.values.items():
         if key not in KEYS:
-            raise specification.explain(str(key), f"is an unknown key{suggestion(str(key), KEYS)}")
+            raise specification.explain(key, f"is an unknown key{suggestion(key, KEYS)}")
         if not isinstance(value, KEYS[key]):
             kind = "a block of settings" if KEYS[key] is dict else "a text"
-            raise specification.explain(key, f"must be {kind}, not {value!r}")
+            raise specification.explain(key, f"must be {kind}, not {brief(value)}")
     for key in _REQUIRED:
         if key not in specification.values:
             raise specification.explain(key, "is missing")
+
+
+def _check_plain(specification: Specification, path: str, value: Any, depth: int = 0) -> None:
+    """Refuses what JSON has not, such as a date or a key that is no text, and endless nesting."""
+    if depth > DEEPEST:
+        raise specification.explain(path, TOO_DEEP)
+    if isinstance(value, dict):
+        for key, each in value.items():
+            name = key if isinstance(key, str) else brief(key)
+            inner = f"{path}.{name}" if path else name
+            if not isinstance(key, str) or not key:
+                raise specification.explain(inner, "is no key: keys are texts, perhaps in quotes")
+            _check_plain(specification, inner, each, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            _check_plain(specification, path, each, depth + 1)
+    elif not isinstance(value, (str, int, float, type(None))):
+        kind = type(value).__name__
+        raise specification.explain(path, f"is a {kind}, which JSON has not; put it in quotes")
 
 
 def all_specifications() -> dict[str, Specification]:

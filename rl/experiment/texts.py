@@ -1,0 +1,86 @@
+"""JSON and YAML texts as plain values: mappings, lists, texts, numbers, true, false and null.
+
+What is read is data and nothing else. A key that stands twice is refused, since one of its values
+would be ignored; so are YAML's tags, which make objects, and its aliases, of which a few lines can
+stand for more values than there is memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import yaml
+
+DEEPEST = 20  # blocks and lists within each other
+TOO_DEEP = "is nested too deeply"
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it has none; the message is one line.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_without_duplicates)
+    except RecursionError:
+        raise ValueError(f"it {TOO_DEEP}") from None
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    _refuse_duplicates(key for key, _ in pairs)
+    return dict(pairs)
+
+
+def _refuse_duplicates(keys: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise ValueError(f"the key {key!r} is there twice")
+        seen.add(key)
+
+
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        ValueError: it has none; the message is one line.
+    """
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=_loader())
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+
+
+@functools.cache
+def _loader() -> type[yaml.SafeLoader]:
+    """PyYAML's safe loader, less what JSON has not."""
+    import yaml
+
+    class PlainLoader(yaml.SafeLoader):
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError(f"the alias *{event.anchor} is not followed; write its value")
+            if event.tag is not None:
+                raise ValueError(f"the tag {event.tag} is not allowed; write a plain value")
+            if self.depth > DEEPEST:
+                raise ValueError(f"it {TOO_DEEP}")
+            self.depth += 1
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            _refuse_duplicates(key.value for key, _ in node.value if isinstance(key.value, str))
+            return super().construct_mapping(node, deep=deep)
+
+    return PlainLoader
