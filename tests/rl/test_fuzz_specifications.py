@@ -346,7 +346,7 @@ WRONG = [
     ('preprocessor={"name":"Stack","length":1000000000}', "preprocessor.length .* at most 1000,"),
     ("network.activation=rellu", "network.activation names an unknown activation 'rellu'"),
     ("import=a..b", "import must be the name of a package, not 'a..b'"),
-    ("problem=phys2d/CartPole-v1", "problem is 'phys2d/CartPole-v1', which needs a package"),
+    ("problem=phys2d/CartPole-v1", "problem does not fit: .* needs a package that is missing"),
 ]  # fmt: skip
 
 
