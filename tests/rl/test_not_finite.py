@@ -150,7 +150,8 @@ def test_the_first_update_has_none_before() -> None:
 def test_the_command_line_ends_with_status_3(rl: Command) -> None:
     """Weights overflow where loss and gradient do not."""
     answer = rl("run", "cartpole_dqn", "--steps", 1500, "--set", "optimizer.name=SGD",
-                "optimizer.learning_rate=1e39")  # fmt: skip
+                "optimizer.learning_rate=3e38", "agent.cost=quadratic",
+                "preprocessor.reward_scale=1000")  # fmt: skip
     assert answer.returncode == 3
     assert answer.stderr.startswith("rl: step 1002: network's weights: not finite after update 0")
     assert answer.stderr.count("\n") == 1

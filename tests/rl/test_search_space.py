@@ -123,7 +123,7 @@ def test_a_range_is_of_whole_numbers_where_the_parameter_is() -> None:
         ({"agent.gamma": {"low": 0.1, "high": 1, "log": "yes"}}, "log must be true or false"),
         ({"agent.gamma": {"low": 0, "high": 1, "step": 1}}, "gamma.step is an unknown key"),
         ({"agent.gamma": {"low": 0, "high": 1, "points": 1}}, "points must be a whole number"),
-        ({"agent.gamma": {"low": float("nan"), "high": 1}}, "gamma.low must be a number"),
+        ({"agent.gamma": {"low": float("nan"), "high": 1}}, "gamma.low must be a finite number"),
         ({"memory.batch_size": {"low": 32, "high": 10**7}}, "does not fit with 10000000"),
     ],
 )
