@@ -22,7 +22,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.configuration import set_hypothesis_home_dir
 
 from nn import limits
 from rl.environments import Transitions
@@ -39,8 +38,6 @@ from rl.experiment.specification import (
     read_specifications,
 )
 from rl.run_folder import SessionFolder
-
-set_hypothesis_home_dir(tempfile.gettempdir() + "/hypothesis")  # rather than the checkout
 
 SPECIFICATIONS = all_specifications()
 LONGEST = 1000  # characters of a message
