@@ -84,7 +84,11 @@ OUTCOME = block_of(
     },
 )
 JUDGED = block_of(
-    {**dict.fromkeys(_COUNTS, is_count), "seconds": is_number, "evaluation": _EVALUATION}
+    {
+        **dict.fromkeys(("steps", "episodes", "best_step"), is_count),
+        "seconds": is_number,
+        "evaluation": _EVALUATION,
+    }
 )
 MANIFEST = block_of(
     {"experiment": is_text, "seeds": list_of(is_count)},

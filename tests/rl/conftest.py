@@ -13,7 +13,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from rl.memory import Replay
 
-set_hypothesis_home_dir(tempfile.gettempdir() + "/hypothesis")  # rather than the checkout
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")  # not in the checkout
 
 Answer = subprocess.CompletedProcess[str]
 Command = Callable[..., Answer]

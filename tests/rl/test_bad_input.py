@@ -172,12 +172,14 @@ DAMAGE: list[tuple[str, Callable[[Path], None], str]] = [
     ("manifest.json", Path.unlink, "manifest.json"),
     ("manifest.json", empty, "manifest.json"),
     ("manifest.json", lambda path: _write(path, '{"format": 99, "experiment": "x"}'), "format 99"),
-    ("manifest.json", lambda path: _write(path, '{"format": 1, "experiment": "x"}'), "'x'"),
+    ("manifest.json", lambda path: _write(path, '{"format": 1, "experiment": "x"}'), "damaged"),
+    ("manifest.json",
+     lambda path: _write(path, '{"format": 1, "experiment": "x", "seeds": [0]}'), "'x'"),
     ("spec.yaml", Path.unlink, "spec.yaml"),
     ("spec.yaml", empty, "spec.yaml"),
     ("trial_000/session_000/checkpoints/best.npz", cut, "best.npz"),
     ("trial_000/session_000/checkpoints/best.npz", empty, "best.npz"),
-]
+]  # fmt: skip
 
 
 def _write(path: Path, text: str) -> None:
