@@ -14,7 +14,7 @@ from rl.errors import UserError
 from rl.export.policy import Policy
 
 OPSET, IR_VERSION = 17, 8  # of 2022, which every runtime of today reads
-DOUBLE = 11  # the number that ONNX gives to float64
+FLOAT, DOUBLE = 1, 11  # the numbers that ONNX gives to float32 and float64
 
 Arrays = dict[str, Array]
 
@@ -48,7 +48,7 @@ class Graph:
 def _normalize(g: Graph, x: str, a: Arrays) -> str:
     """In float64, as the lab does: what is left of two large numbers may be small."""
     x = g("Div", g("Sub", g("Cast", x, to=DOUBLE), a["mean"]), a["deviation"])
-    return g("Cast", g("Clip", x, -a["limit"], a["limit"]), to=1)
+    return g("Cast", g("Clip", x, -a["limit"], a["limit"]), to=FLOAT)
 
 
 def _layer_norm(g: Graph, x: str, a: Arrays) -> str:
@@ -114,7 +114,7 @@ def _model(policy: Policy, title: str) -> Any:
     graph.nodes[-1].output[0] = "action"
     discrete = policy.steps[-1].name == "argmax"
     kind, shape = (TensorProto.INT64, ["B"]) if discrete else (TensorProto.FLOAT, ["B", None])
-    words = f"{title}: the observation is {policy.sees}; the action is {policy.gives}"
+    words = f"{title}: from {policy.sees}, to {policy.gives}"
     return helper.make_model(
         helper.make_graph(
             graph.nodes, "policy",

@@ -82,7 +82,7 @@ SEEN: dict[type[Preprocessor], Callable[[Any], str]] = {
 
 
 def _form(spaces: Spaces) -> str:
-    return ", flattened to 0 and 1 as by gymnasium.spaces.flatten" if spaces.flatten else ""
+    return ", one-hot as gymnasium.spaces.flatten makes it" if spaces.flatten else ""
 
 
 def _action(actions: Actions) -> str:

@@ -151,6 +151,11 @@ def test_what_looks_back_is_left_to_the_user(
     np.testing.assert_array_equal(given, by_the_lab(player, observations(player, 50)))
 
 
+def test_discrete_observations_are_said_to_be_one_hot() -> None:
+    assert "one-hot" in policy_of(make_player(*POLICIES["one-hot"])).sees
+    assert "one-hot" not in policy_of(make_player(*POLICIES["dqn"])).sees
+
+
 def test_the_script_needs_nothing_of_this_project(
     rl: Command, tmp_path: Path, cartpole_run: Path
 ) -> None:
