@@ -34,15 +34,12 @@ def policy_of(player: Player) -> Policy:
     """The greedy policy of a player.
 
     Raises:
-        UserError: the agent, its preprocessor or an activation is none of the lab's own.
+        UserError: the agent or its preprocessor is none of the lab's own.
     """
     agent, preprocessor, actions = player.agent, player.preprocessor, player.spaces.actions
     _require_known(agent, AGENTS)
     _require_known(preprocessor, SEEN)
-    try:
-        decides = AGENTS[type(agent)](agent, actions)
-    except ValueError as error:
-        raise UserError(f"cannot be exported: {error}") from None
+    decides = AGENTS[type(agent)](agent, actions)
     return Policy(
         preprocessor.size,
         SEEN[type(preprocessor)](preprocessor) + _form(player.spaces),
@@ -57,18 +54,18 @@ def _require_known(part: object, known: Mapping[type[Any], Any]) -> None:
         raise UserError(f"{type(part).__name__} cannot be exported; these can: {names}")
 
 
-def _of_observation(preprocessor: Any) -> str:
+def _of_observation(preprocessor: Preprocessor) -> str:
     return "the observation"
 
 
-def _of_stack(preprocessor: Any) -> str:
+def _of_stack(preprocessor: Stack) -> str:
     return (
         f"the last {preprocessor.length} observations, the newest last (at first the first one "
         "each time)"
     )
 
 
-def _of_difference(preprocessor: Any) -> str:
+def _of_difference(preprocessor: Difference) -> str:
     less = "the observation less the one before (at first 0)"
     return f"the observation, and behind it {less}" if preprocessor.keep else less
 

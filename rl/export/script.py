@@ -78,7 +78,7 @@ def write_script(policy: Policy, title: str, file: Path) -> list[Path]:
         OSError: one cannot be written.
     """
     script = file.with_suffix(".py")
-    if script.exists() and MARK not in script.read_text(encoding="utf-8"):
+    if script.exists() and MARK.encode() not in script.read_bytes():
         raise UserError(f"{script}: is no script of `rl export`; name another file with --output")
     arrays: dict[str, Array] = {}
     body = "\n".join(f"    {line}" for line in _lines(policy, arrays))

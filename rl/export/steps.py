@@ -14,6 +14,7 @@ from nn.names import describe
 from nn.normalization import LayerNorm
 from nn.typing import Array
 from rl.agents import DDPG, DQN, ActorCritic, Agent, DoubleDQN
+from rl.agents.distributions import Gaussian
 from rl.preprocessors import Normalize, Preprocessor
 from rl.spaces import Actions, Discrete
 
@@ -39,12 +40,8 @@ def of_preprocessor(preprocessor: Preprocessor) -> list[Step]:
     return [Step("normalize", {**arrays, "limit": np.array(preprocessor.clip, float)})]
 
 
-def of_network(network: NeuralNet, first: int = 0, count: int | None = None) -> list[Step]:
-    """A forward pass, of which `count` outputs from the `first` one on are used; or all.
-
-    Raises:
-        ValueError: an activation is not in the engine's table.
-    """
+def _of_network(network: NeuralNet, first: int = 0, count: int | None = None) -> list[Step]:
+    """A forward pass, of which `count` outputs from the `first` one on are used; or all."""
     steps = [_of_layer(layer) for layer in network.layers]
     used = np.arange(network.sizes[-1])[first:][:count]
     if len(used) < network.sizes[-1]:
@@ -65,23 +62,26 @@ def _of_layer(layer: Layer) -> Step:
     return Step(name, {key: np.array(value, np.float32) for key, value in settings.items()})
 
 
-def _of_dqn(agent: Any, actions: Any) -> list[Step]:
+def _of_dqn(agent: DQN, actions: Actions) -> list[Step]:
     # Of dueling heads V, the first, and the mean do not change which action is the best.
-    return of_network(agent.policy, first=int(agent.dueling))
+    return _of_network(agent.policy, first=int(agent.dueling))
 
 
-def _of_actor_critic(agent: Any, actions: Any) -> list[Step]:
+def _of_actor_critic(agent: ActorCritic, actions: Actions) -> list[Step]:
     """The first outputs are preferences or means; deviations and V may stand behind them."""
+    actor = agent.networks["actor"]
     if isinstance(actions, Discrete):
-        return of_network(agent.networks["actor"], count=actions.count)
+        return _of_network(actor, count=actions.count)
+    assert isinstance(agent.distribution, Gaussian)
     bounded = Step("tanh" if agent.distribution.squash else "clip")
-    return [*of_network(agent.networks["actor"], count=actions.size), bounded]
+    return [*_of_network(actor, count=actions.size), bounded]
 
 
-def _of_ddpg(agent: Any, actions: Any) -> list[Step]:
-    return of_network(agent.actor)
+def _of_ddpg(agent: DDPG, actions: Actions) -> list[Step]:
+    return _of_network(agent.actor)
 
 
+# From what an agent sees to its greedy action, as the agent counts actions.
 AGENTS: dict[type[Agent], Callable[[Any, Any], list[Step]]] = {
     DQN: _of_dqn,
     DoubleDQN: _of_dqn,

@@ -54,7 +54,7 @@ def _executor(options: argparse.Namespace, specification: Specification) -> Iter
     loggers = _loggers(options)
     with (
         showing(options.quiet, options.sessions) as shown,
-        following(shown, loggers, lambda text: print(f"rl: {text}", file=sys.stderr)) as listener,
+        following(shown, loggers, _complain) as listener,
     ):
         if options.sessions > 1 or options.executor == "ray":
             yield processes(options, listener)
@@ -70,6 +70,10 @@ def _loggers(options: argparse.Namespace) -> list[type[Logger]]:
     for kind in asked:
         require_logger(kind)
     return asked
+
+
+def _complain(text: str) -> None:
+    print(f"rl: {text}", file=sys.stderr)
 
 
 def _inline(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 from nn import ACTIVATIONS, NeuralNet
 from nn.activations import Identity
 from nn.typing import Array
+from rl.cli import main
 from rl.errors import UserError
 from rl.experiment.build import build
 from rl.experiment.player import Player
@@ -24,7 +26,6 @@ from rl.experiment.specification import Specification
 from rl.export import FORMATS, export, find_format, policy_of
 from tests.rl import worlds  # noqa: F401  registers them
 from tests.rl.conftest import Command
-from tests.rl.test_bad_input import refused
 
 OBSERVATIONS = 1000
 HIDDEN = {"network": {"hidden": [7, 5], "activation": "tanh"}}
@@ -47,7 +48,8 @@ POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
     "from 5 on": ("Fives-v0", {"agent": {"name": "DQN"}}),
     "one-hot": ("FrozenLake-v1", {"agent": {"name": "DQN"}}),
     "layer_norm": (PENDULUM, {"agent": SQUASHED, "network": {"hidden": [7], "layer_norm": True}}),
-    "normalize": (PENDULUM, {"agent": {"name": "DDPG"}, "preprocessor": {"name": "Normalize"}}),
+    "normalize": (PENDULUM, {"agent": {"name": "DDPG"},
+                             "preprocessor": {"name": "Normalize", "clip": 1.0}}),
     "rewards": (PENDULUM, {"agent": {"name": "DDPG"},
                            "preprocessor": {"name": "Normalize", "observations": False}}),
     **{name: (PENDULUM, {"agent": SQUASHED, "network": {"hidden": [7, 5], "activation": name}})
@@ -176,33 +178,52 @@ def test_the_script_needs_nothing_of_this_project(
     assert "The 4 numbers are the observation." in answer.stderr
 
 
-def test_it_is_named_after_the_experiment(rl: Command, tmp_path: Path, cartpole_run: Path) -> None:
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be at work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_it_is_named_after_the_experiment(cartpole_run: Path, in_folder: Path) -> None:
     for _ in range(2):  # the second writes over the first
-        assert rl("export", cartpole_run).returncode == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"cartpole_dqn.npz", "cartpole_dqn.py"}
+        assert main(["export", str(cartpole_run)]) == 0
+    assert {path.name for path in in_folder.iterdir()} == {"cartpole_dqn.npz", "cartpole_dqn.py"}
 
 
-def test_what_cannot_be_done_is_said(rl: Command, tmp_path: Path, cartpole_run: Path) -> None:
-    run = str(cartpole_run)
-    assert "did you mean 'numpy'" in refused(rl, "export", run, "--format", "nunpy")
-    assert "must end in .npz" in refused(rl, "export", run, "--output", "x.onnx")
-    message = refused(rl, "export", run, "--output", "nowhere/x.npz")
-    assert "nowhere/x.npz: cannot be written: No such file" in message
-    assert "--checkpoint" not in refused(rl, "export", "nothing_here")
-    assert "unknown checkpoint 'bets'" in refused(rl, "export", run, "--checkpoint", "bets")
-    assert "has no trial_000/session_003" in refused(rl, "export", run, "--session", "3")
-    (tmp_path / "train.py").write_text("print('mine')\n")
-    message = refused(rl, "export", run, "--output", "train.npz")
-    assert "train.py: is no script of `rl export`" in message
-    assert {path.name for path in tmp_path.iterdir()} == {"train.py"}
+MISTAKES = [
+    # what is typed after the run, what the message must say
+    (["--format", "nunpy"], "--format: unknown format 'nunpy'; did you mean 'numpy'?"),
+    (["--output", "x.onnx"], "x.onnx: must end in .npz"),
+    (["--output", "nowhere/x.npz"], "nowhere/x.npz: cannot be written: No such file"),
+    (["--output", "train.npz"], "train.py: is no script of `rl export`"),
+    (["--checkpoint", "bets"], "unknown checkpoint 'bets'; did you mean 'best'?"),
+    (["--session", "3"], "has no trial_000/session_003"),
+]
 
 
-def test_a_run_without_checkpoints(rl: Command, tmp_path: Path, cartpole_run: Path) -> None:
-    for name in ("spec.yaml", "manifest.json"):
-        (tmp_path / "run").mkdir(exist_ok=True)
-        (tmp_path / "run" / name).write_bytes((cartpole_run / name).read_bytes())
-    message = refused(rl, "export", "run")
-    assert "last.npz: there is no such checkpoint; the run saved none" in message
+@pytest.mark.parametrize(("typed", "said"), MISTAKES)
+def test_a_mistake_is_answered_and_nothing_written(
+    typed: list[str], said: str, cartpole_run: Path, in_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (in_folder / "train.py").write_text("print('mine')\n")
+    assert main(["export", str(cartpole_run), *typed]) == 2
+    message = capsys.readouterr().err
+    assert said in message
+    assert message.count("\n") == 1
+    assert [path.name for path in in_folder.iterdir()] == ["train.py"]
+    assert (in_folder / "train.py").read_text() == "print('mine')\n"
+
+
+def test_a_run_without_checkpoints(
+    cartpole_run: Path, in_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = in_folder / "run"
+    shutil.copytree(cartpole_run, run, ignore=shutil.ignore_patterns("*.npz"))
+    assert main(["export", str(run)]) == 2
+    message = "last.npz: there is no such checkpoint; the run saved none"
+    assert message in capsys.readouterr().err
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
