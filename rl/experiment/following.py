@@ -125,8 +125,8 @@ class Following(Listener):
         self._shown.evaluated(job, progress)
 
     def ended(self, job: Job, outcome: dict[str, Any]) -> None:
-        self._of(job).finish()
-        del self._followed[job.folder]
+        if job.folder in self._followed:  # it had begun
+            self._followed.pop(job.folder).finish()
         self._shown.ended(job, outcome)
 
     def noted(self, text: str) -> None:

@@ -80,12 +80,19 @@ def test_rows_come_in_the_order_of_their_steps(tmp_path: Path, noting: type[Noti
     (job,) = make_jobs(tmp_path, range(1))
     write_tables(job, 10, 20)
     listener = Following(Listener(), [noting], print)
+    listener.progressed(job, Progress(10))
     listener.ended(job, {})
     episode = {"episodes/return": 3.0, "episodes/length": 3.0}
     evaluation = {f"evaluations/{figure}": 3.0 for figure in (
         "mean_return", "std_return", "min_return", "max_return", "mean_length")}  # fmt: skip
     assert noting.heard == ["begin", 0, "log", (10, episode), (15, evaluation), (20, episode),
-                            "close"]  # fmt: skip
+                            "log", "close"]  # fmt: skip
+
+
+def test_a_session_that_has_not_begun_is_none(tmp_path: Path, noting: type[Noting]) -> None:
+    (job,) = make_jobs(tmp_path, range(1))
+    Following(Listener(), [noting], print).ended(job, {"status": "interrupted"})
+    assert noting.heard == []
 
 
 @pytest.mark.parametrize("place", ["begin", "log", "close"])
