@@ -196,22 +196,26 @@ class Normalize(Preprocessor):
             raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
         if not clip > 0:
             raise ValueError(f"clip must be greater than 0, not {clip}")
-        self._of_observations, self._of_rewards, self._gamma = observations, rewards, gamma
-        self._clip = clip
-        self._seen, self._returned = Moments(raw_size), Moments(1)
+        self.of_observations, self._of_rewards, self._gamma = observations, rewards, gamma
+        self.clip = clip
+        self.seen, self._returned = Moments(raw_size), Moments(1)
         super().__init__(raw_size, reward_scale=reward_scale)
 
     def _prepare(self, lanes: int) -> None:
         self._returns = [0.0] * lanes
 
+    @property
+    def deviation(self) -> Array:
+        """What observations less their mean are divided by [raw_size]."""
+        return np.sqrt(self.seen.variance + self._EPSILON)
+
     def follow(self, lane: int, raw: Array, out: Array) -> None:
-        if not self._of_observations:
+        if not self.of_observations:
             out[:] = raw
             return
         if self.learning:
-            self._seen.add(np.asarray(raw, float))
-        deviation = np.sqrt(self._seen.variance + self._EPSILON)
-        out[:] = np.clip((raw - self._seen.mean) / deviation, -self._clip, self._clip)
+            self.seen.add(np.asarray(raw, float))
+        out[:] = np.clip((raw - self.seen.mean) / self.deviation, -self.clip, self.clip)
 
     def reward(self, lane: int, reward: float, ended: bool) -> float:
         reward = super().reward(lane, reward, ended)
@@ -223,11 +227,11 @@ class Normalize(Preprocessor):
         if ended:
             self._returns[lane] = 0.0
         deviation = math.sqrt(float(self._returned.variance[0]) + self._EPSILON)
-        return min(max(reward / deviation, -self._clip), self._clip)
+        return min(max(reward / deviation, -self.clip), self.clip)
 
     def state(self) -> State:
-        return {"observations": self._seen.state(), "returns": self._returned.state()}
+        return {"observations": self.seen.state(), "returns": self._returned.state()}
 
     def restore(self, state: State) -> None:
-        self._seen.restore(state["observations"])
+        self.seen.restore(state["observations"])
         self._returned.restore(state["returns"])

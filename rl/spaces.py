@@ -66,16 +66,18 @@ class Continuous:
 
     def for_environment(self, action: Any) -> Any:
         """One action [k] in the environment's units: an array of its own, within the bounds."""
-        scaled = self._middle + self._reach * np.array(action, np.float32)
+        scaled = self.middle + self.reach * np.array(action, np.float32)
         return np.minimum(np.maximum(scaled, self.low), self.high)
 
     @cached_property
-    def _middle(self) -> Array:
+    def middle(self) -> Array:
+        """What 0 stands for [k]."""
         low, high = self._scaled_bounds()
         return 0.5 * (low + high)
 
     @cached_property
-    def _reach(self) -> Array:
+    def reach(self) -> Array:
+        """How far 1 is from there [k]."""
         low, high = self._scaled_bounds()
         return 0.5 * (high - low)
 

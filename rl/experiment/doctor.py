@@ -20,6 +20,9 @@ OK, NOTE, MISSING, PROBLEM = "ok", "note", "missing", "problem"
 PURPOSES = {
     "search": "more methods of `rl search`",
     "ray": "--executor ray",
+    "onnx": "rl export --format onnx",
+    "tensorboard": "rl run --tensorboard",
+    "wandb": "rl run --wandb",
     "test": "python -m pytest",
     "test-peers": "tests that compare with other libraries",
     "lint": "the linter and the type checker",

@@ -51,8 +51,13 @@ def add_experiment(verb: argparse.ArgumentParser) -> None:
 
 def add_run(verb: argparse.ArgumentParser) -> None:
     """The options of every verb that lets a saved agent play."""
-    verb.add_argument("run", metavar="RUN", help=A_RUN)
+    add_saved(verb)
     verb.add_argument("--seed", type=natural, default=0, help="of the episodes (default 0)")
+
+
+def add_saved(verb: argparse.ArgumentParser) -> None:
+    """Which saved agent."""
+    verb.add_argument("run", metavar="RUN", help=A_RUN)
     verb.add_argument("--session", type=natural, default=0, help="its number (default 0)")
     verb.add_argument("--trial", type=natural,
                       help="its number in a search (default: the best)")  # fmt: skip

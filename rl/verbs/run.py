@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from rl.verbs.play import print_evaluation
 
 if TYPE_CHECKING:
     from rl.experiment.executors import Executor, Listener
+    from rl.experiment.loggers import Logger
     from rl.experiment.run import Run
     from rl.experiment.specification import Specification
 
@@ -44,15 +46,34 @@ def run(options: argparse.Namespace) -> int:
 def _executor(options: argparse.Namespace, specification: Specification) -> Iterator[Executor]:
     """Where `rl run` runs its sessions, with a display of them."""
     from rl.display import showing
+    from rl.experiment.following import following
 
     check_executor(options)
     if options.render and (options.sessions > 1 or options.executor == "ray"):
         raise UserError("--render shows a single session; leave out --sessions and --executor")
-    with showing(options.quiet, options.sessions) as listener:
+    loggers = _loggers(options)
+    with (
+        showing(options.quiet, options.sessions) as shown,
+        following(shown, loggers, _complain) as listener,
+    ):
         if options.sessions > 1 or options.executor == "ray":
             yield processes(options, listener)
         else:
             yield _inline(options, specification, listener)
+
+
+def _loggers(options: argparse.Namespace) -> list[type[Logger]]:
+    """Those that were asked for."""
+    from rl.experiment.loggers import LOGGERS, require_logger
+
+    asked = [kind for kind in LOGGERS if getattr(options, kind.name)]
+    for kind in asked:
+        require_logger(kind)
+    return asked
+
+
+def _complain(text: str) -> None:
+    print(f"rl: {text}", file=sys.stderr)
 
 
 def _inline(
@@ -137,3 +158,7 @@ def add(verbs: Verbs) -> None:
     add_experiment(verb)
     verb.add_argument("--render", action="store_true",
                       help="show an episode in a window at each evaluation")  # fmt: skip
+    verb.add_argument("--tensorboard", action="store_true",
+                      help="write event files for TensorBoard into the run folder")  # fmt: skip
+    verb.add_argument("--wandb", action="store_true",
+                      help="log to Weights & Biases, each session as a run")  # fmt: skip

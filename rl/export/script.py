@@ -1,0 +1,106 @@
+"""A policy as a script in plain NumPy, with its numbers in an .npz beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from nn.checkpoint import replacing
+from nn.typing import Array
+from rl.errors import UserError
+from rl.export.policy import Policy
+from rl.files import write_text
+
+MARK = "written by `rl export`"  # in each script, so that no other is overwritten
+
+# What is done with x, where {name} is an array of the step.
+LINES: dict[str, tuple[str, ...]] = {
+    "normalize": ("x = np.clip((x - {mean}) / {deviation}, -{limit}, {limit}).astype(np.float32)",),
+    "dense": ("x = x @ {weights} + {biases}",),
+    "layer_norm": (
+        "x = x - x.mean()",
+        "x = {gain} * x / np.sqrt(np.mean(x * x) + {epsilon}) + {biases}",
+    ),
+    "identity": (),
+    "sigmoid": ("x = 0.5 + 0.5 * np.tanh(0.5 * x)",),
+    "tanh": ("x = np.tanh(x)",),
+    "relu": ("x = np.maximum(x, 0)",),
+    "leaky_relu": ("x = np.maximum(x, {slope} * x)",),
+    "elu": ("x = np.maximum(x, 0) + np.expm1(np.minimum(x, 0))",),
+    "softplus": ("x = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))",),
+    "silu": ("x = x * (0.5 + 0.5 * np.tanh(0.5 * x))",),
+    "softmax": ("x = np.exp(x - x.max())", "x = x / x.sum()"),
+    "select": ("x = x[{entries}]",),
+    "clip": ("x = np.clip(x, -1, 1)",),
+    "scale": ("x = np.clip({middle} + {reach} * x, {low}, {high})",),
+    "argmax": ("x = int(x.argmax() + {first})",),
+}
+
+SCRIPT = '''\
+"""{title}: its greedy policy, {mark}.
+
+    python {script} NUMBER ...
+
+The {size} numbers are {sees}.
+Printed is {gives}.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+with np.load(Path(__file__).with_name({data!r})) as file:
+    p = dict(file)
+
+
+def act(observation):
+    """The action for what is seen [{size}]."""
+    x = np.asarray(observation, np.float32).reshape({size})
+{body}
+    return x
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 1 + {size}:
+        sys.exit(__doc__)
+    print(act(sys.argv[1:]))
+'''
+
+
+def write_script(policy: Policy, title: str, file: Path) -> list[Path]:
+    """Writes the numbers to `file`, and beside it the script; returns both.
+
+    Raises:
+        UserError: where the script would go stands something else.
+        OSError: one cannot be written.
+    """
+    script = file.with_suffix(".py")
+    if script.exists() and MARK.encode() not in script.read_bytes():
+        raise UserError(f"{script}: is no script of `rl export`; name another file with --output")
+    arrays: dict[str, Array] = {}
+    body = "\n".join(f"    {line}" for line in _lines(policy, arrays))
+    with replacing(file) as data:
+        np.savez(data, **arrays)  # type: ignore[arg-type]
+    text = SCRIPT.format(
+        title=_plain(title), mark=MARK, script=_plain(script.name), data=file.name,
+        size=policy.size, sees=policy.sees, gives=policy.gives, body=body,
+    )  # fmt: skip
+    write_text(script, text)
+    return [file, script]
+
+
+def _plain(text: str) -> str:
+    """The text without what would end a docstring."""
+    return text.replace("\\", "/").replace('"', "'")
+
+
+def _lines(policy: Policy, arrays: dict[str, Array]) -> Iterator[str]:
+    """The lines of `act`; the arrays that they name are put into `arrays`."""
+    for number, step in enumerate(policy.steps):
+        names = {name: f"{step.name}_{number}_{name}" for name in step.arrays}
+        arrays |= {names[name]: array for name, array in step.arrays.items()}
+        in_script = {name: f'p["{each}"]' for name, each in names.items()}
+        yield from (line.format(**in_script) for line in LINES[step.name])

@@ -1,0 +1,98 @@
+"""A greedy policy as plain operations on one vector, which each format writes in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nn import ACTIVATIONS, NeuralNet
+from nn.layers import Activate, Dense, Layer
+from nn.names import describe
+from nn.normalization import LayerNorm
+from nn.typing import Array
+from rl.agents import DDPG, DQN, ActorCritic, Agent, DoubleDQN
+from rl.agents.distributions import Gaussian
+from rl.preprocessors import Normalize, Preprocessor
+from rl.spaces import Actions, Discrete
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation on a vector x.
+
+    Args:
+        name: of the operation, such as "dense", or an activation's.
+        arrays: what it takes besides x, by name.
+    """
+
+    name: str
+    arrays: dict[str, Array] = field(default_factory=dict)
+
+
+def of_preprocessor(preprocessor: Preprocessor) -> list[Step]:
+    """What becomes of each observation on its own."""
+    if not isinstance(preprocessor, Normalize) or not preprocessor.of_observations:
+        return []
+    arrays = {"mean": preprocessor.seen.mean, "deviation": preprocessor.deviation}
+    return [Step("normalize", {**arrays, "limit": np.array(preprocessor.clip, float)})]
+
+
+def _of_network(network: NeuralNet, first: int = 0, count: int | None = None) -> list[Step]:
+    """A forward pass, of which `count` outputs from the `first` one on are used; or all."""
+    steps = [_of_layer(layer) for layer in network.layers]
+    used = np.arange(network.sizes[-1])[first:][:count]
+    if len(used) < network.sizes[-1]:
+        steps.append(Step("select", {"entries": used}))
+    return steps
+
+
+def _of_layer(layer: Layer) -> Step:
+    if isinstance(layer, Dense):
+        return Step("dense", {"weights": layer.weights, "biases": layer.biases})
+    if isinstance(layer, LayerNorm):
+        gain, biases = layer.parameters
+        epsilon = np.array(layer.epsilon, np.float32)
+        return Step("layer_norm", {"gain": gain, "epsilon": epsilon, "biases": biases})
+    assert isinstance(layer, Activate)
+    settings = describe(ACTIVATIONS, layer.activation)
+    name = settings.pop("name")
+    return Step(name, {key: np.array(value, np.float32) for key, value in settings.items()})
+
+
+def _of_dqn(agent: DQN, actions: Actions) -> list[Step]:
+    # Of dueling heads V, the first, and the mean do not change which action is the best.
+    return _of_network(agent.policy, first=int(agent.dueling))
+
+
+def _of_actor_critic(agent: ActorCritic, actions: Actions) -> list[Step]:
+    """The first outputs are preferences or means; deviations and V may stand behind them."""
+    actor = agent.networks["actor"]
+    if isinstance(actions, Discrete):
+        return _of_network(actor, count=actions.count)
+    assert isinstance(agent.distribution, Gaussian)
+    bounded = Step("tanh" if agent.distribution.squash else "clip")
+    return [*_of_network(actor, count=actions.size), bounded]
+
+
+def _of_ddpg(agent: DDPG, actions: Actions) -> list[Step]:
+    return _of_network(agent.actor)
+
+
+# From what an agent sees to its greedy action, as the agent counts actions.
+AGENTS: dict[type[Agent], Callable[[Any, Any], list[Step]]] = {
+    DQN: _of_dqn,
+    DoubleDQN: _of_dqn,
+    ActorCritic: _of_actor_critic,
+    DDPG: _of_ddpg,
+}
+
+
+def of_actions(actions: Actions) -> Step:
+    """From the agent's action to the environment's."""
+    if isinstance(actions, Discrete):
+        return Step("argmax", {"first": np.array(actions.first)})
+    arrays = {"middle": actions.middle, "reach": actions.reach}
+    return Step("scale", {**arrays, "low": actions.low, "high": actions.high})

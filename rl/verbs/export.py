@@ -1,0 +1,40 @@
+"""`rl export`: a saved agent as a file that runs without this project."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rl.verbs.arguments import Verbs, add_saved, add_verb
+
+
+def export(options: argparse.Namespace) -> int:
+    """`rl export`: the greedy policy of a checkpoint in a format of one's choice."""
+    from rl.experiment.run import Run
+    from rl.export import export as write
+    from rl.export import find_format, policy_of
+
+    format = find_format(options.format)
+    run = Run.open(options.run, options.trial, options.session)
+    name = run.specification.name
+    policy = policy_of(run.player(options.checkpoint))
+    file = options.output or Path(f"{name}{format.suffix}")
+    written = write(policy, format, f"{name} on {run.problem.id}", file)
+    print(f"takes {policy.size} numbers: {policy.sees}")
+    print(f"gives {policy.gives}")
+    print(f"written: {', '.join(map(str, written))}")
+    return 0
+
+
+def add(verbs: Verbs) -> None:
+    """Adds `rl export` to the command line."""
+    verb = add_verb(
+        verbs, "export", export,
+        "write a saved agent's greedy policy as a file that runs without this project",
+        "rl export lunarlander_dqn --format onnx --output lander.onnx",
+    )  # fmt: skip
+    add_saved(verb)
+    verb.add_argument("--format", default="numpy",
+                      help="numpy (an .npz and a script) or onnx (default numpy)")  # fmt: skip
+    verb.add_argument("--output", metavar="FILE", type=Path,
+                      help="the file (default EXPERIMENT.npz or .onnx, here)")  # fmt: skip

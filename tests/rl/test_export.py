@@ -1,0 +1,250 @@
+"""An exported policy does, without this project, what the lab's own agent does."""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+from nn import ACTIVATIONS, NeuralNet
+from nn.activations import Identity
+from nn.typing import Array
+from rl.cli import main
+from rl.errors import UserError
+from rl.experiment.build import build
+from rl.experiment.player import Player
+from rl.experiment.run import Run
+from rl.experiment.specification import Specification
+from rl.export import FORMATS, export, find_format, policy_of
+from tests.rl import worlds  # noqa: F401  registers them
+from tests.rl.conftest import Command
+
+OBSERVATIONS = 1000
+HIDDEN = {"network": {"hidden": [7, 5], "activation": "tanh"}}
+CARTPOLE, PENDULUM = "CartPole-v1", "Pendulum-v1"
+SQUASHED = {"name": "ActorCritic", "squash": True}  # its actions tell more than a number does
+
+POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "dqn": (CARTPOLE, {"agent": {"name": "DQN"}}),
+    "averaged": (CARTPOLE, {"agent": {"name": "DQN", "average_updates": 100}}),
+    "dueling": (CARTPOLE, {"agent": {"name": "DQN", "dueling": True}}),
+    "double": (CARTPOLE, {"agent": {"name": "DoubleDQN"}}),
+    "actor": (CARTPOLE, {"agent": {"name": "ActorCritic"}}),
+    "shared": (CARTPOLE, {"agent": {"name": "ActorCritic", "shared": True}}),
+    "gaussian": (PENDULUM, {"agent": {"name": "ActorCritic"}}),
+    "squashed": (PENDULUM, {"agent": {"name": "ActorCritic", "squash": True, "shared": True}}),
+    "deviating": (PENDULUM, {"agent": {"name": "ActorCritic", "state_dependent_std": True}}),
+    "ddpg": (PENDULUM, {"agent": {"name": "DDPG"}}),
+    "from 2 to 4": ("Pushed-v0", {"agent": {"name": "DDPG"}}),
+    "unbounded": ("Unbounded-v0", {"agent": {"name": "ActorCritic"}}),
+    "from 5 on": ("Fives-v0", {"agent": {"name": "DQN"}}),
+    "one-hot": ("FrozenLake-v1", {"agent": {"name": "DQN"}}),
+    "layer_norm": (PENDULUM, {"agent": SQUASHED, "network": {"hidden": [7], "layer_norm": True}}),
+    "normalize": (PENDULUM, {"agent": {"name": "DDPG"},
+                             "preprocessor": {"name": "Normalize", "clip": 1.0}}),
+    "rewards": (PENDULUM, {"agent": {"name": "DDPG"},
+                           "preprocessor": {"name": "Normalize", "observations": False}}),
+    **{name: (PENDULUM, {"agent": SQUASHED, "network": {"hidden": [7, 5], "activation": name}})
+       for name in ACTIVATIONS},
+}  # fmt: skip
+
+gymnasium.register("Fives-v0", "tests.rl.worlds:Counter")
+
+
+def make_player(problem: str, values: dict[str, Any]) -> Player:
+    """A player whose parameters, of every kind, are far from their first values."""
+    given = {"problem": problem, **HIDDEN, "train": {"steps": 5000}, **values}
+    experiment = build(Specification("test", "test.json", given), seed=0)
+    rng = np.random.default_rng(1)
+    for network in networks(experiment.agent):
+        network.parameters += 0.5 * rng.standard_normal(len(network.parameters), np.float32)
+    watching = experiment.preprocessor.for_lanes(1, learning=True)
+    for raw in observations(experiment.player(), 20):
+        watching.start(0, raw, np.zeros(watching.size, np.float32))
+    return experiment.player()
+
+
+def networks(agent: Any) -> list[NeuralNet]:
+    if hasattr(agent, "networks"):
+        return list(agent.networks.values())
+    return [agent.actor] if hasattr(agent, "actor") else [agent.network, agent.policy]
+
+
+def observations(player: Player, count: int = OBSERVATIONS) -> Array:
+    """Raw ones [count, n]; one-hot where the environment's are discrete."""
+    rng, size = np.random.default_rng(2), player.spaces.observation_size
+    if player.spaces.flatten:
+        return np.eye(size, dtype=np.float32)[rng.integers(size, size=count)]
+    return (3.0 * rng.standard_normal((count, size)) + 1.0).astype(np.float32)
+
+
+def by_the_lab(player: Player, seen: Array) -> Array:
+    if player.spaces.flatten:
+        return np.array([player.act(int(one.argmax())) for one in seen])
+    return np.array([player.act(one) for one in seen])
+
+
+def by_script(file: Path) -> Callable[[Array], Array]:
+    act = runpy.run_path(str(file.with_suffix(".py")))["act"]
+    return lambda seen: np.array([act(one) for one in seen])
+
+
+def by_onnxruntime(file: Path) -> Callable[[Array], Array]:
+    runtime = pytest.importorskip("onnxruntime", reason="ONNX is an extra: rl-lab[onnx]")
+    session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    return lambda seen: np.asarray(session.run(["action"], {"observation": seen})[0])
+
+
+READERS = {"numpy": by_script, "onnx": by_onnxruntime}
+
+
+def exported(player: Player, format: str, folder: Path) -> Path:
+    if format == "onnx":
+        pytest.importorskip("onnx", reason="ONNX is an extra: rl-lab[onnx]")
+    file = folder / f"policy{FORMATS[format].suffix}"
+    export(policy_of(player), FORMATS[format], "a test", file)
+    return file
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", POLICIES)
+def test_equal_actions(name: str, format: str, tmp_path: Path) -> None:
+    player = make_player(*POLICIES[name])
+    seen = observations(player)
+    wanted = by_the_lab(player, seen)
+    given = READERS[format](exported(player, format, tmp_path))(seen)
+    assert given.shape == wanted.shape
+    if wanted.dtype == np.int64:
+        assert len(np.unique(wanted)) > 1
+        np.testing.assert_array_equal(given, wanted)
+    else:
+        assert len(np.unique(wanted)) > OBSERVATIONS // 4
+        np.testing.assert_allclose(given, wanted, rtol=1e-5, atol=1e-5)
+
+
+STACKED = [
+    ({"name": "Stack", "length": 3}, "the last 3 observations"),
+    ({"name": "Difference"}, "the observation, and behind it"),
+    ({"name": "Difference", "keep": False}, "the observation less the one before"),
+]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("preprocessor", "said"), STACKED)
+def test_what_looks_back_is_left_to_the_user(
+    preprocessor: dict[str, Any], said: str, format: str, tmp_path: Path
+) -> None:
+    player = make_player(CARTPOLE, {"agent": {"name": "DQN"}, "preprocessor": preprocessor})
+    policy = policy_of(player)
+    assert policy.sees.startswith(said)
+    view = player.preprocessor.for_lanes(1, learning=False)
+    stacked = np.zeros((50, view.size), np.float32)
+    for number, raw in enumerate(observations(player, 50)):
+        (view.follow if number else view.start)(0, raw, stacked[number])
+    given = READERS[format](exported(player, format, tmp_path))(stacked)
+    np.testing.assert_array_equal(given, by_the_lab(player, observations(player, 50)))
+
+
+def test_discrete_observations_are_said_to_be_one_hot() -> None:
+    assert "one-hot" in policy_of(make_player(*POLICIES["one-hot"])).sees
+    assert "one-hot" not in policy_of(make_player(*POLICIES["dqn"])).sees
+
+
+def test_the_script_needs_nothing_of_this_project(
+    rl: Command, tmp_path: Path, cartpole_run: Path
+) -> None:
+    answer = rl("export", cartpole_run, "--checkpoint", "last", "--output", "pole.npz")
+    assert answer.returncode == 0, answer.stderr
+    assert "takes 4 numbers: the observation\n" in answer.stdout
+    assert "gives an action from 0 to 1\n" in answer.stdout
+    assert answer.stdout.endswith("written: pole.npz, pole.py\n")
+    script = tmp_path / "pole.py"
+    assert len(script.read_text().splitlines()) < 45
+    seen = ["0.01", "-0.2", "-0.03", "0.4"]
+    player = Run.open(cartpole_run).player("last")
+    command = [sys.executable, "-I", str(script), *seen]  # -I: neither this folder nor PYTHONPATH
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert answer.stdout == f"{player.act(np.array(seen, np.float32))}\n"
+    answer = subprocess.run(command[:-1], capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 1
+    assert "The 4 numbers are the observation." in answer.stderr
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be at work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_it_is_named_after_the_experiment(cartpole_run: Path, in_folder: Path) -> None:
+    for _ in range(2):  # the second writes over the first
+        assert main(["export", str(cartpole_run)]) == 0
+    assert {path.name for path in in_folder.iterdir()} == {"cartpole_dqn.npz", "cartpole_dqn.py"}
+
+
+MISTAKES = [
+    # what is typed after the run, what the message must say
+    (["--format", "nunpy"], "--format: unknown format 'nunpy'; did you mean 'numpy'?"),
+    (["--output", "x.onnx"], "x.onnx: must end in .npz"),
+    (["--output", "nowhere/x.npz"], "nowhere/x.npz: cannot be written: No such file"),
+    (["--output", "train.npz"], "train.py: is no script of `rl export`"),
+    (["--checkpoint", "bets"], "unknown checkpoint 'bets'; did you mean 'best'?"),
+    (["--session", "3"], "has no trial_000/session_003"),
+]
+
+
+@pytest.mark.parametrize(("typed", "said"), MISTAKES)
+def test_a_mistake_is_answered_and_nothing_written(
+    typed: list[str], said: str, cartpole_run: Path, in_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (in_folder / "train.py").write_text("print('mine')\n")
+    assert main(["export", str(cartpole_run), *typed]) == 2
+    message = capsys.readouterr().err
+    assert said in message
+    assert message.count("\n") == 1
+    assert [path.name for path in in_folder.iterdir()] == ["train.py"]
+    assert (in_folder / "train.py").read_text() == "print('mine')\n"
+
+
+def test_a_run_without_checkpoints(
+    cartpole_run: Path, in_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = in_folder / "run"
+    shutil.copytree(cartpole_run, run, ignore=shutil.ignore_patterns("*.npz"))
+    assert main(["export", str(run)]) == 2
+    message = "last.npz: there is no such checkpoint; the run saved none"
+    assert message in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    policy = policy_of(make_player(*POLICIES["dqn"]))
+    with pytest.raises(UserError, match=r'python -m pip install "rl-lab\[onnx\]"'):
+        export(policy, find_format("ONNX"), "a test", tmp_path / "x.onnx")
+
+
+class Softsign(Identity):
+    """An activation of one's own."""
+
+
+def test_a_part_of_ones_own_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "softsign", Softsign)
+    policy = policy_of(
+        make_player(CARTPOLE, {"agent": {"name": "DQN"}, "network": {"activation": "softsign"}})
+    )
+    with pytest.raises(UserError, match="the format has no softsign"):
+        export(policy, FORMATS["numpy"], "a test", tmp_path / "x.npz")
+    player = make_player(*POLICIES["dqn"])
+    player.preprocessor.__class__ = type("Mine", (type(player.preprocessor),), {})
+    with pytest.raises(UserError, match="Mine cannot be exported; these can: Preprocessor"):
+        policy_of(player)
