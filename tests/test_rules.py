@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"matplotlib", "PIL", "rich", "yaml", "threadpoolctl", "optuna", "ray", "filelock"}
+HEAVY = {"matplotlib", "PIL", "rich", "yaml", "threadpoolctl", "optuna", "ray", "filelock",
+         "pygame", "imageio"}  # fmt: skip
 LEAVES = ("rl.targets", "rl.exploration", "rl.memory", "rl.preprocessors")
 
 
