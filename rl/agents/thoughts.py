@@ -12,7 +12,7 @@ class Thoughts:
     """What an agent makes of one state.
 
     Args:
-        title: what the bars are, in the notation of the papers.
+        title: what the bars are.
         bars: a number for each discrete action, or each entry of a continuous one [k].
         span: the least and the greatest that a bar can be; None if nothing bounds them.
         chosen: the bar of the greedy action; None where the bars are that action.
@@ -38,4 +38,4 @@ def of_probabilities(probabilities: Array) -> Thoughts:
 
 def of_action(action: Array) -> Thoughts:
     """Of a policy of continuous actions [k], with entries from -1 to 1."""
-    return Thoughts("a", action.copy(), (-1.0, 1.0))
+    return Thoughts("action", action.copy(), (-1.0, 1.0))
