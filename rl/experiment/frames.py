@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from nn.typing import Array
 from rl.agents.thoughts import Thoughts
@@ -110,6 +109,6 @@ def _start(environments: Environments, seed: int) -> None:
     environments.reset()
 
 
-def describe(moment: Moment) -> dict[str, Any]:
+def describe(moment: Moment) -> dict[str, str]:
     """The figures of a moment, by their labels."""
     return {"return": f"{moment.total:,.1f}", "step": f"{moment.step:,}"}

@@ -32,6 +32,12 @@ def require_display() -> None:
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
     ):
         raise UserError(NO_DISPLAY)
+    import pygame
+
+    try:
+        pygame.display.init()
+    except pygame.error:  # such as a display that was named and is not there
+        raise UserError(NO_DISPLAY) from None
 
 
 class Window:
@@ -50,10 +56,6 @@ class Window:
         import pygame
 
         require_display()
-        try:
-            pygame.display.init()
-        except pygame.error:
-            raise UserError(NO_DISPLAY) from None
         pygame.display.set_caption(title)
         self._rate, self._panel = frames_a_second, Panel(plain)
         self._clock = pygame.time.Clock()

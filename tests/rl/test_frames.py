@@ -25,7 +25,7 @@ from rl.experiment.player import Player
 from rl.experiment.session import Progress
 from rl.experiment.specification import Specification
 from rl.experiment.terminal import HIDE, SHOW, Terminal, fit, half_blocks, status
-from rl.experiment.watching import in_file, watch
+from rl.experiment.watching import in_file, in_terminal, watch
 from rl.experiment.window import Window, WindowWatcher
 from tests.rl import worlds
 
@@ -227,6 +227,13 @@ def test_the_terminal_gives_the_cursor_back(scene: Scene) -> None:
     assert re.findall(r"step (\d)", written) == list("01234567")
 
 
+def test_ctrl_c_gives_the_cursor_back(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), in_terminal(scene, 0.01, plain=False) as show:
+        show(next(scene.moments(seed=0)))
+        raise KeyboardInterrupt
+    assert capsys.readouterr().out.endswith(f"{SHOW}\n")
+
+
 @pytest.fixture
 def pygame(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
@@ -250,6 +257,15 @@ def test_a_window_shows_each_moment_for_its_time(scene: Scene, waits: list[float
     assert len(watch(scene, [0], window.show)) == 1
     assert waits == [10.0] * 8
     window.close()
+
+
+def test_a_display_that_is_not_there_is_noticed_before_the_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "x11")
+    monkeypatch.setenv("DISPLAY", ":99")
+    with pytest.raises(UserError, match="no display to open a window on"):
+        WindowWatcher("Shown-v0", 3)
 
 
 def closing_events(pygame: Any) -> dict[str, Any]:
