@@ -26,9 +26,9 @@ ROW = 34  # for a bar, at most
 class Panel:
     """Draws moments.
 
-    Values differ little from action to action beside what they all are, so that a bar shows by how
-    much an action's is above the least; on a scale that grows with what was seen, and does not
-    jump.
+    The values of a state's actions are much alike, so that a bar shows by how much one is above the
+    least of them. The scale grows with the widest difference that was seen, and never shrinks, so
+    that bars do not jump.
 
     Args:
         plain: whether the world is drawn alone.
@@ -67,14 +67,13 @@ class Panel:
         zero = share(0.0, low, high) if thoughts.span else 0.0
         row = min(ROW, (bottom - top) / len(thoughts.bars))
         for number, bar in enumerate(thoughts.bars.tolist()):
+            is_chosen = number == thoughts.chosen
             y = top + number * row
-            colour = CHOSEN if number == thoughts.chosen else BAR
-            of_track = (left + 20, y + 0.2 * row, right - 58, y + 0.8 * row)
-            _draw_bar(pen, of_track, share(bar, low, high), zero, colour)
-            text = font(max(6, min(14, int(0.6 * row))))
-            bright = TEXT if number == thoughts.chosen else DIM
-            pen.text((left, y + row / 2), str(number), bright, text, "lm")
-            pen.text((right, y + row / 2), f"{bar:.2f}", bright, text, "rm")
+            track = (left + 20, y + 0.2 * row, right - 58, y + 0.8 * row)
+            _draw_bar(pen, track, share(bar, low, high), zero, CHOSEN if is_chosen else BAR)
+            look = TEXT if is_chosen else DIM, font(max(6, min(14, int(0.6 * row))))
+            pen.text((left, y + row / 2), str(number), *look, "lm")
+            pen.text((right, y + row / 2), f"{bar:.2f}", *look, "rm")
 
     def _span(self, bars: Array) -> tuple[float, float]:
         """From the least bar, as far as the greatest was ever above the least."""

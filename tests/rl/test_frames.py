@@ -228,9 +228,11 @@ def test_the_terminal_gives_the_cursor_back(scene: Scene) -> None:
 
 
 def test_ctrl_c_gives_the_cursor_back(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(KeyboardInterrupt), in_terminal(scene, 0.01, plain=False) as show:
-        show(next(scene.moments(seed=0)))
+    def interrupt(_: object) -> bool:
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), in_terminal(scene, 0.01, plain=False):
+        watch(scene, [0], interrupt)
     assert capsys.readouterr().out.endswith(f"{SHOW}\n")
 
 
