@@ -41,7 +41,9 @@ class SessionFolder:
         self.outcome = path / "session.json"
         self.traceback = path / "traceback.txt"
         self.curve = path / "curve.png"
+        self.film = path / "film.gif"
         self.checkpoints = path / "checkpoints"
+        self._stages = self.checkpoints / "stages"
         self.resume = path / "resume"  # what an interrupted session needs to go on
 
     def table(self, name: str) -> Path:
@@ -49,12 +51,18 @@ class SessionFolder:
         return self.path / f"{name}.csv"
 
     def checkpoint(self, name: str) -> Path:
-        """Where the checkpoint "best" or "last" is."""
-        return self.checkpoints / f"{name}.npz"
+        """Where the checkpoint "best" or "last" is, or that of a stage, named by its step."""
+        return (self._stages if name.isdecimal() else self.checkpoints) / f"{name}.npz"
+
+    def stages(self) -> list[int]:
+        """The steps whose policies were kept, in order."""
+        return sorted(
+            int(path.stem) for path in self._stages.glob("*.npz") if path.stem.isdecimal()
+        )
 
     def create(self) -> None:
         """Makes the folders; what a process that was killed has left half-written is removed."""
-        for folder in (self.checkpoints, self.resume):
+        for folder in (self._stages, self.resume):
             folder.mkdir(parents=True, exist_ok=True)
         for path in self.path.rglob(".*.tmp"):
             path.unlink()
@@ -92,16 +100,22 @@ class SessionFolder:
     def load_checkpoint(self, name: str) -> State:
         """A checkpoint's contents.
 
+        Args:
+            name: "best", "last", or the step of a stage.
+
         Raises:
             UserError: it is missing or damaged, or there is none of that name.
         """
-        if name not in CHECKPOINTS:
+        if name not in CHECKPOINTS and not name.isdecimal():
             raise UserError(f"unknown checkpoint {name!r}{suggestion(name, CHECKPOINTS)}")
         path = self.checkpoint(name)
         if not path.exists():
             others = [other for other in CHECKPOINTS if self.checkpoint(other).exists()]
+            others += map(str, self.stages())
             remedy = (
-                f"use --checkpoint {others[0]}" if others else "the run saved none; run it again"
+                f"use --checkpoint {' or '.join(others)}"
+                if others
+                else "the run saved none; run it again"
             )
             raise UserError(f"{path}: there is no such checkpoint; {remedy}")
         try:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"matplotlib", "PIL", "rich", "yaml", "threadpoolctl", "optuna", "ray", "filelock",
-         "onnx", "tensorboard", "wandb"}  # fmt: skip
+         "onnx", "tensorboard", "wandb", "pygame", "imageio"}  # fmt: skip
 LEAVES = ("rl.targets", "rl.exploration", "rl.memory", "rl.preprocessors")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from rl.agents.learning import (
     require_shares,
     with_history,
 )
+from rl.agents.thoughts import Thoughts
 from rl.environments import Transitions
 from rl.errors import Diverged
 from rl.memory import Rollout
@@ -151,6 +153,10 @@ class ActorCritic(Agent):
 
     def act(self, observations: Array) -> Array:
         return self.distribution.greedy(self._outputs(observations))
+
+    def thoughts(self, observations: Array) -> Thoughts:
+        thoughts = self.distribution.thoughts(self._outputs(observations))
+        return replace(thoughts, value=float(self._values(observations)[0]))
 
     def explore(self, observations: Array) -> Array:
         self._sampled = self.distribution.sample(self._outputs(observations), self._rng)

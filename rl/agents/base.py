@@ -8,6 +8,7 @@ import numpy as np
 
 from nn import NeuralNet, Optimizer
 from nn.typing import Array, State
+from rl.agents.thoughts import Thoughts
 from rl.environments import Transitions
 from rl.memory import Replay
 from rl.spaces import Actions, Discrete, Spaces
@@ -75,6 +76,10 @@ class Agent:
         Raises:
             ValueError: the observations have another size than the agent was trained on.
         """
+        raise NotImplementedError
+
+    def thoughts(self, observations: Array) -> Thoughts:
+        """What `act` goes by in one state, for observations [1, n]."""
         raise NotImplementedError
 
     def explore(self, observations: Array) -> Array:

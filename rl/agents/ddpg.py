@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from rl.agents.learning import (
     require_positive,
 )
 from rl.agents.replaying import ReplayingAgent
+from rl.agents.thoughts import Thoughts, of_action
 from rl.exploration import Explorer
 from rl.memory import Batch, Replay
 from rl.spaces import Continuous
@@ -127,6 +129,11 @@ class DDPG(ReplayingAgent):
 
     def act(self, observations: Array) -> Array:
         return self.actor.forward(observations)
+
+    def thoughts(self, observations: Array) -> Thoughts:
+        actions = self.act(observations)
+        value = self.critics[0].forward(np.hstack([observations, actions]))
+        return replace(of_action(actions[0]), value=float(value[0, 0]))
 
     def explore(self, observations: Array) -> Array:
         if self.steps < self.learn_start:

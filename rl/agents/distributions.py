@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from nn.typing import Array, IntArray
+from rl.agents.thoughts import Thoughts, of_action, of_probabilities
 
 
 class Distribution:
@@ -29,6 +30,10 @@ class Distribution:
 
     def greedy(self, outputs: Array) -> Array:
         """The most likely actions [B] or [B, k], as the environment is given them."""
+        raise NotImplementedError
+
+    def thoughts(self, outputs: Array) -> Thoughts:
+        """What `greedy` goes by, for outputs [1, m]."""
         raise NotImplementedError
 
     def log_prob(self, outputs: Array, sampled: Array) -> Array:
@@ -55,6 +60,9 @@ class Categorical(Distribution):
 
     def greedy(self, outputs: Array) -> IntArray:
         return outputs.argmax(axis=1)
+
+    def thoughts(self, outputs: Array) -> Thoughts:
+        return of_probabilities(np.exp(_log_softmax(outputs)[0]))
 
     def log_prob(self, outputs: Array, sampled: Array) -> Array:
         return _log_softmax(outputs)[np.arange(len(outputs)), sampled]
@@ -97,6 +105,9 @@ class Gaussian(Distribution):
 
     def greedy(self, outputs: Array) -> Array:
         return self.action(outputs[:, : outputs.shape[1] // 2])
+
+    def thoughts(self, outputs: Array) -> Thoughts:
+        return of_action(self.greedy(outputs)[0])
 
     def log_prob(self, outputs: Array, sampled: Array) -> Array:
         means, logs = np.split(outputs, 2, axis=1)

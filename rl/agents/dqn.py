@@ -20,6 +20,7 @@ from rl.agents.learning import (
     require_positive,
 )
 from rl.agents.replaying import ReplayingAgent
+from rl.agents.thoughts import Thoughts, of_values
 from rl.exploration import Explorer
 from rl.memory import Batch, Replay
 from rl.spaces import Discrete
@@ -120,6 +121,9 @@ class DQN(ReplayingAgent):
 
     def act(self, observations: Array) -> IntArray:
         return self.values(observations).argmax(axis=1)
+
+    def thoughts(self, observations: Array) -> Thoughts:
+        return of_values(self.values(observations)[0])
 
     def explore(self, observations: Array) -> IntArray:
         return self.exploration.choose(self._values_of(self.network, observations), self.steps)

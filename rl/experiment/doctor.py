@@ -23,6 +23,7 @@ PURPOSES = {
     "onnx": "rl export --format onnx",
     "tensorboard": "rl run --tensorboard",
     "wandb": "rl run --wandb",
+    "video": "MP4 files of `rl watch` and `rl film`",
     "test": "python -m pytest",
     "test-peers": "tests that compare with other libraries",
     "lint": "the linter and the type checker",

@@ -124,7 +124,7 @@ class Run:
         )
 
     def player(self, checkpoint: str | None = None) -> Player:
-        """The agent of a checkpoint, "best" or "last"; by default the best there is.
+        """The agent of a checkpoint: "best", "last" or a stage's step; by default the best.
 
         Raises:
             UserError: the checkpoint is missing, damaged, or does not fit the specification.
@@ -142,7 +142,7 @@ class Run:
         Args:
             episodes: how many.
             seed: another number gives other episodes.
-            checkpoint: "best" or "last"; by default the best there is.
+            checkpoint: as for `player`.
 
         Raises:
             UserError: as for `player`.

@@ -22,7 +22,7 @@ from rl.run_folder import SessionFolder
 def load_player(
     specification: Specification, folder: SessionFolder, checkpoint: str | None = None
 ) -> Player:
-    """The agent of a checkpoint, "best" or "last"; by default the best there is.
+    """The agent of a checkpoint: "best", "last" or a stage's step; by default the best.
 
     Raises:
         UserError: the checkpoint is missing, damaged, or does not fit the specification.

@@ -262,6 +262,7 @@ class Session:
         next_report = next_save = time.perf_counter()
         if not self._is_begun:
             environments.reset()
+            self._save(str(progress.step))
         while self._goes_on():
             actions = agent.explore(environments.observations)
             agent.observe(environments.step(actions))
@@ -340,13 +341,19 @@ class Session:
             self._status = "solved"
         row = {"step": progress.step, "best": int(is_best), **result.summary()}
         self._tables["evaluations"].add(row)
-        self._save(*(["best"] if is_best else []))
+        self._save(*(["best"] if is_best else []), *self._stage())
         self.watcher.evaluated(progress, self.experiment.player())
+
+    def _stage(self) -> list[str]:
+        """The name under which the policy of this evaluation is kept, if it is."""
+        evaluations = self._due.evaluation // self.training.evaluate_every - 1
+        return [str(self.progress.step)] if is_stage(evaluations) else []
 
     def _save(self, *names: str) -> None:
         """Saves everything, and the policy as the last one and under further names."""
         policy = {
             "step": self.progress.step,
+            "seconds": self.progress.seconds,
             "policy": self.agent.policy_state(),
             "preprocessor": self.experiment.preprocessor.state(),
         }
@@ -356,3 +363,11 @@ class Session:
     def _sync(self) -> None:
         for table in self._tables.values():
             table.sync()
+
+
+def is_stage(evaluations: int) -> bool:
+    """Whether the policy after so many evaluations is kept for good: after 1, 2, 4, 8, ...
+
+    Policies change fast at first; a thousand evaluations leave ten of them.
+    """
+    return evaluations & (evaluations - 1) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,26 +50,40 @@ def add_experiment(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
 
 
-def add_run(verb: argparse.ArgumentParser) -> None:
-    """The options of every verb that lets a saved agent play."""
-    add_saved(verb)
-    verb.add_argument("--seed", type=natural, default=0, help="of the episodes (default 0)")
-
-
-def add_saved(verb: argparse.ArgumentParser) -> None:
-    """Which saved agent."""
+def add_session(verb: argparse.ArgumentParser) -> None:
+    """Which session of a run is meant."""
     verb.add_argument("run", metavar="RUN", help=A_RUN)
     verb.add_argument("--session", type=natural, default=0, help="its number (default 0)")
     verb.add_argument("--trial", type=natural,
                       help="its number in a search (default: the best)")  # fmt: skip
+
+
+def add_checkpoint(verb: argparse.ArgumentParser) -> None:
+    """Which of its agents."""
     verb.add_argument("--checkpoint", metavar="NAME",
-                      help="best or last (default: the best there is)")  # fmt: skip
+                      help="best, last or a stage's step (default: the best there is)")  # fmt: skip
+
+
+def add_seed(verb: argparse.ArgumentParser) -> None:
+    """Which episodes it plays."""
+    verb.add_argument("--seed", type=natural, default=0, help="of the episodes (default 0)")
 
 
 def positive(text: str) -> int:
     """A whole number from 1 on."""
     if (number := _whole(text)) < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def factor(text: str) -> float:
+    """A number greater than 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number greater than 0, not {text!r}")
     return number
 
 

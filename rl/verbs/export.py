@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rl.verbs.arguments import Verbs, add_saved, add_verb
+from rl.verbs.arguments import Verbs, add_checkpoint, add_session, add_verb
 
 
 def export(options: argparse.Namespace) -> int:
@@ -33,7 +33,8 @@ def add(verbs: Verbs) -> None:
         "write a saved agent's greedy policy as a file that runs without this project",
         "rl export lunarlander_dqn --format onnx --output lander.onnx",
     )  # fmt: skip
-    add_saved(verb)
+    add_session(verb)
+    add_checkpoint(verb)
     verb.add_argument("--format", default="numpy",
                       help="numpy (an .npz and a script) or onnx (default numpy)")  # fmt: skip
     verb.add_argument("--output", metavar="FILE", type=Path,

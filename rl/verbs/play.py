@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rl.verbs.arguments import Verbs, add_run, add_verb, positive
+from rl.verbs.arguments import (
+    Verbs,
+    add_checkpoint,
+    add_seed,
+    add_session,
+    add_verb,
+    factor,
+    positive,
+)
+
+if TYPE_CHECKING:
+    from rl.experiment.frames import Scene
+    from rl.experiment.watching import Show
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -24,25 +37,49 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def watch(options: argparse.Namespace) -> int:
-    """`rl watch`: a saved agent in a window or in a file."""
+    """`rl watch`: a saved agent in a window, in the terminal or in a file."""
     from rl.environments import evaluation_seeds
+    from rl.experiment import watching
+    from rl.experiment.frames import Scene
     from rl.experiment.run import Run
-    from rl.experiment.watching import require_display, watch_in_file, watch_in_window
 
-    if not options.gif:
-        require_display()
+    _check_screen(options)
     run = Run.open(options.run, options.trial, options.session)
-    player = run.player(options.checkpoint)
     seeds = evaluation_seeds("report", options.seed, options.episodes)
-    if options.gif:
-        episodes = watch_in_file(run.problem.id, player, seeds, options.gif)
-    else:
-        episodes = watch_in_window(run.problem.id, player, seeds)
-    for number, episode in enumerate(episodes, 1):
-        print(f"episode {number}: return {episode.total:.1f} in {episode.length} steps")
-    if options.gif:
-        print(f"written: {options.gif}")
+    with (
+        closing(Scene(run.problem.id, run.player(options.checkpoint))) as scene,
+        _screen(options, scene, f"{run.specification.name} on {run.problem.id}") as show,
+    ):
+        ends = watching.watch(scene, seeds, show)
+    for number, end in enumerate(ends, 1):
+        print(f"episode {number}: return {end.total:.1f} in {end.step} steps")
+    if file := options.gif or options.mp4:
+        print(f"written: {file}")
     return 0
+
+
+def _check_screen(options: argparse.Namespace) -> None:
+    """Refuses what could not be shown, before anything is loaded or played."""
+    from rl.experiment.animation import check_file
+    from rl.experiment.window import require_display
+
+    if options.gif:
+        check_file(options.gif, ".gif")
+    elif options.mp4:
+        check_file(options.mp4, ".mp4")
+    elif not options.terminal:
+        require_display()
+
+
+def _screen(options: argparse.Namespace, scene: Scene, title: str) -> AbstractContextManager[Show]:
+    """Where the moments of a scene are shown."""
+    from rl.experiment import watching
+
+    if file := options.gif or options.mp4:
+        return watching.in_file(scene, file, options.slow, options.plain)
+    if options.terminal:
+        return watching.in_terminal(scene, options.slow, options.plain)
+    return watching.in_window(scene, title, options.slow, options.plain)
 
 
 def print_evaluation(report: dict[str, Any]) -> None:
@@ -70,15 +107,25 @@ def add(verbs: Verbs) -> None:
         "play greedy episodes with a saved agent, on unseen seeds",
         "rl evaluate lunarlander_dqn --episodes 200 --json",
     )  # fmt: skip
-    add_run(verb)
+    add_session(verb)
+    add_checkpoint(verb)
+    add_seed(verb)
     verb.add_argument("--episodes", type=positive, default=100, help="how many (default 100)")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
 
     verb = add_verb(
         verbs, "watch", watch,
-        "see a saved agent act, in a window or in a GIF",
+        "see a saved agent act, and what it thinks, in a window, the terminal or a file",
         "rl watch lunarlander_dqn --gif lander.gif",
     )  # fmt: skip
-    add_run(verb)
+    add_session(verb)
+    add_checkpoint(verb)
+    add_seed(verb)
     verb.add_argument("--episodes", type=positive, default=1, help="how many (default 1)")
-    verb.add_argument("--gif", metavar="FILE", type=Path, help="write an animated GIF instead")
+    verb.add_argument("--slow", metavar="FACTOR", type=factor, default=1.0,
+                      help="2 is half the speed, 0.5 twice (default 1)")  # fmt: skip
+    verb.add_argument("--plain", action="store_true", help="leave out what the agent thinks")
+    where = verb.add_mutually_exclusive_group()
+    where.add_argument("--gif", metavar="FILE", type=Path, help="write an animated GIF instead")
+    where.add_argument("--mp4", metavar="FILE", type=Path, help="write an MP4 instead")
+    where.add_argument("--terminal", action="store_true", help="draw it in the terminal instead")

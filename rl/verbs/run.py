@@ -84,7 +84,7 @@ def _inline(
     if not options.render:
         return Inline(listener)
     from rl.environments import evaluation_seeds
-    from rl.experiment.watching import WindowWatcher
+    from rl.experiment.window import WindowWatcher
 
     (seed,) = evaluation_seeds("selection", options.seed, 1)
     return Inline(listener, WindowWatcher(specification.values["problem"], seed))
@@ -140,7 +140,7 @@ def _print_summary(run: Run, outcome: dict[str, Any]) -> None:
     print_evaluation(outcome["evaluation"])
     print(f"best checkpoint: of step {outcome['best_step']:,}")
     print(f"run folder: {run.path}  (curve: {run.session.curve})")
-    print(f"to see it: rl watch {run.path}")
+    print(f"to see it: rl watch {run.path}; to see how it learned: rl film {run.path}")
 
 
 def add(verbs: Verbs) -> None:

@@ -89,6 +89,37 @@ def test_an_update_by_hand(terminated: bool, truncated: bool, target: float) -> 
     assert (agent.updates, rollout.size) == (1, 0)
 
 
+def test_its_thoughts_are_probabilities_and_the_value_of_the_state() -> None:
+    """ln pi = (0, s ln 3) up to a constant, so 1/10 and 9/10 at s = 2; and V(s) = 5 s."""
+    agent, _ = linear_agent()
+    agent.networks["actor"].weights[0][:] = [[0.0, np.log(3.0)]]
+    agent.networks["critic"].parameters[:] = [5.0, 0.0]
+    found = agent.thoughts(np.array([[2.0]], np.float32))
+    np.testing.assert_allclose(found.bars, [0.1, 0.9], rtol=1e-6)
+    assert (found.chosen, found.span, found.value) == (1, (0.0, 1.0), 10.0)
+
+
+def test_the_thoughts_of_a_shared_network_keep_policy_and_value_apart() -> None:
+    agent = make_agent(shared=True)
+    agent.networks["actor"].parameters[:] = 0.0
+    agent.networks["actor"].biases[-1][:] = [0.0, np.log(3.0), 7.0]
+    found = agent.thoughts(np.zeros((1, 4), np.float32))
+    np.testing.assert_allclose(found.bars, [0.25, 0.75], rtol=1e-6)
+    assert found.value == 7.0
+
+
+@pytest.mark.parametrize(("squash", "action"), [(False, 1.0), (True, np.tanh(1.5))])
+def test_the_thoughts_of_a_continuous_policy_are_its_greedy_action(
+    squash: bool, action: float
+) -> None:
+    agent = make_agent("Pendulum-v1", squash=squash)
+    agent.networks["actor"].parameters[:] = 0.0
+    agent.networks["actor"].biases[-1][:] = 1.5
+    found = agent.thoughts(np.zeros((1, 3), np.float32))
+    np.testing.assert_allclose(found.bars, [action], rtol=1e-6)
+    assert (found.chosen, found.span) == (None, (-1.0, 1.0))
+
+
 def test_the_entropy_term_pulls_towards_indecision() -> None:
     agent, rollout = linear_agent(gamma=0.0, entropy_weight=1.0, max_gradient_norm=1e9)
     agent.networks["actor"].weights[0][:] = [[1.0, 0.0]]

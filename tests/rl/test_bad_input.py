@@ -208,6 +208,8 @@ def test_a_missing_checkpoint_names_the_other(
     message = refused(rl, "evaluate", "run", "--checkpoint", "last")
     assert "use --checkpoint best" in message
     assert "did you mean 'best'" in refused(rl, "evaluate", "run", "--checkpoint", "bset")
+    message = refused(rl, "watch", "run", "--checkpoint", "20000", "--gif", "a.gif")
+    assert "no such checkpoint; use --checkpoint best or 0 or 1500 or 3000\n" in message
 
 
 def test_a_checkpoint_of_another_network_is_refused(
@@ -225,6 +227,9 @@ def test_a_gif_that_cannot_be_written(rl: Command, cartpole_run: Path) -> None:
     run = str(cartpole_run)
     assert "must end in .gif" in refused(rl, "watch", run, "--gif", "a.png")
     assert "there is no folder" in refused(rl, "watch", run, "--gif", "nowhere/a.gif")
+    assert "must end in .mp4" in refused(rl, "watch", run, "--mp4", "a.gif")
+    assert "rl watch RUN --terminal" in refused(rl, "watch", run)
+    assert "greater than 0" in refused(rl, "watch", run, "--slow", "0", "--gif", "a.gif")
 
 
 def test_an_output_folder_that_exists_is_left_alone(rl: Command, cartpole_run: Path) -> None:

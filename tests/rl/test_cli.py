@@ -22,11 +22,24 @@ from rl.experiment.specification import load_specification
 from rl.files import read_table
 from tests.rl.conftest import Command
 
-VERBS = ("run", "list", "analyze", "evaluate", "watch", "doctor")
+VERBS = (
+    "run",
+    "resume",
+    "list",
+    "analyze",
+    "evaluate",
+    "watch",
+    "film",
+    "export",
+    "verify",
+    "doctor",
+)
 
 
 def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """What is there, but for hidden files, such as locks."""
+    found = (path for path in folder.rglob("[!.]*") if path.is_file())
+    return {str(path.relative_to(folder)) for path in found}
 
 
 def test_a_run_leaves_a_whole_folder(rl: Command, tmp_path: Path) -> None:
@@ -181,6 +194,15 @@ def test_watch_opens_a_window_where_there_is_one(rl: Command, cartpole_run: Path
     answer = rl("watch", cartpole_run, SDL_VIDEODRIVER="dummy")
     assert answer.returncode == 0, answer.stderr
     assert "episode 1: return" in answer.stdout
+
+
+def test_watch_draws_in_the_terminal(rl: Command, cartpole_run: Path) -> None:
+    answer = rl("watch", cartpole_run, "--terminal", "--slow", "0.05", "--checkpoint", "0")
+    assert answer.returncode == 0, answer.stderr
+    drawn, _, rest = answer.stdout.partition("\x1b[?25h")
+    assert drawn.count("\u2580") > 1000
+    assert "step 1   Q(s, a)" in drawn
+    assert "episode 1: return" in rest
 
 
 def test_render_shows_an_episode_at_each_evaluation(rl: Command) -> None:

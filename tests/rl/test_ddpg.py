@@ -80,6 +80,17 @@ def test_the_targets_action_is_smoothed_within_limits() -> None:
     assert np.abs(np.array([agent.next_values(batch) for _ in range(200)])).max() <= 1.0
 
 
+def test_its_thoughts_are_its_action_and_that_actions_value() -> None:
+    """mu(s) = tanh(2 s_1 - s_2) and Q = 3 s_1 + 10 a + 1."""
+    agent = make_agent(critics=2)
+    agent.actor.parameters[:] = [2.0, -1.0, 0.0]
+    agent.critics[0].parameters[:] = [3.0, 0.0, 10.0, 1.0]
+    found = agent.thoughts(np.array([[1.0, 1.5]], np.float32))
+    np.testing.assert_allclose(found.bars, [np.tanh(0.5)], rtol=1e-6)
+    assert found.value == pytest.approx(3.0 + 10.0 * np.tanh(0.5) + 1.0)
+    assert (found.chosen, found.span) == (None, (-1.0, 1.0))
+
+
 def test_a_critics_update_by_hand() -> None:
     """At rate 1: w <- w + mean of (y - Q) (s, a), and the bias + mean of (y - Q)."""
     agent, batch = make_agent(actor_every=100), make_batch()

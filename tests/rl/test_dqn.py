@@ -245,6 +245,15 @@ def test_act_takes_the_greedy_actions() -> None:
     np.testing.assert_array_equal(agent.act(np.array([[1.0], [-1.0]])), [1, 0])
 
 
+def test_its_thoughts_are_the_values_it_acts_by() -> None:
+    agent = with_values(make_agent(average_updates=10), ONLINE, TARGET)
+    agent.policy.weights[0][:] = [[2.0, 0.5, 7.0]]
+    agent.policy.biases[0][:] = 0.0
+    found = agent.thoughts(np.array([[2.0]], np.float32))
+    np.testing.assert_allclose(found.bars, [4.0, 1.0, 14.0])
+    assert (found.chosen, found.span, found.value) == (2, None, None)
+
+
 def test_dueling_values_by_hand() -> None:
     """V = 10 and A = (1, 2, 6), whose mean is 3."""
     np.testing.assert_allclose(dueling_values(np.array([[10.0, 1.0, 2.0, 6.0]])), [[8, 9, 13]])

@@ -18,7 +18,7 @@ from rl.errors import Diverged
 from rl.experiment.build import build
 from rl.experiment.evaluation import Evaluation, Evaluator
 from rl.experiment.run import Run
-from rl.experiment.session import Progress, Session, Watcher
+from rl.experiment.session import Progress, Session, Watcher, is_stage
 from rl.experiment.specification import load_specification
 from rl.files import read_table
 from rl.run_folder import RunFolder
@@ -68,6 +68,24 @@ def test_evaluating_does_not_change_what_is_learned(tmp_path: Path) -> None:
         session.run()
         parameters.append(session.agent.policy_state()["network"]["parameters"])
     np.testing.assert_array_equal(*parameters)
+
+
+def test_it_keeps_stages_at_evaluations_that_grow_apart(tmp_path: Path) -> None:
+    """Before the first step, and at the first, second, fourth, ... evaluation."""
+    session = make_session(tmp_path, "train.evaluate_every=300")
+    session.run()
+    assert session.folder.stages() == [0, 300, 600, 1200]
+    saved = [checkpoint.load(session.folder.checkpoint(str(step))) for step in (0, 300, 1200)]
+    assert [state["step"] for state in saved] == [0, 300, 1200]
+    assert 0 <= saved[0]["seconds"] < saved[1]["seconds"] < saved[2]["seconds"]
+    first, then, later = (state["policy"]["network"]["parameters"] for state in saved)
+    np.testing.assert_array_equal(first, then)  # learning starts after 1,000 steps
+    assert (then != later).any()
+
+
+def test_a_long_session_keeps_a_dozen_stages() -> None:
+    kept = [count for count in range(1, 1025) if is_stage(count)]
+    assert kept == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
 
 
 def test_several_lanes_learn_as_many_steps(tmp_path: Path) -> None:

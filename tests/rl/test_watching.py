@@ -14,10 +14,10 @@ from rich.live import Live
 from rl.display import Lines, Redrawn, describe, describe_end
 from rl.environments import Environments
 from rl.experiment.evaluation import Evaluation
+from rl.experiment.frames import play_episode
 from rl.experiment.jobs import Job
 from rl.experiment.session import Progress
 from rl.experiment.specification import load_specification
-from rl.experiment.watching import play_episode
 from tests.rl.worlds import Counter
 
 

@@ -165,6 +165,22 @@ class Restless(Counter):
         return np.array([self.count, time.perf_counter()], np.float32)
 
 
+class Shown(Counter):
+    """As Counter, with pictures that are brighter by 30 with each step."""
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        super().__init__(length=7)
+        self.render_mode = render_mode
+        self.drawn: list[int] = []
+
+    def render(self) -> Any:
+        self.drawn.append(self.count)
+        return np.full((40, 60, 3), 30 * self.count, np.uint8)
+
+
+gymnasium.register("Shown-v0", "tests.rl.worlds:Shown")
 gymnasium.register("Restless-v0", "tests.rl.worlds:Restless", kwargs={"length": 37})
 
 

@@ -1,0 +1,125 @@
+"""Pictures one after the other in a file: an animated GIF, or an MP4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rl.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+    Add = Callable[[Picture], None]
+
+FRAMES_A_SECOND = 25  # at most: viewers show a faster GIF slowly
+
+
+def check_file(file: Path, *endings: str) -> None:
+    """Refuses a file that could not be written in the end.
+
+    Args:
+        file: that will be written.
+        endings: it may have; by default .gif or .mp4.
+
+    Raises:
+        UserError: it has another ending, its folder is not there, or a package is missing.
+    """
+    endings = endings or (".gif", ".mp4")
+    if file.suffix.lower() not in endings:
+        raise UserError(f"{file}: must end in {' or '.join(endings)}")
+    if not file.parent.is_dir():
+        raise UserError(f"{file}: there is no folder {file.parent}")
+    if file.suffix.lower() == ".mp4":
+        _require_video(file)
+
+
+def _require_video(file: Path) -> None:
+    try:
+        import imageio.v2  # noqa: F401
+        import imageio_ffmpeg  # noqa: F401
+    except ImportError:
+        raise UserError(
+            f"{file}: an MP4 needs more packages: python -m pip install 'rl-lab[video]'; or name "
+            "a .gif"
+        ) from None
+
+
+def pace(frames_a_second: float, frames: int = 1, most: int = 1) -> tuple[int, float]:
+    """Which frames to take so that a file can show them at their speed.
+
+    Args:
+        frames_a_second: at which all would be shown.
+        frames: how many there are.
+        most: how many to take of them at most.
+
+    Returns:
+        Each how-manieth is taken, and the seconds for which it is shown.
+    """
+    every = max(1, round(frames_a_second / FRAMES_A_SECOND), -(-frames // most))
+    return every, every / frames_a_second
+
+
+@contextmanager
+def animation(file: Path, seconds: float) -> Iterator[Add]:
+    """Within, the function that it gives adds a picture; afterwards the file is there.
+
+    Args:
+        file: an ending that `check_file` accepts says what is written.
+        seconds: for which each picture is shown.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    kind = _mp4 if file.suffix.lower() == ".mp4" else _gif
+    try:
+        with kind(file, seconds) as add:
+            yield add
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _gif(file: Path, seconds: float) -> Iterator[Add]:
+    from PIL import Image
+
+    frames: list[Picture] = []
+    palettes: list[Picture] = []
+
+    def add(picture: Picture) -> None:
+        if not palettes:
+            palettes.append(_palette(picture))
+        frames.append(picture.quantize(palette=palettes[0], dither=Image.Dither.NONE))
+
+    yield add
+    duration = max(20, round(1000 * seconds))
+    frames[0].save(file, save_all=True, append_images=frames[1:], duration=duration, loop=0)
+
+
+def _palette(picture: Picture) -> Picture:
+    """The first picture's colours, and a cube of others for what may come.
+
+    One palette for all frames keeps what does not move the same, and that costs a GIF nothing.
+    """
+    from PIL import Image
+
+    own = (picture.quantize(128).getpalette() or [])[: 3 * 128]
+    steps = np.linspace(0, 255, 5).astype(int).tolist()
+    cube = [level for r in steps for g in steps for b in steps for level in (r, g, b)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(own + cube)
+    return palette
+
+
+@contextmanager
+def _mp4(file: Path, seconds: float) -> Iterator[Add]:
+    import imageio.v2 as imageio
+
+    # Sizes must be even for this pixel format, and no more than that.
+    writer: Any = imageio.get_writer(file, fps=1.0 / seconds, macro_block_size=2)
+    with writer:
+        yield lambda picture: writer.append_data(np.asarray(picture))

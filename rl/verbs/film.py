@@ -1,0 +1,37 @@
+"""`rl film`: how an agent learned, seen at several stages at once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rl.verbs.arguments import Verbs, add_seed, add_session, add_verb
+
+
+def film(options: argparse.Namespace) -> int:
+    """`rl film`: the same episode at several stages of the learning, side by side."""
+    from rl.experiment.animation import check_file
+    from rl.experiment.film import make_film
+    from rl.experiment.run import Run
+
+    if options.output:
+        check_file(options.output)
+    run = Run.open(options.run, options.trial, options.session)
+    file = options.output or run.session.film
+    takes = make_film(run, file, options.seed)
+    print(f"stages: {', '.join(f'{take.step:,}' for take in takes)} steps")
+    print(f"written: {file}")
+    return 0
+
+
+def add(verbs: Verbs) -> None:
+    """Adds `rl film` to the command line."""
+    verb = add_verb(
+        verbs, "film", film,
+        "show the same episode at several stages of the learning, side by side, in a GIF or MP4",
+        "rl film lunarlander_dqn --output learning.gif",
+    )  # fmt: skip
+    add_session(verb)
+    add_seed(verb)
+    verb.add_argument("--output", metavar="FILE", type=Path,
+                      help="a .gif or .mp4 (default: film.gif of the session)")  # fmt: skip
