@@ -118,7 +118,7 @@ def _blas() -> Finding:
 
 
 def _display() -> Finding:
-    from rl.experiment.watching import require_display
+    from rl.experiment.window import require_display
 
     try:
         require_display()
