@@ -56,7 +56,8 @@ def test_a_run_leaves_a_whole_folder(rl: Command, tmp_path: Path) -> None:
         "trial_000/trial.json",
         *(f"{session}/{name}" for name in (
             "episodes.csv", "updates.csv", "evaluations.csv", "session.json", "curve.png",
-            "checkpoints/last.npz", "checkpoints/best.npz")),
+            "checkpoints/last.npz", "checkpoints/best.npz",
+            *(f"checkpoints/stages/{step}.npz" for step in (0, 2500, 3000)))),
     }  # fmt: skip
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["seeds"] == [5]
