@@ -79,7 +79,7 @@ def _learned(job: Job, session: Session) -> dict[str, Any]:
         raise
     finally:
         if job.trial is None:  # a search would have hundreds of pictures
-            with suppress(OSError):
+            with suppress(OSError, UserError):  # what is wrong has been said, or will be
                 _draw(folder, session.experiment)
     outcome = _outcome(job, session)
     folder.write_outcome(outcome)
