@@ -259,7 +259,8 @@ class Session:
     def _learn(self) -> None:
         agent, environments, training = self.agent, self.environments, self.training
         progress, due = self.progress, self._due
-        next_report = next_save = time.perf_counter()
+        next_report = time.perf_counter()
+        next_save = next_report + training.checkpoint_seconds
         if not self._is_begun:
             environments.reset()
             self._save(str(progress.step))
