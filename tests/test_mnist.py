@@ -26,6 +26,8 @@ FOUR = tuple(f"{part}-{kind}.gz" for part in ("train", "t10k")
              for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"))  # fmt: skip
 COUNTS = {"train": 30, "t10k": 20}
 
+compress = partial(gzip.compress, mtime=0)  # the same bytes, and names of tests, at any time
+
 
 def script(name: str) -> Any:
     """A module of `scripts`, which is a folder and no package."""
@@ -59,7 +61,7 @@ def patterns(count: int, seed: int = 0) -> tuple[Array, Array]:
 def write(folder: Path, files: dict[str, bytes]) -> Path:
     folder.mkdir(exist_ok=True)
     for name, content in files.items():
-        (folder / name).write_bytes(gzip.compress(content, 1) if name.endswith(".gz") else content)
+        (folder / name).write_bytes(compress(content, 1) if name.endswith(".gz") else content)
     return folder
 
 
@@ -106,10 +108,10 @@ A_FILE = images_file(patterns(6)[0])
 
 
 @pytest.mark.parametrize(("name", "content", "said"), [
-    (f"{IMAGES}.gz", gzip.compress(A_FILE)[:-500], "is a truncated or damaged gzip file"),
-    (f"{IMAGES}.gz", gzip.compress(A_FILE)[:10] + b"\xff" * 500,
+    (f"{IMAGES}.gz", compress(A_FILE)[:-500], "is a truncated or damaged gzip file"),
+    (f"{IMAGES}.gz", compress(A_FILE)[:10] + b"\xff" * 500,
      "is a truncated or damaged gzip file"),
-    (f"{IMAGES}.gz", gzip.compress(A_FILE[:-1]), "is truncated: 6 images are 4,704 bytes"),
+    (f"{IMAGES}.gz", compress(A_FILE[:-1]), "is truncated: 6 images are 4,704 bytes"),
     (IMAGES, A_FILE[:-784], "is truncated: 6 images are 4,704 bytes, but 3,920 follow"),
     (IMAGES, A_FILE + b"\0", "is too long: 6 images are 4,704 bytes, but 4,705 follow"),
     (IMAGES, A_FILE[:15], "is truncated: it ends within its header"),
@@ -250,10 +252,10 @@ def test_only_what_is_missing_or_damaged_is_fetched(mirror: Path, tmp_path: Path
 
 @pytest.mark.parametrize(("content", "said"), [
     (None, "cannot be fetched"),
-    (gzip.compress(labels_file(np.zeros(20))), "has the magic number 2049, but images have 2051"),
-    (gzip.compress(images_file(np.zeros((20, 28, 28))))[:-9], "is a truncated or damaged gzip"),
-    (gzip.compress(images_file(np.zeros((20, 28, 28)))[:-9]), "is truncated: 20 images"),
-    (gzip.compress(images_file(np.zeros((19, 28, 28)))), "holds 19 images, not 20"),
+    (compress(labels_file(np.zeros(20))), "has the magic number 2049, but images have 2051"),
+    (compress(images_file(np.zeros((20, 28, 28))))[:-9], "is a truncated or damaged gzip"),
+    (compress(images_file(np.zeros((20, 28, 28)))[:-9]), "is truncated: 20 images"),
+    (compress(images_file(np.zeros((19, 28, 28)))), "holds 19 images, not 20"),
     (b"<html>not found, says this mirror with status 200</html>", "has the magic number"),
 ])  # fmt: skip
 def test_a_file_that_is_not_right_is_not_kept(
