@@ -32,15 +32,15 @@ class Step(Schedule):
 
     Args:
         start: the first value.
-        factor: what each stair multiplies it by, greater than 0.
+        factor: what each stair multiplies it by, at least 0.
         every: steps from one stair to the next.
     """
 
     def __init__(self, *, start: float, factor: float, every: int) -> None:
         if every < 1:
             raise ValueError(f"every must be at least 1, not {every}")
-        if not factor > 0:
-            raise ValueError(f"factor must be greater than 0, not {factor}")
+        if not factor >= 0:
+            raise ValueError(f"factor must not be negative, but is {factor}")
         self.start, self.factor, self.every = start, factor, every
 
     def __call__(self, step: int) -> float:

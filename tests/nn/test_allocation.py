@@ -16,6 +16,7 @@ from nn.typing import Array
 
 BATCH, INPUTS, OUTPUTS = 2048, 8, 4
 ONE_ARRAY = 4 * BATCH  # bytes of one [B] float32 array
+MEASUREMENTS = 3
 RETAINED = 1024  # bytes: a few Python numbers
 WARM_UP = 400  # updates: workspaces come into being, and the free lists of the interpreter fill
 
@@ -30,14 +31,24 @@ WITHOUT_BUFFERS = pytest.mark.skipif(
 def measure(update: Callable[[], object], updates: int) -> tuple[int, int]:
     """Bytes kept after `updates` further updates, and the most that was ever held above the start.
 
-    tracemalloc sees NumPy's arrays and the buffers of its loops as well as Python's objects.
+    tracemalloc sees NumPy's arrays and the buffers of its loops as well as Python's objects; and
+    those of other threads, such as the one in which a test process talks to the process that began
+    it. What an update allocates shows in each of several measurements, so the least one counts.
     """
     gc.collect()  # what earlier tests have left
     gc.disable()  # a collection empties the interpreter's free lists, which then fill again
     try:
         for _ in range(WARM_UP):
             update()
-        tracemalloc.start()
+        found = [_measure_once(update, updates) for _ in range(MEASUREMENTS)]
+    finally:
+        gc.enable()
+    return min(retained for retained, _ in found), min(peak for _, peak in found)
+
+
+def _measure_once(update: Callable[[], object], updates: int) -> tuple[int, int]:
+    tracemalloc.start()
+    try:
         update()  # what tracing itself brings about
         start, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
@@ -46,7 +57,6 @@ def measure(update: Callable[[], object], updates: int) -> tuple[int, int]:
         end, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-        gc.enable()
     return end - start, peak - start
 
 
@@ -103,7 +113,7 @@ class Learner:
 
 
 @WITHOUT_BUFFERS
-@pytest.mark.parametrize(("route", "updates"), [("in place", 1000), ("chosen", 200)])
+@pytest.mark.parametrize(("route", "updates"), [("in place", 400), ("chosen", 200)])
 def test_steady_updates_allocate_nothing(route: str, updates: int) -> None:
     retained, peak = measure(Learner(route=route, units=64).update, updates)
     assert retained < RETAINED
