@@ -113,7 +113,8 @@ def test_the_gradient_checks_cover_an_extension_without_another_line(tmp_path: P
     program = f"""{parts}
 import pytest
 path = r"{ROOT / "tests/nn/test_gradient_check.py"}"
-raise SystemExit(pytest.main([path, "-k", "softsign or log_cosh", "-p", "no:cacheprovider"]))
+which = ["-k", "softsign or log_cosh"]
+raise SystemExit(pytest.main([path, *which, "-p", "no:cacheprovider", "-n", "0"]))
 """
     answer = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=280

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -25,6 +26,22 @@ def wait_until(done: Callable[[], bool], seconds: float = 60.0) -> None:
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def evaluation(mean_return: float) -> dict[str, Any]:
+    """What an outcome says of a checkpoint, by a single episode."""
+    returns = ("mean_return", "median_return", "min_return", "max_return")
+    lengths = ("mean_length", "min_length", "max_length")
+    return {
+        "problem": "CartPole-v1",
+        "threshold": 475.0,
+        "solved": None,
+        **dict.fromkeys(returns, mean_return),
+        **dict.fromkeys(lengths, 9),
+        "std_return": 0.0,
+        "episodes": 1,
+        "ci95": [mean_return, mean_return],
+    }
 
 
 def take_over(one: Replay, other: Replay) -> None:

@@ -27,7 +27,7 @@ from rl.experiment.specification import Specification
 from rl.experiment.verification import verify
 from rl.files import read_json
 from rl.run_folder import RunFolder
-from tests.rl.conftest import Command, wait_until
+from tests.rl.conftest import Command, evaluation, wait_until
 
 SPACE = {
     "optimizer.learning_rate": {"low": 0.0003, "high": 0.01, "log": True},
@@ -90,9 +90,9 @@ class Canned(Executor):
         self.jobs.remove(job)
         status = self.stopped.get(job.folder, "finished")
         outcome: Outcome = {"seed": job.seed, "status": status, "steps": 1500, "episodes": 9,
-                            "seconds": 1.0}  # fmt: skip
+                            "best_step": 1500, "seconds": 1.0}  # fmt: skip
         if status == "finished":
-            outcome["evaluation"] = outcome["final"] = {"mean_return": self.worth(job)}
+            outcome["evaluation"] = outcome["final"] = evaluation(self.worth(job))
         job.folder.mkdir(parents=True)
         (job.folder / "session.json").write_text(json.dumps(outcome))
         (job.folder / "evaluations.csv").write_text(f"step,mean_return\n500,{job.seed}.0\n")
