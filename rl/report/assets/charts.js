@@ -1,5 +1,12 @@
-// Charts that are read with the pointer and the keys. What the JSON of a chart holds is in
-// docs/extending.md's words: series (line, band, points, bars) on two axes, and marks across them.
+// Charts that are read with the pointer and the keys.
+//
+// A chart is {x, y, series, marks}. An axis is {label, log, names}; `names` are those of the places
+// 0, 1, ... of x. A series has a kind, a name, a colour (0 to 6), x, and by its kind
+//   line    y, where null is a gap; with `step`, it keeps a value up to the next
+//   band    low, high
+//   points  y; low, high of an error bar, texts for the box, shades from 0 (pale) to 1
+//   bars    y; x are their edges, one more than y has
+// A `faint` one is drawn behind the others. A mark is {x or y, label}.
 "use strict";
 
 (() => {
@@ -362,7 +369,7 @@
     const text = series.texts?.[index];
     if (text !== undefined) return { series, text, dot };
     const spread = series.low ? spreadText(series, index) : "";
-    return { series, name: series.name, value: Scales.valueText(y) + spread, dot };
+    return { series, name: series.name, value: Scales.valueText(y), spread, dot };
   }
 
   const spreadText = ({ low, high }, i) =>
@@ -406,7 +413,7 @@
   function rowNode({ series, name, value, spread = "", text }) {
     const glyph = Shapes.glyph([series]);
     if (text !== undefined) return html("div", { class: "row" }, glyph, html("span", { class: "text" }, text));
-    const figure = html("b", { class: "value" }, value + spread);
+    const figure = html("b", { class: "value" }, value, html("span", { class: "spread" }, spread));
     return html("div", { class: "row" }, glyph, html("span", { class: "name" }, name), figure);
   }
 

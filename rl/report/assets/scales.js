@@ -104,8 +104,9 @@ const Scales = (() => {
   const plain = (value, decimals) =>
     minus(value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
 
-  const DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });
-  const WHOLE = new Intl.NumberFormat("en");
+  const SIGN = { signDisplay: "negative" }; // none before a zero
+  const DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 5, ...SIGN });
+  const WHOLE = new Intl.NumberFormat("en", SIGN);
 
   // A single value for reading: whole numbers in full, others to five digits.
   function valueText(value) {
@@ -113,7 +114,7 @@ const Scales = (() => {
     if (size >= 1e12 || (size < 1e-3 && size > 0)) {
       return minus(value.toExponential(3).replace(/\.?0*e\+?/, "e"));
     }
-    return minus((Number.isInteger(value) ? WHOLE : DIGITS).format(value + 0)); // 0, if -0
+    return minus((Number.isInteger(value) ? WHOLE : DIGITS).format(value));
   }
 
   const minus = (text) => text.replaceAll("-", "−");

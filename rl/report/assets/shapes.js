@@ -156,7 +156,7 @@ const Shapes = (() => {
   // Both axes of a picture: their scales, their ticks and where the plot lies in it.
   function layOut({ x, y }, data, width, height) {
     const top = data.y.label ? 26 : 12;
-    const yTicks = Scales.ticks(y, Math.max(2, Math.floor(height / 55)));
+    const yTicks = Scales.ticks(y, Math.max(2, Math.floor(height / 40)));
     const left = Math.ceil(widest(yTicks)) + 12;
     const right = width - 14;
     const xTicks = placeTicks(x, data.x.names, right - left);
