@@ -17,7 +17,7 @@ from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.remote.webelement import WebElement
 
 ASSETS = Path(__file__).parents[2] / "rl" / "report" / "assets"
-SCRIPTS = ("scales.js", "shapes.js", "charts.js", "replay.js", "tables.js")
+SCRIPTS = ("scales.js", "shapes.js", "readings.js", "charts.js", "replay.js", "tables.js")
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update")  # fmt: skip
 WIDTH, HEIGHT = 800, 600  # pixels of a page, if a test does not say otherwise

@@ -262,6 +262,15 @@ def test_a_zoom_between_two_points_shows_the_line_between_them(page: Page) -> No
     assert 590 <= values[-1] <= 610
 
 
+def test_a_logarithmic_axis_is_zoomed_by_what_is_seen(page: Page) -> None:
+    points = line("a", *((10.0**n, n) for n in range(-8, 9)))
+    show(page, chart(points, x={"log": True}))
+    page.type(Keys.TAB, Keys.ARROW_RIGHT, *4 * ["+"])  # around 1e-8, by 16: one decade is left
+    assert list(ticks(page, "x")) == ["1e-8", "2e-8", "5e-8", "1e-7"]
+    page.type("-", "-", "-", "-")
+    assert not page.find(".reset").is_displayed()  # all is seen again
+
+
 def test_a_click_does_not_zoom_and_the_button_resets(page: Page) -> None:
     show(page, chart(RISING))
     before = ticks(page, "x")
@@ -366,6 +375,12 @@ def test_marks_lie_across_with_their_labels(page: Page) -> None:
     assert upright == pytest.approx(pixel(page, "x", 25), abs=0.1)
     page.drag(place(page, 40), place(page, 60))
     assert page.texts(".mark text") == []  # not within what is seen now
+
+
+def test_a_mark_beyond_the_data_is_seen(page: Page) -> None:
+    show(page, chart(RISING, marks=[{"x": 160, "label": "solved"}]))
+    assert page.texts(".mark text") == ["solved"]
+    assert zoomed_to(page) == (0, 160)
 
 
 def test_names_are_texts_and_never_run(page: Page) -> None:

@@ -13,7 +13,6 @@
   const HEIGHT = 300; // pixels, as in charts.css
   const DRAG = 5; // pixels; less is a click
   const POINT_REACH = 24; // pixels within which a point is pointed at rather than a line
-  const END_REACH = 12; // pixels beyond its ends at which a line still has a value
   const NARROWEST = 1e-6; // zoom, as a share of the whole
 
   const charts = new WeakMap(); // figure -> Chart
@@ -61,7 +60,7 @@
       this.reset.hidden = !this.zoom;
       const ranges = rangesOf(this.data, this.shown, this.zoom);
       this.axes = ranges && Shapes.layOut(ranges, this.data, width, HEIGHT);
-      this.stops = this.axes ? stopsOf(this.shown, this.axes) : [];
+      this.stops = this.axes ? Readings.stopsOf(this.shown, this.axes) : [];
       this.svg.replaceChildren(...(this.axes ? this.picture() : [Shapes.nothing(width, HEIGHT)]));
       this.show(this.cursor && this.nearest(...this.placeOf(this.cursor)));
     }
@@ -80,17 +79,18 @@
 
     // Built again only when its entries change, so that a button keeps the focus.
     drawLegend() {
-      const signature = JSON.stringify([...this.entries].map(([name, list]) => [name, list.map(looks)]));
+      const entries = [...this.entries];
+      const signature = JSON.stringify(entries.map(([name, list]) => [name, list.map(looks)]));
       if (signature === this.signature) return;
       this.signature = signature;
-      const entries = this.entries.size > 1 ? [...this.entries] : [];
-      this.legend.replaceChildren(...entries.map((entry) => this.legendButton(...entry)));
+      const buttons = entries.map(([name, list]) => this.legendButton(name, list));
+      this.legend.replaceChildren(...(buttons.length > 1 ? buttons : []));
     }
 
     legendButton(name, list) {
       const pressed = () => String(!this.hidden.has(name));
-      const attributes = { type: "button", "aria-pressed": pressed() };
-      const button = html("button", attributes, Shapes.glyph(samples(list)), html("span", {}, name));
+      const button = html("button", { type: "button", "aria-pressed": pressed() });
+      button.append(Shapes.glyph(samples(list)), html("span", {}, name));
       button.addEventListener("click", () => {
         if (!this.hidden.delete(name)) this.hidden.add(name);
         button.setAttribute("aria-pressed", pressed());
@@ -103,9 +103,10 @@
 
     zoomTo(low, high) {
       const whole = xRange(this.data);
-      const [from, to] = [Math.max(low, whole.low), Math.min(high, whole.high)];
-      if (to - from < NARROWEST * (whole.high - whole.low)) return;
-      this.zoom = from === whole.low && to === whole.high ? null : [from, to];
+      const zoom = [Math.max(low, whole.low), Math.min(high, whole.high)];
+      const [from, to] = zoom.map(Scales.scale(whole, 0, 1).place); // shares of the whole
+      if (to - from < NARROWEST) return;
+      this.zoom = to - from > 1 - NARROWEST ? null : zoom;
       this.draw();
     }
 
@@ -113,7 +114,8 @@
     zoomBy(factor) {
       const { x } = this.axes;
       const middle = this.cursor ? x.place(this.cursor.x) : (x.from + x.to) / 2;
-      this.zoomTo(x.value(middle - (middle - x.from) * factor), x.value(middle + (x.to - middle) * factor));
+      const [left, right] = [x.from, x.to].map((end) => middle + (end - middle) * factor);
+      this.zoomTo(x.value(left), x.value(right));
     }
 
     resetZoom() {
@@ -124,16 +126,19 @@
     // Pointer and keys
 
     listen() {
-      const on = (target, kind, act) => target.addEventListener(kind, (event) => this.axes && act(event));
-      on(this.svg, "pointerdown", (event) => this.press(event));
-      on(this.svg, "pointermove", (event) => this.move(event));
-      on(this.svg, "pointerup", () => this.release());
-      on(this.svg, "pointercancel", () => this.select(null));
-      on(this.svg, "pointerleave", (event) => event.pointerType === "mouse" && this.show(null));
-      on(this.svg, "keydown", (event) => this.type(event));
+      const on = (kind, act) =>
+        this.svg.addEventListener(kind, (event) => this.axes && act(event));
+      on("pointerdown", (event) => this.press(event));
+      on("pointermove", (event) => this.move(event));
+      on("pointerup", () => this.release());
+      on("pointercancel", () => this.select(null));
+      on("pointerleave", (event) => event.pointerType === "mouse" && this.show(null));
+      on("keydown", (event) => this.type(event));
       this.svg.addEventListener("dblclick", () => this.resetZoom());
       this.reset.addEventListener("click", () => this.resetZoom());
-      new ResizeObserver(() => this.plot.clientWidth !== this.width && this.draw()).observe(this.plot);
+      new ResizeObserver(() => {
+        if (this.plot.clientWidth !== this.width) this.draw();
+      }).observe(this.plot);
     }
 
     pixels(event) {
@@ -171,6 +176,7 @@
 
     select(drag) {
       this.drag = drag;
+      if (!this.cursor) this.overlay.replaceChildren();
       const [x, end] = this.selected();
       if (!drag || end - x <= DRAG) return;
       const { from, to } = this.axes.y;
@@ -212,7 +218,7 @@
         const [left, top] = this.placeOf(stop);
         return stop.point ? Math.hypot(left - x, top - y) : Math.abs(left - x);
       };
-      const closest = (stops) => least(stops, distance);
+      const closest = (stops) => Readings.least(stops, distance);
       const point = closest(this.stops.filter((stop) => stop.point));
       const other = closest(this.stops.filter((stop) => !stop.point));
       return point && (!other || distance(point) < POINT_REACH) ? point : other;
@@ -221,17 +227,21 @@
     show(stop) {
       if (stop && stop === this.cursor && this.box.hasChildNodes()) return;
       this.cursor = stop;
-      const rows = stop ? rowsAt(stop, this.shown, this.axes) : [];
-      this.overlay.replaceChildren(...(stop ? this.pointer(stop, rows) : []));
-      this.box.replaceChildren(...(stop ? [head(stop, this.data.x), ...rows.map(rowNode)] : []));
-      if (stop) this.placeBox(this.axes.x.place(stop.x));
+      this.overlay.replaceChildren();
+      this.box.replaceChildren();
+      if (!stop) return;
+      const rows = Readings.rowsAt(stop, this.shown, this.axes);
+      this.overlay.append(...this.pointer(stop, rows));
+      this.box.append(Readings.head(stop, this.data.x), ...rows.map(Readings.rowNode));
+      this.placeBox(this.axes.x.place(stop.x));
     }
 
     pointer(stop, rows) {
       const { x, y } = this.axes;
-      const dots = rows.filter((row) => row.dot).map(({ dot, series }) =>
-        svg("circle", { cx: x.place(dot.x), cy: y.place(dot.y), r: 3.5, "data-colour": Shapes.colourOf(series) })
-      );
+      const dots = rows.filter((row) => row.dot).map(({ dot, series }) => {
+        const colour = { "data-colour": Shapes.colourOf(series) };
+        return svg("circle", { cx: x.place(dot.x), cy: y.place(dot.y), r: 3.5, ...colour });
+      });
       return [Shapes.line(x.place(stop.x), y.from, x.place(stop.x), y.to), ...dots];
     }
 
@@ -272,34 +282,39 @@
     const whole = xRange(data);
     if (!whole) return null;
     const x = zoom ? { ...whole, low: zoom[0], high: zoom[1] } : whole;
-    const y = yRange(data, shown, x, zoom ? [] : data.marks || []);
+    const y = yRange(data, shown, x, zoom ? [] : placesOf(data.marks, "y"));
     return y && { x, y };
   }
 
-  function xRange({ x, series }) {
+  function xRange({ x, series, marks }) {
     if (x.names) return { low: -0.5, high: x.names.length - 0.5, log: false };
     const room = series.some(({ kind }) => kind === "points") ? 0.04 : 0;
-    return Scales.rangeOf(series.flatMap((each) => each.x), x.log, room);
+    const values = [...series.flatMap((each) => each.x), ...placesOf(marks, "x")];
+    return Scales.rangeOf(values, x.log, room);
   }
 
-  // Of what is seen between the ends of x, and of the marks.
-  function yRange(data, shown, x, marks) {
+  const placesOf = (marks, axis) => (marks || []).flatMap((mark) => mark[axis] ?? []);
+
+  // Of what is seen between the ends of x, and of some levels.
+  function yRange(data, shown, x, levels) {
     const { log } = data.y;
-    const values = shown.flatMap((series) => seenValues(series, x));
-    if (!values.some((value) => Scales.isDrawn(value, log))) return null;
-    const levels = marks.flatMap(({ y }) => (y === undefined ? [] : [y]));
-    const range = Scales.rangeOf([...values, ...levels], log, 0.06);
-    const standsOnZero = shown.some(({ kind }) => kind === "bars") && Math.min(...Scales.extremes(values)) >= 0;
-    return standsOnZero && !log ? { ...range, low: 0 } : range;
+    const isDrawn = (value) => Scales.isDrawn(value, log);
+    const values = shown.flatMap((series) => seenValues(series, x)).filter(isDrawn);
+    if (!values.length) return null;
+    values.push(...levels);
+    const range = Scales.rangeOf(values, log, 0.06);
+    const hasBars = shown.some(({ kind }) => kind === "bars");
+    return hasBars && Scales.extremes(values)[0] === 0 ? { ...range, low: 0 } : range;
   }
 
   function seenValues(series, x) {
+    const width = series.kind === "bars" ? 1 : 0; // in places of x: a bar is between two
+    const isSeen = (_, i) => series.x[i] <= x.high && series.x[i + width] >= x.low;
     const columns = [series.y, series.low, series.high].filter(Boolean);
-    if (series.kind === "bars") return [0, ...series.y.filter((_, i) => series.x[i] < x.high && series.x[i + 1] > x.low)];
-    const inside = columns.flatMap((column) =>
-      column.filter((_, i) => series.x[i] >= x.low && series.x[i] <= x.high)
-    );
-    return series.kind === "points" ? inside : [...inside, ...columns.flatMap((column) => atEdges(series, column, x))];
+    const inside = columns.flatMap((column) => column.filter(isSeen));
+    if (series.kind === "points") return inside;
+    if (series.kind === "bars") return [0, ...inside];
+    return [...inside, ...columns.flatMap((column) => atEdges(series, column, x))];
   }
 
   // The values of a line where it enters and leaves what is seen.
@@ -311,116 +326,6 @@
       const slope = series.step ? 0 : (value - before) / (x1 - x0);
       return crossed.map((edge) => before + slope * (edge - x0));
     });
-  }
-
-  // Stops: places where the cursor can be. {x}, {x, from, to} of a bar, {x, y, point} of a point.
-
-  function stopsOf(shown, { x, y }) {
-    const found = new Map();
-    for (const series of readable(shown)) {
-      for (const stop of STOPS[series.kind](series, y)) {
-        if (stop.x >= x.low && stop.x <= x.high) found.set(stop.point ? stop : stop.x, stop);
-      }
-    }
-    return [...found.values()].sort((one, other) => one.x - other.x);
-  }
-
-  const linesStops = (series) => series.x.map((x) => ({ x }));
-
-  const STOPS = {
-    line: linesStops,
-    band: linesStops,
-    bars: (series) =>
-      series.y.map((_, i) => {
-        const [from, to] = [series.x[i], series.x[i + 1]];
-        return { x: (from + to) / 2, from, to };
-      }),
-    points: (series, { log }) =>
-      series.x
-        .map((x, index) => ({ x, y: series.y[index], point: { series, index } }))
-        .filter((stop) => Scales.isDrawn(stop.y, log)),
-  };
-
-  // Faint series are read only where there are no others.
-  function readable(shown) {
-    const loud = shown.filter((series) => !series.faint);
-    return loud.length ? loud : shown;
-  }
-
-  function least(items, cost) {
-    let [best, lowest] = [null, Infinity];
-    for (const item of items) {
-      const each = cost(item);
-      if (each < lowest) [best, lowest] = [item, each];
-    }
-    return best;
-  }
-
-  // Rows of the box: {series, name, value, dot} or {series, text, dot}
-
-  function rowsAt(stop, shown, axes) {
-    const others = readable(shown).filter((series) => series.kind !== "points");
-    const rows = others.flatMap((series) => rowOf(series, stop, axes));
-    return stop.point ? [pointRow(stop), ...rows] : merged(rows);
-  }
-
-  function pointRow({ x, y, point: { series, index } }) {
-    const dot = { x, y };
-    const text = series.texts?.[index];
-    if (text !== undefined) return { series, text, dot };
-    const spread = series.low ? spreadText(series, index) : "";
-    return { series, name: series.name, value: Scales.valueText(y), spread, dot };
-  }
-
-  const spreadText = ({ low, high }, i) =>
-    Number.isFinite(low[i]) ? ` (${Scales.valueText(low[i])} to ${Scales.valueText(high[i])})` : "";
-
-  function rowOf(series, stop, axes) {
-    const index = indexAt(series, stop, axes.x);
-    if (index < 0) return [];
-    const { name } = series;
-    if (series.kind === "band") return [{ series, name, value: "", spread: spreadText(series, index) }];
-    const y = series.y[index];
-    if (!Scales.isDrawn(y, axes.y.log)) return [{ series, name, value: "–", spread: "" }];
-    const dot = series.kind === "line" ? { x: series.step ? stop.x : series.x[index], y } : null;
-    return [{ series, name, value: Scales.valueText(y), spread: "", dot }];
-  }
-
-  // The index of the value that a series has at a stop; -1 beyond its ends.
-  function indexAt(series, stop, scale) {
-    const { x } = series;
-    if (series.kind === "bars") return series.y.findIndex((_, i) => x[i] <= stop.x && stop.x < x[i + 1]);
-    const index = series.step
-      ? x.reduce((last, each, i) => (each <= stop.x ? i : last), 0)
-      : x.indexOf(least(x, (each) => Math.abs(each - stop.x)));
-    const reach = (each) => Math.abs(scale.place(each) - scale.place(stop.x)) <= END_REACH;
-    const isWithin = x[0] <= stop.x && stop.x <= x[x.length - 1];
-    return isWithin || reach(x[index]) ? index : -1;
-  }
-
-  // A line and its band are one row.
-  function merged(rows) {
-    const byName = new Map();
-    for (const row of rows) {
-      const known = byName.get(row.name);
-      if (known && (!known.value || !row.value)) {
-        byName.set(row.name, { ...known, ...(row.value ? row : {}), spread: known.spread + row.spread });
-      } else byName.set(known ? row : row.name, row);
-    }
-    return [...byName.values()];
-  }
-
-  function rowNode({ series, name, value, spread = "", text }) {
-    const glyph = Shapes.glyph([series]);
-    if (text !== undefined) return html("div", { class: "row" }, glyph, html("span", { class: "text" }, text));
-    const figure = html("b", { class: "value" }, value, html("span", { class: "spread" }, spread));
-    return html("div", { class: "row" }, glyph, html("span", { class: "name" }, name), figure);
-  }
-
-  function head({ x, from, to }, axis) {
-    const place = axis.names?.[Math.round(x)];
-    const value = from === undefined ? Scales.valueText(x) : `${Scales.valueText(from)} to ${Scales.valueText(to)}`;
-    return html("div", { class: "head" }, place === undefined ? `${axis.label || ""} ${value}`.trim() : String(place));
   }
 
   function drawAll() {

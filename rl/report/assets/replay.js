@@ -45,17 +45,20 @@
       this.button = make("button", { type: "button", class: "play" });
       this.button.addEventListener("click", () => this.toggle());
       const last = this.data.frames - 1;
-      this.slider = make("input", { type: "range", min: 0, max: last, step: 1, value: 0, "aria-label": "frame" });
+      const range = { type: "range", min: 0, max: last, step: 1, value: 0 };
+      this.slider = make("input", { ...range, "aria-label": "frame" });
       this.slider.addEventListener("input", () => this.show(Number(this.slider.value)));
       this.slider.addEventListener("keydown", (event) => this.type(event));
       this.speeds = SPEEDS.map((speed) => this.speedButton(speed));
-      const speeds = make("div", { class: "speeds", role: "group", "aria-label": "speed" }, ...this.speeds);
+      const group = { class: "speeds", role: "group", "aria-label": "speed" };
+      const speeds = make("div", group, ...this.speeds);
       this.controls = make("div", { class: "controls" }, this.button, this.slider, speeds);
       this.label();
     }
 
     speedButton(speed) {
-      const button = make("button", { type: "button", "aria-pressed": speed === this.speed }, `${speed}×`);
+      const pressed = { "aria-pressed": speed === this.speed };
+      const button = make("button", { type: "button", ...pressed }, `${speed}×`);
       button.addEventListener("click", () => {
         this.speed = speed;
         this.speeds.forEach((each) => each.setAttribute("aria-pressed", each === button));
@@ -150,7 +153,8 @@
     const bar = make("div", { class: "bar" });
     const number = make("span", { class: "number" });
     const track = make("div", { class: "track" }, bar);
-    return { row: make("div", { class: "row" }, make("span", { class: "name" }, name), track, number), bar, number };
+    const label = make("span", { class: "name" }, name);
+    return { row: make("div", { class: "row" }, label, track, number), bar, number };
   }
 
   // How far the greatest value is ever above the least of its frame.

@@ -46,7 +46,7 @@ const Scales = (() => {
 
   // Round values between the ends of a scale, about `count` of them: [{value, text}].
   function ticks({ low, high, log }, count) {
-    const isLong = log && high / low > 5; // within a factor of 5 a straight scale's ticks read better
+    const isLong = log && high / low > 5; // within that, a straight scale's ticks read better
     return isLong ? decadeTicks(low, high, count) : evenTicks(low, high, count);
   }
 
@@ -68,7 +68,8 @@ const Scales = (() => {
   // Powers of ten; each second, third, ... of them where they are many, 1-2-5 where they are few.
   function decadeTicks(low, high, count) {
     const first = Math.floor(Math.log10(low));
-    const powers = Array.from({ length: Math.ceil(Math.log10(high)) - first + 1 }, (_, i) => first + i);
+    const length = Math.ceil(Math.log10(high)) - first + 1;
+    const powers = Array.from({ length }, (_, i) => first + i);
     const stride = Math.ceil(powers.length / (count + 1));
     const digits = 3 * (powers.length - 1) <= count + 2 ? [1, 2, 5] : [1];
     return powers
@@ -101,8 +102,10 @@ const Scales = (() => {
 
   const decimalsOf = (step) => Math.min(20, Math.max(0, -Math.floor(Math.log10(step) + HAIR)));
 
-  const plain = (value, decimals) =>
-    minus(value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
+  function plain(value, decimals) {
+    const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+    return minus(value.toLocaleString("en", digits));
+  }
 
   const SIGN = { signDisplay: "negative" }; // none before a zero
   const DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 5, ...SIGN });

@@ -190,12 +190,12 @@ const Shapes = (() => {
     const yTexts = yTicks.map(({ value, text }) =>
       svg("text", { x: x.from - 7, y: y.place(value) + 4, "text-anchor": "end" }, text)
     );
-    const xLabel = { class: "label", x: (x.from + x.to) / 2, y: height - 5, "text-anchor": "middle" };
+    const middle = { x: (x.from + x.to) / 2, "text-anchor": "middle" };
     return [
       svg("g", { class: "axis" }, line(x.from, y.from, x.to, y.from)),
       svg("g", { class: "y-ticks" }, ...yTexts),
       svg("g", { class: "x-ticks" }, ...xTicks.map((tick) => xText(tick, xTicks.slanted, axes))),
-      svg("text", xLabel, data.x.label || ""),
+      svg("text", { class: "label", ...middle, y: height - 5 }, data.x.label || ""),
       svg("text", { class: "label", x: 0, y: 13 }, data.y.label || ""),
     ];
   }
@@ -228,8 +228,9 @@ const Shapes = (() => {
   function upright({ x: value, label }, { x, y }) {
     const at = x.place(value);
     const isLeft = at < (x.from + x.to) / 2;
-    const place = { x: at + (isLeft ? 5 : -5), y: y.to + 11, "text-anchor": isLeft ? "start" : "end" };
-    return svg("g", { class: "mark" }, line(at, y.from, at, y.to), svg("text", place, label || ""));
+    const place = { x: at + (isLeft ? 5 : -5), y: y.to + 11 };
+    const text = svg("text", { ...place, "text-anchor": isLeft ? "start" : "end" }, label || "");
+    return svg("g", { class: "mark" }, line(at, y.from, at, y.to), text);
   }
 
   // What lies within the plot is cut off at its edges; markers may stand out by their size.
@@ -238,8 +239,12 @@ const Shapes = (() => {
     return svg("clipPath", { id }, svg("rect", { x: x.from - 4, y: y.to - 4, width, height }));
   }
 
-  const nothing = (width, height) =>
-    svg("text", { class: "nothing", x: width / 2, y: height / 2, "text-anchor": "middle" }, "nothing to show");
+  function nothing(width, height) {
+    const middle = { x: width / 2, y: height / 2, "text-anchor": "middle" };
+    return svg("text", { class: "nothing", ...middle }, "nothing to show");
+  }
 
-  return { svg, html, line, colourOf, allSeries, glyph, layOut, grid, axisTexts, marks, clip, nothing };
+  return {
+    svg, html, line, colourOf, allSeries, glyph, layOut, grid, axisTexts, marks, clip, nothing,
+  };
 })();

@@ -22,15 +22,16 @@
     heads.forEach((head) => head.removeAttribute("aria-sort"));
     heads[column].setAttribute("aria-sort", isDown ? "descending" : "ascending");
     const compare = isNumeric(table, column) ? (one, other) => one - other : texts.compare;
-    for (const body of table.tBodies) body.append(...sorted([...body.rows], column, compare, isDown));
+    const compared = isDown ? (one, other) => compare(other, one) : compare;
+    for (const body of table.tBodies) body.append(...sorted([...body.rows], column, compared));
   }
 
   // Rows with the same value keep their order, and those without one come last either way.
-  function sorted(rows, column, compare, isDown) {
-    const keys = new Map(rows.map((row) => [row, keyOf(row.cells[column])]));
-    const [full, empty] = [true, false].map((is) => rows.filter((row) => (keys.get(row) !== null) === is));
-    const sign = isDown ? -1 : 1;
-    return [...full.sort((one, other) => sign * compare(keys.get(one), keys.get(other))), ...empty];
+  function sorted(rows, column, compare) {
+    const key = (row) => keyOf(row.cells[column]);
+    const full = rows.filter((row) => key(row) !== null);
+    const empty = rows.filter((row) => key(row) === null);
+    return [...full.sort((one, other) => compare(key(one), key(other))), ...empty];
   }
 
   // The text of a cell, or the value that it carries; null if it has none.
@@ -50,10 +51,12 @@
     return keys.length > 0 && keys.every((key) => typeof key === "number");
   }
 
-  const makeAllSortable = () => {
-    for (const table of document.querySelectorAll("table.sortable")) if (table.tHead) makeSortable(table);
-  };
+  function makeAll() {
+    for (const table of document.querySelectorAll("table.sortable")) {
+      if (table.tHead) makeSortable(table);
+    }
+  }
 
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", makeAllSortable);
-  else makeAllSortable();
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", makeAll);
+  else makeAll();
 })();
