@@ -254,6 +254,12 @@ def test_dragging_zooms_and_a_double_click_shows_all_again(page: Page) -> None:
     assert not page.find(".reset").is_displayed()
 
 
+def test_a_drag_may_end_outside_of_the_picture(page: Page) -> None:
+    show(page, chart(RISING))
+    page.drag(place(page, 59.5), (400, 500), (799, 500))
+    assert zoomed_to(page) == (60, 100)
+
+
 def test_a_zoom_between_two_points_shows_the_line_between_them(page: Page) -> None:
     show(page, chart(line("a", (0, 0), (100, 1000))))
     page.drag(place(page, 40), place(page, 60))
@@ -315,6 +321,9 @@ def test_keys_move_the_cursor_and_zoom_around_it(page: Page) -> None:
     assert zoomed_to(page) == (30, 80)
     page.type(Keys.ESCAPE)
     assert zoomed_to(page) == (0, 100)
+    assert box(page)
+    page.type(Keys.TAB)
+    assert box(page) == []
 
 
 def test_the_legend_hides_a_series_and_the_picture_fits_the_others(page: Page) -> None:

@@ -134,6 +134,7 @@
       on("pointercancel", () => this.select(null));
       on("pointerleave", (event) => event.pointerType === "mouse" && this.show(null));
       on("keydown", (event) => this.type(event));
+      on("blur", () => this.show(null));
       this.svg.addEventListener("dblclick", () => this.resetZoom());
       this.reset.addEventListener("click", () => this.resetZoom());
       new ResizeObserver(() => {

@@ -18,21 +18,22 @@ const Readings = (() => {
     return [...found.values()].sort((one, other) => one.x - other.x);
   }
 
-  const linesStops = (series) => series.x.map((x) => ({ x }));
+  const STOPS = { line: lineStops, band: lineStops, bars: barStops, points: pointStops };
 
-  const STOPS = {
-    line: linesStops,
-    band: linesStops,
-    bars: (series) =>
-      series.y.map((_, i) => {
-        const [from, to] = [series.x[i], series.x[i + 1]];
-        return { x: (from + to) / 2, from, to };
-      }),
-    points: (series, { log }) =>
-      series.x
-        .map((x, index) => ({ x, y: series.y[index], point: { series, index } }))
-        .filter((stop) => Scales.isDrawn(stop.y, log)),
-  };
+  function lineStops({ x: places }) {
+    return places.map((x) => ({ x }));
+  }
+
+  function barStops({ x, y }) {
+    const edges = y.map((_, i) => [x[i], x[i + 1]]);
+    return edges.map(([from, to]) => ({ x: (from + to) / 2, from, to }));
+  }
+
+  function pointStops(series, { log }) {
+    const { x: places, y } = series;
+    const stops = places.map((x, index) => ({ x, y: y[index], point: { series, index } }));
+    return stops.filter((stop) => Scales.isDrawn(stop.y, log));
+  }
 
   // Faint series are read only where there are no others.
   function readable(shown) {
@@ -58,7 +59,7 @@ const Readings = (() => {
   function pointRow({ x, y, point: { series, index } }) {
     const dot = { x, y };
     const text = series.texts?.[index];
-    if (text !== undefined) return { series, text, dot };
+    if (typeof text === "string") return { series, text, dot };
     const spread = series.low ? spreadText(series, index) : "";
     return { series, name: series.name, value: Scales.valueText(y), spread, dot };
   }
@@ -107,14 +108,14 @@ const Readings = (() => {
   // Nodes of the box
 
   function rowNode({ series, name, value, spread, text }) {
-    const { html } = Shapes;
-    const words = text === undefined
-      ? [
-          html("span", { class: "name" }, name),
-          html("b", { class: "value" }, value, html("span", { class: "spread" }, spread)),
-        ]
-      : [html("span", { class: "text" }, text)];
-    return html("div", { class: "row" }, Shapes.glyph([series]), ...words);
+    const { html, glyph } = Shapes;
+    const row = html("div", { class: "row" }, glyph([series]));
+    if (text !== undefined) row.append(html("span", { class: "text" }, text));
+    else {
+      row.append(html("span", { class: "name" }, name), html("b", { class: "value" }, value));
+      row.lastChild.append(html("span", { class: "spread" }, spread));
+    }
+    return row;
   }
 
   function head({ x, from, to }, { names, label }) {

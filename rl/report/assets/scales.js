@@ -108,16 +108,16 @@ const Scales = (() => {
   }
 
   const SIGN = { signDisplay: "negative" }; // none before a zero
-  const DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 5, ...SIGN });
-  const WHOLE = new Intl.NumberFormat("en", SIGN);
+  const DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 4, ...SIGN });
+  const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0, ...SIGN });
 
-  // A single value for reading: whole numbers in full, others to five digits.
+  // A single value for reading: to four digits, and to those before the point.
   function valueText(value) {
     const size = Math.abs(value);
     if (size >= 1e12 || (size < 1e-3 && size > 0)) {
       return minus(value.toExponential(3).replace(/\.?0*e\+?/, "e"));
     }
-    return minus((Number.isInteger(value) ? WHOLE : DIGITS).format(value));
+    return minus((size >= 1e3 ? WHOLE : DIGITS).format(value));
   }
 
   const minus = (text) => text.replaceAll("-", "−");

@@ -235,8 +235,8 @@ const Shapes = (() => {
 
   // What lies within the plot is cut off at its edges; markers may stand out by their size.
   function clip(id, { x, y }) {
-    const [width, height] = [x.to - x.from + 8, y.from - y.to + 8];
-    return svg("clipPath", { id }, svg("rect", { x: x.from - 4, y: y.to - 4, width, height }));
+    const [width, height] = [x.to - x.from + 4, y.from - y.to + 8];
+    return svg("clipPath", { id }, svg("rect", { x: x.from - 2, y: y.to - 4, width, height }));
   }
 
   function nothing(width, height) {
