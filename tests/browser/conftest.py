@@ -15,6 +15,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
 
 ASSETS = Path(__file__).parents[2] / "rl" / "report" / "assets"
 SCRIPTS = ("scales.js", "shapes.js", "readings.js", "charts.js", "replay.js", "tables.js")
@@ -133,7 +134,7 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     assert console_errors(browser) == []
 
 
-def script(data: object) -> str:
+def embed(data: object) -> str:
     """Data as a page holds them."""
     text = json.dumps(data).replace("<", "\\u003c")
     return f'<script type="application/json">{text}</script>'
@@ -142,7 +143,6 @@ def script(data: object) -> str:
 @pytest.fixture
 def wait(page: Page) -> Callable[[str], None]:
     """Waits until a script's expression is true; fails if it never is."""
-    from selenium.webdriver.support.wait import WebDriverWait
 
     def until(expression: str) -> None:
         WebDriverWait(page.browser, 10, 0.02).until(lambda _: page.run(f"return {expression}"))

@@ -13,7 +13,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.conftest import MINUS, Page, script
+from tests.browser.conftest import MINUS, Page, embed
 
 Place = tuple[float, float]
 
@@ -34,7 +34,7 @@ FALLING = line("falling", *((x, -x) for x in range(101)), colour=1)
 
 def show(page: Page, data: dict[str, Any], caption: str = "A chart") -> None:
     caption = f"<figcaption>{html.escape(caption)}</figcaption>"
-    page.open(f'<figure class="chart" aria-label="a rise">{caption}{script(data)}</figure>')
+    page.open(f'<figure class="chart" aria-label="a rise">{caption}{embed(data)}</figure>')
 
 
 def ticks(page: Page, axis: str) -> dict[str, float]:

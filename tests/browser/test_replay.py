@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.conftest import Page, script
+from tests.browser.conftest import Page, embed
 
 FRAMES, COLUMNS, WIDTH, HEIGHT = 12, 5, 60, 40
 
@@ -48,7 +48,7 @@ def replay(**changes: object) -> dict[str, Any]:
 
 
 def show(page: Page, *replays: dict[str, Any]) -> None:
-    figures = (f'<figure class="replay" aria-label="a fall">{script(each)}</figure>'
+    figures = (f'<figure class="replay" aria-label="a fall">{embed(each)}</figure>'
                for each in replays)  # fmt: skip
     page.open("".join(figures))
 
