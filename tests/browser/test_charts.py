@@ -442,7 +442,7 @@ def test_nothing_is_wider_than_the_page(
         assert box(page)
         assert page.run("return document.documentElement.scrollWidth") == width
     page.resize(width + 100)
-    wait(f"document.querySelector('.plot > svg').viewBox.baseVal.width > {width - 20}")
+    wait(f"document.querySelector('.plot > svg').viewBox.baseVal.width > {width}")
 
 
 def test_a_dark_page_has_colours_of_its_own(page: Page) -> None:
