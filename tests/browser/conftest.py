@@ -17,8 +17,8 @@ from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-ASSETS = Path(__file__).parents[2] / "rl" / "report" / "assets"
-SCRIPTS = ("scales.js", "shapes.js", "readings.js", "charts.js", "replay.js", "tables.js")
+from rl.report.page import ASSETS, SCRIPTS
+
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update")  # fmt: skip
 WIDTH, HEIGHT = 800, 600  # pixels of a page, if a test does not say otherwise

@@ -154,6 +154,15 @@ def test_an_axis_of_names_has_a_place_for_each(page: Page) -> None:
     assert [float(x) for x in tops] == pytest.approx([first, second], abs=0.1)
 
 
+def test_names_may_stand_on_the_other_axis(page: Page) -> None:
+    points = {"kind": "points", "name": "trials", "x": [0, 1], "y": [1, 0]}
+    show(page, chart(points, y={"names": ["[32]", "a setting with a long name"]}))
+    low, high = ticks(page, "y").values()
+    assert list(ticks(page, "y")) == ["[32]", "a setting wit…"]
+    heights = [float(y) for y in re.findall(r"M[\d.]+ ([\d.]+)", path(page, "point"))]
+    assert heights == pytest.approx([high, low], abs=4.0)  # a marker begins at its upper edge
+
+
 def test_names_that_want_room_are_slanted_and_cut(page: Page) -> None:
     page.resize(320)
     names = [f"a setting with a long name, number {n}" for n in range(5)]

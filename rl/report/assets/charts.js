@@ -287,8 +287,10 @@
     return y && { x, y };
   }
 
+  const rangeOfNames = (names) => ({ low: -0.5, high: names.length - 0.5, log: false });
+
   function xRange({ x, series, marks }) {
-    if (x.names) return { low: -0.5, high: x.names.length - 0.5, log: false };
+    if (x.names) return rangeOfNames(x.names);
     const room = series.some(({ kind }) => kind === "points") ? 0.04 : 0;
     const values = [...series.flatMap((each) => each.x), ...placesOf(marks, "x")];
     return Scales.rangeOf(values, x.log, room);
@@ -298,7 +300,8 @@
 
   // Of what is seen between the ends of x, and of some levels.
   function yRange(data, shown, x, levels) {
-    const { log } = data.y;
+    const { log, names } = data.y;
+    if (names) return rangeOfNames(names);
     const isDrawn = (value) => Scales.isDrawn(value, log);
     const values = shown.flatMap((series) => seenValues(series, x)).filter(isDrawn);
     if (!values.length) return null;

@@ -156,7 +156,9 @@ const Shapes = (() => {
   // Both axes of a picture: their scales, their ticks and where the plot lies in it.
   function layOut({ x, y }, data, width, height) {
     const top = data.y.label ? 26 : 12;
-    const yTicks = Scales.ticks(y, Math.max(2, Math.floor(height / 40)));
+    const yTicks = data.y.names
+      ? namedTicks(data.y.names, NAME_CHARACTERS[0])
+      : Scales.ticks(y, Math.max(2, Math.floor(height / 40)));
     const left = Math.ceil(widest(yTicks)) + 12;
     const right = width - 14;
     const xTicks = placeTicks(x, data.x.names, right - left);
@@ -168,13 +170,17 @@ const Shapes = (() => {
 
   function placeTicks(range, names, room) {
     if (!names) return Scales.ticks(range, Math.max(2, Math.floor(room / 85)));
-    const places = names.map((text, value) => ({ value, text: String(text) }));
+    const places = namedTicks(names, Infinity);
     const seen = places.filter(({ value }) => value >= range.low && value <= range.high);
     if (widest(seen) < room / seen.length - LEVEL_ROOM) return seen;
     const most = NAME_CHARACTERS[Number(room > NARROW)];
     const short = seen.map(({ value, text }) => ({ value, text: cut(text, most) }));
     return Object.assign(short, { slanted: true });
   }
+
+  // The places 0, 1, ... by their names, which may be cut.
+  const namedTicks = (names, most) =>
+    names.map((text, value) => ({ value, text: cut(String(text), most) }));
 
   const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
