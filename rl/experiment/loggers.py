@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ class TensorBoard(Logger):
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         folder = _run_folder(job) / self.name / job.folder.name
+        shutil.rmtree(folder, ignore_errors=True)  # a session that is resumed has all rows again
         self._writer = EventFileWriter(str(folder), flush_secs=SECONDS_BETWEEN_FLUSHES)
         self._add(0, hparams_pb(hyper_parameters(job)))
 

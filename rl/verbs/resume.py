@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from rl.errors import UserError
 from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb, positive, processes, warn_of_differences
-from rl.verbs.run import conclude
+from rl.verbs.run import add_loggers, conclude, watched
 
 if TYPE_CHECKING:
     from rl.experiment.executors import Executor, Listener
@@ -22,6 +23,8 @@ def resume(options: argparse.Namespace) -> int:
     manifest = folder.read_manifest()
     warn_of_differences(manifest)
     if manifest.get("kind") == "search":
+        if options.tensorboard or options.wandb:
+            raise UserError("--tensorboard and --wandb are of runs; a search has trials.csv")
         from rl.verbs.search import go_on
 
         return go_on(options, folder.path)
@@ -29,13 +32,12 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int:
-    from rl.display import showing
     from rl.experiment.trial import resume_trial
 
     left = [each for each in range(sessions) if not folder.session(0, each).has_ended]
     if not left:
         print(f"{folder.path}: nothing is left to do: all of it has ended")
-    with showing(options.quiet or not left, len(left)) as listener:
+    with watched(options, len(left), quiet=not left) as listener:
         run = resume_trial(folder, _executor(options, sessions, listener))
     return conclude(run, options)
 
@@ -57,4 +59,5 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--jobs", type=positive, help="sessions at once (default: the cores)")
     verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
     report.add_option(verb)
+    add_loggers(verb)
     verb.set_defaults(executor="local")

@@ -46,21 +46,28 @@ def run(options: argparse.Namespace) -> int:
 @contextmanager
 def _executor(options: argparse.Namespace, specification: Specification) -> Iterator[Executor]:
     """Where `rl run` runs its sessions, with a display of them."""
-    from rl.display import showing
-    from rl.experiment.following import following
-
     check_executor(options)
     if options.render and (options.sessions > 1 or options.executor == "ray"):
         raise UserError("--render shows a single session; leave out --sessions and --executor")
-    loggers = _loggers(options)
-    with (
-        showing(options.quiet, options.sessions) as shown,
-        following(shown, loggers, _complain) as listener,
-    ):
+    with watched(options, options.sessions) as listener:
         if options.sessions > 1 or options.executor == "ray":
             yield processes(options, listener)
         else:
             yield _inline(options, specification, listener)
+
+
+@contextmanager
+def watched(options: argparse.Namespace, sessions: int, quiet: bool = False) -> Iterator[Listener]:
+    """A display of so many sessions, and the loggers that were asked for."""
+    from rl.display import showing
+    from rl.experiment.following import following
+
+    loggers = _loggers(options)
+    with (
+        showing(options.quiet or quiet, sessions) as shown,
+        following(shown, loggers, _complain) as listener,
+    ):
+        yield listener
 
 
 def _loggers(options: argparse.Namespace) -> list[type[Logger]]:
@@ -167,6 +174,11 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--render", action="store_true",
                       help="show an episode in a window at each evaluation")  # fmt: skip
     report.add_option(verb)
+    add_loggers(verb)
+
+
+def add_loggers(verb: argparse.ArgumentParser) -> None:
+    """The options that send the rows elsewhere too."""
     verb.add_argument("--tensorboard", action="store_true",
                       help="write event files for TensorBoard into the run folder")  # fmt: skip
     verb.add_argument("--wandb", action="store_true",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ from rl.experiment.loggers import Logger, Row, hyper_parameters
 from rl.experiment.session import TABLES, Progress
 from rl.files import Table, read_table
 from rl.run_folder import SessionFolder
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, wait_until
 from tests.rl.test_executors import make_jobs
 
 SESSION = Path("trial_000/session_000")
@@ -147,6 +149,18 @@ def event_file(folder: Path) -> Any:
     return accumulator.Reload()
 
 
+def check_events(run: Path) -> Any:
+    """Sees to it that TensorBoard has every row of a run's session once; gives its events."""
+    events = event_file(run / "tensorboard" / "session_000")
+    for name, column in (("episodes", "return"), ("evaluations", "mean_return"),
+                         ("updates", "loss")):  # fmt: skip
+        table = read_table(run / SESSION / f"{name}.csv")
+        scalars = events.Scalars(f"{name}/{column}")
+        assert [each.step for each in scalars] == table["step"]
+        assert [each.value for each in scalars] == pytest.approx(table[column], rel=1e-6)
+    return events
+
+
 def test_tensorboard_has_the_tables_and_nothing_is_learned_otherwise(
     rl: Command, tmp_path: Path, cartpole_run: Path
 ) -> None:
@@ -158,15 +172,24 @@ def test_tensorboard_has_the_tables_and_nothing_is_learned_otherwise(
     outcomes = [json.loads((each / SESSION / "session.json").read_text())
                 for each in (run, cartpole_run)]  # fmt: skip
     assert outcomes[0]["weights"] == outcomes[1]["weights"]
-    events = event_file(run / "tensorboard" / "session_000")
-    for name, column in (("episodes", "return"), ("evaluations", "mean_return"),
-                         ("updates", "loss")):  # fmt: skip
-        table = read_table(run / SESSION / f"{name}.csv")
-        scalars = events.Scalars(f"{name}/{column}")
-        assert [each.step for each in scalars] == table["step"]
-        assert [each.value for each in scalars] == pytest.approx(table[column], rel=1e-6)
+    events = check_events(run)
     content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     assert b"optimizer.learning_rate" in content
+
+
+def test_a_run_that_is_resumed_has_all_rows_once(rl: Command, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra: rl-lab[tensorboard]")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--steps", "9000", "--quiet",
+         "--output", "run", "--set", "train.evaluate_every=1500", "--tensorboard"],
+        cwd=tmp_path, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_until((tmp_path / "run" / SESSION / "resume/latest.npz").exists)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    answer = rl("resume", "run", "--tensorboard", "--quiet")
+    assert answer.returncode == 0, answer.stderr
+    check_events(tmp_path / "run")
 
 
 def test_each_of_several_sessions_has_its_event_file(rl: Command, tmp_path: Path) -> None:
