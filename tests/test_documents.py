@@ -126,22 +126,58 @@ def test_every_script_says_how_it_is_used(script: str) -> None:
     assert f"usage: {script}" in answer.stdout
 
 
-def test_links_lead_somewhere() -> None:
-    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+def anchors(text: str) -> set[str]:
+    """What the headings of a document are linked to by."""
+    titles = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    path = ROOT / document
+    for file, anchor in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", path.read_text()):
+        target = path.parent / file if file else path
+        assert target.exists(), file
+        assert not anchor or anchor in anchors(target.read_text()), f"{file}#{anchor}"
+
+
+NAMED = re.compile(  # as in: [`rl/targets.py`](../rl/targets.py) `td_target` and `advantages`
+    r"\[`((?:nn|rl)/[\w/]+)\.py`\]\([\w./]+\)((?:,?(?:\s+and)?\s+`[\w.]+`)*)"
+)
+
+
+def named(text: str) -> list[tuple[str, list[str]]]:
+    """The modules that a document links to, with the names that it says are in them."""
+    return [(file.replace("/", "."), re.findall(r"`([\w.]+)`", names))
+            for file, names in NAMED.findall(text)]  # fmt: skip
+
+
+def absent(text: str) -> list[str]:
+    """The names that a document says are in a module, and are not."""
+    missing = []
+    for module, names in named(text):
+        for name in names:
+            try:
+                operator.attrgetter(name)(importlib.import_module(module))
+            except AttributeError:
+                missing.append(f"{module}: {name}")
+    return missing
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_what_a_document_names_in_a_file_is_there(document: str) -> None:
-    """As in [`rl/targets.py`](../rl/targets.py) `td_target`."""
-    link = r"\[`([\w/]+)\.py`\]\([\w./]+\)((?:(?:,| and)?\s`[\w.]+(?:\(\))?`)*)"
-    for file, names in re.findall(link, (ROOT / document).read_text()):
-        if not file.startswith(("nn/", "rl/")):
-            continue
-        module = importlib.import_module(file.replace("/", "."))
-        for name in re.findall(r"`([\w.]+)", names):
-            operator.attrgetter(name)(module)
+    assert not absent((ROOT / document).read_text())
+
+
+def test_a_name_that_is_not_there_is_found() -> None:
+    text = "[`rl/targets.py`](../rl/targets.py) `td_target`, `advantages` and\n  `Nothing.at_all`."
+    assert absent(text) == ["rl.targets: Nothing.at_all"]
+
+
+def test_each_algorithm_names_its_functions() -> None:
+    found = named((ROOT / "docs/algorithms.md").read_text())
+    assert len(found) > 30
+    assert all(names for _, names in found), found
 
 
 def test_the_reference_of_a_specification_is_what_the_code_gives() -> None:
