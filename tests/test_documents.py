@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from rl.experiment.specification import load_specification
 from tests.documents import (
     DOCUMENTS,
     HOLDS,
@@ -101,6 +102,18 @@ def test_the_two_commands_stand_at_the_top() -> None:
     assert first == "python -m pip install -e . && python -m rl.run lunarlander_dqn"
     assert second == 'python -m pip install -e ".[test]" && python -m pytest'
     assert README.index(first) < 60
+
+
+def test_the_readmes_results_are_those_that_were_measured() -> None:
+    """Experiment, problem, return, interval, solved and steps."""
+    rows = re.findall(r"^\| (\S+) \| `rl run (\w+)` \| (.*) \|$", README, re.M)
+    measured = (ROOT / "docs/RESULTS.md").read_text()
+    assert len(rows) >= 8
+    for problem, name, figures in rows:
+        assert load_specification(name).values["problem"] == problem
+        (row,) = re.findall(rf"^\| {name} \| (.*) \|$", measured, re.M)
+        mean, _, interval, _, _, solved, steps, *_ = row.split(" | ")
+        assert figures.split(" | ") == [mean, interval, solved, steps.split(", ")[0]]
 
 
 def test_the_readme_names_every_part() -> None:
