@@ -21,7 +21,6 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import yaml
@@ -187,10 +186,9 @@ def run_experiments(block: Block, folder: Path, shell: str) -> None:
 def run_commands(text: str, folder: Path) -> None:
     """Runs each line of a shell, by the rules above."""
     for line in text.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
-        for ends, command in groupby(words, key="&&".__eq__):
-            if not ends:
-                run_command(list(command), folder)
+        for command in line.split(" && "):
+            if words := shlex.split(command, comments=True):
+                run_command(words, folder)
 
 
 def run_command(words: list[str], folder: Path) -> None:
@@ -201,25 +199,19 @@ def run_command(words: list[str], folder: Path) -> None:
     """
     settings, words = environment(words)
     command = " ".join(words)
-    if words[:3] == ["python", "-m", "pip"]:
-        check_requirements(words[4:])
-    elif command in CHECKS:
-        assert command in (ROOT / ".ci/run").read_text()
-    elif command == ".ci/run":
-        assert os.access(ROOT / command, os.X_OK)
-    elif words[0] == "python" and words[1].startswith("scripts/"):
+    if command.startswith("python -m pip install "):
+        check_requirements(command)
+    elif command in (*CHECKS, ".ci/run"):
+        check_ci(command)
+    elif command.startswith("python scripts/"):
         run_script(ROOT / words[1], words[2:], folder)
-    elif words[:3] == ["python", "-m", "rl.run"]:
-        run([sys.executable, *words[1:], *SHORT], folder)
-    elif words[:3] == ["python", "-m", "rl"]:
-        run([sys.executable, *words[1:], *shortened(words[3])], folder)
-    elif words[0] == "rl":
-        missing = [name for word, name in OPTIONAL.items()
-                   if word in words and not importlib.util.find_spec(name)]  # fmt: skip
-        answer = run([sys.executable, "-c", RL, *words[1:], *shortened(words[1])], folder,
-                     UNUSABLE if missing else 0, settings)  # fmt: skip
-        assert not missing or "pip install" in answer
-    elif words[:2] == ["tensorboard", "--logdir"]:  # a server, which does not end
+    elif command.startswith("python -m rl.run "):
+        run_lab(["-m", "rl.run"], words[3:], folder, settings)
+    elif command.startswith("python -m rl "):
+        run_lab(["-m", "rl", words[3]], words[4:], folder, settings)
+    elif command.startswith("rl "):
+        run_lab(["-c", RL, words[1]], words[2:], folder, settings)
+    elif command.startswith("tensorboard --logdir "):  # a server, which does not end
         assert (folder / words[2]).is_dir() or not importlib.util.find_spec("tensorboard")
     else:
         raise ValueError(f"nobody runs `{command}`")
@@ -238,9 +230,14 @@ def environment(words: list[str]) -> tuple[dict[str, str], list[str]]:
     return settings, words
 
 
-def shortened(verb: str) -> tuple[str, ...]:
-    """What a verb is told besides, so that it trains for a moment."""
-    return SHORT if verb in ("run", "search") else ()
+def run_lab(verb: list[str], options: list[str], folder: Path, settings: dict[str, str]) -> None:
+    """Runs a verb of the lab; one that trains does so for a moment."""
+    missing = any(word in options and not importlib.util.find_spec(package)
+                  for word, package in OPTIONAL.items())  # fmt: skip
+    short = SHORT if verb[-1] in ("run", "rl.run", "search") else ()
+    said = run([sys.executable, *verb, *options, *short], folder, UNUSABLE if missing else 0,
+               settings)  # fmt: skip
+    assert not missing or "pip install" in said
 
 
 def run_script(script: Path, options: list[str], folder: Path) -> None:
@@ -250,11 +247,18 @@ def run_script(script: Path, options: list[str], folder: Path) -> None:
     run([sys.executable, *driver, str(script), *options], folder)
 
 
-def check_requirements(words: list[str]) -> None:
+def check_requirements(command: str) -> None:
     """Refuses an extra that the project does not have; what pip then does is not tested."""
     known = set(re.findall(r"^([\w-]+) = \[", (ROOT / "pyproject.toml").read_text(), re.M))
-    for extras in re.findall(r"(?:\.|rl-lab)\[([\w,-]+)\]", " ".join(words)):
+    for extras in re.findall(r"(?:\.|rl-lab)\[([\w,-]+)\]", command):
         assert set(extras.split(",")) <= known, extras
+
+
+def check_ci(command: str) -> None:
+    """Refuses a command that the continuous integration does not run; its script can be run."""
+    script = ROOT / ".ci/run"
+    assert os.access(script, os.X_OK)
+    assert command == ".ci/run" or command in script.read_text()
 
 
 def run(
