@@ -90,6 +90,17 @@ JUDGED = block_of(
         "evaluation": _EVALUATION,
     }
 )
+_CURVE = block_of({"steps": list_of(is_number), "returns": list_of(is_number)})
+_GROUP = block_of(
+    {
+        **dict.fromkeys(("name", "problem"), is_text),
+        "scores": list_of(is_number),
+        "returns": list_of(list_of(is_number)),
+        "curves": list_of(_CURVE),
+        "threshold": optional(is_number),
+    }
+)
+COMPARISON = block_of({"data": list_of(_GROUP)}, {"command": list_of(is_text)})
 MANIFEST = block_of(
     {"experiment": is_text, "seeds": list_of(is_count)},
     {"kind": is_text, "specification": block_of({}), "search": block_of({})},

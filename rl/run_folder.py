@@ -46,6 +46,11 @@ class SessionFolder:
         self._stages = self.checkpoints / "stages"
         self.resume = path / "resume"  # what an interrupted session needs to go on
 
+    @property
+    def number(self) -> int:
+        """Its place among the trial's sessions."""
+        return _number(self.path)
+
     def table(self, name: str) -> Path:
         """Where the rows of "episodes", "updates" or "evaluations" are."""
         return self.path / f"{name}.csv"
@@ -136,7 +141,7 @@ class TrialFolder:
     @property
     def number(self) -> int:
         """Its place among the run's trials."""
-        return int(self.path.name.rpartition("_")[2])
+        return _number(self.path)
 
     def session(self, number: int) -> SessionFolder:
         """The folder of one session."""
@@ -260,10 +265,15 @@ class RunFolder:
         return manifest
 
 
+def _number(path: Path) -> int:
+    """That behind the last underscore."""
+    return int(path.name.rpartition("_")[2])
+
+
 def _numbered(folder: Path, kind: str) -> list[Path]:
     """The subfolders KIND_000, KIND_001, ... that are there, in order."""
     found = {
-        int(path.name.rpartition("_")[2]): path
+        _number(path): path
         for path in folder.glob(f"{kind}_*")
         if path.is_dir() and path.name.rpartition("_")[2].isdecimal()
     }

@@ -41,7 +41,7 @@ def seconds_to_first_step(name: str, folder: str) -> float:
 
 def peak_megabytes(name: str, folder: str) -> float:
     """The largest resident set of a whole run, with its evaluation and its plot, in MB."""
-    command = [sys.executable, "-m", "rl.run", name, "--output", folder, "--quiet"]
+    command = [sys.executable, "-m", "rl.run", name, "--output", folder, "--quiet", "--no-report"]
     subprocess.run(command, check=True)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 

@@ -28,7 +28,8 @@ STEPS = ("--steps", "60000", "--set", "train.stop_when_solved=false")
 def rl(*arguments: object) -> float:
     """Runs `rl ...`; returns its seconds."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "rl", *map(str, arguments), "--quiet"], check=True)
+    quiet = ("--quiet", "--no-report")
+    subprocess.run([sys.executable, "-m", "rl", *map(str, arguments), *quiet], check=True)
     return time.perf_counter() - started
 
 

@@ -88,7 +88,7 @@ def session(specification: Specification, seed: int, folder: Path) -> dict[str, 
     path = folder / f"{name}-{digest}" / f"seed_{seed}"
     if "final" not in RunFolder(path).session().read_outcome():
         shutil.rmtree(path, ignore_errors=True)  # what an interrupted session has left
-        command(["run", name, "--seed", str(seed), "--quiet", "--output", str(path)])
+        command(["run", name, "--seed", str(seed), "--quiet", "--no-report", "--output", str(path)])
     return RunFolder(path).session().read_outcome()
 
 

@@ -102,7 +102,8 @@ def soak(minutes: float, folder: Path, moments: random.Random) -> bool:
     while time.monotonic() < deadline:
         name = moments.choice(sorted(EXPERIMENTS))
         seed = moments.randrange(1000)
-        arguments = [name, "--seed", str(seed), "--quiet", "--set", *SHORT, *EXPERIMENTS[name]]
+        settings = ["--set", *SHORT, *EXPERIMENTS[name]]
+        arguments = [name, "--seed", str(seed), "--quiet", "--no-report", *settings]
         whole, cut = (folder / f"{name}_{seed}_{kind}" for kind in ("whole", "cut"))
         growth = run_undisturbed(arguments, whole)
         ended = run_disturbed(arguments, cut, moments)

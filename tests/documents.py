@@ -48,8 +48,9 @@ assert nn.NeuralNet((2, 1), seed=0).cost(x, y) > 0.05
 """,
 }
 
-# Enough for every agent to learn a little and to be evaluated twice.
-SHORT = ("--steps", "1500", "--set", "train.evaluate_every=750")
+# Enough for every agent to learn a little and to be evaluated twice; `rl report` has tests of its
+# own.
+SHORT = ("--steps", "1500", "--set", "train.evaluate_every=750", "--no-report")
 
 # Programs that a person runs, and why; that their options are right is what is tested.
 MEASUREMENTS = {
@@ -211,6 +212,8 @@ def run_command(words: list[str], folder: Path) -> None:
         run_lab(["-m", "rl", words[3]], words[4:], folder, settings)
     elif command.startswith("rl "):
         run_lab(["-c", RL, words[1]], words[2:], folder, settings)
+    elif command.startswith("apt-get install "):
+        check_ci(" ".join(words[2:]))
     elif command.startswith("tensorboard --logdir "):  # a server, which does not end
         assert (folder / words[2]).is_dir() or not importlib.util.find_spec("tensorboard")
     else:
@@ -255,7 +258,7 @@ def check_requirements(command: str) -> None:
 
 
 def check_ci(command: str) -> None:
-    """Refuses a command that the continuous integration does not run; its script can be run."""
+    """Refuses a command, or packages, that the continuous integration does not have."""
     script = ROOT / ".ci/run"
     assert os.access(script, os.X_OK)
     assert command == ".ci/run" or command in script.read_text()

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"matplotlib", "PIL", "rich", "yaml", "threadpoolctl", "optuna", "ray", "filelock",
-         "onnx", "tensorboard", "wandb", "pygame", "imageio"}  # fmt: skip
+         "onnx", "tensorboard", "wandb", "pygame", "imageio", "jinja2", "markupsafe"}  # fmt: skip
 LEAVES = ("rl.targets", "rl.exploration", "rl.memory", "rl.preprocessors")
 
 
@@ -70,6 +70,13 @@ def test_agents_know_nothing_of_experiments(module: str) -> None:
 def test_analysis_reads_files_and_never_imports_an_agent(module: str) -> None:
     for name in imports(module):
         assert not within(name, "rl.agents", "rl.experiment", "rl.environments"), name
+
+
+@pytest.mark.parametrize("module", modules("rl"))
+def test_only_the_command_line_knows_the_pages(module: str) -> None:
+    if not within(module, "rl.report", "rl.verbs"):
+        for name in imports(module):
+            assert not within(name, "rl.report"), name
 
 
 ORDER = (

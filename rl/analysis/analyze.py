@@ -37,7 +37,7 @@ def trial_figures(
 
 def _outcome(record: Record) -> dict[str, Any]:
     return {
-        "session": int(record.folder.path.name.rpartition("_")[2]),
+        "session": record.number,
         "status": record.status,
         **{key: record.outcome[key] for key in ("seed", "reason") if key in record.outcome},
         **({"best": record.best, "final": record.final} if record.counted else {}),

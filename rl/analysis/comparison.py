@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -58,6 +58,19 @@ class Group:
     returns: Array
     curves: list[tuple[Array, Array]]
     threshold: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; `group_of` is the way back."""
+        curves = [{"steps": x.tolist(), "returns": y.tolist()} for x, y in self.curves]
+        arrays = {"scores": self.scores.tolist(), "returns": self.returns.tolist()}
+        return {**asdict(self), **arrays, "curves": curves}
+
+
+def group_of(values: Mapping[str, Any]) -> Group:
+    """A group from what its `to_dict` gave."""
+    curves = [(np.array(each["steps"]), np.array(each["returns"])) for each in values["curves"]]
+    arrays = {name: np.array(values[name]) for name in ("scores", "returns")}
+    return Group(**{**values, **arrays, "curves": curves})
 
 
 @dataclass(frozen=True)
@@ -208,7 +221,7 @@ class Comparison:
         return self.groups[0].problem
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures and the verdicts for JSON, without the groups' own data."""
+        """The figures and the verdicts for JSON, and the data that they follow from."""
         return {
             "problem": self.problem,
             "level": LEVEL,
@@ -218,6 +231,7 @@ class Comparison:
                 {**asdict(each), "better": each.better, "verdict": each.verdict}
                 for each in self.pairs
             ],
+            "data": [group.to_dict() for group in self.groups],
         }
 
     def lines(self) -> list[str]:
@@ -231,7 +245,7 @@ class Comparison:
             *_table(("first - second", "difference of means", "P(first > second)"),
                     map(_pair_row, self.pairs)),
             "",
-            *self._caption(),
+            *self.caption(),
             "",
             *dict.fromkeys(pair.verdict for pair in self.pairs),
         ]  # fmt: skip
@@ -240,13 +254,13 @@ class Comparison:
         """The lines in one string."""
         return "\n".join(self.lines())
 
-    def _caption(self) -> list[str]:
+    def caption(self) -> list[str]:
         corrected = (
             f"Those of each pair are {_percent(self.pair_level)} intervals, so that all pairs hold"
             f" together at {_percent(LEVEL)} (Bonferroni)."
         )
         return [
-            f"In brackets: {_percent(LEVEL)} intervals, from drawing the sessions anew (bootstrap);"
+            f"Intervals are at {_percent(LEVEL)}, from drawing the sessions anew (bootstrap);"
             " of a difference",
             "of means, from drawing sessions and episodes, wider for few sessions (Student's t).",
             *([corrected] if self.pair_level > LEVEL else []),

@@ -36,6 +36,11 @@ class Record:
     baseline: float | None
 
     @property
+    def number(self) -> int:
+        """Its place among the trial's sessions."""
+        return self.folder.number
+
+    @property
     def status(self) -> str:
         """Such as "solved" or "diverged"; "unfinished" where the session did not live to say."""
         return str(self.outcome.get("status", "unfinished"))
@@ -72,18 +77,30 @@ def read_records(folder: TrialFolder) -> list[Record]:
 
 
 def _read(folder: SessionFolder) -> Record:
-    steps, returns = _columns(folder.evaluations, ("step", "mean_return"))
-    (episodes,) = _columns(folder.episodes, ("return",))
+    steps, returns = columns(folder.evaluations, ("step", "mean_return"))
+    (episodes,) = columns(folder.episodes, ("return",))
     first = episodes[:BASELINE_EPISODES]
     baseline = float(first.mean()) if len(first) else None
     return Record(folder, folder.read_outcome(), steps, returns, baseline)
 
 
-def _columns(path: Path, names: tuple[str, ...]) -> list[Array]:
-    """Columns of a table; empty ones if it was never begun."""
-    if not path.exists() or path.stat().st_size == 0:
-        return [np.zeros(0) for _ in names]
-    columns = read_table(path)
-    if not all(name in columns for name in names):
+def columns(path: Path, names: tuple[str, ...]) -> list[Array]:
+    """Columns of a table; empty ones if it was never begun.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    found = table(path)
+    if found and not all(name in found for name in names):
         raise UserError(f"{path}: is damaged: it lacks a column of {', '.join(names)}")
-    return [np.asarray(columns[name], np.float64) for name in names]
+    return [np.asarray(found.get(name, ()), np.float64) for name in names]
+
+
+def table(path: Path) -> dict[str, list[float]]:
+    """The columns of a table by their names; none if it was never begun.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    begun = path.exists() and path.stat().st_size > 0
+    return read_table(path) if begun else {}

@@ -49,7 +49,7 @@ def analyze_search(folder: RunFolder) -> Result:
     if len(scored) > 1:
         from rl.analysis.search_plots import draw_metrics, draw_pairs
 
-        logs = {path for path in paths if _is_log(search["space"][path])}
+        logs = {path for path in paths if is_log(search["space"][path])}
         draw_metrics(folder.path / "search_metrics.png", scored, paths, logs, statistic)
         if len(paths) > 1:
             draw_pairs(folder.path / "search_pairs.png", scored, paths, logs)
@@ -111,7 +111,7 @@ def _cell(value: Any) -> Any:
     return value if isinstance(value, (int, float, str)) else json.dumps(value)
 
 
-def _is_log(definition: Any) -> bool:
+def is_log(definition: Any) -> bool:
     return isinstance(definition, Mapping) and bool(definition.get("log"))
 
 

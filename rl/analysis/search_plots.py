@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn.typing import Array
+from rl.analysis.charts import places
 from rl.analysis.metrics import METRICS
 from rl.analysis.plots import empty_figure
 
@@ -86,28 +85,17 @@ def draw_pairs(
     figure.savefig(file, dpi=100)
 
 
-def _places(axes: Axes, values: Sequence[Any], log: bool, axis: str = "x") -> Array | list[float]:
+def _places(axes: Axes, values: Sequence[Any], log: bool, axis: str = "x") -> list[float]:
     """Where values stand on an axis: numbers on its scale, anything else side by side."""
-    numeric = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in values)
-    if numeric:
-        if log:
-            from matplotlib.ticker import NullFormatter
+    found, names = places(values)
+    if names is not None:
+        labels = [n if len(n) <= LONGEST_LABEL else n[: LONGEST_LABEL - 1] + "…" for n in names]
+        turned = {"rotation": 20, "ha": "right"} if axis == "x" else {}
+        getattr(axes, f"set_{axis}ticks")(range(len(names)), labels, **turned)
+        getattr(axes, f"set_{axis}lim")(-0.5, len(names) - 0.5)
+    elif log:
+        from matplotlib.ticker import NullFormatter
 
-            getattr(axes, f"set_{axis}scale")("log")
-            getattr(axes, f"{axis}axis").set_minor_formatter(NullFormatter())
-        return [float(value) for value in values]
-    texts = [_name(each) for each in values]
-    names = sorted(set(texts))
-    labels = [n if len(n) <= LONGEST_LABEL else n[: LONGEST_LABEL - 1] + "…" for n in names]
-    turned = {"rotation": 20, "ha": "right"} if axis == "x" else {}
-    getattr(axes, f"set_{axis}ticks")(range(len(names)), labels, **turned)
-    getattr(axes, f"set_{axis}lim")(-0.5, len(names) - 0.5)
-    return [float(names.index(text)) for text in texts]
-
-
-def _name(value: Any) -> str:
-    """What is written for a value that is no number: a block's own name where it has one."""
-    if isinstance(value, Mapping) and "name" in value:
-        rest = ", ".join(f"{key}={each}" for key, each in value.items() if key != "name")
-        return f"{value['name']}({rest})" if rest else str(value["name"])
-    return value if isinstance(value, str) else json.dumps(value)
+        getattr(axes, f"set_{axis}scale")("log")
+        getattr(axes, f"{axis}axis").set_minor_formatter(NullFormatter())
+    return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nn.checkpoint import replacing
 from rl.errors import UserError
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def _gif(file: Path, seconds: float) -> Iterator[Add]:
 
     yield add
     duration = max(20, round(1000 * seconds))
-    frames[0].save(file, save_all=True, append_images=frames[1:], duration=duration, loop=0)
+    with replacing(file) as whole:
+        frames[0].save(whole, "GIF", save_all=True, append_images=frames[1:], duration=duration,
+                       loop=0)  # fmt: skip
 
 
 def _palette(picture: Picture) -> Picture:

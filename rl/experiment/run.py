@@ -41,8 +41,8 @@ class Run:
         self.session: SessionFolder = self.trial.session(session)
         if (trial or session) and not self.session.path.is_dir():
             raise UserError(f"{folder.path}: has no {self.session.path.relative_to(folder.path)}")
-        spec = self.trial.spec if self.trial.spec.exists() else folder.spec
-        self.specification = _specification(spec, self.manifest["experiment"])
+        self.spec: Path = self.trial.spec if self.trial.spec.exists() else folder.spec
+        self.specification = _specification(self.spec, self.manifest["experiment"])
         import_package(self.specification)
         self.problem: Problem = find_problem(self.specification.values["problem"])
 

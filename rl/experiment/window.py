@@ -21,16 +21,28 @@ NO_DISPLAY = (
 )
 
 
+def has_display() -> bool:
+    """Whether the machine says that windows can be seen on it."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"))
+
+
+def draw_off_screen() -> None:
+    """For a process that opens no window: where there is no display, SDL is not to look for one,
+    as it complains on stderr that it found none.
+    """
+    if not has_display():
+        os.environ["SDL_VIDEODRIVER"] = "dummy"
+
+
 def require_display() -> None:
     """Refuses to go on where no window can be opened.
 
     Raises:
         UserError: there is no display; the message says what to do instead.
     """
-    windowed = sys.platform in ("win32", "darwin")
-    if not windowed and not any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
-    ):
+    if not has_display():
         raise UserError(NO_DISPLAY)
     import pygame
 

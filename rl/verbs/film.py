@@ -13,9 +13,11 @@ def film(options: argparse.Namespace) -> int:
     from rl.experiment.animation import check_file
     from rl.experiment.film import make_film
     from rl.experiment.run import Run
+    from rl.experiment.window import draw_off_screen
 
     if options.output:
         check_file(options.output)
+    draw_off_screen()
     run = Run.open(options.run, options.trial, options.session)
     file = options.output or run.session.film
     takes = make_film(run, file, options.seed)

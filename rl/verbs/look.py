@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rl.errors import UserError
+from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb
 
 
@@ -80,11 +82,13 @@ def compare(options: argparse.Namespace) -> int:
     folder = options.output or default_path("comparisons")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "comparison.json", comparison.to_dict())
+        found = {**comparison.to_dict(), "command": sys.argv}
+        write_json(folder / "comparison.json", found)
         draw_comparison(comparison, folder / "comparison.png")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
     print(f"\npicture: {folder / 'comparison.png'}")
+    report.conclude(folder, options)
     return 0
 
 
@@ -107,3 +111,5 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("runs", metavar="RUN", nargs="+", help=A_RUN)
     verb.add_argument("--output", metavar="DIR", type=Path,
                       help="for the picture (default runs/comparisons/TIMESTAMP)")  # fmt: skip
+    report.add_option(verb)
+    verb.set_defaults(quiet=False)

@@ -61,14 +61,16 @@ def watch(options: argparse.Namespace) -> int:
 def _check_screen(options: argparse.Namespace) -> None:
     """Refuses what could not be shown, before anything is loaded or played."""
     from rl.experiment.animation import check_file
-    from rl.experiment.window import require_display
+    from rl.experiment.window import draw_off_screen, require_display
 
+    if not (options.gif or options.mp4 or options.terminal):
+        require_display()
+        return
     if options.gif:
         check_file(options.gif, ".gif")
     elif options.mp4:
         check_file(options.mp4, ".mp4")
-    elif not options.terminal:
-        require_display()
+    draw_off_screen()
 
 
 def _screen(options: argparse.Namespace, scene: Scene, title: str) -> AbstractContextManager[Show]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb, positive, processes, warn_of_differences
 from rl.verbs.run import conclude
 
@@ -36,7 +37,7 @@ def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int
         print(f"{folder.path}: nothing is left to do: all of it has ended")
     with showing(options.quiet or not left, len(left)) as listener:
         run = resume_trial(folder, _executor(options, sessions, listener))
-    return conclude(run, options.quiet)
+    return conclude(run, options)
 
 
 def _executor(options: argparse.Namespace, sessions: int, listener: Listener) -> Executor:
@@ -55,4 +56,5 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("run", metavar="RUN", help=A_RUN)
     verb.add_argument("--jobs", type=positive, help="sessions at once (default: the cores)")
     verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
+    report.add_option(verb)
     verb.set_defaults(executor="local")

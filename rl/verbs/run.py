@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rl.errors import Diverged, UserError
+from rl.verbs import report
 from rl.verbs.arguments import (
     FAILED,
     INTERRUPTED,
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     seeds = range(options.seed, options.seed + options.sessions)
     with _executor(options, specification) as executor:
         finished = run_trial(specification, seeds, options.output, executor)
-    return conclude(finished, options.quiet)
+    return conclude(finished, options)
 
 
 @contextmanager
@@ -90,8 +91,15 @@ def _inline(
     return Inline(listener, WindowWatcher(specification.values["problem"], seed))
 
 
-def conclude(run: Run, quiet: bool) -> int:
-    """Says what came of a run; the exit status tells whether it went well."""
+def conclude(run: Run, options: argparse.Namespace) -> int:
+    """Says what came of a run and writes its report; the status tells whether it went well."""
+    status = _conclude(run, options.quiet)
+    if status != INTERRUPTED:
+        report.conclude(run.path, options)
+    return status
+
+
+def _conclude(run: Run, quiet: bool) -> int:
     if len(run.manifest["seeds"]) > 1:
         return _conclude_trial(run, quiet)
     outcome = run.outcome
@@ -158,6 +166,7 @@ def add(verbs: Verbs) -> None:
     add_experiment(verb)
     verb.add_argument("--render", action="store_true",
                       help="show an episode in a window at each evaluation")  # fmt: skip
+    report.add_option(verb)
     verb.add_argument("--tensorboard", action="store_true",
                       help="write event files for TensorBoard into the run folder")  # fmt: skip
     verb.add_argument("--wandb", action="store_true",

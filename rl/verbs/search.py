@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rl.errors import UserError
+from rl.verbs import report
 from rl.verbs.arguments import (
     FAILED,
     INTERRUPTED,
@@ -63,7 +64,10 @@ def _run(options: argparse.Namespace, find: Callable[[Executor], Search]) -> int
         executor = processes(options, listener)
         found = find(executor)
         found.run()
-    return _conclude_search(found.folder, executor.interrupted, options.quiet)
+    status = _conclude_search(found.folder, executor.interrupted, options.quiet)
+    if not executor.interrupted:
+        report.conclude(found.folder.path, options)
+    return status
 
 
 def _refuse_changes(options: argparse.Namespace) -> None:
@@ -109,3 +113,4 @@ def add(verbs: Verbs) -> None:
                       help="the study of tpe or cmaes, which processes can share")  # fmt: skip
     verb.add_argument("--seed", type=natural, help="of the method and of each first session")
     add_experiment(verb)
+    report.add_option(verb)

@@ -19,6 +19,8 @@ set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")  # not in th
 Answer = subprocess.CompletedProcess[str]
 Command = Callable[..., Answer]
 
+REPORTING = {("run",), ("resume",), ("search",), ("compare",)}  # verbs that end with a report
+
 
 def wait_until(done: Callable[[], bool], seconds: float = 60.0) -> None:
     """Waits for what another process does; fails if it never does."""
@@ -53,16 +55,21 @@ def take_over(one: Replay, other: Replay) -> None:
 
 @pytest.fixture
 def rl(tmp_path: Path) -> Command:
-    """Runs `python -m rl ...` in an empty folder, without a display."""
+    """Runs `python -m rl ...` in an empty folder, without a display.
+
+    A report takes seconds, and is made where a test asks for it by `report=True`.
+    """
     environment = {
         name: value
         for name, value in os.environ.items()
         if name not in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
     }
 
-    def run(*arguments: object, module: str = "rl", **extra: str) -> Answer:
+    def run(*arguments: object, module: str = "rl", report: bool = False, **extra: str) -> Answer:
+        makes_one = module == "rl.run" or arguments[:1] in REPORTING
+        without = ["--no-report"] if makes_one and not report else []
         return subprocess.run(
-            [sys.executable, "-m", module, *map(str, arguments)],
+            [sys.executable, "-m", module, *map(str, arguments), *without],
             capture_output=True, text=True, cwd=tmp_path, timeout=120,
             env={**environment, **extra},
         )  # fmt: skip
@@ -76,7 +83,7 @@ def cartpole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "short"
     subprocess.run(
         [sys.executable, "-m", "rl.run", "cartpole_dqn", "--steps", "3000", "--quiet",
-         "--set", "train.evaluate_every=1500", "--output", str(folder)],
+         "--no-report", "--set", "train.evaluate_every=1500", "--output", str(folder)],
         check=True, timeout=120,
     )  # fmt: skip
     return folder

@@ -30,6 +30,7 @@ VERBS = (
     "evaluate",
     "watch",
     "film",
+    "report",
     "export",
     "verify",
     "doctor",

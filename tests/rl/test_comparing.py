@@ -24,7 +24,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, more in (("learns", ()), ("cannot", ("optimizer.learning_rate=1e-9",))):
         subprocess.run(
             [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--steps", "4000",
-             "--output", name, *SHORT, *more], cwd=folder, check=True, timeout=120,
+             "--no-report", "--output", name, *SHORT, *more], cwd=folder, check=True, timeout=120,
         )  # fmt: skip
     return folder
 

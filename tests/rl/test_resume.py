@@ -435,7 +435,8 @@ def test_ctrl_c_and_resume(tmp_path: Path, rl: Command) -> None:
     settings = ["--set", "train.evaluate_every=1500", "network.hidden=[16]", "train.steps=9000"]
     rl("run", "mountaincar_dqn", *settings, "--output", "whole")
     process = subprocess.Popen(
-        [sys.executable, "-m", "rl", "run", "mountaincar_dqn", *settings, "--output", "cut"],
+        [sys.executable, "-m", "rl", "run", "mountaincar_dqn", *settings, "--output", "cut",
+         "--no-report"],
         cwd=tmp_path, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     session = tmp_path / "cut/trial_000/session_000"

@@ -295,8 +295,8 @@ def spec_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def begin(folder: Path, *arguments: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "rl", "search", *map(str, arguments), "--jobs", "2", "--quiet"],
-        cwd=folder, start_new_session=True,
+        [sys.executable, "-m", "rl", "search", *map(str, arguments), "--jobs", "2", "--quiet",
+         "--no-report"], cwd=folder, start_new_session=True,
     )  # fmt: skip
 
 

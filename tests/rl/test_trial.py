@@ -29,7 +29,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "trial"
     subprocess.run(
         [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--sessions", "3", "--jobs", "2",
-         "--seed", "4", "--quiet", "--output", str(folder), *map(str, SHORT)],
+         "--seed", "4", "--quiet", "--no-report", "--output", str(folder), *map(str, SHORT)],
         check=True, timeout=120,
     )  # fmt: skip
     return folder

@@ -1,0 +1,175 @@
+"""The charts of a trial: how its sessions learned, and what they came to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nn.typing import Array
+from rl.analysis import charts
+from rl.analysis.charts import Axis, Chart, Mark, Series
+from rl.analysis.plots import RUNNING_MEAN_EPISODES
+from rl.analysis.records import Record, columns, table
+from rl.analysis.statistics import running_mean, sample_efficiency
+
+STEPS = Axis("environment steps")
+BINS = 24
+
+# The columns of `updates.csv` that have a chart, with its title and what it is.
+METRICS = {
+    "loss": ("Loss", "of the value function, as the optimizer sees it"),
+    "policy_loss": ("Policy loss", "what the policy's step goes down"),
+    "mean_q": ("Q-values", "the mean over the batches: what the agent expects, discounted"),
+    "mean_value": ("Values", "the mean over the batches: what the critic expects, discounted"),
+    "gradient_norm": ("Gradient norm", "before it is clipped"),
+    "exploration": ("Exploration", "the explorer's amount, such as the share of random actions"),
+    "entropy": ("Entropy", "of the policy: how much it still leaves to chance"),
+}
+
+
+def learning_curve(records: Sequence[Record], threshold: float | None) -> Chart:
+    """The greedy evaluations over the steps, of one session or of several.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    begun = [record for record in records if len(record.steps)]
+    if len(begun) > 1:
+        series, note = _several(begun)
+    else:
+        series, note = _single(records[0]) if records else ([], "")
+    return Chart(
+        "Learning curve",
+        _describe_curves(begun, threshold),
+        STEPS,
+        Axis("return"),
+        series,
+        _threshold(threshold),
+        note,
+    )
+
+
+def _single(record: Record) -> tuple[list[Series], str]:
+    """Its episodes, their running mean, and its evaluations with their intervals."""
+    steps, returns = columns(record.folder.episodes, ("step", "return"))
+    every = -(-len(steps) // charts.MOST_POINTS) or 1
+    smooth = charts.thinned(steps, running_mean(returns, RUNNING_MEAN_EPISODES))
+    at, mean, std, episodes = columns(
+        record.folder.evaluations, ("step", "mean_return", "std_return", "episodes")
+    )
+    error = 1.96 * std / np.sqrt(episodes)
+    series = [
+        charts.points("training episode", steps[::every], returns[::every], 1, faint=True),
+        charts.line(f"mean of the last {RUNNING_MEAN_EPISODES} episodes", *smooth),
+        charts.points("greedy evaluation", at, mean, 1, low=mean - error, high=mean + error),
+        charts.line("greedy evaluation", at, mean, 1),
+    ]
+    shown = f"Of the training episodes each {every}th is shown. " if every > 1 else ""
+    return series, f"{shown}Bars: 95% intervals of the evaluations."
+
+
+def _several(records: Sequence[Record]) -> tuple[list[Series], str]:
+    """Each session, and their IQM with its interval."""
+    steps, middle, low, high = sample_efficiency([(each.steps, each.returns) for each in records])
+    series = [
+        charts.line(f"session {each.number}", each.steps, each.returns, 1, faint=True)
+        for each in records
+    ]
+    series.append(charts.band("its 95% bootstrap interval", steps, low, high))
+    series.append(charts.line(f"IQM of {len(records)} sessions", steps, middle))
+    return series, "Greedy evaluations; a session that has stopped keeps its last value."
+
+
+def _describe_curves(records: Sequence[Record], threshold: float | None) -> str:
+    """What the curve shows, in a sentence."""
+    if not records:
+        return "No evaluation was made yet."
+    first = np.mean([record.returns[0] for record in records])
+    last = np.mean([record.returns[-1] for record in records])
+    end = max(float(record.steps[-1]) for record in records)
+    solved = "" if threshold is None else f" {threshold:g} counts as solved."
+    return (
+        f"The mean return of the greedy evaluations goes from {first:,.1f} to {last:,.1f} in "
+        f"{end:,.0f} environment steps.{solved}"
+    )
+
+
+def evaluation_distribution(records: Sequence[Record], threshold: float | None) -> Chart | None:
+    """The returns of the best checkpoints' unseen episodes; None where they were not kept."""
+    kept = [each.outcome["evaluation"].get("returns") for each in records if each.counted]
+    returns = np.array([value for each in kept if each for value in each], np.float64)
+    if not len(returns):
+        return None
+    heights, edges = np.histogram(returns, bins=BINS)
+    marks = [charts.mark_x(float(returns.mean()), f"mean: {returns.mean():,.1f}")]
+    if threshold is not None:
+        marks.append(charts.mark_x(threshold, f"solved: {threshold:g}"))
+    quarter, median, three_quarters = np.percentile(returns, (25, 50, 75))
+    return Chart(
+        "Unseen episodes",
+        f"Of {len(returns)} episodes half return {quarter:,.1f} to {three_quarters:,.1f}, the "
+        f"median is {median:,.1f}, the least {returns.min():,.1f}, the most {returns.max():,.1f}.",
+        Axis("return of an episode"),
+        Axis("episodes"),
+        [charts.bars("episodes", edges, heights)],
+        marks,
+        "The best checkpoint of each session, on episodes it was neither trained nor chosen on.",
+    )
+
+
+def session_scores(records: Sequence[Record], threshold: float | None) -> Chart | None:
+    """The best checkpoint of each session with its interval; None of a single one."""
+    counted = [record for record in records if record.counted]
+    if len(counted) < 2:
+        return None
+    ends: Array = np.array([each.outcome["evaluation"]["ci95"] for each in counted])
+    scores = [each.best for each in counted]
+    texts = [f"session {each.number}: {each.best:,.1f}" for each in counted]
+    return Chart(
+        "Each session",
+        f"The sessions' best checkpoints return {min(scores):,.1f} to {max(scores):,.1f}.",
+        Axis("session", names=[str(each.number) for each in counted]),
+        Axis("mean return"),
+        [
+            charts.points(
+                "best checkpoint", range(len(counted)), scores, low=ends[:, 0], high=ends[:, 1],
+                texts=texts,
+            )
+        ],
+        _threshold(threshold),
+        "Bars: 95% intervals over a session's own episodes.",
+    )  # fmt: skip
+
+
+def update_charts(records: Sequence[Record]) -> list[Chart]:
+    """A chart of each metric of the updates, a line a session.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    tables = [(f"session {record.number}", table(record.folder.updates)) for record in records]
+    drawn = []
+    for name, (title, what) in METRICS.items():
+        begun = [(session, each) for session, each in tables if each.get(name)]
+        if begun:
+            drawn.append(_update_chart(name, title, what, begun))
+    return drawn
+
+
+def _update_chart(
+    name: str, title: str, what: str, tables: Sequence[tuple[str, dict[str, list[float]]]]
+) -> Chart:
+    series = [
+        charts.line(session, *charts.thinned(each["step"], each[name]), number)
+        for number, (session, each) in enumerate(tables)
+    ]
+    ends = [each[name][-1] for _, each in tables]
+    size = max(-(-len(each[name]) // charts.MOST_POINTS) for _, each in tables)
+    shown = f"; a point is the mean of {size} rows" if size > 1 else ""
+    description = f"{title}: {what}. At the end {np.mean(ends):.4g} on average."
+    return Chart(title, description, STEPS, Axis(name.replace("_", " ")), series, note=what + shown)
+
+
+def _threshold(threshold: float | None) -> list[Mark]:
+    return [] if threshold is None else [charts.mark_y(threshold, f"solved: {threshold:g}")]

@@ -1,0 +1,186 @@
+// An episode that is played: the picture of each frame, and beside it what the agent thought.
+"use strict";
+
+(() => {
+  const SPEEDS = [0.5, 1, 2];
+  const LONGEST = 250; // ms that may pass at once; a page that was hidden does not leap ahead
+
+  // An element; children that are texts are never read as markup.
+  function make(name, attributes, ...children) {
+    const node = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    node.append(...children);
+    return node;
+  }
+
+  class Replay {
+    constructor(figure, data) {
+      this.data = data;
+      this.frame = 0;
+      this.speed = 1;
+      this.isPlaying = false;
+      this.picture = pictureOf(data, figure.getAttribute("aria-label") || "");
+      this.step = make("b", {});
+      this.total = make("b", {});
+      this.value = data.values && make("b", {});
+      this.bars = data.names.map(barRow);
+      this.span = data.span || null;
+      this.widest = widestOf(data.bars);
+      this.makeControls();
+      figure.append(make("div", { class: "stage" }, this.picture, this.panel()), this.controls);
+      this.show(0);
+    }
+
+    panel() {
+      const figures = [figure("return", this.total), figure("step", this.step)];
+      if (this.value) figures.push(figure("V", this.value));
+      return make("div", { class: "panel" },
+        make("dl", { class: "figures" }, ...figures),
+        make("div", { class: "bars" }, make("div", { class: "title" }, this.data.title),
+          ...this.bars.map(({ row }) => row))
+      );
+    }
+
+    makeControls() {
+      this.button = make("button", { type: "button", class: "play" });
+      this.button.addEventListener("click", () => this.toggle());
+      const last = this.data.frames - 1;
+      const range = { type: "range", min: 0, max: last, step: 1, value: 0 };
+      this.slider = make("input", { ...range, "aria-label": "frame" });
+      this.slider.addEventListener("input", () => this.show(Number(this.slider.value)));
+      this.slider.addEventListener("keydown", (event) => this.type(event));
+      this.speeds = SPEEDS.map((speed) => this.speedButton(speed));
+      const group = { class: "speeds", role: "group", "aria-label": "speed" };
+      const speeds = make("div", group, ...this.speeds);
+      this.controls = make("div", { class: "controls" }, this.button, this.slider, speeds);
+      this.label();
+    }
+
+    speedButton(speed) {
+      const pressed = { "aria-pressed": speed === this.speed };
+      const button = make("button", { type: "button", ...pressed }, `${speed}×`);
+      button.addEventListener("click", () => {
+        this.speed = speed;
+        this.speeds.forEach((each) => each.setAttribute("aria-pressed", each === button));
+      });
+      return button;
+    }
+
+    // The arrows are the slider's own.
+    type(event) {
+      if (event.key !== " ") return;
+      event.preventDefault();
+      this.toggle();
+    }
+
+    label() {
+      this.button.setAttribute("aria-label", this.isPlaying ? "pause" : "play");
+      this.button.classList.toggle("playing", this.isPlaying);
+    }
+
+    toggle() {
+      this.isPlaying = !this.isPlaying;
+      this.label();
+      if (!this.isPlaying) return;
+      if (this.frame === this.data.frames - 1) this.show(0);
+      this.spare = 0; // seconds that have passed since the frame's turn
+      this.latest = performance.now();
+      requestAnimationFrame((now) => this.tick(now));
+    }
+
+    tick(now) {
+      if (!this.isPlaying) return;
+      this.spare += (Math.min(LONGEST, Math.max(0, now - this.latest)) / 1000) * this.speed;
+      this.latest = now;
+      const passed = Math.floor(this.spare / this.data.seconds);
+      this.spare -= passed * this.data.seconds;
+      if (passed) this.show(Math.min(this.data.frames - 1, this.frame + passed));
+      if (this.frame === this.data.frames - 1) this.toggle();
+      else requestAnimationFrame((later) => this.tick(later));
+    }
+
+    show(frame) {
+      const { data } = this;
+      this.frame = frame;
+      this.slider.value = frame;
+      this.slider.setAttribute("aria-valuetext", `step ${data.steps[frame]}`);
+      this.picture.style.backgroundPosition = placeOf(frame, data);
+      this.step.textContent = data.steps[frame].toLocaleString("en");
+      this.total.textContent = written(data.returns[frame], 1);
+      if (this.value) this.value.textContent = written(data.values[frame], 2);
+      this.showBars(data.bars[frame], data.chosen ? data.chosen[frame] : null);
+    }
+
+    // As in the panel of `rl watch`: the values of a state's actions are much alike, so that
+    // without a span a bar shows by how much one is above the least.
+    showBars(values, chosen) {
+      const [lowest] = extremes(values);
+      const [low, high] = this.span || [lowest, lowest + this.widest];
+      const zero = this.span ? share(0, low, high) : 0;
+      this.bars.forEach(({ row, bar, number }, i) => {
+        const ends = [zero, share(values[i], low, high)].sort((one, other) => one - other);
+        bar.style.left = `${100 * ends[0]}%`;
+        bar.style.width = `${100 * (ends[1] - ends[0])}%`;
+        number.textContent = written(values[i], 2);
+        row.classList.toggle("chosen", i === chosen);
+      });
+    }
+  }
+
+  // A sheet of frames, of which one shows; as wide as there is room.
+  function pictureOf(data, label) {
+    const picture = make("div", { class: "picture", role: "img", "aria-label": label });
+    const rows = Math.ceil(data.frames / data.columns);
+    Object.assign(picture.style, {
+      aspectRatio: `${data.width} / ${data.height}`,
+      backgroundImage: `url("${data.sheet}")`,
+      backgroundSize: `${100 * data.columns}% ${100 * rows}%`,
+      maxWidth: `${data.width}px`,
+    });
+    return picture;
+  }
+
+  // In per cent of the way to the last column and row, as CSS has it.
+  function placeOf(frame, { frames, columns }) {
+    const rows = Math.ceil(frames / columns);
+    const part = (place, count) => (count > 1 ? (100 * place) / (count - 1) : 0);
+    return `${part(frame % columns, columns)}% ${part(Math.floor(frame / columns), rows)}%`;
+  }
+
+  const figure = (label, value) => make("div", {}, make("dt", {}, label), make("dd", {}, value));
+
+  function barRow(name) {
+    const bar = make("div", { class: "bar" });
+    const number = make("span", { class: "number" });
+    const track = make("div", { class: "track" }, bar);
+    const label = make("span", { class: "name" }, name);
+    return { row: make("div", { class: "row" }, label, track, number), bar, number };
+  }
+
+  // How far the greatest value is ever above the least of its frame.
+  function widestOf(bars) {
+    return Math.max(...bars.map((values) => extremes(values)).map(([low, high]) => high - low));
+  }
+
+  const extremes = (values) => [Math.min(...values), Math.max(...values)];
+
+  // Where a value lies between two others, from 0 to 1; beyond them it is cut off.
+  function share(value, low, high) {
+    return high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 0;
+  }
+
+  function written(value, decimals) {
+    const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+    return value.toLocaleString("en", { ...digits, signDisplay: "negative" }).replace("-", "−");
+  }
+
+  function makeAll() {
+    for (const each of document.querySelectorAll("figure.replay")) {
+      const script = each.querySelector('script[type="application/json"]');
+      if (script) new Replay(each, JSON.parse(script.textContent));
+    }
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", makeAll);
+  else makeAll();
+})();

@@ -1,0 +1,126 @@
+// Numbers on an axis: where a value lies, which round values are marked, how values are written.
+"use strict";
+
+const Scales = (() => {
+  const MOST_DECIMALS = 3; // of a shortened number; one that needs more is written in full
+  const HAIR = 1e-9; // what rounding may have taken from a value that should be a whole number
+
+  // A straight or logarithmic map from [low, high] to pixels [from, to], and back.
+  function scale({ low, high, log }, from, to) {
+    const bend = log ? Math.log10 : (value) => value;
+    const unbend = log ? (value) => 10 ** value : (value) => value;
+    const rate = (to - from) / (bend(high) - bend(low));
+    return {
+      low, high, log, from, to,
+      place: (value) => from + rate * (bend(value) - bend(low)),
+      value: (pixel) => unbend(bend(low) + (pixel - from) / rate),
+    };
+  }
+
+  // The range of some values with room around it, as a share of its width; a range without width
+  // gets one. What a logarithm does not have is left out; without any value, null.
+  function rangeOf(values, log, room) {
+    const [low, high] = extremes(values.filter((value) => isDrawn(value, log)));
+    if (low > high) return null;
+    if (log) {
+      const factor = isOne(low, high) ? 2 : (high / low) ** room;
+      return { low: low / factor, high: high * factor, log };
+    }
+    const margin = isOne(low, high) ? 0.1 * Math.abs(low) || 1 : room * (high - low);
+    return { low: low - margin, high: high + margin, log };
+  }
+
+  // Math.min(...values) would have an argument for each value, of which there may be too many.
+  function extremes(values) {
+    let [low, high] = [Infinity, -Infinity];
+    for (const value of values) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    return [low, high];
+  }
+
+  const isOne = (low, high) => high - low <= 1e-12 * Math.max(Math.abs(low), Math.abs(high));
+
+  const isDrawn = (value, log) => Number.isFinite(value) && (!log || value > 0);
+
+  // Round values between the ends of a scale, about `count` of them: [{value, text}].
+  function ticks({ low, high, log }, count) {
+    const isLong = log && high / low > 5; // within that, a straight scale's ticks read better
+    return isLong ? decadeTicks(low, high, count) : evenTicks(low, high, count);
+  }
+
+  function evenTicks(low, high, count) {
+    const step = roundStep((high - low) / count);
+    const first = Math.ceil(low / step - HAIR);
+    const last = Math.floor(high / step + HAIR);
+    const values = Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
+    return values.map((value) => ({ value, text: tickText(value, step) }));
+  }
+
+  // The least of 1, 2, 5, 10, 20, ... and 0.5, 0.2, ... that is not below a number.
+  function roundStep(least) {
+    const power = Math.floor(Math.log10(least));
+    const digit = [1, 2, 5].find((each) => decade(power, each) >= least * (1 - HAIR));
+    return digit ? decade(power, digit) : decade(power + 1);
+  }
+
+  // Powers of ten; each second, third, ... of them where they are many, 1-2-5 where they are few.
+  function decadeTicks(low, high, count) {
+    const first = Math.floor(Math.log10(low));
+    const length = Math.ceil(Math.log10(high)) - first + 1;
+    const powers = Array.from({ length }, (_, i) => first + i);
+    const stride = Math.ceil(powers.length / (count + 1));
+    const digits = 3 * (powers.length - 1) <= count + 2 ? [1, 2, 5] : [1];
+    return powers
+      .filter((power) => power % stride === 0)
+      .flatMap((power) => digits.map((digit) => decade(power, digit)))
+      .filter((value) => value >= low * (1 - HAIR) && value <= high * (1 + HAIR))
+      .map((value) => ({ value, text: tickText(value, value) }));
+  }
+
+  const decade = (power, digit = 1) => Number(`${digit}e${power}`); // 10 ** power is not exact
+
+  // 0.25, 500, 1.5k, 2M, 5e−9: as short as the distance between two ticks allows.
+  function tickText(value, step) {
+    const size = Math.abs(value);
+    if (size < step / 2) return "0";
+    const [unit, suffix] = unitOf(size, step);
+    const decimals = decimalsOf(step / unit);
+    if (unit === 1 || decimals > MOST_DECIMALS) return plain(value, decimalsOf(step));
+    return minus(Number((value / unit).toFixed(decimals)) + suffix);
+  }
+
+  function unitOf(size, step) {
+    if (size >= 1e9 || (size < 1e-3 && decimalsOf(step) > MOST_DECIMALS + 1)) {
+      const power = Math.floor(Math.log10(size) + HAIR);
+      return [decade(power), `e${power}`];
+    }
+    if (size >= 1e6) return [1e6, "M"];
+    return size >= 1e3 ? [1e3, "k"] : [1, ""];
+  }
+
+  const decimalsOf = (step) => Math.min(20, Math.max(0, -Math.floor(Math.log10(step) + HAIR)));
+
+  function plain(value, decimals) {
+    const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+    return minus(value.toLocaleString("en", digits));
+  }
+
+  const SIGN = { signDisplay: "negative" }; // none before a zero
+  const DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 4, ...SIGN });
+  const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0, ...SIGN });
+
+  // A single value for reading: to four digits, and to those before the point.
+  function valueText(value) {
+    const size = Math.abs(value);
+    if (size >= 1e12 || (size < 1e-3 && size > 0)) {
+      return minus(value.toExponential(3).replace(/\.?0*e\+?/, "e"));
+    }
+    return minus((size >= 1e3 ? WHOLE : DIGITS).format(value));
+  }
+
+  const minus = (text) => text.replaceAll("-", "−");
+
+  return { scale, rangeOf, extremes, isDrawn, ticks, valueText };
+})();

@@ -1,0 +1,256 @@
+// The shapes of a chart: its series, axes and marks as SVG. `axes` is the two scales, {x, y}.
+"use strict";
+
+const Shapes = (() => {
+  const NAMESPACE = "http://www.w3.org/2000/svg";
+  const COLOURS = 7;
+  const SHADES = 8; // of points; as many paths, however many points
+  const ORDER = ["band", "bars", "line", "points"]; // from the back to the front
+  const LEVEL_ROOM = 4; // pixels between names on one level
+  const NAME_CHARACTERS = [14, 20]; // of slanted names, in a narrow and a wide chart
+  const NARROW = 480; // pixels
+  const SLANT = 50; // degrees
+
+  // Markers of one look, drawn from their middle: differently formed as the lines are dashed.
+  const MARKERS = [
+    "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0",
+    "m-3-3h6v6h-6z",
+    "m0-4.2l4.2 4.2l-4.2 4.2l-4.2-4.2z",
+    "m0-4.2l4 7h-8z",
+    "m0 4.2l4-7h-8z",
+    "m-1.3-4h2.6v2.7h2.7v2.6h-2.7v2.7h-2.6v-2.7h-2.7v-2.6h2.7z",
+    "m-3.2-3.2l6.4 6.4m0-6.4l-6.4 6.4",
+  ];
+
+  const DOT = "m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0"; // of a line, between two gaps
+
+  // Children that are texts become text nodes, so that a name is never read as markup.
+  function build(node, attributes, children) {
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    node.append(...children);
+    return node;
+  }
+
+  const svg = (name, attributes, ...children) =>
+    build(document.createElementNS(NAMESPACE, name), attributes, children);
+
+  const html = (name, attributes, ...children) =>
+    build(document.createElement(name), attributes, children);
+
+  const path = (look, d) => svg("path", { class: look, d });
+
+  const line = (x1, y1, x2, y2) => svg("line", { x1, y1, x2, y2 });
+
+  const pixel = (value) => value.toFixed(1);
+
+  // Series
+
+  const colourOf = (series) => (series.colour || 0) % COLOURS;
+
+  function look(series, ...children) {
+    const faint = series.faint ? " faint" : "";
+    return svg("g", { class: `series${faint}`, "data-colour": colourOf(series) }, ...children);
+  }
+
+  // All series, those behind first.
+  function allSeries(list, axes) {
+    const depth = (series) => ORDER.indexOf(series.kind) - (series.faint ? ORDER.length : 0);
+    const sorted = [...list].sort((one, other) => depth(one) - depth(other));
+    return sorted.map((series) => look(series, ...DRAW[series.kind](series, axes)));
+  }
+
+  const DRAW = { line: drawLine, band: drawBand, bars: drawBars, points: drawPoints };
+
+  // Indices of points one after the other that a line joins; a value that is missing parts them.
+  function runs(columns, axes) {
+    const found = [];
+    let run = null;
+    for (let i = 0; i < columns[0].length; i += 1) {
+      if (!columns.every((column) => Scales.isDrawn(column[i], axes.y.log))) run = null;
+      else if (run) run.push(i);
+      else found.push((run = [i]));
+    }
+    return found;
+  }
+
+  function drawLine(series, { x, y }) {
+    const at = (i) => `${pixel(x.place(series.x[i]))} ${pixel(y.place(series.y[i]))}`;
+    const stair = (i) => `H${pixel(x.place(series.x[i]))}V${pixel(y.place(series.y[i]))}`;
+    const next = series.step ? stair : (i) => `L${at(i)}`;
+    const parted = runs([series.y], { y });
+    const joined = parted.map(([first, ...rest]) => `M${at(first)}${rest.map(next).join("")}`);
+    const alone = parted.filter((run) => run.length === 1).map(([i]) => `M${at(i)}${DOT}`);
+    return [path("line", joined.join("")), path("point", alone.join(""))];
+  }
+
+  function drawBand(series, { x, y }) {
+    const side = (run, values) =>
+      run.map((i) => `${pixel(x.place(series.x[i]))} ${pixel(y.place(values[i]))}`);
+    const areas = runs([series.low, series.high], { y }).map(
+      (run) => `M${[...side(run, series.low), ...side(run, series.high).reverse()].join("L")}Z`
+    );
+    return [path("band", areas.join(""))];
+  }
+
+  function drawBars(series, { x, y }) {
+    const floor = y.place(Math.max(0, y.low)); // 0 has no place on a logarithmic scale
+    const bars = series.y.map((value, i) => {
+      if (!Scales.isDrawn(value, y.log)) return "";
+      const [left, right] = [series.x[i], series.x[i + 1]].map((edge) => pixel(x.place(edge)));
+      return `M${left} ${pixel(floor)}V${pixel(y.place(value))}H${right}V${pixel(floor)}Z`;
+    });
+    return [path("bar", bars.join(""))];
+  }
+
+  function drawPoints(series, axes) {
+    const paths = Array.from({ length: SHADES }, () => []);
+    series.y.forEach((value, i) => {
+      if (!isPlaced(series.x[i], value, axes)) return;
+      const at = `M${pixel(axes.x.place(series.x[i]))} ${pixel(axes.y.place(value))}`;
+      paths[shadeOf(series, i)].push(at + MARKERS[colourOf(series)]);
+    });
+    const shaded = paths.map((parts, shade) => {
+      const point = path("point", parts.join(""));
+      if (series.shades) point.style.fillOpacity = shade / (SHADES - 1);
+      return point;
+    });
+    return [path("error", errorBars(series, axes)), ...shaded.filter((_, i) => paths[i].length)];
+  }
+
+  const isPlaced = (x, y, axes) => Scales.isDrawn(x, axes.x.log) && Scales.isDrawn(y, axes.y.log);
+
+  function shadeOf(series, i) {
+    const shade = series.shades?.[i] ?? 1;
+    return Math.round((SHADES - 1) * Math.min(1, Math.max(0, shade)));
+  }
+
+  function errorBars({ x: places, low, high }, { x, y }) {
+    if (!low) return "";
+    const isWhole = (i) => Scales.isDrawn(low[i], y.log) && Scales.isDrawn(high[i], y.log);
+    const bar = (place, i) =>
+      `M${pixel(x.place(place))} ${pixel(y.place(low[i]))}V${pixel(y.place(high[i]))}`;
+    return places.map((place, i) => (isWhole(i) ? bar(place, i) : "")).join("");
+  }
+
+  // The small picture of some series before their name.
+  function glyph(list) {
+    const samples = {
+      line: () => path("line", "M0 6H22"),
+      band: () => path("band", "M0 0.5H22V11.5H0Z"),
+      bars: () => path("bar", "M5 0.5H17V11.5H5Z"),
+      points: (series) => path("point", `M11 6${MARKERS[colourOf(series)]}`),
+    };
+    const parts = list.map((series) => look(series, samples[series.kind](series)));
+    return svg("svg", { class: "glyph", viewBox: "0 0 22 12", "aria-hidden": "true" }, ...parts);
+  }
+
+  // Axes
+
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = "11.5px system-ui, sans-serif"; // as in charts.css
+
+  const textWidth = (text) => pen.measureText(text).width;
+
+  const widest = (ticks) => Math.max(0, ...ticks.map(({ text }) => textWidth(text)));
+
+  // Both axes of a picture: their scales, their ticks and where the plot lies in it.
+  function layOut({ x, y }, data, width, height) {
+    const top = data.y.label ? 26 : 12;
+    const yTicks = data.y.names
+      ? namedTicks(data.y.names, NAME_CHARACTERS[0])
+      : Scales.ticks(y, Math.max(2, Math.floor(height / 40)));
+    const left = Math.ceil(widest(yTicks)) + 12;
+    const right = width - 14;
+    const xTicks = placeTicks(x, data.x.names, right - left);
+    const foot = (xTicks.slanted ? 0.8 * widest(xTicks) + 12 : 22) + (data.x.label ? 18 : 4);
+    const bottom = height - Math.ceil(foot);
+    const scales = { x: Scales.scale(x, left, right), y: Scales.scale(y, bottom, top) };
+    return { ...scales, xTicks, yTicks, width, height };
+  }
+
+  function placeTicks(range, names, room) {
+    if (!names) return Scales.ticks(range, Math.max(2, Math.floor(room / 85)));
+    const places = namedTicks(names, Infinity);
+    const seen = places.filter(({ value }) => value >= range.low && value <= range.high);
+    if (widest(seen) < room / seen.length - LEVEL_ROOM) return seen;
+    const most = NAME_CHARACTERS[Number(room > NARROW)];
+    const short = seen.map(({ value, text }) => ({ value, text: cut(text, most) }));
+    return Object.assign(short, { slanted: true });
+  }
+
+  // The places 0, 1, ... by their names, which may be cut.
+  const namedTicks = (names, most) =>
+    names.map((text, value) => ({ value, text: cut(String(text), most) }));
+
+  const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+  function grid({ x, y, xTicks, yTicks }, data) {
+    const across = yTicks.map(({ value }) => line(x.from, y.place(value), x.to, y.place(value)));
+    const down = data.x.names ? [] : xTicks;
+    const upright = down.map(({ value }) => line(x.place(value), y.from, x.place(value), y.to));
+    return svg("g", { class: "grid" }, ...across, ...upright);
+  }
+
+  function axisTexts(axes, data) {
+    const { x, y, xTicks, yTicks, height } = axes;
+    const yTexts = yTicks.map(({ value, text }) =>
+      svg("text", { x: x.from - 7, y: y.place(value) + 4, "text-anchor": "end" }, text)
+    );
+    const middle = { x: (x.from + x.to) / 2, "text-anchor": "middle" };
+    return [
+      svg("g", { class: "axis" }, line(x.from, y.from, x.to, y.from)),
+      svg("g", { class: "y-ticks" }, ...yTexts),
+      svg("g", { class: "x-ticks" }, ...xTicks.map((tick) => xText(tick, xTicks.slanted, axes))),
+      svg("text", { class: "label", ...middle, y: height - 5 }, data.x.label || ""),
+      svg("text", { class: "label", x: 0, y: 13 }, data.y.label || ""),
+    ];
+  }
+
+  function xText({ value, text }, slanted, { x, y, width }) {
+    const place = x.place(value);
+    if (slanted) {
+      const turn = `translate(${place + 4} ${y.from + 14}) rotate(${-SLANT})`;
+      return svg("text", { transform: turn, "text-anchor": "end" }, text);
+    }
+    const middle = Math.min(place, width - textWidth(text) / 2); // a long one keeps inside
+    return svg("text", { x: middle, y: y.from + 17, "text-anchor": "middle" }, text);
+  }
+
+  // Dashed lines across the plot, those within it, with their labels.
+  function marks(list, axes) {
+    const within = (value, { low, high }) => value >= low && value <= high;
+    const seen = (list || []).filter(({ x, y }) =>
+      x === undefined ? within(y, axes.y) : within(x, axes.x)
+    );
+    return seen.map((mark) => (mark.x === undefined ? level(mark, axes) : upright(mark, axes)));
+  }
+
+  function level({ y: value, label }, { x, y }) {
+    const at = y.place(value);
+    const place = { x: x.to - 4, y: at < y.to + 16 ? at + 14 : at - 5, "text-anchor": "end" };
+    return svg("g", { class: "mark" }, line(x.from, at, x.to, at), svg("text", place, label || ""));
+  }
+
+  function upright({ x: value, label }, { x, y }) {
+    const at = x.place(value);
+    const isLeft = at < (x.from + x.to) / 2;
+    const place = { x: at + (isLeft ? 5 : -5), y: y.to + 11 };
+    const text = svg("text", { ...place, "text-anchor": isLeft ? "start" : "end" }, label || "");
+    return svg("g", { class: "mark" }, line(at, y.from, at, y.to), text);
+  }
+
+  // What lies within the plot is cut off at its edges; markers may stand out by their size.
+  function clip(id, { x, y }) {
+    const [width, height] = [x.to - x.from + 4, y.from - y.to + 8];
+    return svg("clipPath", { id }, svg("rect", { x: x.from - 2, y: y.to - 4, width, height }));
+  }
+
+  function nothing(width, height) {
+    const middle = { x: width / 2, y: height / 2, "text-anchor": "middle" };
+    return svg("text", { class: "nothing", ...middle }, "nothing to show");
+  }
+
+  return {
+    svg, html, line, colourOf, allSeries, glyph, layOut, grid, axisTexts, marks, clip, nothing,
+  };
+})();

@@ -1,0 +1,45 @@
+"""From a page's parts to its HTML. Whatever a name or a value contains is shown, never run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rl.report.blocks import Page
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+ASSETS = Path(__file__).parent / "assets"
+STYLES = ("charts.css", "style.css")
+SCRIPTS = ("scales.js", "shapes.js", "readings.js", "charts.js", "replay.js", "tables.js")
+
+
+def render(page: Page) -> str:
+    """The page as one HTML document with all it needs."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["json"] = to_json
+    return environment.get_template("page.html").render(
+        page=page, styles=_assets(STYLES), scripts=_assets(SCRIPTS)
+    )
+
+
+def to_json(value: Any) -> Markup:
+    """JSON for a script element, which no text within can end."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _assets(names: tuple[str, ...]) -> Markup:
+    """Files of our own as they are."""
+    from markupsafe import Markup
+
+    return Markup("\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names))

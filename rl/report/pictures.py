@@ -1,0 +1,151 @@
+"""What moves in a report: the film of the learning, and episodes to be played again."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rl.analysis.charts import numbers
+from rl.environments import evaluation_seeds
+from rl.experiment.animation import pace
+from rl.experiment.film import choose_stages, make_film
+from rl.experiment.frames import Moment, Scene
+from rl.experiment.run import Run
+from rl.report.blocks import Picture, Replay
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FRAMES = 80  # of a replay, at most
+COLUMNS = 8  # of its sheet: with FRAMES no side is longer than the 16,383 pixels of a WebP
+WIDTH = 320  # pixels of a frame, at most
+QUALITY = 70  # of WebP
+
+
+def film(run: Run) -> Picture:
+    """The film of a session; one that is there and was not overtaken by the learning is taken.
+
+    Raises:
+        UserError: there is nothing to be filmed, or the file cannot be written.
+    """
+    file = run.session.film
+    stages = choose_stages(run.session)
+    if not file.exists() or file.stat().st_mtime < _latest(run, stages):
+        make_film(run, file)
+    steps = [stage for stage in stages if stage.isdecimal()]
+    return Picture(
+        data_uri("image/gif", file.read_bytes()),
+        f"One episode played side by side by the policies of steps {', '.join(steps)} and by the "
+        f"{stages[-1]} one.",
+        "The same episode at several stages of the learning: under each its step, the time it had "
+        "learned for, and the return.",
+    )
+
+
+def _latest(run: Run, stages: Sequence[str]) -> float:
+    """When the newest of these checkpoints was written."""
+    return max(run.session.checkpoint(stage).stat().st_mtime for stage in stages)
+
+
+def replays(run: Run) -> list[Replay]:
+    """The best, the median and the worst of the episodes that the session was judged by.
+
+    Raises:
+        UserError: the environment draws no pictures, or the checkpoint is damaged.
+    """
+    returns = run.outcome.get("evaluation", {}).get("returns")
+    if not returns:
+        return []
+    seeds = evaluation_seeds("report", 0, len(returns))
+    with closing(Scene(run.problem.id, run.player("best"))) as scene:
+        return [
+            replay(scene, seeds[episode], f"The {word} of {len(returns)} episodes")
+            for episode, word in choose_episodes(returns).items()
+        ]
+
+
+def choose_episodes(returns: Sequence[float]) -> dict[int, str]:
+    """The episodes to be seen, by their numbers, with what each is."""
+    order = np.argsort(returns, kind="stable").tolist()
+    middle = order[(len(order) - 1) // 2]
+    return {order[-1]: "best", middle: "median", order[0]: "worst"}
+
+
+def replay(scene: Scene, seed: int, title: str) -> Replay:
+    """An episode with its pictures and what the agent thought at each."""
+    length = scene.play(seed).length
+    every, seconds = pace(scene.frames_a_second, length, FRAMES - 1)
+    moments = list(scene.moments(seed, every))
+    end = moments[-1]
+    figures = f"return {end.total:,.1f} in {end.step:,} steps"
+    return Replay(
+        f"{title}: {figures}",
+        f"{title}, played frame by frame: {figures}.",
+        {**_pictures(moments), **_thoughts(moments), "seconds": seconds},
+    )
+
+
+def _pictures(moments: Sequence[Moment]) -> dict[str, Any]:
+    """The frames, on one sheet row by row."""
+    from PIL import Image
+
+    frames = [_shrunk(Image.fromarray(moment.picture)) for moment in moments]
+    width, height = frames[0].size
+    rows = -(-len(frames) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * width, rows * height))
+    for number, frame in enumerate(frames):
+        row, column = divmod(number, COLUMNS)
+        sheet.paste(frame, (column * width, row * height))
+    return {
+        "sheet": data_uri("image/webp", _webp(sheet)),
+        "columns": COLUMNS,
+        "width": width,
+        "height": height,
+        "frames": len(frames),
+        "steps": [moment.step for moment in moments],
+        "returns": numbers([moment.total for moment in moments]),
+    }
+
+
+def _shrunk(frame: Image) -> Image:
+    from PIL import Image
+
+    if frame.width <= WIDTH:
+        return frame
+    height = round(WIDTH * frame.height / frame.width)
+    return frame.resize((WIDTH, height), Image.Resampling.BOX)
+
+
+def _webp(sheet: Image) -> bytes:
+    file = io.BytesIO()
+    sheet.save(file, "WEBP", quality=QUALITY, method=1)
+    return file.getvalue()
+
+
+def _thoughts(moments: Sequence[Moment]) -> dict[str, Any]:
+    thoughts = [moment.thoughts for moment in moments]
+    first, values = thoughts[0], [each.value for each in thoughts if each.value is not None]
+    return {
+        "title": first.title,
+        "bars": [numbers(each.bars) for each in thoughts],
+        "names": [str(number) for number in range(len(first.bars))],
+        "span": first.span,
+        "chosen": None if first.chosen is None else [each.chosen for each in thoughts],
+        "values": numbers(values) or None,
+    }
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """Bytes as an address that holds them itself."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def png(file: Path) -> str:
+    """A picture of the folder."""
+    return data_uri("image/png", file.read_bytes())

@@ -1,0 +1,49 @@
+"""Writes the report of whatever a folder holds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rl.errors import UserError
+from rl.experiment.run import Run
+from rl.files import write_text
+from rl.report.blocks import Page
+from rl.report.comparison_page import FILE, comparison_page
+from rl.report.page import render
+from rl.report.search_page import search_page
+from rl.report.trial_page import trial_page
+from rl.run_folder import RunFolder
+
+NAME = "report.html"
+
+
+def write_report(path: str | os.PathLike[str], trial: int | None = None) -> Path:
+    """Writes `report.html` into the folder of a run, a search or a comparison.
+
+    Args:
+        path: of the folder, or an experiment's name for its latest run.
+        trial: of a search, whose report goes into that trial's folder.
+
+    Raises:
+        UserError: there is no such folder, it is damaged, or it cannot be written to.
+    """
+    place, page = _page(Path(path), trial)
+    file, text = place / NAME, render(page)
+    try:
+        write_text(file, text)
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written: {error.strerror}") from None
+    return file
+
+
+def _page(path: Path, trial: int | None) -> tuple[Path, Page]:
+    """Where the report goes, and what is in it."""
+    if (path / FILE).exists():
+        return path, comparison_page(path)
+    folder = RunFolder.open(path)
+    is_search = folder.read_manifest().get("kind") == "search"
+    if is_search and trial is None:
+        return folder.path, search_page(folder)
+    run = Run.open(folder.path, trial)
+    return (run.trial.path if is_search else folder.path), trial_page(run)

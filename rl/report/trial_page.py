@@ -1,0 +1,124 @@
+"""The page of a run: sessions of one setting, be it one or many."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rl.analysis.charts import Chart
+from rl.analysis.records import Record, read_records
+from rl.analysis.trial_charts import (
+    evaluation_distribution,
+    learning_curve,
+    session_scores,
+    update_charts,
+)
+from rl.errors import UserError
+from rl.experiment.run import Run
+from rl.report.blocks import Block, Charts, Code, Page, Section, Table, Text
+from rl.report.origin import origin, reproduction
+from rl.report.pictures import film, replays
+from rl.report.verdicts import verdict_of
+
+
+def trial_page(run: Run) -> Page:
+    """What a run's sessions learned, and what they are worth.
+
+    Args:
+        run: any of its sessions.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    records, threshold = read_records(run.trial), run.problem.solved
+    several = len(run.manifest["seeds"]) > 1
+    shown = typical_session(records)
+    seen = Run(run.folder, run.trial.number, shown.number) if shown else run
+    scores = [evaluation_distribution(records, threshold), session_scores(records, threshold)]
+    return Page(
+        "trial" if several else "run",
+        run.specification.name,
+        f"{run.specification.values['agent']['name']} on {run.problem.id}",
+        verdict_of(run, records),
+        [
+            Section("Learning", [Charts([learning_curve(records, threshold)], wide=True)]),
+            Section("Evaluation", _charts(scores)),
+            Section("Sessions", [_sessions(records)] if several else []),
+            Section("Film", [*_whose(seen, several), *or_reason(lambda: [film(seen)])]),
+            Section("Episodes", or_reason(lambda: replays(seen))),
+            Section("Updates", _charts(update_charts(records))),
+            failures(records),
+            origin(run.folder, run.manifest, run.spec),
+            reproduction(_commands(run)),
+        ],
+    )
+
+
+def typical_session(records: Sequence[Record]) -> Record | None:
+    """The session that is shown for all: the one in the middle by its score, and not the best."""
+    counted = sorted((each for each in records if each.counted), key=lambda each: each.best)
+    return counted[(len(counted) - 1) // 2] if counted else None
+
+
+def _whose(run: Run, several: bool) -> list[Block]:
+    """Says which session is seen, where there are several."""
+    middle = f"Session {run.session.number}, the one in the middle by its score."
+    return [Text(middle)] if several else []
+
+
+def or_reason(make: Callable[[], Sequence[Block]]) -> list[Block]:
+    """What is made, or why it cannot be."""
+    try:
+        return list(make())
+    except UserError as error:
+        return [Text(f"Not to be had: {error}.")]
+
+
+def _charts(charts: Sequence[Chart | None]) -> list[Block]:
+    there = [chart for chart in charts if chart]
+    return [Charts(there)] if there else []
+
+
+def _sessions(records: Sequence[Record]) -> Table:
+    """A row for each session."""
+    head = ("session", "seed", "status", "best checkpoint", "last checkpoint", "steps", "seconds")
+    return Table(head, [_session(record) for record in records])
+
+
+def _session(record: Record) -> list[Any]:
+    outcome = record.outcome
+    scores = (record.best, record.final) if record.counted else (None, None)
+    return [
+        record.number,
+        outcome.get("seed"),
+        record.status,
+        *scores,
+        outcome.get("steps"),
+        outcome.get("seconds"),
+    ]
+
+
+def failures(records: Sequence[Record]) -> Section:
+    """The sessions that did not come to their end, and why."""
+    blocks: list[Block] = []
+    for record in records:
+        if not record.counted:
+            reason = record.outcome.get("reason", "it did not live to say why")
+            blocks.append(Text(f"Session {record.number}: {record.status}: {reason}."))
+        if record.folder.traceback.exists():
+            text = record.folder.traceback.read_text(encoding="utf-8", errors="replace")
+            blocks.append(Code(text, f"Where session {record.number} failed", folded=True))
+    return Section("What went wrong", blocks)
+
+
+def _commands(run: Run) -> list[str]:
+    """To verify the run, and to run its setting again."""
+    folder, seeds = shlex.quote(str(run.path)), run.manifest["seeds"]
+    trial = f" --trial {run.trial.number}" if run.trial.number else ""
+    sessions = f" --sessions {len(seeds)}" if len(seeds) > 1 else ""
+    name, spec = shlex.quote(run.specification.name), shlex.quote(str(run.spec))
+    return [
+        f"rl verify {folder}{trial} --evaluation",
+        f"rl run {name} --spec {spec} --seed {seeds[0]}{sessions}",
+    ]

@@ -1,0 +1,104 @@
+"""What came of a session or of a trial, in words and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rl.analysis.records import Record
+from rl.experiment.run import Run
+from rl.problems import Problem
+from rl.report.blocks import Figure, Verdict
+
+
+def verdict_of(run: Run, records: Sequence[Record]) -> Verdict:
+    """What a run of one session or of several came to."""
+    if len(run.manifest["seeds"]) > 1:
+        return _trial_verdict(run)
+    if records and records[0].counted:
+        return _session_verdict(run, records[0])
+    status = records[0].status if records else "not begun"
+    reason = records[0].outcome.get("reason") if records else None
+    return Verdict(status.capitalize(), False, [reason or f"To go on: rl resume {run.path}"])
+
+
+def _session_verdict(run: Run, record: Record) -> Verdict:
+    """What a session that came to its end is worth."""
+    outcome, evaluation = record.outcome, record.outcome["evaluation"]
+    sentence = (
+        f"The best checkpoint, of step {outcome['best_step']:,}, has a mean return of "
+        f"{evaluation['mean_return']:,.1f} over {evaluation['episodes']} unseen episodes."
+    )
+    ends = (evaluation["min_return"], evaluation["max_return"])
+    mean, interval = _number(evaluation["mean_return"]), f"95%: {_range(evaluation['ci95'])}"
+    figures = [
+        Figure("mean return", mean, interval),
+        Figure("median return", _number(evaluation["median_return"]), _range(ends)),
+        Figure("last checkpoint", _number(record.final), "mean return"),
+        *_cost(outcome),
+    ]
+    solved = evaluation["solved"]
+    word = "Finished" if solved is None else "Solved" if solved else "Not solved"
+    return Verdict(word, solved, [sentence, criterion(run.problem)], figures)
+
+
+def _trial_verdict(run: Run) -> Verdict:
+    """What several sessions are worth together."""
+    figures, planned = run.figures(), len(run.manifest["seeds"])
+    if not figures["counted"]:
+        return Verdict("Nothing to judge", False, [f"None of {planned} sessions came to its end."])
+    solved, best = figures["solved"], figures["best"]
+    sentences = [f"{figures['counted']} of {planned} sessions came to their end."]
+    if run.problem.solved is not None:
+        sentences[0] += f" {solved} of them solved the problem."
+    return Verdict(
+        f"{solved} of {planned} solved" if run.problem.solved is not None else "Finished",
+        None if run.problem.solved is None else solved == planned,
+        [*sentences, criterion(run.problem)],
+        [
+            _spread("mean return", best, "mean"),
+            _spread("IQM", best, "iqm"),
+            Figure("sessions", _range((best["min"], best["max"])), "worst and best"),
+            *([_spread("last checkpoints", figures["final"], "mean")] if figures["final"] else []),
+            *_to_threshold(figures),
+        ],
+    )  # fmt: skip
+
+
+def criterion(problem: Problem) -> str:
+    """What counts as solved."""
+    if problem.solved is None:
+        return f"Nobody has agreed on a return from which {problem.id} counts as solved."
+    return (
+        f"{problem.id} counts as solved from a mean return of {problem.solved:g} on, over at least "
+        "100 episodes."
+    )
+
+
+def _spread(label: str, figures: Mapping[str, Any], name: str) -> Figure:
+    interval = figures[f"{name}_interval"]
+    return Figure(label, _number(figures[name]), f"95%: {_range(interval)}" if interval else "")
+
+
+def _to_threshold(figures: Mapping[str, Any]) -> list[Figure]:
+    steps = figures["steps_to_threshold"]
+    if not steps:
+        return []
+    ends = f"{steps['min']:,.0f} to {steps['max']:,.0f}, of {steps['reached']}"
+    return [Figure("steps to the threshold", f"{steps['median']:,.0f}", ends)]
+
+
+def _cost(outcome: Mapping[str, Any]) -> list[Figure]:
+    speed = outcome["steps"] / outcome["seconds"] if outcome["seconds"] else 0.0
+    return [
+        Figure("environment steps", f"{outcome['steps']:,}", f"{outcome['episodes']:,} episodes"),
+        Figure("time", f"{outcome['seconds']:,.1f} s", f"{speed:,.0f} steps a second"),
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.1f}"
+
+
+def _range(ends: Sequence[float]) -> str:
+    return f"{ends[0]:,.1f} to {ends[1]:,.1f}"

@@ -1,0 +1,53 @@
+"""How long a report takes beyond its film, and how large it is.
+
+    python scripts/benchmark_report.py                     # of a run of lunarlander_dqn, made here
+    python scripts/benchmark_report.py runs/a runs/b       # of run folders; writes their reports
+
+The goals: at most 20 s for the film, 10 s for the rest, and 10 MB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import rl
+from rl.experiment.film import make_film
+from rl.experiment.run import Run
+from rl.experiment.window import draw_off_screen
+from rl.report import write_report
+
+
+def measure(path: Path) -> None:
+    """Prints the seconds, on the clock and of the processor, and the size."""
+    run = Run.open(path)
+    film = _seconds(lambda: make_film(run, run.session.film))
+    rest = _seconds(lambda: write_report(path))
+    size = (path / "report.html").stat().st_size / 1e6
+    print(f"{path}: film {film}, the rest {rest}, {size:.1f} MB", flush=True)
+
+
+def _seconds(work: Callable[[], object]) -> str:
+    started, used = time.perf_counter(), time.process_time()
+    work()
+    return f"{time.perf_counter() - started:.1f} s (processor {time.process_time() - used:.1f} s)"
+
+
+def main() -> None:
+    """Measures the runs that are named, or one of its own."""
+    parser = argparse.ArgumentParser(description="Times reports.")
+    parser.add_argument("runs", metavar="RUN", nargs="*", type=Path, help="run folders")
+    options = parser.parse_args()
+    draw_off_screen()
+    for run in options.runs:
+        measure(run)
+    if not options.runs:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(rl.train("lunarlander_dqn", output=Path(folder) / "run").path)
+
+
+if __name__ == "__main__":
+    main()

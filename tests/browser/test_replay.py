@@ -1,0 +1,215 @@
+"""A replay in a real browser: it plays, it is moved by its slider and keys, its bars follow."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium.webdriver.common.keys import Keys
+
+from tests.browser.conftest import Page, embed
+
+FRAMES, COLUMNS, WIDTH, HEIGHT = 12, 5, 60, 40
+
+Wait = Callable[[str], None]
+
+
+def colour(frame: int) -> tuple[int, int, int]:
+    return 20 * frame, 255 - 20 * frame, 128
+
+
+def sheet() -> str:
+    """Frames of one colour each, row by row, as an address."""
+    rows = -(-FRAMES // COLUMNS)
+    pixels = np.zeros((rows * HEIGHT, COLUMNS * WIDTH, 3), np.uint8)
+    for frame in range(FRAMES):
+        row, column = divmod(frame, COLUMNS)
+        pixels[row * HEIGHT :, column * WIDTH :][:HEIGHT, :WIDTH] = colour(frame)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "WEBP", lossless=True)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def replay(**changes: object) -> dict[str, Any]:
+    values = [[10.0 + n, 20.0] for n in range(FRAMES)]
+    return {
+        "sheet": sheet(), "columns": COLUMNS, "width": WIDTH, "height": HEIGHT,
+        "frames": FRAMES, "seconds": 0.03,
+        "steps": [400 * n for n in range(FRAMES)], "returns": [-1.5 * n for n in range(FRAMES)],
+        "title": "Q(s, a)", "bars": values, "names": ["left", "right"], "span": None,
+        "chosen": [int(n < 6) for n in range(FRAMES)], "values": [float(n) for n in range(FRAMES)],
+        **changes,
+    }  # fmt: skip
+
+
+def show(page: Page, *replays: dict[str, Any]) -> None:
+    figures = (f'<figure class="replay" aria-label="a fall">{embed(each)}</figure>'
+               for each in replays)  # fmt: skip
+    page.open("".join(figures))
+
+
+def seen(page: Page) -> tuple[int, ...]:
+    """The colour in the middle of the picture."""
+    data = io.BytesIO(page.find(".picture").screenshot_as_png)
+    picture = Image.open(data).convert("RGB")
+    pixel = picture.getpixel((picture.width // 2, picture.height // 2))
+    assert isinstance(pixel, tuple)
+    return tuple(map(int, pixel))
+
+
+def go_to(page: Page, frame: int) -> None:
+    page.run(
+        "const slider = document.querySelector('input'); slider.value = arguments[0];"
+        "slider.dispatchEvent(new Event('input'))", frame,
+    )  # fmt: skip
+
+
+def bars(page: Page) -> list[list[float]]:
+    """From where to where each bar reaches, in per cent of its track."""
+    ends = page.run(
+        "return [...document.querySelectorAll('.bar')].map((bar) => bar.style)"
+        ".map(({ left, width }) => [parseFloat(left), parseFloat(left) + parseFloat(width)])"
+    )
+    return [[round(end, 1) for end in each] for each in ends]
+
+
+def take_the_clock(page: Page) -> None:
+    """From now on, only `pass()` lets time pass: 60 ms, which are two frames."""
+    page.run("""
+        window.now = 0;
+        performance.now = () => window.now;
+        window.requestAnimationFrame = (act) => { window.next = act; };
+        window.pass = () => { window.now += 60; window.next(window.now); };
+    """)
+
+
+FRAME = "Number(document.querySelector('input').value)"
+
+
+def test_it_shows_the_first_frame_and_waits(page: Page) -> None:
+    show(page, replay())
+    assert seen(page) == colour(0)
+    assert page.texts(".figures dd") == ["0.0", "0", "0.00"]
+    page.run("return new Promise((done) => setTimeout(done, 150))")  # five frames' time
+    assert page.run(f"return {FRAME}") == 0
+
+
+@pytest.mark.parametrize("frame", [4, 5, 11])  # the end of a row, the start of one, the last
+def test_each_frame_has_its_picture_and_figures(frame: int, page: Page) -> None:
+    show(page, replay())
+    go_to(page, frame)
+    assert seen(page) == colour(frame)
+    assert page.texts(".figures dt") == ["return", "step", "V"]
+    expected = [f"{-1.5 * frame:.1f}", f"{400 * frame:,}", f"{frame:.2f}"]
+    assert page.texts(".figures dd") == expected
+    assert page.attribute("input", "aria-valuetext") == f"step {400 * frame}"
+
+
+def test_it_plays_to_the_end_and_again_from_the_beginning(page: Page, wait: Wait) -> None:
+    show(page, replay(seconds=0.1))
+    page.run(f"""
+        window.seen = [];
+        const watch = () => {{ window.seen.push({FRAME}); requestAnimationFrame(watch); }};
+        watch();
+    """)
+    page.find(".play").click()
+    assert page.attribute(".play", "aria-label") == "pause"
+    wait(f"{FRAME} === {FRAMES - 1}")
+    wait("document.querySelector('.play').ariaLabel === 'play'")
+    frames = page.run("return window.seen")
+    assert frames == sorted(frames)
+    assert len(set(frames)) > 3  # it does not leap to the end
+    assert seen(page) == colour(FRAMES - 1)
+    page.find(".play").click()
+    wait("window.seen.some((frame, i) => frame < window.seen[i - 1])")
+
+
+def test_it_pauses_where_it_is(page: Page) -> None:
+    show(page, replay())
+    take_the_clock(page)
+    page.find(".play").click()
+    assert page.run(f"pass(); return {FRAME}") == 2
+    page.find(".play").click()
+    assert page.attribute(".play", "aria-label") == "play"
+    assert page.run(f"pass(); return {FRAME}") == 2
+
+
+def test_arrows_move_by_a_frame_and_space_plays(page: Page, wait: Wait) -> None:
+    show(page, replay())
+    page.find("input").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT)
+    assert seen(page) == colour(1)
+    page.type(Keys.END)
+    assert page.texts(".figures dd")[1] == "4,400"
+    page.type(Keys.HOME, " ")
+    wait(f"{FRAME} > 0")
+
+
+def test_the_speed_can_be_changed(page: Page) -> None:
+    show(page, replay())
+    take_the_clock(page)
+    page.find(".play").click()
+    assert page.texts(".speeds [aria-pressed=true]") == ["1\N{MULTIPLICATION SIGN}"]
+    assert page.run(f"pass(); return {FRAME}") == 2
+    for number, frame in ((1, 3), (3, 7)):
+        page.find(f".speeds button:nth-child({number})").click()
+        assert page.run(f"pass(); return {FRAME}") == frame
+    assert page.texts(".speeds [aria-pressed=true]") == ["2\N{MULTIPLICATION SIGN}"]
+
+
+def test_without_a_span_bars_begin_at_the_least_of_the_frame(page: Page) -> None:
+    show(page, replay())  # the widest difference is 10: in the first frame, 10 and 20
+    assert bars(page) == [[0, 0], [0, 100]]
+    go_to(page, 5)
+    assert bars(page) == [[0, 0], [0, 50]]
+    go_to(page, 11)
+    assert bars(page) == [[0, 10], [0, 0]]
+    assert page.texts(".row .number") == ["21.00", "20.00"]
+
+
+def test_with_a_span_bars_begin_at_zero(page: Page) -> None:
+    show(page, replay(span=[-1, 3], bars=[[-0.5, 2.0]] * FRAMES))
+    assert bars(page) == [[12.5, 25], [25, 75]]
+
+
+def test_the_chosen_bar_stands_out(page: Page) -> None:
+    show(page, replay())
+    assert page.texts(".row.chosen .name") == ["right"]
+    chosen = page.style(".chosen .bar", "backgroundColor")
+    assert chosen != page.style(".row:not(.chosen) .bar", "backgroundColor")
+    go_to(page, 6)
+    assert page.texts(".row.chosen .name") == ["left"]
+
+
+def test_an_agent_may_have_no_value_and_choose_no_bar(page: Page) -> None:
+    show(page, replay(values=None, chosen=None))
+    assert page.texts(".figures dt") == ["return", "step"]
+    assert page.texts(".chosen") == []
+
+
+def test_replays_of_one_page_are_apart(page: Page, wait: Wait) -> None:
+    show(page, replay(), replay(seconds=9))
+    page.find(".play").click()
+    wait(f"{FRAME} > 0")
+    assert page.run("return document.querySelectorAll('input')[1].value") == "0"
+
+
+def test_names_are_texts(page: Page) -> None:
+    bad = "<img src=x onerror='window.ran = 1'></script>"
+    show(page, replay(title=bad, names=[bad, "right"]))
+    assert page.texts(".bars .title, .row .name") == [bad, bad, "right"]
+    assert page.run("return document.images.length") == 0
+
+
+def test_on_a_phone_the_bars_are_below_the_picture(page: Page) -> None:
+    page.resize(320)
+    show(page, replay(width=300, height=200))
+    picture, panel = page.find(".picture").rect, page.find(".panel").rect
+    assert panel["y"] >= picture["y"] + picture["height"]
+    assert page.run("return document.documentElement.scrollWidth") == 320
+    page.resize(800)
+    assert page.find(".panel").rect["y"] == page.find(".picture").rect["y"]

@@ -1,0 +1,106 @@
+"""Whole reports in a real browser: of a run, a trial, a search and a comparison."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rl.experiment import film
+from rl.report import pictures, write_report
+from tests.browser.conftest import Page
+
+KINDS = {"one": "run", "two": "trial", "searched": "search", "compared": "comparison"}
+
+
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders of every kind with their reports, whose pictures are few."""
+    folder = tmp_path_factory.mktemp("reports")
+    short = ["--steps", "1500", "--set", "train.evaluate_every=500", "train.evaluate_episodes=2"]
+    for command in (
+        ["run", "cartpole_dqn", "--output", "one", *short],
+        ["run", "cartpole_double_dqn", "--sessions", "2", "--output", "two", *short],
+        ["search", "cartpole_dqn", "--trials", "3", "--sessions", "1", "--output", "searched",
+         *short],
+        ["compare", "one", "two", "--output", "compared"],
+    ):  # fmt: skip
+        subprocess.run(
+            [sys.executable, "-m", "rl", *command, "--no-report"], cwd=folder, check=True,
+            capture_output=True, timeout=120,
+        )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SDL_VIDEODRIVER", "dummy")
+        patch.setattr(film, "FRAMES", 12)
+        patch.setattr(pictures, "FRAMES", 12)
+        for name in KINDS:
+            write_report(folder / name)
+    return folder
+
+
+def read(page: Page, reports: Path, name: str) -> None:
+    page.browser.get((reports / name / "report.html").as_uri())
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_report_is_whole_on_a_desk_and_on_a_phone(
+    page: Page, reports: Path, name: str, scheme: str
+) -> None:
+    page.emulate(scheme=scheme)
+    for width in (1000, 320):
+        page.resize(width)
+        read(page, reports, name)
+        assert page.texts(".kind") == [f"RL Lab · {KINDS[name]}"]
+        drawn = page.run("return document.querySelectorAll('figure.chart .plot > svg').length")
+        assert drawn == page.run("return document.querySelectorAll('figure.chart').length") > 2
+        assert page.run("return document.documentElement.scrollWidth") <= width
+
+
+def test_it_is_dark_where_the_reader_wants_that(page: Page, reports: Path) -> None:
+    read(page, reports, "one")
+    light = page.style("body", "backgroundColor")
+    page.emulate(scheme="dark")
+    assert page.style("body", "backgroundColor") != light
+
+
+def test_the_film_plays(page: Page, reports: Path, wait: Callable[[str], None]) -> None:
+    read(page, reports, "one")
+    picture = page.find(".picture img")
+    wait("document.querySelector('.picture img').complete")
+    assert page.run("return arguments[0].naturalWidth", picture) > 200
+    page.run("arguments[0].scrollIntoView()", picture)
+    first = picture.screenshot_as_png
+    for _ in range(50):
+        if picture.screenshot_as_png != first:
+            return
+    pytest.fail("it stands still")
+
+
+def test_an_episode_plays(page: Page, reports: Path, wait: Callable[[str], None]) -> None:
+    read(page, reports, "one")
+    assert page.run("return document.querySelectorAll('figure.replay').length") == 3
+    before = page.attribute(".replay input", "value")
+    page.run("document.querySelector('.replay .play').click()")
+    wait(f"document.querySelector('.replay input').value !== '{before}'")
+
+
+def test_the_trials_of_a_search_sort(page: Page, reports: Path) -> None:
+    read(page, reports, "searched")
+    cells = ".sortable tbody td:nth-child(2)"
+    page.run("document.querySelectorAll('.sortable th button')[1].click()")
+    assert page.texts(cells) == ["0", "1", "2"]
+    page.run("document.querySelectorAll('.sortable th button')[1].click()")
+    assert page.texts(cells) == ["2", "1", "0"]
+
+
+def test_what_is_printed_has_the_charts_but_nothing_to_press(page: Page, reports: Path) -> None:
+    read(page, reports, "one")
+    page.emulate(media="print")
+    assert page.style("nav", "display") == "none"
+    assert page.style(".replay .controls", "display") == "none"
+    pdf = page.browser.print_page()
+    assert len(pdf) > 20_000

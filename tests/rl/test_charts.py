@@ -1,0 +1,165 @@
+"""What charts say of a run, as plain data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rl.analysis import charts
+from rl.analysis.charts import Axis, Chart
+from rl.analysis.comparison import Group, compare, group_of
+from rl.analysis.comparison_charts import comparison_charts
+from rl.analysis.records import Record, read_records
+from rl.analysis.search_charts import pair_charts, parameter_charts, score_chart
+from rl.analysis.trial_charts import (
+    evaluation_distribution,
+    learning_curve,
+    session_scores,
+    update_charts,
+)
+from rl.run_folder import RunFolder, TrialFolder
+
+
+def by_name(chart: Chart) -> dict[str, dict[str, Any]]:
+    return {series["name"]: series for series in chart.series}
+
+
+def test_what_is_not_finite_is_left_out() -> None:
+    line = charts.line("a", [1, 2, 3], [0.123456789, np.nan, np.inf])
+    assert line["y"] == [0.12346, None, None]
+    chart = Chart("t", "d", Axis("x"), Axis("y"), [line], [charts.mark_y(2.0, "here")])
+    assert json.loads(json.dumps(chart.data, allow_nan=False))["marks"] == [
+        {"y": 2.0, "label": "here"}
+    ]
+
+
+def test_many_points_become_their_means() -> None:
+    x, y = charts.thinned(np.arange(7.0), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 99.0], most=3)
+    assert x.tolist() == [1.0, 4.0, 6.0]
+    assert y.tolist() == [2.0, 8.0, 99.0]
+    few, _ = charts.thinned([1.0, 2.0, 3.0], [0.0, 0.0, 0.0], most=3)
+    assert few.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_where_values_stand() -> None:
+    assert charts.places([0.5, 2]) == ([0.5, 2.0], None)
+    assert charts.places([True, False, True]) == ([1.0, 0.0, 1.0], ["false", "true"])
+    found, names = charts.places([[64], {"name": "Adam", "beta1": 0.5}, "sgd"])
+    assert names == ["Adam(beta1=0.5)", "[64]", "sgd"]
+    assert found == [1.0, 0.0, 2.0]
+
+
+@pytest.fixture
+def records(cartpole_run: Path) -> list[Record]:
+    return read_records(RunFolder.open(cartpole_run).trial())
+
+
+def test_the_learning_curve_of_a_session(records: list[Record]) -> None:
+    chart = learning_curve(records, 475.0)
+    series = by_name(chart)
+    assert series["greedy evaluation"]["x"] == [1500.0, 3000.0]
+    assert series["training episode"]["faint"]
+    assert series["mean of the last 100 episodes"]["y"][0] == series["training episode"]["y"][0]
+    assert chart.marks == [{"y": 475.0, "label": "solved: 475"}]
+    first, last = records[0].returns[[0, -1]]
+    assert f"from {first:,.1f} to {last:,.1f} in 3,000 environment steps" in chart.description
+    (dots,) = (each for each in chart.series if "low" in each)
+    assert dots["low"][0] < dots["y"][0] < dots["high"][0]
+
+
+def test_the_learning_curve_of_several(records: list[Record]) -> None:
+    chart = learning_curve(records * 3, None)
+    assert [each["name"] for each in chart.series] == [
+        *["session 0"] * 3, "its 95% bootstrap interval", "IQM of 3 sessions",
+    ]  # fmt: skip
+    assert chart.marks == []
+    middle = by_name(chart)["IQM of 3 sessions"]
+    assert middle["y"][0] == pytest.approx(records[0].returns[0], rel=1e-4)
+
+
+def test_a_session_that_has_not_begun_has_empty_charts(tmp_path: Path) -> None:
+    TrialFolder(tmp_path).session(0).create()
+    records = read_records(TrialFolder(tmp_path))
+    chart = learning_curve(records, 1.0)
+    assert all(series["x"] == [] for series in chart.series)
+    assert chart.description == "No evaluation was made yet."
+    assert evaluation_distribution(records, 1.0) is None
+    assert update_charts(records) == []
+    assert learning_curve([], None).series == []
+
+
+def test_the_distribution_is_of_the_unseen_episodes(records: list[Record]) -> None:
+    chart = evaluation_distribution(records, 475.0)
+    assert chart is not None
+    returns = records[0].outcome["evaluation"]["returns"]
+    (bars,) = chart.series
+    assert sum(bars["y"]) == len(returns) == 100
+    assert bars["x"][0] == pytest.approx(min(returns), rel=1e-4)
+    assert chart.marks[0]["x"] == pytest.approx(np.mean(returns))
+    assert session_scores(records, 475.0) is None
+    several = session_scores(records * 2, 475.0)
+    assert several is not None
+    assert several.series[0]["y"] == charts.numbers([records[0].best] * 2)
+
+
+def test_each_metric_of_the_updates_has_a_chart(records: list[Record]) -> None:
+    found = update_charts(records)
+    assert [chart.title for chart in found] == ["Loss", "Q-values", "Gradient norm", "Exploration"]
+    exploration = found[-1].series[0]["y"]
+    assert exploration[0] > exploration[-1] > 0
+
+
+TRIALS = [
+    {"trial": 2, "score": 9.0, "parameters": {"rate": 0.1, "net": [64]}},
+    {"trial": 0, "score": 5.0, "parameters": {"rate": 0.001, "net": [32]}},
+    {"trial": 1, "score": 4.0, "parameters": {"rate": 0.01, "net": [64]}},
+]
+
+
+def test_the_scores_of_a_search_and_the_best_so_far() -> None:
+    series = by_name(score_chart(TRIALS, "mean_return"))
+    assert series["trial"]["y"] == [5.0, 4.0, 9.0]
+    assert series["best so far"]["y"] == [5.0, 5.0, 9.0]
+
+
+def test_the_score_by_each_parameter() -> None:
+    rate, net = parameter_charts(TRIALS, ["rate", "net"], {"rate", "net"}, "mean_return")
+    assert rate.x == Axis("rate", log=True)
+    assert net.x == Axis("net", names=["[32]", "[64]"])
+    assert rate.series[0]["x"] == [0.1, 0.001, 0.01]
+    assert rate.series[0]["texts"][0] == "trial 2: 9, rate=0.1, net=[64]"
+    assert "The best has rate=0.1." in rate.description
+
+
+def test_a_pair_of_parameters_is_shaded_by_rank() -> None:
+    (pair,) = pair_charts(TRIALS, ["rate", "net"], {"rate"}, "mean_return")
+    assert pair.series[0]["shades"] == [1.0, 0.5, 0.0]
+    assert pair.series[0]["y"] == [1.0, 0.0, 1.0]
+
+
+def group(name: str, scores: list[float]) -> Group:
+    curves = [(np.array([10.0, 20.0]), np.array([score / 2, score])) for score in scores]
+    returns = np.array(scores)[:, None] + np.array([[-1.0, 1.0]])
+    return Group(name, "CartPole-v1", np.array(scores), returns, curves, 475.0)
+
+
+def test_the_charts_of_a_comparison() -> None:
+    comparison = compare([group("a", [1.0, 2.0, 3.0]), group("b", [4.0])])
+    scores, curves, profiles = comparison_charts(comparison)
+    assert by_name(scores)["a"]["y"] == [1.0, 2.0, 3.0]
+    assert by_name(scores)["a, IQM"]["y"] == [2.0]
+    assert by_name(curves)["b"]["y"][-1] == 4.0
+    assert "b, 95%" not in by_name(curves)  # one session has no spread
+    assert by_name(profiles)["a"]["y"][0] == 1.0
+    assert profiles.marks == [{"x": 475.0, "label": "solved: 475"}]
+
+
+def test_a_group_is_the_same_after_its_way_through_json() -> None:
+    before = group("a", [1.0, 2.0])
+    after = group_of(json.loads(json.dumps(before.to_dict())))
+    assert compare([before, group("b", [3.0])]).text() == compare([after, group("b", [3.0])]).text()
+    np.testing.assert_array_equal(after.curves[1][1], before.curves[1][1])
