@@ -18,7 +18,11 @@ class Schedule:
 
 
 class Constant(Schedule):
-    """The same value at each step."""
+    """The same value at each step.
+
+    Args:
+        value: that value.
+    """
 
     def __init__(self, *, value: float) -> None:
         self.value = value
@@ -51,7 +55,13 @@ class Step(Schedule):
 
 
 class Ramp(Schedule):
-    """Goes from `start` to `end` in `steps` steps and stays there."""
+    """Goes from `start` to `end` in `steps` steps and stays there.
+
+    Args:
+        start: the first value.
+        end: the last one.
+        steps: from the one to the other.
+    """
 
     def __init__(self, *, start: float, end: float, steps: int) -> None:
         _require_steps(steps)

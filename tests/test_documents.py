@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import operator
 import re
 import subprocess
 import sys
@@ -11,49 +13,107 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from rl.experiment.specification import load_specification
+from tests.documents import (
+    DOCUMENTS,
+    HOLDS,
+    MEASUREMENTS,
+    PRESUPPOSED,
+    ROOT,
+    SHORT,
+    blocks,
+    run_document,
+    steps,
+)
+
 README = (ROOT / "README.md").read_text()
-SETUP = ("python -m pip install",)  # these two are run by the continuous integration
+FENCE = "```"
 
 
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+def fenced(language: str, *lines: str) -> str:
+    return "\n".join(["A sentence.", "", FENCE + language, *lines, FENCE, ""])
 
 
-def commands(text: str) -> list[str]:
-    lines = "\n".join(blocks(text, "bash")).splitlines()
-    return [line.split("  #")[0].strip() for line in lines if not line.startswith(SETUP)]
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_block_of_a_document_runs(document: str, tmp_path: Path) -> None:
+    text = (ROOT / document).read_text()
+    run_document(text, tmp_path, PRESUPPOSED.get(document, ""), HOLDS.get(document, ""))
 
 
-def run(command: list[str], folder: Path) -> None:
-    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280)
-    assert answer.returncode == 0, (command, answer.stderr)
+@pytest.mark.parametrize(
+    "text",
+    [
+        fenced("bash", "frobnicate --all"),
+        fenced("bash", "python -m pip --version && frobnicate"),
+        fenced("bash", "python mine.py"),
+        fenced("ruby", "puts 1"),
+        fenced("console", "$ rl list"),
+        "1. A list:\n\n   ```bash\n   rl list\n   ```\n",
+        "~~~bash\nrl list\n~~~\n",
+        "```bash\nrl list\n",
+    ],
+    ids=["command", "second", "python", "ruby", "console", "indented", "tilde", "open"],
+)
+def test_a_block_that_nobody_runs_is_an_error(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"nobody runs|a fence"):
+        run_document(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        fenced("bash", "rl list --everything"),
+        fenced("bash", "rl list", "rl evaluate runs/none  # there is no such run"),
+        fenced("bash", "python scripts/fitness_matrix.py --pattern x"),
+        fenced("bash", "python scripts/none.py"),
+        fenced("bash", 'python -m pip install -e ".[tests]"'),
+        fenced("python", "raise SystemExit(1)"),
+        fenced("python", "x = 1") + fenced("bash", "rl list") + fenced("python", "print(x)"),
+        fenced("yaml", "mine: {problem: CartPole-v1, agent: {name: DQN}, optimiser: {}}"),
+    ],
+    ids=["option", "second", "script", "no script", "extra", "python", "two programs", "yaml"],
+)
+def test_a_block_that_fails_is_an_error(text: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError):
+        run_document(text, tmp_path)
+
+
+def test_blocks_that_follow_on_each_other_are_one_program(tmp_path: Path) -> None:
+    text = fenced("python", "# a.py", "y = 2") + fenced("python", "import a", "x = a.y")
+    text += fenced("", "x/") + fenced("python", "print(x)")
+    assert [step.file for step in steps(text)] == ["a.py", None]
+    run_document(text, tmp_path, holds="assert x == 2")
+    with pytest.raises(AssertionError):
+        run_document(text, tmp_path, holds="assert x == 3")
+
+
+def test_what_only_a_person_runs_is_there() -> None:
+    assert all((ROOT / "scripts" / name).exists() for name in MEASUREMENTS)
+    assert set(PRESUPPOSED) | set(HOLDS) <= set(DOCUMENTS)
+
+
+def test_a_command_trains_for_a_moment_whatever_it_says(tmp_path: Path) -> None:
+    run_document(fenced("bash", "rl run cartpole_dqn --steps 5000000 --output a"), tmp_path)
+    assert f"steps: {SHORT[1]}\n" in (tmp_path / "a/spec.yaml").read_text()
 
 
 def test_the_two_commands_stand_at_the_top() -> None:
-    first, second = blocks(README, "bash")[0].splitlines()
+    first, second = blocks(README)[0].text.splitlines()
     assert first == "python -m pip install -e . && python -m rl.run lunarlander_dqn"
     assert second == 'python -m pip install -e ".[test]" && python -m pytest'
     assert README.index(first) < 60
 
 
-def test_the_readmes_commands_run(tmp_path: Path) -> None:
-    found = [command for command in commands(README) if command.startswith("rl ")]
-    assert len(found) >= 5
-    for command in found:
-        run([sys.executable, "-m", *command.split()], tmp_path)
-
-
-@pytest.mark.parametrize("number", range(len(blocks(README, "python"))))
-def test_the_readmes_code_runs(tmp_path: Path, number: int) -> None:
-    run([sys.executable, "-c", blocks(README, "python")[number]], tmp_path)
-
-
-def test_the_readmes_network_learns() -> None:
-    (code,) = (each for each in blocks(README, "python") if "import nn" in each)
-    names: dict[str, Any] = {}
-    exec(code.replace('net.save("disc.npz")', ""), names)
-    assert names["net"].accuracy(names["x"], names["y"]) > 0.97
+def test_the_readmes_results_are_those_that_were_measured() -> None:
+    """Experiment, problem, return, interval, solved and steps."""
+    rows = re.findall(r"^\| (\S+) \| `rl run (\w+)` \| (.*) \|$", README, re.M)
+    measured = (ROOT / "docs/RESULTS.md").read_text()
+    assert len(rows) >= 8
+    for problem, name, figures in rows:
+        assert load_specification(name).values["problem"] == problem
+        (row,) = re.findall(rf"^\| {name} \| (.*) \|$", measured, re.M)
+        mean, _, interval, _, _, solved, steps, *_ = row.split(" | ")
+        assert figures.split(" | ") == [mean, interval, solved, steps.split(", ")[0]]
 
 
 def test_the_readme_names_every_part() -> None:
@@ -69,14 +129,6 @@ def test_the_readme_names_every_part() -> None:
         assert re.search(rf"\b{name}\b", README), name
 
 
-def test_the_readmes_specification_is_one(tmp_path: Path) -> None:
-    (specification,) = blocks(README, "yaml")
-    (tmp_path / "mine.yaml").write_text(specification)
-    name = specification.split(":")[0]
-    run([sys.executable, "-m", "rl", "run", name, "--spec", "mine.yaml", "--steps", "1500",
-         "--quiet", "--no-report"], tmp_path)  # fmt: skip
-
-
 @pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").glob("*.py")))
 def test_every_script_says_how_it_is_used(script: str) -> None:
     answer = subprocess.run(
@@ -87,24 +139,72 @@ def test_every_script_says_how_it_is_used(script: str) -> None:
     assert f"usage: {script}" in answer.stdout
 
 
-def test_links_lead_somewhere() -> None:
-    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+def anchors(text: str) -> set[str]:
+    """What the headings of a document are linked to by."""
+    titles = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    path = ROOT / document
+    for file, anchor in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", path.read_text()):
+        target = path.parent / file if file else path
+        assert target.exists(), file
+        assert not anchor or anchor in anchors(target.read_text()), f"{file}#{anchor}"
+
+
+NAMED = re.compile(  # as in: [`rl/targets.py`](../rl/targets.py) `td_target` and `advantages`
+    r"\[`((?:nn|rl)/[\w/]+)\.py`\]\([\w./]+\)((?:,?(?:\s+and)?\s+`[\w.]+`)*)"
+)
+
+
+def named(text: str) -> list[tuple[str, list[str]]]:
+    """The modules that a document links to, with the names that it says are in them."""
+    return [(file.replace("/", "."), re.findall(r"`([\w.]+)`", names))
+            for file, names in NAMED.findall(text)]  # fmt: skip
+
+
+def absent(text: str) -> list[str]:
+    """The names that a document says are in a module, and are not."""
+    missing = []
+    for module, names in named(text):
+        for name in names:
+            try:
+                operator.attrgetter(name)(importlib.import_module(module))
+            except AttributeError:
+                missing.append(f"{module}: {name}")
+    return missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_a_document_names_in_a_file_is_there(document: str) -> None:
+    assert not absent((ROOT / document).read_text())
+
+
+def test_a_name_that_is_not_there_is_found() -> None:
+    text = "[`rl/targets.py`](../rl/targets.py) `td_target`, `advantages` and\n  `Nothing.at_all`."
+    assert absent(text) == ["rl.targets: Nothing.at_all"]
+
+
+def test_each_algorithm_names_its_functions() -> None:
+    found = named((ROOT / "docs/algorithms.md").read_text())
+    assert len(found) > 30
+    assert all(names for _, names in found), found
+
+
+def test_the_reference_of_a_specification_is_what_the_code_gives() -> None:
+    script = ROOT / "scripts/spec_reference.py"
+    answer = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, timeout=60
+    )
+    assert answer.returncode == 0, answer.stderr
 
 
 def extensions() -> str:
     """The program of docs/extending.md."""
-    return "\n".join(blocks((ROOT / "docs/extending.md").read_text(), "python"))
-
-
-def test_the_extensions_work(tmp_path: Path) -> None:
-    checks = """
-assert gradient_error(net, x, y) < 1e-6
-assert nn.load("surface.npz").cost(x, y) == net.cost(x, y) < 0.01
-assert nn.NeuralNet((2, 1), seed=0).cost(x, y) > 0.05
-"""
-    run([sys.executable, "-c", extensions() + checks], tmp_path)
+    (program,) = steps((ROOT / "docs/extending.md").read_text())
+    return program.text
 
 
 def test_the_gradient_checks_cover_an_extension_without_another_line(tmp_path: Path) -> None:

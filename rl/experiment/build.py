@@ -252,7 +252,7 @@ class SpecifiedParts:
     ) -> NeuralNet:
         """A network from `inputs` to `outputs` with the hidden layers of the `network` block."""
         wiring = (inputs, outputs, output, self.rngs["network"])
-        net: NeuralNet = self.make("network", _network, wiring, role=role)
+        net: NeuralNet = self.make("network", make_network, wiring, role=role)
         self._units += sum(net.sizes)
         return net
 
@@ -386,7 +386,7 @@ class SpecifiedParts:
         return Specification(given.name, given.source, {**texts, **self._resolved, **search})
 
 
-def _network(
+def make_network(
     inputs: int,
     outputs: int,
     output: str,
@@ -398,6 +398,20 @@ def _network(
     layer_norm: bool = False,
     output_scale: float = 1.0,
 ) -> NeuralNet:
+    """A feedforward network; its input and output fit the problem and the agent.
+
+    Args:
+        inputs: units of the first layer.
+        outputs: units of the last.
+        output: the activation of the last layer, which the agent chooses.
+        rng: draws the weights.
+        hidden: units of each hidden layer; an empty list is a linear network.
+        activation: of the hidden layers.
+        initializer: of the weights; biases begin at 0.
+        layer_norm: whether each hidden layer is normalized before its activation.
+        output_scale: what the last layer's first weights are multiplied by; less than 1 makes a
+            policy that is undecided at first.
+    """
     if len(hidden) > MOST_LAYERS or min(hidden, default=1) < 1:
         raise ValueError(
             f"hidden must be up to {MOST_LAYERS} layers of at least 1 unit, not "
@@ -412,8 +426,8 @@ def _network(
         sizes, activation, output,
         initializer=initializer, layer_norm=layer_norm, seed=rng,
     )  # fmt: skip
-    network.weights[-1][:] *= output_scale  # small: a policy that is undecided at first
+    network.weights[-1][:] *= output_scale
     return network
 
 
-_network.__name__ = "network"
+make_network.__name__ = "network"  # what an error calls it

@@ -22,7 +22,7 @@ class SearchSettings:
 
     Args:
         method: "grid", "line", "random", "tpe" or "cmaes".
-        trials: how many at most; None for all of a grid or a line and 20 of the others.
+        trials: how many at most; null is all of a grid or a line and 20 of the others.
         sessions: of each trial, with the seeds `seed`, `seed` + 1, ...: the same for all trials.
         seed: of the method, and of each trial's first session.
         pruner: "none", "median" or "asha".

@@ -47,7 +47,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Range:
-    """A number between two, both included; on a logarithmic scale if `log`."""
+    """A number between two, both included.
+
+    Args:
+        low: the least.
+        high: the greatest.
+        log: whether every ratio is as likely, rather than every difference.
+        whole: whether only whole numbers are meant.
+        points: how many of them a grid takes, at even distances.
+    """
 
     low: float
     high: float

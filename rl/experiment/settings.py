@@ -95,7 +95,7 @@ def _typed(value: Any, annotation: Any, name: str, explain: Explain) -> Any:
         converted = _convert(value, kind)
         if converted is not None or (value is None and kind is type(None)):
             return converted
-    raise explain(name, f"must be {_describe(annotation)}, not {brief(value)}")
+    raise explain(name, f"must be {describe_type(annotation)}, not {brief(value)}")
 
 
 def unfit(value: Any) -> str | None:
@@ -151,7 +151,8 @@ _NAMES = {
 }
 
 
-def _describe(annotation: Any) -> str:
+def describe_type(annotation: Any) -> str:
+    """What a setting of this type may be, in words."""
     described = []
     for kind in _alternatives(annotation):
         if typing.get_origin(kind) is tuple:

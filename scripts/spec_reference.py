@@ -1,0 +1,345 @@
+"""Writes docs/specification.md, the reference of a specification, from the code.
+
+    python scripts/spec_reference.py              # writes it
+    python scripts/spec_reference.py --check      # status 1 if it is not what the code gives
+
+What can be named stands in the tables of rl/experiment/build.py and of the engine. The settings of
+a part, their types and their defaults are those of its constructor, and what they mean is what its
+docstring says under "Args". A setting without a description there is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import nn
+from rl.agents import Agent
+from rl.analysis.metrics import STATISTICS
+from rl.environments import make_env
+from rl.experiment import build
+from rl.experiment.methods import METHODS
+from rl.experiment.optuna_methods import PRUNERS, SAMPLERS
+from rl.experiment.search_settings import SearchSettings
+from rl.experiment.search_space import RANGE_KEYS, Range
+from rl.experiment.settings import describe_type, settings_of
+from rl.experiment.specification import KEYS, Specification
+from rl.problems import known_problems
+from rl.spaces import Continuous, Discrete, spaces_of
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs" / "specification.md"
+
+PAGE = """# A specification, setting by setting
+
+<!-- Written by scripts/spec_reference.py from the code. Change the docstrings there, not this. -->
+
+A specification says which problem is to be solved, by which agent, with which settings. It stands
+in a JSON or YAML file under a name of its own; [README.md](../README.md#a-specification) shows one,
+and [the tutorial](tutorial.md#a-file-of-your-own) makes one. This page is the list of all that can
+stand in it.
+
+{blocks}
+
+`problem`, `agent` and `train` must be there, and what else is left out takes its default. A block
+that names a part has the `name` and the part's settings side by side,
+`{{name: Adam, learning_rate: 0.001}}`. The dotted path of a setting, `optimizer.learning_rate`, is
+what `--set`, a search and error messages call it by. The `spec.yaml` of a run folder has every
+default filled in.
+
+In names, case and underscores do not matter: `epsilon_greedy` is `EpsilonGreedy`. A whole number
+may be written `1e5`. *required* is a setting that has no default.
+
+## problem
+
+Any registered Gymnasium environment whose observations are a flat `Box` or discrete, and whose
+actions are `Discrete` or a flat `Box`. These have a threshold in `rl/spec/problems.json`; of
+another one, the threshold and the time limit are those that it was registered with.
+
+{problems}
+
+A return is the sum of an episode's rewards. A problem counts as solved at a mean return of so much
+over 100 episodes. BipedalWalker carries something over from an episode to the next, so the lab
+makes it anew for each (`renewed`).
+
+## agent
+
+{agents}
+
+A block that the agent does not use is refused. An agent with several networks takes one `network`
+and one `optimizer` block for all of them, or one for each role, such as
+`network: {{actor: {{hidden: [64]}}, critic: {{hidden: [128]}}}}`.
+
+{agent_parts}
+
+## network
+
+The sizes of the input and the output follow from the problem and the agent.
+
+{network}
+
+{activations}
+
+{initializers}
+
+## optimizer
+
+If the block is left out: Adam.
+
+{optimizers}
+
+### Schedules
+
+A learning rate may be a block with the name of a schedule and its settings, such as
+`{{name: cosine, start: 0.001, end: 0.0001, steps: 50000}}`. Its steps are the optimizer's own, the
+updates, not the environment's.
+
+{schedules}
+
+## memory
+
+For DQN, DoubleDQN and DDPG:
+
+{replays}
+
+For ActorCritic:
+
+{rollouts}
+
+## exploration
+
+Among discrete actions:
+
+{discrete_explorers}
+
+On continuous ones, of DDPG:
+
+{continuous_explorers}
+
+ActorCritic draws its actions from its own policy and has no such block.
+
+## preprocessor
+
+What the agent sees instead of the environment's own observation. If the block is left out:
+Identity.
+
+{preprocessors}
+
+## train
+
+{train}
+
+## search
+
+What `rl search` tries; [search.md](search.md) explains it with an example.
+
+{search}
+
+`space` is required. It maps the dotted path of a value, or the name of a block, to a list of values
+or to a range:
+
+{ranges}
+
+- `method`: {methods}
+- `pruner`: {pruners}
+- `statistic`: {statistics}
+"""
+
+# What a block is for; all else is in the code.
+BLOCKS = {
+    "description": "one line for `rl list`",
+    "import": "a package that registers the environment when it is imported",
+    "problem": "the [problem](#problem), an environment's id",
+    "agent": "the learning algorithm: [agent](#agent)",
+    "network": "its function approximator: [network](#network)",
+    "optimizer": "how a gradient moves the parameters: [optimizer](#optimizer)",
+    "memory": "what is remembered to be learned from: [memory](#memory)",
+    "exploration": "how actions are tried: [exploration](#exploration)",
+    "preprocessor": "what the agent sees: [preprocessor](#preprocessor)",
+    "train": "how long, and how it is evaluated: [train](#train)",
+    "search": "what a search tries: [search](#search)",
+}
+
+Part = Callable[..., Any]
+
+
+def reference() -> str:
+    """The whole page."""
+    discrete, continuous = build.EXPLORERS[Discrete], build.EXPLORERS[Continuous]
+    return PAGE.format(
+        blocks=blocks(),
+        problems=problems(),
+        agents=agents(),
+        agent_parts=parts(build.AGENTS),
+        network=settings(build.make_network),
+        activations=names("activation", nn.ACTIVATIONS),
+        initializers=names("initializer", nn.INITIALIZERS),
+        optimizers=parts(nn.OPTIMIZERS),
+        schedules=parts(nn.SCHEDULES, level=4),
+        replays=parts(build.REPLAYS),
+        rollouts=parts(build.ROLLOUTS),
+        discrete_explorers=parts(discrete),
+        continuous_explorers=parts(continuous),
+        preprocessors=parts(build.PREPROCESSORS),
+        train=settings(build.Training),
+        search=settings(SearchSettings),
+        ranges=ranges(),
+        methods=listed([*METHODS, *SAMPLERS]),
+        pruners=listed(PRUNERS),
+        statistics=listed(STATISTICS),
+    )  # fmt: skip
+
+
+def blocks() -> str:
+    """A row for each key of an experiment."""
+    rows = (
+        (f"`{key}`", "a block" if kind is dict else "a text", BLOCKS[key])
+        for key, kind in KEYS.items()
+    )
+    return table(("key", "kind", "what it says"), rows)
+
+
+def problems() -> str:
+    """A row for each entry of problems.json."""
+    rows = []
+    for problem in known_problems().values():
+        env = make_env(problem.id)
+        spaces = spaces_of(env, problem.id)
+        env.close()
+        rows.append((
+            problem.id, f"{spaces.observation_size} numbers", actions(spaces.actions),
+            f"{problem.solved:g}", f"{problem.horizon} steps", "yes" if problem.renewed else "",
+        ))  # fmt: skip
+    head = ("problem", "observation", "action", "solved at", "time limit", "`renewed`")
+    return table(head, rows)
+
+
+def actions(found: Any) -> str:
+    """What an agent does in an environment."""
+    return f"one of {found.count}" if isinstance(found, Discrete) else f"{found.size} from -1 to 1"
+
+
+def agents() -> str:
+    """A row for each agent, and the blocks that it takes with their default parts."""
+    rows = []
+    for name, agent in build.AGENTS.items():
+        kinds = " and ".join(kind.__name__.lower() for kind in agent.kinds)
+        link = f"[{name}](#{name.lower()})"
+        rows.append((link, kinds, listed(agent.roles), defaults(name, agent)))
+    return table(("agent", "actions", "roles of its networks", "if left out"), rows)
+
+
+def defaults(name: str, agent: type[Agent]) -> str:
+    """The parts that an agent takes for the blocks that a specification leaves out."""
+    problem = "CartPole-v1" if Discrete in agent.kinds else "Pendulum-v1"
+    values = {"problem": problem, "agent": {"name": name}, "train": {"steps": 10_000}}
+    made = build.build(Specification(name, "", values), seed=0).specification.values
+    return ", ".join(
+        f"`{key}`: {made[key]['name']}" for key in ("memory", "exploration") if key in made
+    )
+
+
+def parts(found: Mapping[str, Part], level: int = 3) -> str:
+    """A section for each part of a table, under its name."""
+    listed_at: dict[str, str] = {}  # settings, and the part that they stand under
+    sections = []
+    for name, part in found.items():
+        text = settings(part)
+        same = listed_at.setdefault(text, name)
+        if same != name and settings_of(part):
+            text = f"Its settings are those of [{same}](#{same.lower()})."
+        sections.append(f"{'#' * level} {name}\n\n{prose(part)}\n\nIn {place(part)}. {text}")
+    return "\n\n".join(sections)
+
+
+def settings(part: Part) -> str:
+    """A row for each setting of a part."""
+    known, described = settings_of(part), meanings(part)
+    if not known:
+        return "It has no settings."
+    rows = [
+        (f"`{name}`", describe_type(each.annotation), default(each), described[name])
+        for name, each in known.items()
+    ]
+    return "Settings:\n\n" + table(("setting", "type", "default", "meaning"), rows)
+
+
+def ranges() -> str:
+    """A row for each key of a range in a search's space."""
+    described = meanings(Range)
+    return table(("key", "meaning"), ((f"`{key}`", described[key]) for key in RANGE_KEYS))
+
+
+def default(parameter: inspect.Parameter) -> str:
+    """A setting's default as a file has it."""
+    if parameter.default is parameter.empty:
+        return "*required*"
+    return f"`{json.dumps(parameter.default)}`"
+
+
+def meanings(part: Part) -> dict[str, str]:
+    """What each argument means, by its docstring or that of a class it derives from."""
+    found: dict[str, str] = {}
+    for each in reversed(getattr(part, "__mro__", (part,))):
+        _, _, text = (inspect.cleandoc(each.__doc__ or "") + "\n").partition("\nArgs:\n")
+        section = re.match(r"(?: +.*\n|\n)*", text)
+        for name, meaning in re.findall(
+            r"^ {4}(\w+): (.*\n(?: {8}.*\n)*)", section[0] if section else "", re.MULTILINE
+        ):
+            found[name] = " ".join(meaning.split())
+    return found
+
+
+def prose(part: Part) -> str:
+    """What a docstring says before its sections."""
+    return re.split(r"\n\n(?:Args|Attributes|Raises):\n", inspect.cleandoc(part.__doc__ or ""))[0]
+
+
+def place(part: Any) -> str:
+    """A link to the file in which a part stands."""
+    path = Path(inspect.getfile(part)).relative_to(ROOT).as_posix()
+    return f"[`{path}`](../{path}) `{part.__name__}`"
+
+
+def names(kind: str, found: Mapping[str, Part]) -> str:
+    """A row for each name and the first sentence that its docstring begins with."""
+    rows = ((f"`{name}`", prose(part).split("\n\n")[0]) for name, part in found.items())
+    return table((kind, "what it is"), rows)
+
+
+def listed(found: Iterable[str]) -> str:
+    """Names, as code."""
+    return ", ".join(f"`{name}`" for name in found)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
+    lines = [list(head), *([cell.replace("|", "\\|").replace("\n", " ") for cell in row]
+                           for row in rows)]  # fmt: skip
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def main() -> int:
+    """Writes the page, or compares it; the status says whether it is as it should be."""
+    parser = argparse.ArgumentParser(description="The reference of a specification.")
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 if it is stale")
+    options = parser.parse_args()
+    text = reference()
+    if not options.check:
+        REFERENCE.write_text(text)
+        return 0
+    fresh = REFERENCE.exists() and REFERENCE.read_text() == text
+    if not fresh:
+        print(f"{REFERENCE} is stale: python scripts/spec_reference.py", file=sys.stderr)
+    return 0 if fresh else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
