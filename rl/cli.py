@@ -8,10 +8,22 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from rl.errors import Diverged, UserError
-from rl.verbs import doctor, export, film, look, play, report, resume, run, search, verify
+from rl.verbs import (
+    dashboard,
+    doctor,
+    export,
+    film,
+    look,
+    play,
+    report,
+    resume,
+    run,
+    search,
+    verify,
+)
 from rl.verbs.arguments import INTERRUPTED
 
-VERBS = (run, resume, search, look, play, film, report, export, verify, doctor)
+VERBS = (run, resume, search, look, play, film, report, dashboard, export, verify, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

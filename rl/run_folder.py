@@ -17,7 +17,7 @@ from nn import checkpoint
 from nn.names import suggestion
 from nn.typing import State
 from rl.errors import UserError
-from rl.files import only_one, read_json, write_json, write_specification
+from rl.files import is_held, only_one, read_json, write_json, write_specification
 from rl.forms import JUDGED, MANIFEST, OUTCOME
 from rl.manifest import FORMAT, make_manifest
 
@@ -80,6 +80,11 @@ class SessionFolder:
         """
         return only_one(self.path / ".lock", SECONDS_TO_WAIT)
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether a process of this machine is known to write here."""
+        return is_held(self.path / ".lock")
+
     def write_outcome(self, outcome: Mapping[str, Any]) -> None:
         """Writes how the session ended."""
         write_json(self.outcome, outcome)
@@ -98,9 +103,8 @@ class SessionFolder:
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is nothing left to do: it was judged, or its numbers were not finite."""
-        outcome = self.read_outcome()
-        return "evaluation" in outcome or outcome.get("status") == "diverged"
+        """Whether there is nothing left to do."""
+        return has_ended(self.read_outcome())
 
     def load_checkpoint(self, name: str) -> State:
         """A checkpoint's contents.
@@ -127,6 +131,11 @@ class SessionFolder:
             return checkpoint.load(path)
         except checkpoint.CheckpointError as error:
             raise UserError(f"{error}; use another checkpoint, or run it again") from None
+
+
+def has_ended(outcome: Mapping[str, Any]) -> bool:
+    """Whether a session is done with: it was judged, or its numbers were not finite."""
+    return "evaluation" in outcome or outcome.get("status") == "diverged"
 
 
 class TrialFolder:

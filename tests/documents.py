@@ -3,7 +3,8 @@
 A document's blocks are run in the order in which they stand, in one empty folder:
 
     bash      each command; training is cut to a few steps, a measurement only parses its options,
-              and what installs, tests or serves is compared with where that is done
+              a server is ended once it has answered, and what installs or tests is compared with
+              where that is done
     python    a program; blocks that follow on each other are one
     yaml      a file; each experiment in it is run, and searched if it has a search, unless a
     json      command of the document does it
@@ -18,12 +19,16 @@ import importlib.util
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
+from rl.verbs.dashboard import PORT
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = tuple(
@@ -34,6 +39,7 @@ LANGUAGES = ("bash", "python", "yaml", "json")
 
 # What a document takes to be there.
 PRESUPPOSED = {
+    "docs/dashboard.md": "rl run cartpole_dqn --output runs/first",
     "docs/export.md": "rl run cartpole_dqn --output runs/first",
     "docs/resuming.md": "rl run cartpole_dqn --output runs/NAME/TIMESTAMP",
 }
@@ -210,6 +216,10 @@ def run_command(words: list[str], folder: Path) -> None:
         run_lab(["-m", "rl.run"], words[3:], folder, settings)
     elif command.startswith("python -m rl "):
         run_lab(["-m", "rl", words[3]], words[4:], folder, settings)
+    elif command.startswith("rl dashboard "):
+        run_dashboard(words[2:], folder)
+    elif command.startswith("ssh "):  # wants another machine
+        assert f" {PORT}:127.0.0.1:{PORT} " in command
     elif command.startswith("rl "):
         run_lab(["-c", RL, words[1]], words[2:], folder, settings)
     elif command.startswith("apt-get install "):
@@ -241,6 +251,20 @@ def run_lab(verb: list[str], options: list[str], folder: Path, settings: dict[st
     said = run([sys.executable, *verb, *options, *short], folder, UNUSABLE if missing else 0,
                settings)  # fmt: skip
     assert not missing or "pip install" in said
+
+
+def run_dashboard(options: list[str], folder: Path) -> None:
+    """Starts the server, at a port that is free, and ends it once it has answered."""
+    command = [sys.executable, "-m", "rl", "dashboard", *options, "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().split()[-1]
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                assert b"cartpole_dqn" in answer.read()
+        finally:
+            process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
 
 
 def run_script(script: Path, options: list[str], folder: Path) -> None:

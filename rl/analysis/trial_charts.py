@@ -38,7 +38,7 @@ def learning_curve(records: Sequence[Record], threshold: float | None) -> Chart:
     if len(begun) > 1:
         series, note = _several(begun)
     else:
-        series, note = _single(records[0]) if records else ([], "")
+        series, note = _single((begun or records)[0]) if records else ([], "")
     return Chart(
         "Learning curve",
         _describe_curves(begun, threshold),
@@ -101,7 +101,7 @@ def evaluation_distribution(records: Sequence[Record], threshold: float | None) 
     returns = np.array([value for each in kept if each for value in each], np.float64)
     if not len(returns):
         return None
-    heights, edges = np.histogram(returns, bins=BINS)
+    heights, edges = np.histogram(returns, bins=BINS if np.ptp(returns) else 1)
     marks = [charts.mark_x(float(returns.mean()), f"mean: {returns.mean():,.1f}")]
     if threshold is not None:
         marks.append(charts.mark_x(threshold, f"solved: {threshold:g}"))

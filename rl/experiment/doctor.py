@@ -24,6 +24,7 @@ PURPOSES = {
     "tensorboard": "rl run --tensorboard",
     "wandb": "rl run --wandb",
     "video": "MP4 files of `rl watch` and `rl film`",
+    "dashboard": "rl dashboard",
     "test": "python -m pytest",
     "test-peers": "tests that compare with other libraries",
     "lint": "the linter and the type checker",

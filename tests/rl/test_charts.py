@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,23 @@ def test_the_distribution_is_of_the_unseen_episodes(records: list[Record]) -> No
     several = session_scores(records * 2, 475.0)
     assert several is not None
     assert several.series[0]["y"] == charts.numbers([records[0].best] * 2)
+
+
+def test_equal_returns_are_one_bar(records: list[Record]) -> None:
+    outcome = records[0].outcome
+    equal = {**outcome["evaluation"], "returns": [500.0] * 100}
+    record = dataclasses.replace(records[0], outcome={**outcome, "evaluation": equal})
+    chart = evaluation_distribution([record], None)
+    assert chart is not None
+    assert chart.series[0]["y"] == [100.0]
+    assert chart.series[0]["x"] == [499.5, 500.5]
+
+
+def test_the_only_session_that_has_begun_is_seen(records: list[Record], tmp_path: Path) -> None:
+    TrialFolder(tmp_path).session(0).create()
+    (waiting,) = read_records(TrialFolder(tmp_path))
+    chart = learning_curve([waiting, records[0]], None)
+    assert by_name(chart)["greedy evaluation"]["x"] == [1500.0, 3000.0]
 
 
 def test_each_metric_of_the_updates_has_a_chart(records: list[Record]) -> None:

@@ -174,13 +174,19 @@
     return value.toLocaleString("en", { ...digits, signDisplay: "negative" }).replace("-", "−");
   }
 
+  // Puts an episode into its figure.
+  function makeReplay(figure, data) {
+    new Replay(figure, data);
+  }
+
   function makeAll() {
     for (const each of document.querySelectorAll("figure.replay")) {
       const script = each.querySelector('script[type="application/json"]');
-      if (script) new Replay(each, JSON.parse(script.textContent));
+      if (script) makeReplay(each, JSON.parse(script.textContent));
     }
   }
 
+  window.makeReplay = makeReplay;
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", makeAll);
   else makeAll();
 })();

@@ -1,0 +1,204 @@
+"""The pages and their addresses."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rl.dashboard.choice import Choice, choose
+from rl.dashboard.episodes import Episodes, newest
+from rl.dashboard.guard import REPORT_POLICY, guard
+from rl.dashboard.listing import Rows
+from rl.errors import UserError
+from rl.report import page
+from rl.report.blocks import Replay
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+
+    Answer = str | Response | tuple[Any, ...]
+
+OWN = Path(__file__).parent / "assets"
+# Those of a run's page. What is written anew every few seconds is not sorted as a report's tables.
+FOLLOWING = (*(name for name in page.SCRIPTS if name != "tables.js"), "polling.js", "run.js")
+FILES = {
+    **{name: page.ASSETS / name for name in page.STYLES + page.SCRIPTS},
+    **{name: OWN / name for name in ("dashboard.css", "polling.js", "list.js", "run.js")},
+}
+KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
+
+
+def create_app(root: Path, token: str | None = None, cookie: str = "token") -> Flask:
+    """The pages over the runs in a folder.
+
+    Args:
+        root: the folder, without links in its path.
+        token: as for `guard`.
+        cookie: as for `guard`.
+    """
+    from flask import Flask
+    from jinja2 import FileSystemLoader, StrictUndefined
+
+    app = Flask("rl.dashboard", static_folder=None)
+    app.jinja_options = {
+        "loader": FileSystemLoader([OWN, page.ASSETS]), "undefined": StrictUndefined,
+        "trim_blocks": True, "lstrip_blocks": True,
+    }  # fmt: skip
+    app.jinja_env.filters["json"] = page.to_json
+    guard(app, token, cookie)
+    pages = Pages(root)
+    app.add_url_rule("/", "index", pages.index)
+    for name in ("rows", "run", "data", "episode", "report"):
+        app.add_url_rule(f"/{name}", name, getattr(pages, name))
+    app.add_url_rule("/assets/<name>", "asset", _asset)
+    _explain_errors(app)
+    return app
+
+
+class Pages:
+    """Answers the requests.
+
+    Args:
+        root: the folder of runs.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._rows = root, Rows(root)
+        self._episodes = Episodes()
+
+    def index(self) -> Answer:
+        """The list of runs."""
+        from flask import render_template
+
+        return render_template("list.html", root=str(self._root), rows=self._rows.read())
+
+    def rows(self) -> Answer:
+        """The list's rows alone, for a page that is up already."""
+        from flask import render_template
+
+        return render_template("rows.html", rows=self._rows.read())
+
+    def run(self) -> Answer:
+        """The page of a run, which then asks for its data."""
+        from flask import render_template
+
+        choice = self._choose()
+        return render_template("run.html", choice=choice, view=choice.view(), scripts=FOLLOWING)
+
+    def data(self) -> Answer:
+        """What there is to see of a run now."""
+        from flask import jsonify, make_response, request
+
+        choice = self._choose()
+        stamp = choice.stamp()
+        if stamp in request.if_none_match:
+            return make_response("", 304)
+        answer = jsonify(_data(choice))
+        answer.set_etag(stamp)
+        return answer
+
+    def episode(self) -> Answer:
+        """The latest greedy episode of a session; 202 while it is played."""
+        from flask import abort, jsonify, request
+
+        choice = self._choose()
+        if choice.trial is None or choice.session is None:
+            abort(404, "Only a session has episodes.")
+        session = choice.trial.number, choice.session.number
+        try:
+            played = self._episodes.ask(choice.folder, *session, request.args.get("policy"))
+        except UserError as error:
+            return jsonify(reason=str(error))
+        if not played.replay.done():
+            return jsonify(policy=played.policy), 202
+        return jsonify(policy=played.policy, **_episode(played.replay))
+
+    def report(self) -> Answer:
+        """The report in a run's folder as it is."""
+        from flask import abort
+
+        file = self._choose().report
+        if not file.is_file():
+            abort(404, "The run has no report; `rl report RUN` writes one.")
+        answer = _file(file)
+        answer.headers["Content-Security-Policy"] = REPORT_POLICY
+        return answer
+
+    def _choose(self) -> Choice:
+        from flask import abort, request
+
+        numbers = [request.args.get(name, type=int) for name in ("trial", "session")]
+        try:
+            return choose(self._root, request.args.get("name", ""), *numbers)
+        except KeyError:
+            abort(404, "There is no such run here.")
+
+
+def _data(choice: Choice) -> dict[str, Any]:
+    """What changes in the page of a run."""
+    from flask import render_template
+
+    view = choice.view()
+    return {
+        "state": view.state.word,
+        "ended": view.state.ended,
+        "head": render_template("head.html", choice=choice, view=view),
+        "logs": render_template("logs.html", view=view),
+        "charts": [
+            {"title": each.title, "note": each.note, "description": each.description,
+             "data": each.data}
+            for each in view.charts
+        ],
+        "policy": _policy(choice),
+    }  # fmt: skip
+
+
+def _episode(played: Future[Replay]) -> dict[str, Any]:
+    """An episode that was played, or why it cannot be seen."""
+    try:
+        replay = played.result()
+    except UserError as error:
+        return {"reason": str(error)}
+    return {"title": replay.title, "description": replay.description, "data": replay.data}
+
+
+def _policy(choice: Choice) -> str | None:
+    """The newest policy that could play an episode."""
+    try:
+        return newest(choice.session) if choice.session else None
+    except UserError:
+        return None
+
+
+def _asset(name: str) -> Answer:
+    """A file of our own."""
+    from flask import abort
+
+    if name not in FILES:
+        abort(404, "There is no such file.")
+    return _file(FILES[name])
+
+
+def _file(path: Path) -> Response:
+    """A file as it is, unless the browser has it already."""
+    from flask import Response, request
+
+    answer = Response(path.read_bytes(), mimetype=KINDS[path.suffix])
+    answer.add_etag()
+    answer.make_conditional(request)
+    return answer
+
+
+def _explain_errors(app: Flask) -> None:
+    """Answers what goes wrong with a sentence."""
+    from flask import Response, render_template
+    from werkzeug.exceptions import HTTPException
+
+    @app.errorhandler(UserError)
+    def explain(error: UserError) -> Answer:
+        return render_template("damaged.html", message=str(error)), 422
+
+    @app.errorhandler(HTTPException)
+    def refuse(error: HTTPException) -> Answer:
+        return Response(f"{error.description}\n", error.code, mimetype="text/plain")

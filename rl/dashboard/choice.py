@@ -1,0 +1,104 @@
+"""What a request asks for: a run, and of it a trial and a session.
+
+Each is looked up among those that are there, so that a request makes no path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rl.dashboard.catalogue import find_runs, fingerprint
+from rl.dashboard.search_view import search_view
+from rl.dashboard.states import session_state
+from rl.dashboard.trial_view import trial_view
+from rl.dashboard.view import View
+from rl.report.report import NAME
+from rl.run_folder import RunFolder, SessionFolder, TrialFolder
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A run, or a part of it.
+
+    Args:
+        name: of the run.
+        folder: of the run.
+        is_search: whether it is a search.
+        trial: which; None is a search as a whole.
+        session: which; None where there is none.
+        fingerprint: of the run's files.
+    """
+
+    name: str
+    folder: RunFolder
+    is_search: bool
+    trial: TrialFolder | None
+    session: SessionFolder | None
+    fingerprint: str
+
+    @property
+    def arguments(self) -> dict[str, str | int]:
+        """The arguments of its address."""
+        trial = {"trial": self.trial.number} if self.trial and self.is_search else {}
+        session = {"session": self.session.number} if self.session else {}
+        return {"name": self.name, **trial, **session}
+
+    @property
+    def report(self) -> Path:
+        """Where its report is, if it has one."""
+        return (self.trial if self.trial and self.is_search else self.folder).path / NAME
+
+    def view(self) -> View:
+        """What there is to see.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        if self.trial is None:
+            return search_view(self.folder)
+        return trial_view(self.folder, self.trial, self.session)
+
+    def stamp(self) -> str:
+        """Another text whenever something else is to be seen.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        trials = [self.trial] if self.trial else self.folder.trials()
+        states = [session_state(each) for trial in trials for each in trial.sessions()]
+        seen = f"{self.fingerprint} {states}"
+        return hashlib.blake2b(seen.encode(), digest_size=12).hexdigest()
+
+
+def choose(root: Path, name: str, trial: int | None, session: int | None) -> Choice:
+    """What is asked for.
+
+    Args:
+        root: the folder of runs.
+        name: of the run, as `find_runs` has it.
+        trial: its number; None is the only one, or a search as a whole.
+        session: its number; None is the first at work, or else the first.
+
+    Raises:
+        KeyError: there is no such thing.
+        UserError: the run is damaged.
+    """
+    folder = RunFolder(find_runs(root)[name])
+    found = fingerprint(folder.path)
+    is_search = folder.read_manifest().get("kind") == "search"
+    if trial is None:
+        chosen = None if is_search else folder.trial()
+    else:
+        chosen = {each.number: each for each in folder.trials()}[trial]
+    sessions = chosen.sessions() if chosen else []
+    return Choice(name, folder, is_search, chosen, _session(sessions, session), found)
+
+
+def _session(sessions: Sequence[SessionFolder], number: int | None) -> SessionFolder | None:
+    if number is not None:
+        return {each.number: each for each in sessions}[number]
+    at_work = [each for each in sessions if session_state(each).under_way]
+    return next(iter([*at_work, *sessions]), None)

@@ -1,0 +1,53 @@
+"""How far a session or a search has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rl.analysis.search import Result, ranked, read_results
+from rl.dashboard.tails import last_row
+from rl.errors import UserError
+from rl.forms import block_of, is_number, is_text, list_of, optional
+from rl.run_folder import RunFolder, SessionFolder
+
+_CURVE = list_of(list_of(is_number))
+_RESULT = block_of(
+    {"state": is_text, "score": optional(is_number), "parameters": block_of({})},
+    {"curve": lambda value: value == [] or _CURVE(value)},
+)
+
+
+def read_trials(folder: RunFolder) -> list[Result]:
+    """What the trials of a search were worth, the best first.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    results = read_results(folder)
+    for each in results:
+        if not _RESULT(each):
+            raise UserError(f"{folder.trial(each['trial']).result}: is damaged")
+    return ranked(results)
+
+
+def count_ended(results: Sequence[Result]) -> int:
+    """How many trials of a search are done with."""
+    return sum(each["state"] != "unfinished" for each in results)
+
+
+def steps_of(folder: SessionFolder) -> int:
+    """The environment steps that a session has written of."""
+    tables = (folder.episodes, folder.updates, folder.evaluations)
+    return max(int(last_row(table).get("step", 0)) for table in tables)
+
+
+def evaluation_of(folder: SessionFolder) -> dict[str, float]:
+    """The latest evaluation of a session; empty if there is none.
+
+    Raises:
+        UserError: the table is damaged.
+    """
+    row = last_row(folder.evaluations)
+    if row and "mean_return" not in row:
+        raise UserError(f"{folder.evaluations}: is damaged: it lacks a column of mean_return")
+    return row

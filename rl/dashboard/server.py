@@ -1,0 +1,91 @@
+"""Serves the pages until Ctrl-C."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import secrets
+import socket
+from pathlib import Path
+
+from rl.dashboard.guard import is_local
+from rl.errors import UserError
+
+THREADS = 8
+EXTRA = 'rl dashboard needs more packages: python -m pip install "rl-lab[dashboard]"'
+ELSEWHERE = "is not an address of this machine; leave --host out for 127.0.0.1"
+REMEDIES = {
+    errno.EADDRINUSE: "is taken; name another --port, or 0 for any that is free",
+    errno.EACCES: "is not permitted; name a --port from 1024 on, or 0 for any that is free",
+    **dict.fromkeys((errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN), ELSEWHERE),
+}
+
+
+def serve(folder: Path, host: str, port: int, with_token: bool) -> None:
+    """Shows the runs in a folder until it is interrupted.
+
+    Args:
+        folder: of the runs.
+        host: the address that is listened on.
+        port: its port; 0 takes a free one.
+        with_token: whether a token is asked for even on this machine's own address.
+
+    Raises:
+        UserError: there is no such folder, a package is missing, or it cannot be listened there.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder; name the one that your runs are in")
+    _require_packages()
+    from waitress.server import create_server
+
+    from rl.dashboard.app import create_app
+
+    with listen(host, port) as listener:
+        port = listener.getsockname()[1]
+        token = secrets.token_urlsafe() if with_token or not is_local(host) else None
+        app = create_app(folder.resolve(), token, f"rl-dashboard-{port}")
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a page asks for a few at once
+        server = create_server(app, sockets=[listener], threads=THREADS)
+        print("\n".join(_announcement(folder, host, port, token)), flush=True)
+        server.run()
+
+
+def _require_packages() -> None:
+    try:
+        import flask  # noqa: F401
+        import waitress  # noqa: F401
+    except ImportError:
+        raise UserError(EXTRA) from None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens at an address.
+
+    Raises:
+        UserError: it cannot.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except UnicodeError:  # no name of a machine at all
+        remedy = ELSEWHERE
+    except OSError as error:
+        remedy = REMEDIES.get(error.errno or 0, f"cannot be listened on: {error.strerror}")
+    raise UserError(f"{_at(host, port)}: {remedy}")
+
+
+def _announcement(folder: Path, host: str, port: int, token: str | None) -> list[str]:
+    """How the pages are reached."""
+    machine = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    address = f"http://{_at(machine, port)}/{f'?token={token}' if token else ''}"
+    lines = [f"the runs in {folder}: {address}"]
+    if is_local(host):
+        lines.append(
+            f"from another machine: ssh -L {port}:{_at(host, port)} USER@MACHINE, and open the "
+            "same address there"
+        )
+    return [*lines, "Ctrl-C ends it"]
+
+
+def _at(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,139 @@
+"""How a run stands, or a single trial of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rl.analysis.charts import Chart
+from rl.analysis.records import Record, read_records
+from rl.analysis.trial_charts import (
+    evaluation_distribution,
+    learning_curve,
+    session_scores,
+    update_charts,
+)
+from rl.dashboard.plan import Plan, read_plan
+from rl.dashboard.progress import evaluation_of, steps_of
+from rl.dashboard.states import State, run_state, session_state
+from rl.dashboard.tails import last_row, last_rows
+from rl.dashboard.view import View, sentences, verdict
+from rl.errors import UserError
+from rl.problems import Problem, find_problem
+from rl.report.blocks import Figure, Section, Table
+from rl.report.trial_page import failures
+from rl.report.verdicts import criterion
+from rl.run_folder import RunFolder, SessionFolder, TrialFolder
+
+ROWS = 12  # of a table, its last ones
+
+
+def trial_view(folder: RunFolder, trial: TrialFolder, session: SessionFolder | None) -> View:
+    """What the sessions of a trial have learned so far.
+
+    Args:
+        folder: of the run.
+        trial: which.
+        session: whose rows are shown, if there is one.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    plan, records = read_plan(folder, trial), read_records(trial)
+    states = [session_state(record.folder) for record in records]
+    state, problem = run_state(states, plan.sessions), _problem(plan.problem)
+    said = [criterion(problem)] if problem.solved is not None else []
+    figures = _figures(plan, records, states)
+    return View(
+        plan,
+        state,
+        verdict(state, [*sentences(state, folder.path), *said], figures),
+        _charts(records, problem.solved),
+        [*_logs(session, plan), failures(_stopped(records, states))],
+        [record.number for record in records],
+    )
+
+
+def _stopped(records: Sequence[Record], states: Sequence[State]) -> list[Record]:
+    """The sessions that ended by themselves; why those that did not end well shall be told."""
+    return [
+        record
+        for record, state in zip(records, states, strict=True)
+        if not state.under_way and record.status != "interrupted"
+    ]
+
+
+def _problem(id: str) -> Problem:
+    """What is known of an environment; the package that registers it may not be here."""
+    try:
+        return find_problem(id)
+    except UserError:
+        return Problem(id)
+
+
+def _figures(plan: Plan, records: Sequence[Record], states: Sequence[State]) -> list[Figure]:
+    steps, total = sum(steps_of(each.folder) for each in records), plan.steps * plan.sessions
+    figures = [Figure("environment steps", f"{steps:,}", f"of {total:,}")]
+    if plan.sessions > 1:
+        ended = sum(state.ended for state in states)
+        figures.append(Figure("sessions", f"{ended} of {plan.sessions}", "have ended"))
+    episodes = sum(int(last_row(each.folder.episodes).get("episode", 0)) for each in records)
+    figures.append(Figure("episodes", f"{episodes:,}", "of training"))
+    evaluated = [record for record in records if len(record.returns)]
+    if evaluated:
+        figures += _evaluations(evaluated)
+    if counted := [record for record in records if record.counted]:
+        figures.append(_result(counted))
+    return figures
+
+
+def _evaluations(records: Sequence[Record]) -> list[Figure]:
+    """The latest greedy evaluation and the best one; of several sessions their mean."""
+    latest = np.mean([record.returns[-1] for record in records])
+    best = np.mean([record.returns.max() for record in records])
+    if len(records) > 1:
+        notes = [f"mean of {len(records)} sessions"] * 2
+    else:
+        (record,) = records
+        episodes = evaluation_of(record.folder).get("episodes", 0)
+        steps = record.steps[-1], record.steps[record.returns.argmax()]
+        notes = [f"{episodes:,} greedy episodes, step {steps[0]:,.0f}", f"step {steps[1]:,.0f}"]
+    return [
+        Figure("latest evaluation", f"{latest:,.1f}", notes[0]),
+        Figure("best evaluation", f"{best:,.1f}", notes[1]),
+    ]
+
+
+def _result(records: Sequence[Record]) -> Figure:
+    """What the best checkpoints are worth on unseen episodes."""
+    mean = np.mean([record.best for record in records])
+    note = f"best checkpoints of {len(records)} sessions"
+    if len(records) == 1:
+        low, high = records[0].outcome["evaluation"]["ci95"]
+        note = f"best checkpoint, 95%: {low:,.1f} to {high:,.1f}"
+    return Figure("unseen episodes", f"{mean:,.1f}", note)
+
+
+def _charts(records: Sequence[Record], threshold: float | None) -> list[Chart]:
+    ended = [evaluation_distribution(records, threshold), session_scores(records, threshold)]
+    drawn = [learning_curve(records, threshold), *update_charts(records), *ended]
+    return [chart for chart in drawn if chart]
+
+
+def _logs(session: SessionFolder | None, plan: Plan) -> list[Section]:
+    """The last rows of a session's tables."""
+    if session is None:
+        return []
+    whose = f" of session {session.number}" if plan.sessions > 1 else ""
+    return [
+        Section(f"Latest evaluations{whose}", _rows(session.evaluations)),
+        Section(f"Latest episodes{whose}", _rows(session.episodes)),
+    ]
+
+
+def _rows(path: Path) -> list[Table]:
+    """The last rows of a table, the newest first."""
+    titles, rows = last_rows(path, ROWS)
+    return [Table([title.replace("_", " ") for title in titles], rows[::-1])] if rows else []

@@ -1,0 +1,46 @@
+"""`rl dashboard`: a folder of runs in the browser."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rl.run_folder import RUNS
+from rl.verbs.arguments import Verbs, add_verb, natural
+
+PORT, LAST_PORT = 8642, 65535
+
+
+def dashboard(options: argparse.Namespace) -> int:
+    """`rl dashboard`: serves the pages until Ctrl-C."""
+    from rl.dashboard.server import serve
+    from rl.experiment.window import draw_off_screen
+
+    draw_off_screen()
+    serve(options.folder, options.host, options.port, options.token)
+    return 0
+
+
+def _port(text: str) -> int:
+    if (number := natural(text)) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"must be at most {LAST_PORT}, not {number}")
+    return number
+
+
+def add(verbs: Verbs) -> None:
+    """Adds `rl dashboard` to the command line."""
+    verb = add_verb(
+        verbs, "dashboard", dashboard,
+        "look at a folder of runs in the browser, also while they learn",
+        "rl dashboard runs",
+    )  # fmt: skip
+    verb.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", default=RUNS,
+                      help=f"of the runs (default {RUNS})")  # fmt: skip
+    verb.add_argument("--port", type=_port, default=PORT,
+                      help=f"where it listens (default {PORT}); 0 takes a free one")  # fmt: skip
+    verb.add_argument("--host", metavar="ADDRESS", default="127.0.0.1",
+                      help="where it listens (default 127.0.0.1, which this machine alone "
+                      "reaches); at another address it asks for a token")  # fmt: skip
+    verb.add_argument("--token", action="store_true",
+                      help="ask for a token at 127.0.0.1 too: other users of this machine "
+                      "reach it")  # fmt: skip
