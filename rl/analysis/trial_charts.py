@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,8 +14,11 @@ from rl.analysis.plots import RUNNING_MEAN_EPISODES
 from rl.analysis.records import Record, columns, table
 from rl.analysis.statistics import running_mean, sample_efficiency
 
+T = TypeVar("T")
+
 STEPS = Axis("environment steps")
 BINS = 24
+MOST_LINES, MOST_FAINT = 10, 100  # sessions that are told apart, or make up a background
 
 # The columns of `updates.csv` that have a chart, with its title and what it is.
 METRICS = {
@@ -72,13 +76,23 @@ def _single(record: Record) -> tuple[list[Series], str]:
 def _several(records: Sequence[Record]) -> tuple[list[Series], str]:
     """Each session, and their IQM with its interval."""
     steps, middle, low, high = sample_efficiency([(each.steps, each.returns) for each in records])
+    shown = _some(records, MOST_FAINT)
     series = [
-        charts.line(f"session {each.number}", each.steps, each.returns, 1, faint=True)
-        for each in records
-    ]
+        charts.line(f"session {each.number}", *charts.thinned(each.steps, each.returns), 1,
+                    faint=True)
+        for each in shown
+    ]  # fmt: skip
     series.append(charts.band("its 95% bootstrap interval", steps, low, high))
     series.append(charts.line(f"IQM of {len(records)} sessions", steps, middle))
-    return series, "Greedy evaluations; a session that has stopped keeps its last value."
+    few = f" {len(shown)} sessions are drawn." if len(shown) < len(records) else ""
+    return series, f"Greedy evaluations; a session that has stopped keeps its last value.{few}"
+
+
+def _some(items: Sequence[T], most: int) -> list[T]:
+    """At most so many of them, at equal distances."""
+    if len(items) <= most:
+        return list(items)
+    return [items[place] for place in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def _describe_curves(records: Sequence[Record], threshold: float | None) -> str:
@@ -143,12 +157,13 @@ def session_scores(records: Sequence[Record], threshold: float | None) -> Chart 
 
 
 def update_charts(records: Sequence[Record]) -> list[Chart]:
-    """A chart of each metric of the updates, a line a session.
+    """A chart of each metric of the updates, a line a session; of many sessions some.
 
     Raises:
         UserError: a file is damaged.
     """
-    tables = [(f"session {record.number}", table(record.folder.updates)) for record in records]
+    some = _some(records, MOST_LINES)
+    tables = [(f"session {record.number}", table(record.folder.updates)) for record in some]
     drawn = []
     for name, (title, what) in METRICS.items():
         begun = [(session, each) for session, each in tables if each.get(name)]

@@ -138,6 +138,18 @@ TRIALS = [
 ]
 
 
+def test_of_many_sessions_some_are_drawn(records: list[Record]) -> None:
+    many = [
+        dataclasses.replace(records[0], returns=records[0].returns + number)
+        for number in range(250)
+    ]
+    faint = [series for series in learning_curve(many, None).series if series.get("faint")]
+    assert len(faint) == 100
+    assert faint[-1]["y"] == charts.numbers(many[-1].returns)
+    assert "100 sessions are drawn" in learning_curve(many, None).note
+    assert all(len(chart.series) == 10 for chart in update_charts(many))
+
+
 def test_the_scores_of_a_search_and_the_best_so_far() -> None:
     series = by_name(score_chart(TRIALS, "mean_return"))
     assert series["trial"]["y"] == [5.0, 4.0, 9.0]
