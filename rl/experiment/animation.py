@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,7 +89,7 @@ def animation(file: Path, seconds: float) -> Iterator[Add]:
 def _gif(file: Path, seconds: float) -> Iterator[Add]:
     from PIL import Image
 
-    frames: list[Picture] = []
+    frames: deque[Picture] = deque()
     palettes: list[Picture] = []
 
     def add(picture: Picture) -> None:
@@ -99,8 +100,14 @@ def _gif(file: Path, seconds: float) -> Iterator[Add]:
     yield add
     duration = max(20, round(1000 * seconds))
     with replacing(file) as whole:
-        frames[0].save(whole, "GIF", save_all=True, append_images=frames[1:], duration=duration,
-                       loop=0)  # fmt: skip
+        frames.popleft().save(whole, "GIF", save_all=True, append_images=_taken_from(frames),
+                              duration=duration, loop=0)  # fmt: skip
+
+
+def _taken_from(frames: deque[Picture]) -> Iterator[Picture]:
+    """The frames, each let go of: Pillow keeps a copy of every one."""
+    while frames:
+        yield frames.popleft()
 
 
 def _palette(picture: Picture) -> Picture:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 STAGES = 6  # at most
-FRAMES = 240  # at most
+FRAMES = 140  # at most: with more, they would take most of the memory that a run needs
 SECONDS_A_FRAME = 0.1  # at most: what would be slower is shown in less than its time
 SECONDS_AT_THE_END = 2.0
 BYTES = 5_000_000  # at most

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rl.analysis.comparison import Comparison, Pair, Summary, compare, group_of
+from rl.analysis.comparison import Comparison, Estimate, Pair, Summary, compare, group_of
 from rl.analysis.comparison_charts import comparison_charts
 from rl.errors import UserError
 from rl.files import read_json
@@ -58,16 +58,8 @@ def _summaries(comparison: Comparison) -> Table:
 
 
 def _summary(summary: Summary) -> list[object]:
-    mean, iqm = summary.mean, summary.iqm
-    return [
-        summary.name,
-        summary.sessions,
-        mean.value,
-        _interval(mean.interval),
-        iqm.value,
-        _interval(iqm.interval),
-        summary.solved,
-    ]
+    figures = [*_estimate(summary.mean), *_estimate(summary.iqm)]
+    return [summary.name, summary.sessions, *figures, summary.solved]
 
 
 def _pairs(comparison: Comparison) -> Table:
@@ -76,16 +68,10 @@ def _pairs(comparison: Comparison) -> Table:
 
 
 def _pair(pair: Pair) -> list[object]:
-    difference, improvement = pair.difference, pair.improvement
-    return [
-        pair.first,
-        pair.second,
-        difference.value,
-        _interval(difference.interval),
-        improvement.value,
-        _interval(improvement.interval),
-    ]
+    return [pair.first, pair.second, *_estimate(pair.difference), *_estimate(pair.improvement)]
 
 
-def _interval(ends: tuple[float, float] | None) -> str | None:
-    return ends and f"{ends[0]:,.4g} to {ends[1]:,.4g}"
+def _estimate(estimate: Estimate) -> tuple[float, str | None]:
+    """Its value and its interval, a cell for each."""
+    ends = estimate.interval
+    return estimate.value, ends and f"{ends[0]:,.4g} to {ends[1]:,.4g}"

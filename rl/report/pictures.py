@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def replay(scene: Scene, seed: int, title: str) -> Replay:
     """An episode with its pictures and what the agent thought at each."""
     length = scene.play(seed).length
     every, seconds = pace(scene.frames_a_second, length, FRAMES - 1)
-    moments = list(scene.moments(seed, every))
+    moments = [_shrunk(moment) for moment in scene.moments(seed, every)]
     end = moments[-1]
     figures = f"return {end.total:,.1f} in {end.step:,} steps"
     return Replay(
@@ -91,35 +92,36 @@ def replay(scene: Scene, seed: int, title: str) -> Replay:
     )
 
 
+def _shrunk(moment: Moment) -> Moment:
+    """The same with a picture as wide as a frame: a whole episode of larger ones is much."""
+    from PIL import Image
+
+    picture = Image.fromarray(moment.picture)
+    if picture.width > WIDTH:
+        height = round(WIDTH * picture.height / picture.width)
+        picture = picture.resize((WIDTH, height), Image.Resampling.BOX)
+    return replace(moment, picture=np.asarray(picture))
+
+
 def _pictures(moments: Sequence[Moment]) -> dict[str, Any]:
     """The frames, on one sheet row by row."""
     from PIL import Image
 
-    frames = [_shrunk(Image.fromarray(moment.picture)) for moment in moments]
-    width, height = frames[0].size
-    rows = -(-len(frames) // COLUMNS)
+    height, width, _ = moments[0].picture.shape
+    rows = -(-len(moments) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * width, rows * height))
-    for number, frame in enumerate(frames):
+    for number, moment in enumerate(moments):
         row, column = divmod(number, COLUMNS)
-        sheet.paste(frame, (column * width, row * height))
+        sheet.paste(Image.fromarray(moment.picture), (column * width, row * height))
     return {
         "sheet": data_uri("image/webp", _webp(sheet)),
         "columns": COLUMNS,
         "width": width,
         "height": height,
-        "frames": len(frames),
+        "frames": len(moments),
         "steps": [moment.step for moment in moments],
         "returns": numbers([moment.total for moment in moments]),
     }
-
-
-def _shrunk(frame: Image) -> Image:
-    from PIL import Image
-
-    if frame.width <= WIDTH:
-        return frame
-    height = round(WIDTH * frame.height / frame.width)
-    return frame.resize((WIDTH, height), Image.Resampling.BOX)
 
 
 def _webp(sheet: Image) -> bytes:

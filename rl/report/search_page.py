@@ -14,8 +14,7 @@ from rl.experiment.run import Run
 from rl.files import read_json
 from rl.report.blocks import Block, Charts, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import origin, reproduction
-from rl.report.pictures import film, replays
-from rl.report.trial_page import or_reason
+from rl.report.trial_page import moving
 from rl.run_folder import RunFolder
 
 Result = dict[str, Any]
@@ -32,7 +31,7 @@ def search_page(folder: RunFolder) -> Page:
     manifest = folder.read_manifest()
     search, results = manifest["search"], ranked(read_results(folder))
     scored = [result for result in results if result["score"] is not None]
-    run = Run(folder, scored[0]["trial"]) if scored else None
+    episodes, learning = moving(Run(folder, scored[0]["trial"])) if scored else ([], [])
     return Page(
         "search",
         manifest["experiment"],
@@ -41,8 +40,8 @@ def search_page(folder: RunFolder) -> Page:
         [
             Section("Trials", [_table(results, list(search["space"]), search["statistic"])]),
             Section("Parameters", _charts(scored, search)),
-            Section("Film of the best", or_reason(lambda: [film(run)]) if run else []),
-            Section("Episodes of the best", or_reason(lambda: replays(run)) if run else []),
+            Section("Film of the best", learning),
+            Section("Episodes of the best", episodes),
             Section("What went wrong", _failures(results)),
             origin(folder, manifest, folder.spec),
             reproduction(_commands(folder, manifest, scored)),

@@ -35,6 +35,7 @@ def trial_page(run: Run) -> Page:
     several = len(run.manifest["seeds"]) > 1
     shown = typical_session(records)
     seen = Run(run.folder, run.trial.number, shown.number) if shown else run
+    episodes, learning = moving(seen)
     scores = [evaluation_distribution(records, threshold), session_scores(records, threshold)]
     return Page(
         "trial" if several else "run",
@@ -45,8 +46,8 @@ def trial_page(run: Run) -> Page:
             Section("Learning", [Charts([learning_curve(records, threshold)], wide=True)]),
             Section("Evaluation", _charts(scores)),
             Section("Sessions", [_sessions(records)] if several else []),
-            Section("Film", [*_whose(seen, several), *or_reason(lambda: [film(seen)])]),
-            Section("Episodes", or_reason(lambda: replays(seen))),
+            Section("Film", [*_whose(seen, several), *learning]),
+            Section("Episodes", episodes),
             Section("Updates", _charts(update_charts(records))),
             failures(records),
             origin(run.folder, run.manifest, run.spec),
@@ -67,7 +68,17 @@ def _whose(run: Run, several: bool) -> list[Block]:
     return [Text(middle)] if several else []
 
 
-def or_reason(make: Callable[[], Sequence[Block]]) -> list[Block]:
+def moving(run: Run) -> tuple[list[Block], list[Block]]:
+    """The episodes and the film of a session.
+
+    The film is made last: not all of its memory is given back, and the two together would be the
+    most that a run needs.
+    """
+    episodes = _or_reason(lambda: replays(run))
+    return episodes, _or_reason(lambda: [film(run)])
+
+
+def _or_reason(make: Callable[[], Sequence[Block]]) -> list[Block]:
     """What is made, or why it cannot be."""
     try:
         return list(make())

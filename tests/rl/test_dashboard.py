@@ -615,10 +615,19 @@ def test_a_missing_package(
     assert 'pip install "rl-lab[dashboard]"' in capsys.readouterr().err
 
 
+# What runs in the background of a shell is deaf to Ctrl-C, and so would be its children.
+HEARING = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from rl.cli import main
+raise SystemExit(main())
+"""
+
+
 @pytest.fixture
 def served(root: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A dashboard that asks for a token, and its address."""
-    command = [sys.executable, "-m", "rl", "dashboard", str(root), "--port", "0", "--token"]
+    command = [sys.executable, "-c", HEARING, "dashboard", str(root), "--port", "0", "--token"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
         assert it.stdout
         yield it, it.stdout.readline().split()[-1]
