@@ -90,6 +90,17 @@ JUDGED = block_of(
         "evaluation": _EVALUATION,
     }
 )
+_POINTS = list_of(list_of(is_number))
+# What a trial of a search was worth.
+RESULT = block_of(
+    {"state": is_text, "score": optional(is_number), "parameters": block_of({})},
+    {
+        "curve": lambda value: value == [] or _POINTS(value),
+        "fitness": optional(is_number),
+        "solved": optional(is_number),
+        "reason": is_text,
+    },
+)
 _CURVE = block_of({"steps": list_of(is_number), "returns": list_of(is_number)})
 _GROUP = block_of(
     {

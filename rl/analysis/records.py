@@ -90,17 +90,19 @@ def columns(path: Path, names: tuple[str, ...]) -> list[Array]:
     Raises:
         UserError: the file is damaged.
     """
-    found = table(path)
-    if found and not all(name in found for name in names):
-        raise UserError(f"{path}: is damaged: it lacks a column of {', '.join(names)}")
+    found = table(path, names)
     return [np.asarray(found.get(name, ()), np.float64) for name in names]
 
 
-def table(path: Path) -> dict[str, list[float]]:
-    """The columns of a table by their names; none if it was never begun.
+def table(path: Path, names: tuple[str, ...] = ("step",)) -> dict[str, list[float]]:
+    """The columns of a table by their names, which these must be among; none if it was never begun.
 
     Raises:
         UserError: the file is damaged.
     """
-    begun = path.exists() and path.stat().st_size > 0
-    return read_table(path) if begun else {}
+    if not path.exists() or path.stat().st_size == 0:
+        return {}
+    found = read_table(path)
+    if not all(name in found for name in names):
+        raise UserError(f"{path}: is damaged: it lacks a column of {', '.join(names)}")
+    return found

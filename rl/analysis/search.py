@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from rl.analysis.metrics import METRICS, STATISTICS
+from rl.errors import UserError
 from rl.files import read_json, read_specification, write_json, write_specification, write_text
+from rl.forms import RESULT
 from rl.run_folder import RunFolder
 
 Result = dict[str, Any]
@@ -57,7 +59,11 @@ def analyze_search(folder: RunFolder) -> Result:
 
 
 def read_results(folder: RunFolder) -> list[Result]:
-    """What each trial was worth, in their order; one that was interrupted is "unfinished"."""
+    """What each trial was worth, in their order; one that was interrupted is "unfinished".
+
+    Raises:
+        UserError: a file is damaged.
+    """
     results = []
     for trial in folder.trials():
         result = read_json(trial.result)
@@ -65,7 +71,10 @@ def read_results(folder: RunFolder) -> list[Result]:
             continue
         if result.get("state", "running") == "running":
             result["state"] = "unfinished"
-        results.append({"score": None, "parameters": {}, **result, "trial": trial.number})
+        result = {"score": None, "parameters": {}, **result, "trial": trial.number}
+        if not RESULT(result):
+            raise UserError(f"{trial.result}: is damaged; put a good copy in its place")
+        results.append(result)
     return results
 
 

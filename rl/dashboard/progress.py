@@ -7,14 +7,7 @@ from collections.abc import Sequence
 from rl.analysis.search import Result, ranked, read_results
 from rl.dashboard.tails import last_row
 from rl.errors import UserError
-from rl.forms import block_of, is_number, is_text, list_of, optional
 from rl.run_folder import RunFolder, SessionFolder
-
-_CURVE = list_of(list_of(is_number))
-_RESULT = block_of(
-    {"state": is_text, "score": optional(is_number), "parameters": block_of({})},
-    {"curve": lambda value: value == [] or _CURVE(value)},
-)
 
 
 def read_trials(folder: RunFolder) -> list[Result]:
@@ -23,11 +16,7 @@ def read_trials(folder: RunFolder) -> list[Result]:
     Raises:
         UserError: a file is damaged.
     """
-    results = read_results(folder)
-    for each in results:
-        if not _RESULT(each):
-            raise UserError(f"{folder.trial(each['trial']).result}: is damaged")
-    return ranked(results)
+    return ranked(read_results(folder))
 
 
 def count_ended(results: Sequence[Result]) -> int:

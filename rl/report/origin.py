@@ -27,9 +27,10 @@ def command_of(manifest: Mapping[str, Any]) -> str:
 
 def origin(folder: RunFolder, manifest: Mapping[str, Any], spec: Path) -> Section:
     """The command, the specification, the versions and the machine."""
+    specification = spec.read_text(encoding="utf-8", errors="replace")
     blocks: list[Block] = [
         Code(command_of(manifest), "The command"),
-        Code(spec.read_text(encoding="utf-8"), "The specification, every default filled in", True),
+        Code(specification, "The specification, every default filled in", folded=True),
         Table((), _machine(manifest)),
     ]
     return Section("What was run", blocks)

@@ -36,7 +36,7 @@ def search_page(folder: RunFolder) -> Page:
         "search",
         manifest["experiment"],
         f"{len(results)} trials of {', '.join(search['space'])}",
-        _verdict(folder, results, scored),
+        _verdict(folder, results, scored, search["statistic"]),
         [
             Section("Trials", [_table(results, list(search["space"]), search["statistic"])]),
             Section("Parameters", _charts(scored, search)),
@@ -49,7 +49,9 @@ def search_page(folder: RunFolder) -> Page:
     )
 
 
-def _verdict(folder: RunFolder, results: Sequence[Result], scored: Sequence[Result]) -> Verdict:
+def _verdict(
+    folder: RunFolder, results: Sequence[Result], scored: Sequence[Result], statistic: str
+) -> Verdict:
     states = ", ".join(f"{n} {state}" for state, n in Counter(r["state"] for r in results).items())
     if not scored:
         return Verdict("Nothing found", False, [f"No trial has a score ({states})."])
@@ -59,12 +61,11 @@ def _verdict(folder: RunFolder, results: Sequence[Result], scored: Sequence[Resu
         "It was chosen as the best of many, which flatters it: run it on other seeds before you "
         "believe the figure."
     )
-    summary = read_json(folder.path / "search.json")
     figures = [
-        Figure(summary["statistic"], f"{best['score']:,.4g}", f"of trial {best['trial']}"),
+        Figure(statistic, f"{best['score']:,.4g}", f"of trial {best['trial']}"),
         Figure("trials", str(len(results)), states),
     ]
-    shares = summary.get("importances") or {}
+    shares = read_json(folder.path / "search.json").get("importances") or {}
     figures += [Figure(path, f"{share:.0%}", "importance") for path, share in shares.items()]
     return Verdict("Best of the trials", None, sentences, figures)
 

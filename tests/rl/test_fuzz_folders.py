@@ -21,6 +21,7 @@ from rl.experiment.run import Run
 from rl.experiment.session import Session
 from rl.experiment.trial import train
 from rl.experiment.verification import difference, verify
+from rl.report import trial_page
 from tests.rl.test_resume import Notes
 
 CASES = settings(
@@ -69,8 +70,15 @@ def go_on(path: Path) -> None:
     Session(build(run.specification, seed=0), run.session).go_on()
 
 
+def report(path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial_page, "moving", lambda run: ([], []))  # its pictures take seconds
+        assert trial_page.trial_page(Run.open(path)).sections
+
+
 READERS: dict[str, Callable[[Path], None]] = {
     "open": open_it, "evaluate": evaluate, "analyze": analyze, "compare": compare_with_itself,
+    "report": report,
 }  # fmt: skip
 
 
