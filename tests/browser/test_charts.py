@@ -154,6 +154,14 @@ def test_an_axis_of_names_has_a_place_for_each(page: Page) -> None:
     assert [float(x) for x in tops] == pytest.approx([first, second], abs=0.1)
 
 
+def test_labels_of_marks_that_are_close_do_not_overlap(page: Page) -> None:
+    show(page, chart(RISING, marks=[{"x": 50, "label": "solved"}, {"x": 51, "label": "mean"}]))
+    first, second = page.run(
+        "return [...document.querySelectorAll('.mark text')].map((t) => t.getBoundingClientRect())"
+    )
+    assert first["bottom"] <= second["top"]
+
+
 def test_names_may_stand_on_the_other_axis(page: Page) -> None:
     points = {"kind": "points", "name": "trials", "x": [0, 1], "y": [1, 0]}
     show(page, chart(points, y={"names": ["[32]", "a setting with a long name"]}))

@@ -222,7 +222,9 @@ const Shapes = (() => {
     const seen = (list || []).filter(({ x, y }) =>
       x === undefined ? within(y, axes.y) : within(x, axes.x)
     );
-    return seen.map((mark) => (mark.x === undefined ? level(mark, axes) : upright(mark, axes)));
+    return seen.map((mark, row) =>
+      mark.x === undefined ? level(mark, axes) : upright(mark, axes, row)
+    );
   }
 
   // Its label is on the left, where a learning curve has not come so high yet.
@@ -232,10 +234,11 @@ const Shapes = (() => {
     return svg("g", { class: "mark" }, line(x.from, at, x.to, at), svg("text", place, label || ""));
   }
 
-  function upright({ x: value, label }, { x, y }) {
+  // Each label is below the one before, as the lines may be close together.
+  function upright({ x: value, label }, { x, y }, row) {
     const at = x.place(value);
     const isLeft = at < (x.from + x.to) / 2;
-    const place = { x: at + (isLeft ? 5 : -5), y: y.to + 11 };
+    const place = { x: at + (isLeft ? 5 : -5), y: y.to + 11 + 15 * row };
     const text = svg("text", { ...place, "text-anchor": isLeft ? "start" : "end" }, label || "");
     return svg("g", { class: "mark" }, line(at, y.from, at, y.to), text);
   }
