@@ -64,6 +64,7 @@ MEASUREMENTS = {
     "benchmark_checks.py": "minutes on a quiet machine",
     "benchmark_ddpg.py": "wants stable-baselines3",
     "benchmark_fit.py": "minutes on a quiet machine",
+    "benchmark_report.py": "a run, and its film",
     "benchmark_solve.py": "wants stable-baselines3, and half an hour",
     "benchmark_startup.py": "a quiet machine",
     "benchmark_trial.py": "minutes on a quiet machine",

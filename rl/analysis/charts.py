@@ -143,8 +143,10 @@ def places(values: Sequence[Any]) -> tuple[list[float], list[str] | None]:
 
 
 def name_of(value: Any) -> str:
-    """What is written for a value that is no number: a block's own name where it has one."""
+    """What is written for a value: a block's own name where it has one, four digits of a number."""
     if isinstance(value, Mapping) and "name" in value:
-        rest = ", ".join(f"{key}={each}" for key, each in value.items() if key != "name")
+        rest = ", ".join(f"{key}={name_of(each)}" for key, each in value.items() if key != "name")
         return f"{value['name']}({rest})" if rest else str(value["name"])
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return value if isinstance(value, str) else json.dumps(value)

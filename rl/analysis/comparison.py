@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,9 +27,6 @@ from rl.analysis.statistics import (
     probability_of_improvement,
     sessions_needed,
 )
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 
@@ -255,6 +252,7 @@ class Comparison:
         return "\n".join(self.lines())
 
     def caption(self) -> list[str]:
+        """What the intervals mean, in lines."""
         corrected = (
             f"Those of each pair are {_percent(self.pair_level)} intervals, so that all pairs hold"
             f" together at {_percent(LEVEL)} (Bonferroni)."

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rl.analysis.charts import name_of
 from rl.analysis.metrics import METRICS, STATISTICS
 from rl.errors import UserError
 from rl.files import read_json, read_specification, write_json, write_specification, write_text
@@ -185,15 +186,8 @@ def _distribution(results: Sequence[Result], path: str) -> Any:
 
 def describe_parameters(parameters: Mapping[str, Any]) -> str:
     """The parameters of a trial in one line."""
-    texts = (f"{path}={_short(value)}" for path, value in parameters.items())
+    texts = (f"{path}={name_of(value)}" for path, value in parameters.items())
     return ", ".join(texts) or "the specification as it stands"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        rest = {key: each for key, each in value.items() if key != "name"}
-        return str(value.get("name", "")) + (f"({describe_parameters(rest)})" if rest else "")
-    return f"{value:.4g}" if isinstance(value, float) else str(_cell(value))
 
 
 def describe_search(folder: RunFolder, summary: Result) -> list[str]:

@@ -10,7 +10,8 @@ from rl.dashboard.plan import Plan, read_plan
 from rl.dashboard.progress import count_ended, read_trials
 from rl.dashboard.states import State, run_state, search_state, session_state
 from rl.dashboard.view import Trial, View, sentences, verdict
-from rl.report.blocks import Figure, Section, Text
+from rl.report.blocks import Figure
+from rl.report.search_page import failures
 from rl.run_folder import RunFolder
 
 
@@ -34,7 +35,7 @@ def search_view(folder: RunFolder) -> View:
         state,
         verdict(state, [*sentences(state, folder.path), *_best(scored)], figures),
         [score_chart(scored, plan.search["statistic"])] if scored else [],
-        [_failures(results)],
+        [failures(results)],
         trials=[_trial(result, sessions[result["trial"]], plan) for result in results],
     )
 
@@ -73,12 +74,3 @@ def _trial(result: Result, sessions: Sequence[State], plan: Plan) -> Trial:
         f"{sum(each.ended for each in sessions)} of {plan.sessions}",
         describe_parameters(result["parameters"]),
     )
-
-
-def _failures(results: Sequence[Result]) -> Section:
-    reasons = [
-        Text(f"Trial {each['trial']}: {each['state']}: {each['reason']}.")
-        for each in sorted(results, key=lambda result: result["trial"])
-        if each.get("reason")
-    ]
-    return Section("What went wrong", reasons)

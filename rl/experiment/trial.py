@@ -70,17 +70,31 @@ def run_trial(
     executor: Executor,
 ) -> Run:
     """`train` for a specification that is loaded already, on an executor."""
+    return run_sessions(create_trial(specification, seeds, output), executor)
+
+
+def create_trial(
+    specification: Specification,
+    seeds: Sequence[int],
+    output: str | os.PathLike[str] | None,
+) -> Run:
+    """The folder of a run whose sessions have not begun.
+
+    Raises:
+        UserError: something in the specification is wrong, and nothing was written; or the folder
+            cannot be.
+    """
     if min(seeds) < 0:
         raise UserError(f"seed must not be negative, but is {min(seeds)}")
     specification = build(specification, seeds[0]).specification
     name = specification.name
     path = Path(output) if output is not None else default_path(name)
-    folder = RunFolder.create(path, name, specification.values, sys.argv, seeds)
-    return _run_sessions(Run(folder), specification, seeds, executor)
+    return Run(RunFolder.create(path, name, specification.values, sys.argv, seeds))
 
 
-def resume_trial(folder: RunFolder, executor: Executor) -> Run:
-    """Goes on with the sessions of a run that have not ended, each where it was.
+def run_sessions(run: Run, executor: Executor) -> Run:
+    """Runs the sessions of a run that have not ended, each from where it was, and says what they
+    are worth.
 
     What comes of it is, to the bit, what would have come of the run without an interruption.
 
@@ -88,17 +102,10 @@ def resume_trial(folder: RunFolder, executor: Executor) -> Run:
         UserError: the run is damaged, or another process is at work on it.
         Diverged: a number is not finite, in the only session.
     """
-    run = Run(folder)
-    return _run_sessions(run, run.specification, run.manifest["seeds"], executor)
-
-
-def _run_sessions(
-    run: Run, specification: Specification, seeds: Sequence[int], executor: Executor
-) -> Run:
-    """Runs a session for each seed but those that have ended, and says what they are worth."""
+    seeds = run.manifest["seeds"]
     folders = [run.trial.session(number) for number in range(len(seeds))]
     jobs = [
-        Job(specification, seed, each.path, session=number)
+        Job(run.specification, seed, each.path, session=number)
         for number, (seed, each) in enumerate(zip(seeds, folders, strict=True))
         if not each.has_ended
     ]

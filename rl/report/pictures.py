@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rl.analysis.charts import numbers
 from rl.environments import evaluation_seeds
+from rl.errors import UserError
 from rl.experiment.animation import pace
 from rl.experiment.film import choose_stages, make_film
 from rl.experiment.frames import Moment, Scene
 from rl.experiment.run import Run
-from rl.report.blocks import Picture, Replay
+from rl.report.blocks import Block, Picture, Replay, Text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,6 +27,23 @@ FRAMES = 80  # of a replay, at most
 COLUMNS = 8  # of its sheet: with FRAMES no side is longer than the 16,383 pixels of a WebP
 WIDTH = 320  # pixels of a frame, at most
 QUALITY = 70  # of WebP
+
+
+def moving(run: Run) -> tuple[list[Block], list[Block]]:
+    """The episodes and the film of a session, or why they are not to be had.
+
+    The film is made last: not all of its memory is given back, and the two together would be the
+    most that a run needs.
+    """
+    episodes = _or_reason(lambda: replays(run))
+    return episodes, _or_reason(lambda: [film(run)])
+
+
+def _or_reason(make: Callable[[], Sequence[Block]]) -> list[Block]:
+    try:
+        return list(make())
+    except UserError as error:
+        return [Text(f"Not to be had: {error}.")]
 
 
 def film(run: Run) -> Picture:
@@ -146,8 +163,3 @@ def _thoughts(moments: Sequence[Moment]) -> dict[str, Any]:
 def data_uri(kind: str, content: bytes) -> str:
     """Bytes as an address that holds them itself."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def png(file: Path) -> str:
-    """A picture of the folder."""
-    return data_uri("image/png", file.read_bytes())

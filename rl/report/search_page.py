@@ -8,16 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rl.analysis.charts import name_of
-from rl.analysis.search import describe_parameters, is_log, ranked, read_results
+from rl.analysis.search import Result, describe_parameters, is_log, ranked, read_results
 from rl.analysis.search_charts import pair_charts, parameter_charts, score_chart
 from rl.experiment.run import Run
 from rl.files import read_json
 from rl.report.blocks import Block, Charts, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import origin, reproduction
-from rl.report.trial_page import moving
+from rl.report.pictures import moving
 from rl.run_folder import RunFolder
-
-Result = dict[str, Any]
 
 MOST_PAIRS = 10
 
@@ -42,7 +40,7 @@ def search_page(folder: RunFolder) -> Page:
             Section("Parameters", _charts(scored, search)),
             Section("Film of the best", learning),
             Section("Episodes of the best", episodes),
-            Section("What went wrong", _failures(results)),
+            failures(results),
             origin(folder, manifest, folder.spec),
             reproduction(_commands(folder, manifest, scored)),
         ],
@@ -96,12 +94,14 @@ def _charts(scored: Sequence[Result], search: Mapping[str, Any]) -> list[Block]:
     return [Charts([*drawn, *pair_charts(scored, paths, logs, statistic)[:MOST_PAIRS]])]
 
 
-def _failures(results: Sequence[Result]) -> list[Block]:
-    return [
+def failures(results: Sequence[Result]) -> Section:
+    """The trials that did not come to their end, and why."""
+    reasons = [
         Text(f"Trial {each['trial']}: {each['state']}: {each['reason']}.")
-        for each in results
+        for each in sorted(results, key=lambda result: result["trial"])
         if each.get("reason")
     ]
+    return Section("What went wrong", reasons)
 
 
 def _commands(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rl.analysis.charts import Chart
@@ -14,11 +14,10 @@ from rl.analysis.trial_charts import (
     session_scores,
     update_charts,
 )
-from rl.errors import UserError
 from rl.experiment.run import Run
 from rl.report.blocks import Block, Charts, Code, Page, Section, Table, Text
 from rl.report.origin import origin, reproduction
-from rl.report.pictures import film, replays
+from rl.report.pictures import moving
 from rl.report.verdicts import verdict_of
 
 
@@ -66,24 +65,6 @@ def _whose(run: Run, several: bool) -> list[Block]:
     """Says which session is seen, where there are several."""
     middle = f"Session {run.session.number}, the one in the middle by its score."
     return [Text(middle)] if several else []
-
-
-def moving(run: Run) -> tuple[list[Block], list[Block]]:
-    """The episodes and the film of a session.
-
-    The film is made last: not all of its memory is given back, and the two together would be the
-    most that a run needs.
-    """
-    episodes = _or_reason(lambda: replays(run))
-    return episodes, _or_reason(lambda: [film(run)])
-
-
-def _or_reason(make: Callable[[], Sequence[Block]]) -> list[Block]:
-    """What is made, or why it cannot be."""
-    try:
-        return list(make())
-    except UserError as error:
-        return [Text(f"Not to be had: {error}.")]
 
 
 def _charts(charts: Sequence[Chart | None]) -> list[Block]:

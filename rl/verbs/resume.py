@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from rl.errors import UserError
+from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb, positive, processes, warn_of_differences
 from rl.verbs.run import add_loggers, conclude, watched
@@ -32,13 +32,19 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int:
-    from rl.experiment.trial import resume_trial
+    from rl.experiment.run import Run
+    from rl.experiment.trial import run_sessions
 
     left = [each for each in range(sessions) if not folder.session(0, each).has_ended]
     if not left:
         print(f"{folder.path}: nothing is left to do: all of it has ended")
-    with watched(options, len(left), quiet=not left) as listener:
-        run = resume_trial(folder, _executor(options, sessions, listener))
+    run = Run(folder)
+    try:
+        with watched(options, len(left), quiet=not left) as listener:
+            run_sessions(run, _executor(options, sessions, listener))
+    except (Diverged, BrokenEnvironment):
+        report.conclude(run.path, options)
+        raise
     return conclude(run, options)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rl.errors import Diverged, UserError
+from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.verbs import report
 from rl.verbs.arguments import (
     FAILED,
@@ -34,13 +34,20 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> int:
     """`rl run`: trains, evaluates, and says where everything is."""
     from rl.experiment.specification import load_specification
-    from rl.experiment.trial import run_trial
+    from rl.experiment.trial import create_trial, run_sessions
 
     specification = load_specification(options.name, options.spec, overrides(options))
     seeds = range(options.seed, options.seed + options.sessions)
-    with _executor(options, specification) as executor:
-        finished = run_trial(specification, seeds, options.output, executor)
-    return conclude(finished, options)
+    created = None
+    try:
+        with _executor(options, specification) as executor:
+            created = create_trial(specification, seeds, options.output)
+            run_sessions(created, executor)
+    except (Diverged, BrokenEnvironment):
+        if created:
+            report.conclude(created.path, options)
+        raise
+    return conclude(created, options)
 
 
 @contextmanager

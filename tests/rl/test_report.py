@@ -285,6 +285,16 @@ def test_a_run_ends_with_a_report(rl: Command, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_a_run_that_diverges_ends_with_one_too(rl: Command, tmp_path: Path) -> None:
+    wild = ("--steps", 1500, "--set", "optimizer.learning_rate=1e30", "--output", "a")
+    answer = rl("run", "cartpole_dqn", *wild, report=True)
+    assert answer.returncode == 3
+    assert answer.stderr.count("\n") == 1
+    contents = Contents(tmp_path / "a/report.html")
+    assert contents.headings()[0] == "Diverged"
+    assert "Session 0: diverged: " in contents.text
+
+
 def test_the_verb(rl: Command, run: Path) -> None:
     answer = rl("report", "run", "--open", BROWSER="true")
     assert (answer.returncode, answer.stdout) == (0, "report: run/report.html\n")

@@ -26,10 +26,11 @@ from rl.experiment import jobs
 from rl.experiment.build import build
 from rl.experiment.executors import Inline
 from rl.experiment.jobs import Job, run_job
+from rl.experiment.run import Run
 from rl.experiment.saved import evaluate_player
 from rl.experiment.session import Progress, Session, Watcher
 from rl.experiment.specification import Specification
-from rl.experiment.trial import resume_trial, run_trial
+from rl.experiment.trial import run_sessions, run_trial
 from rl.run_folder import RunFolder, SessionFolder
 from tests.rl.conftest import Command, wait_until
 
@@ -353,7 +354,7 @@ def test_a_trial_goes_on_with_the_sessions_that_have_not_ended(tmp_path: Path) -
     statuses = [cut.trial.session(number).read_outcome()["status"] for number in range(2)]
     assert statuses == ["finished", "interrupted"]
     done = cut.trial.session(0).outcome.stat().st_mtime_ns
-    again = resume_trial(cut.folder, Inline())
+    again = run_sessions(Run(cut.folder), Inline())
     assert again.trial.session(0).outcome.stat().st_mtime_ns == done
     for number in range(3):
         ours, theirs = (run.trial.session(number).path for run in (again, whole))
