@@ -145,6 +145,6 @@ def wait(page: Page) -> Callable[[str], None]:
     """Waits until a script's expression is true; fails if it never is."""
 
     def until(expression: str) -> None:
-        WebDriverWait(page.browser, 10, 0.02).until(lambda _: page.run(f"return {expression}"))
+        WebDriverWait(page.browser, 60, 0.02).until(lambda _: page.run(f"return {expression}"))
 
     return until

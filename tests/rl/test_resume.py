@@ -182,15 +182,18 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(
     setting: str, undisturbed: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:
     expected, moments, kills = undisturbed(setting), random.Random(setting), 0
-    code: int | None = None
+    code, longest = None, 0.25
     for _ in range(200):
         pid = child(lambda: run_job(job(setting, tmp_path)))
-        code = ended(pid, moments.uniform(0.02, 0.25) if kills < KILLS else 60.0)
+        code = ended(pid, moments.uniform(0.02, longest) if kills < KILLS else 60.0)
         if code is not None:
             break
         os.kill(pid, signal.SIGKILL)
         assert ended(pid, 10.0) == -signal.SIGKILL
-        kills += (tmp_path / "resume/latest.npz").exists()
+        if (tmp_path / "resume/latest.npz").exists():
+            kills += 1
+        else:
+            longest *= 1.1  # a machine that is busy takes longer to come to a first checkpoint
     assert code == 0
     assert kills == KILLS
     with np.printoptions(threshold=10**9):
