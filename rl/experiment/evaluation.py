@@ -79,6 +79,10 @@ class Policy(Protocol):
         """The greedy actions [N], or [N, k] from -1 to 1, for observations [N, n]."""
 
 
+class Stopped(Exception):
+    """An evaluation is not wanted any more."""
+
+
 class Evaluator:
     """Plays greedy episodes in lanes of its own.
 
@@ -86,6 +90,7 @@ class Evaluator:
         make: makes one environment.
         preprocessor: what the agent sees of it; by default everything as it is.
         lanes: episodes played at once.
+        heed: called after each step; it may raise `Stopped`.
     """
 
     def __init__(
@@ -93,7 +98,9 @@ class Evaluator:
         make: Callable[[], gymnasium.Env],
         preprocessor: Preprocessor | None = None,
         lanes: int = LANES,
+        heed: Callable[[], None] = lambda: None,
     ) -> None:
+        self._heed = heed
         view = preprocessor and preprocessor.for_lanes(lanes, learning=False)
         self._environments = Environments(make, lanes, iter(()), view)
 
@@ -105,6 +112,7 @@ class Evaluator:
         while any(environments.active):
             environments.step(agent.act(environments.observations))
             finished.update({episode.seed: episode for episode in environments.finished})
+            self._heed()
         episodes = [finished[seed] for seed in seeds]
         return Evaluation([each.total for each in episodes], [each.length for each in episodes])
 

@@ -18,7 +18,7 @@ from rl.environments import Environments, Episode, TrainingSeeds, evaluation_see
 from rl.errors import Diverged, UserError
 from rl.experiment.build import Experiment
 from rl.experiment.checkpoints import Checkpoints
-from rl.experiment.evaluation import Evaluation, Evaluator
+from rl.experiment.evaluation import Evaluation, Evaluator, Stopped
 from rl.experiment.player import Player
 from rl.files import Table
 from rl.run_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder
@@ -70,6 +70,7 @@ class _Due:
     best_step: int = 0
     evaluation_seconds: float = 0.0
     reached: dict[str, float] | None = None
+    unfinished: bool = False  # whether an evaluation was begun and stopped
 
 
 class Watcher:
@@ -113,7 +114,7 @@ class Session:
             self._seeds,
             experiment.preprocessor.for_lanes(self.training.lanes, learning=True),
         )
-        self.evaluator = Evaluator(lambda: make_env(id), experiment.preprocessor)
+        self.evaluator = Evaluator(lambda: make_env(id), experiment.preprocessor, heed=self._heed)
         selection = int(experiment.rngs["evaluation"].integers(2**31))
         self._selection_seeds = evaluation_seeds(
             "selection", selection, self.training.extended_episodes
@@ -126,6 +127,7 @@ class Session:
         self._is_begun = False
         self._status = "failed"  # until it has ended in one of the other ways
         self._ends_as: str | None = None
+        self._next_report = 0.0
 
     def go_on(self) -> None:
         """Takes over the latest complete checkpoint in its folder, if there is one.
@@ -190,7 +192,10 @@ class Session:
         self._checkpoints.discard()
 
     def interrupt(self, status: str = "interrupted") -> None:
-        """Lets the session end after the step under way, with all it has saved."""
+        """Lets the session end after the step under way, with all it has saved.
+
+        An evaluation under way is left, and made from its beginning by whoever goes on.
+        """
         self._ends_as = status
 
     def run(self) -> None:
@@ -259,11 +264,12 @@ class Session:
     def _learn(self) -> None:
         agent, environments, training = self.agent, self.environments, self.training
         progress, due = self.progress, self._due
-        next_report = time.perf_counter()
-        next_save = next_report + training.checkpoint_seconds
+        next_save = time.perf_counter() + training.checkpoint_seconds
         if not self._is_begun:
             environments.reset()
             self._save(str(progress.step))
+        if due.unfinished:
+            self._evaluate()
         while self._goes_on():
             actions = agent.explore(environments.observations)
             agent.observe(environments.step(actions))
@@ -279,21 +285,35 @@ class Session:
                 self._evaluate()
                 next_save = time.perf_counter() + training.checkpoint_seconds
             now = time.perf_counter()
-            if now >= next_report:
-                next_report = now + SECONDS_BETWEEN_REPORTS
-                progress.seconds = now - self._started
+            if self._report(now):
                 self._checkpoints.note()
-                self.watcher.progressed(progress)
             if now >= next_save:
                 next_save = now + training.checkpoint_seconds
                 self._save()
 
     def _goes_on(self) -> bool:
-        if self.progress.step >= self.training.steps and self._status != "solved":
+        if self._status != "failed":
+            return False
+        if self.progress.step >= self.training.steps and not self._due.unfinished:
             self._status = "finished"
         elif self._ends_as:
             self._status = self._ends_as
         return self._status == "failed"
+
+    def _report(self, now: float) -> bool:
+        """Tells the watcher of the progress, if it is time to; says whether it was."""
+        if now < self._next_report:
+            return False
+        self._next_report = now + SECONDS_BETWEEN_REPORTS
+        self.progress.seconds = now - self._started
+        self.watcher.progressed(self.progress)
+        return True
+
+    def _heed(self) -> None:
+        """Between two steps of an evaluation, of which some take minutes."""
+        self._report(time.perf_counter())
+        if self._ends_as:
+            raise Stopped
 
     def _record_episode(self, episode: Episode) -> None:
         progress = self.progress
@@ -323,9 +343,14 @@ class Session:
         """Judges the greedy agent, and keeps it if it is the best so far."""
         threshold, started = self.experiment.problem.solved, time.perf_counter()
         progress, due = self.progress, self._due
-        result = self.evaluator.judge(
-            self.agent, self._selection_seeds, self.training.evaluate_episodes, threshold
-        )
+        due.unfinished = True
+        try:
+            result = self.evaluator.judge(
+                self.agent, self._selection_seeds, self.training.evaluate_episodes, threshold
+            )
+        except Stopped:
+            return
+        due.unfinished = False
         now = time.perf_counter()
         due.evaluation_seconds += now - started
         progress.seconds, progress.evaluation = now - self._started, result

@@ -201,6 +201,40 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(
     assert not (tmp_path / "resume").exists()
 
 
+class InterruptsAnEvaluation(Watcher):
+    """Interrupts a session as an evaluation of it begins."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def started(self, session: Session) -> None:
+        judge = session.evaluator.judge
+
+        def interrupted(*arguments: Any) -> Any:
+            self._left -= 1
+            if self._left == 0:
+                session.interrupt()
+            return judge(*arguments)
+
+        session.evaluator.judge = interrupted  # type: ignore[assignment, method-assign]
+
+
+@pytest.mark.parametrize("setting", ["dqn", "actor_critic_lanes"])
+def test_interrupted_in_an_evaluation_it_is_left_at_once_and_made_again(
+    setting: str, undisturbed: Callable[[str], dict[str, Any]], tmp_path: Path
+) -> None:
+    """The first one, one that is not the first, and the one after the last step."""
+    evaluations = SETTINGS[setting]["train"]["steps"] // TRAIN["evaluate_every"]
+    table = SessionFolder(tmp_path).table("evaluations")
+    for made in range(evaluations):
+        outcome = run_job(job(setting, tmp_path), InterruptsAnEvaluation(2 if made else 1))
+        assert outcome["status"] == "interrupted"
+        assert len(table.read_text().splitlines()) == 1 + made
+    run_job(job(setting, tmp_path))
+    with np.printoptions(threshold=10**9):
+        assert contents(tmp_path) == undisturbed(setting)
+
+
 CALLS = ("fsync", "replace", "write", "ftruncate", "unlink")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,34 @@ def test_it_stops_when_100_episodes_show_beyond_doubt_that_it_is_solved(
     session.run()
     assert session.progress.step == (1000 if stops else 2000)
     assert session.outcome()["status"] == ("solved" if stops else "finished")
+
+
+def test_interrupted_as_it_is_solved_it_is_solved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would learn on when it is resumed, and come to another end."""
+
+    recorder = Recorder()
+    session = make_session(tmp_path, "train.stop_when_solved=true", watcher=recorder)
+    recorder.then = session.interrupt
+    scripted(session, monkeypatch, [[500.0] * 100])
+    session.run()
+    assert session.outcome()["status"] == "solved"
+
+
+def test_progress_is_told_while_it_evaluates_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: Counter[int] = Counter()
+
+    class Counts(Watcher):
+        def progressed(self, progress: Progress) -> None:
+            told[progress.step] += 1
+
+    monkeypatch.setattr("rl.experiment.session.SECONDS_BETWEEN_REPORTS", 0.0)
+    make_session(tmp_path, watcher=Counts()).run()
+    assert told[999] == 1
+    assert told[1000] > 8  # two episodes of CartPole
 
 
 def test_it_goes_on_when_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
