@@ -12,7 +12,7 @@ import numpy as np
 
 from rl.experiment.executors import Listener
 from rl.experiment.jobs import Job
-from rl.experiment.session import Progress
+from rl.experiment.progress import Progress
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -20,7 +20,8 @@ from typing import Any
 
 from rl.experiment.jobs import Job, attempt, run_job
 from rl.experiment.player import Player
-from rl.experiment.session import Progress, Session, Watcher
+from rl.experiment.progress import Progress
+from rl.experiment.session import Session, Watcher
 from rl.run_folder import SessionFolder
 
 SECONDS_BETWEEN_LOOKS = 0.2  # for an interrupt, while nothing is heard of any process

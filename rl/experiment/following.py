@@ -16,7 +16,8 @@ from typing import Any
 from rl.experiment.executors import Listener
 from rl.experiment.jobs import Job
 from rl.experiment.loggers import Logger, Row
-from rl.experiment.session import TABLES, Progress
+from rl.experiment.progress import Progress
+from rl.experiment.session import TABLES
 from rl.run_folder import SessionFolder
 
 SECONDS_BETWEEN_READS = 2.0

@@ -29,7 +29,7 @@ from rl.experiment.executors import (
     not_begun,
 )
 from rl.experiment.jobs import Job, attempt
-from rl.experiment.session import Progress
+from rl.experiment.progress import Progress
 from rl.run_folder import SessionFolder
 
 RETRIES = 10  # of a session whose node or process dies; one that kills its process ends at last

@@ -23,11 +23,11 @@ from rl.experiment.executors import Executor, Listener, Outcome
 from rl.experiment.jobs import Job
 from rl.experiment.methods import METHODS, Method
 from rl.experiment.optuna_methods import SAMPLERS, Pruning, Sampled
+from rl.experiment.progress import Progress
 from rl.experiment.run import Run
 from rl.experiment.search_settings import SearchSettings, read_search
 from rl.experiment.search_space import Dimension, Parameters
 from rl.experiment.search_trial import SearchTrial
-from rl.experiment.session import Progress
 from rl.experiment.specification import Specification, read_specifications
 from rl.experiment.trial import stopped_by_signals
 from rl.files import read_json, read_table, write_json, write_specification

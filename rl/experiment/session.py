@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,9 @@ from rl.environments import Environments, Episode, TrainingSeeds, evaluation_see
 from rl.errors import Diverged, UserError
 from rl.experiment.build import Experiment
 from rl.experiment.checkpoints import Checkpoints
-from rl.experiment.evaluation import Evaluation, Evaluator, Stopped
+from rl.experiment.evaluation import Evaluator, Stopped
 from rl.experiment.player import Player
+from rl.experiment.progress import Progress
 from rl.files import Table
 from rl.run_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder
 
@@ -29,33 +29,7 @@ TABLES = {"episodes": EPISODE_COLUMNS, "updates": (), "evaluations": EVALUATION_
 
 UPDATES_A_ROW = 100
 ROWS = 200  # of updates at least, where there are as many updates
-RECENT_EPISODES = 100
 SECONDS_BETWEEN_REPORTS = 0.2
-
-
-@dataclass
-class Progress:
-    """How far a session has come; what a watcher is shown."""
-
-    total_steps: int
-    step: int = 0
-    episodes: int = 0
-    seconds: float = 0.0
-    recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_EPISODES))
-    evaluation: Evaluation | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-
-    def state(self) -> State:
-        """What `restore` needs."""
-        evaluation = self.evaluation and asdict(self.evaluation)
-        return {**vars(self), "recent": list(self.recent), "evaluation": evaluation}
-
-    def restore(self, state: State) -> None:
-        """Takes over a saved state."""
-        self.step, self.episodes, self.seconds = state["step"], state["episodes"], state["seconds"]
-        self.recent.extend(state["recent"])
-        self.evaluation = Evaluation(**state["evaluation"]) if state["evaluation"] else None
-        self.metrics = state["metrics"]
 
 
 @dataclass

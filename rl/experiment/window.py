@@ -10,7 +10,8 @@ from rl.errors import UserError
 from rl.experiment.frames import Moment, Scene
 from rl.experiment.panel import Panel
 from rl.experiment.player import Player
-from rl.experiment.session import Progress, Watcher
+from rl.experiment.progress import Progress
+from rl.experiment.session import Watcher
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

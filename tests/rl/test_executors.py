@@ -15,7 +15,7 @@ from nn import checkpoint
 from rl.experiment.build import build
 from rl.experiment.executors import THREAD_VARIABLES, Executor, Inline, Listener, Processes
 from rl.experiment.jobs import Job
-from rl.experiment.session import Progress
+from rl.experiment.progress import Progress
 from rl.experiment.specification import load_specification
 from rl.experiment.trial import run_all
 from rl.run_folder import SessionFolder

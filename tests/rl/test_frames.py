@@ -22,7 +22,7 @@ from rl.experiment.build import build
 from rl.experiment.frames import Moment, Scene
 from rl.experiment.panel import BACKGROUND, BAR, CHOSEN, LEAST_HEIGHT, WIDTH, Panel
 from rl.experiment.player import Player
-from rl.experiment.session import Progress
+from rl.experiment.progress import Progress
 from rl.experiment.specification import Specification
 from rl.experiment.terminal import HIDE, SHOW, Terminal, fit, half_blocks, status
 from rl.experiment.watching import in_file, in_terminal, watch

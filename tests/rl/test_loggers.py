@@ -17,7 +17,8 @@ from rl.experiment.executors import Listener
 from rl.experiment.following import Followed, Following, GrowingTable, following
 from rl.experiment.jobs import Job
 from rl.experiment.loggers import Logger, Row, hyper_parameters
-from rl.experiment.session import TABLES, Progress
+from rl.experiment.progress import Progress
+from rl.experiment.session import TABLES
 from rl.files import Table, read_table
 from rl.run_folder import SessionFolder
 from tests.rl.conftest import Command, wait_until

@@ -17,8 +17,9 @@ from rl.errors import UserError
 from rl.experiment import ray_executor
 from rl.experiment.executors import Inline
 from rl.experiment.jobs import Job
+from rl.experiment.progress import Progress
 from rl.experiment.ray_executor import RayExecutor
-from rl.experiment.session import ENDS, Progress
+from rl.experiment.session import ENDS
 from rl.experiment.trial import run_all
 from rl.run_folder import SessionFolder
 from tests.rl.test_executors import LONG, Recorder, assert_same_bits, make_jobs

@@ -26,9 +26,10 @@ from rl.experiment import jobs
 from rl.experiment.build import build
 from rl.experiment.executors import Inline
 from rl.experiment.jobs import Job, run_job
+from rl.experiment.progress import Progress
 from rl.experiment.run import Run
 from rl.experiment.saved import evaluate_player
-from rl.experiment.session import Progress, Session, Watcher
+from rl.experiment.session import Session, Watcher
 from rl.experiment.specification import Specification
 from rl.experiment.trial import run_sessions, run_trial
 from rl.run_folder import RunFolder, SessionFolder

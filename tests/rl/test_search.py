@@ -19,10 +19,10 @@ from rl.experiment.evaluation import Evaluation
 from rl.experiment.executors import Executor, Inline, Outcome, Processes
 from rl.experiment.jobs import Job
 from rl.experiment.optuna_methods import open_study
+from rl.experiment.progress import Progress
 from rl.experiment.run import Run
 from rl.experiment.search import lag_of, resume_search, start_search
 from rl.experiment.search_trial import joint_curve
-from rl.experiment.session import Progress
 from rl.experiment.specification import Specification
 from rl.experiment.verification import verify
 from rl.files import read_json

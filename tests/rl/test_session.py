@@ -18,8 +18,9 @@ from nn import checkpoint
 from rl.errors import Diverged
 from rl.experiment.build import build
 from rl.experiment.evaluation import Evaluation, Evaluator
+from rl.experiment.progress import Progress
 from rl.experiment.run import Run
-from rl.experiment.session import Progress, Session, Watcher, is_stage
+from rl.experiment.session import Session, Watcher, is_stage
 from rl.experiment.specification import load_specification
 from rl.files import read_table
 from rl.run_folder import RunFolder

@@ -16,7 +16,7 @@ from rl.environments import Environments
 from rl.experiment.evaluation import Evaluation
 from rl.experiment.frames import play_episode
 from rl.experiment.jobs import Job
-from rl.experiment.session import Progress
+from rl.experiment.progress import Progress
 from rl.experiment.specification import load_specification
 from tests.rl.worlds import Counter
 
