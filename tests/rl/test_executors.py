@@ -183,8 +183,8 @@ def test_workers_use_one_thread_for_blas(tmp_path: Path, monkeypatch: pytest.Mon
     """A worker's processor time is no more than the wall-clock time of its life."""
     for name in THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    jobs = make_jobs(tmp_path, range(1), "train.steps=4000", "network.hidden=[512,512]",
-                     "memory.batch_size=512", "train.evaluate_every=4000")  # fmt: skip
+    jobs = make_jobs(tmp_path, range(1), "train.steps=1500", "network.hidden=[512,512]",
+                     "memory.batch_size=512", "train.evaluate_every=1500")  # fmt: skip
     before, started = os.times(), time.perf_counter()
     with Processes(1) as executor:
         run_all(jobs, executor)

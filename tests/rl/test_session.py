@@ -256,15 +256,18 @@ def test_the_python_interface(tmp_path: Path) -> None:
     assert run.evaluate(5).returns != run.evaluate(5, seed=1).returns
 
 
-def test_few_updates_have_a_row_each_and_many_one_in_a_hundred(tmp_path: Path) -> None:
+def test_few_updates_have_a_row_each_and_many_one_in_a_hundred(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = tmp_path / "mine.json"
     mine = {"problem": "CartPole-v1", "agent": {"name": "ActorCritic"},
             "memory": {"horizon": 50}, "train": {"steps": 2000}}  # fmt: skip
     spec.write_text(json.dumps({"mine": mine}))
     assert updates_of(rl.train("mine", spec=spec, output=tmp_path / "few")) == list(range(1, 41))
-    settings = ["train.steps=25000", "train.stop_when_solved=false", "agent.learn_every=1"]
+    monkeypatch.setattr("rl.experiment.session.ROWS", 20)  # of which there are more than that
+    settings = ["train.steps=4000", "train.stop_when_solved=false", "agent.learn_every=1"]
     many = rl.train("cartpole_dqn", overrides=settings, output=tmp_path / "many")
-    assert updates_of(many) == [1, *range(100, 24001, 100)]
+    assert updates_of(many) == [1, *range(100, 3001, 100)]
 
 
 def updates_of(run: Run) -> list[float]:
