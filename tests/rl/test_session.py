@@ -148,7 +148,6 @@ def test_interrupted_as_it_is_solved_it_is_solved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise it would learn on when it is resumed, and come to another end."""
-
     recorder = Recorder()
     session = make_session(tmp_path, "train.stop_when_solved=true", watcher=recorder)
     recorder.then = session.interrupt
