@@ -12,8 +12,13 @@ from nn.typing import Array, State
 _LONGEST_STACK = 1_000
 
 
+def _within(value: float, limit: float) -> float:
+    """The number from -limit to limit that is nearest; what is no number stays so."""
+    return min(max(value, -limit), limit)
+
+
 class Preprocessor:
-    """Passes observations on as they are, and rewards times a constant.
+    """Passes observations on as they are, and rewards times a constant, within bounds if wanted.
 
     A preprocessor works on lanes: `start` is given the first observation of an episode, `follow`
     each further one. What it remembers of an episode belongs to a lane; what it learns about the
@@ -22,12 +27,18 @@ class Preprocessor:
     Args:
         raw_size: entries of the environment's observation.
         reward_scale: what the agent's rewards are multiplied by; reported returns are not.
+        reward_clip: their largest magnitude after that (Mnih et al. 2015, who have 1), or None for
+            as they are; reported returns are not clipped.
     """
 
-    def __init__(self, raw_size: int, *, reward_scale: float = 1.0) -> None:
+    def __init__(
+        self, raw_size: int, *, reward_scale: float = 1.0, reward_clip: float | None = None
+    ) -> None:
         if not reward_scale > 0:
             raise ValueError(f"reward_scale must be greater than 0, not {reward_scale}")
-        self.raw_size, self.reward_scale = raw_size, reward_scale
+        if reward_clip is not None and not reward_clip > 0:
+            raise ValueError(f"reward_clip must be greater than 0, not {reward_clip}")
+        self.raw_size, self.reward_scale, self.reward_clip = raw_size, reward_scale, reward_clip
         self.learning = False
         self._prepare(1)
 
@@ -56,7 +67,8 @@ class Preprocessor:
 
     def reward(self, lane: int, reward: float, ended: bool) -> float:
         """The agent's reward."""
-        return reward * self.reward_scale
+        reward *= self.reward_scale
+        return reward if self.reward_clip is None else _within(reward, self.reward_clip)
 
     def state(self) -> State:
         """What `restore` needs."""
@@ -75,15 +87,23 @@ class Stack(Preprocessor):
         raw_size: entries of the environment's observation.
         length: how many are stacked.
         reward_scale: what the agent's rewards are multiplied by.
+        reward_clip: their largest magnitude after that, or None for as they are.
     """
 
-    def __init__(self, raw_size: int, *, length: int = 4, reward_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        raw_size: int,
+        *,
+        length: int = 4,
+        reward_scale: float = 1.0,
+        reward_clip: float | None = None,
+    ) -> None:
         if length < 1:
             raise ValueError(f"length must be at least 1, not {length}")
         if length > _LONGEST_STACK:
             raise ValueError(f"length must be at most {_LONGEST_STACK}, not {length}")
         self.length = length
-        super().__init__(raw_size, reward_scale=reward_scale)
+        super().__init__(raw_size, reward_scale=reward_scale, reward_clip=reward_clip)
 
     @property
     def size(self) -> int:
@@ -110,11 +130,19 @@ class Difference(Preprocessor):
         raw_size: entries of the environment's observation.
         keep: whether the observation itself stands in front of its difference.
         reward_scale: what the agent's rewards are multiplied by.
+        reward_clip: their largest magnitude after that, or None for as they are.
     """
 
-    def __init__(self, raw_size: int, *, keep: bool = True, reward_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        raw_size: int,
+        *,
+        keep: bool = True,
+        reward_scale: float = 1.0,
+        reward_clip: float | None = None,
+    ) -> None:
         self.keep = keep
-        super().__init__(raw_size, reward_scale=reward_scale)
+        super().__init__(raw_size, reward_scale=reward_scale, reward_clip=reward_clip)
 
     @property
     def size(self) -> int:
@@ -178,6 +206,7 @@ class Normalize(Preprocessor):
         gamma: discount of the return by whose deviation rewards are divided.
         clip: the largest magnitude of anything normalized.
         reward_scale: what the agent's rewards are multiplied by before that.
+        reward_clip: their largest magnitude between the two, or None for as they are.
     """
 
     _EPSILON = 1e-8
@@ -191,6 +220,7 @@ class Normalize(Preprocessor):
         gamma: float = 0.99,
         clip: float = 10.0,
         reward_scale: float = 1.0,
+        reward_clip: float | None = None,
     ) -> None:
         if not 0 <= gamma <= 1:
             raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
@@ -199,7 +229,7 @@ class Normalize(Preprocessor):
         self.of_observations, self._of_rewards, self._gamma = observations, rewards, gamma
         self.clip = clip
         self.seen, self._returned = Moments(raw_size), Moments(1)
-        super().__init__(raw_size, reward_scale=reward_scale)
+        super().__init__(raw_size, reward_scale=reward_scale, reward_clip=reward_clip)
 
     def _prepare(self, lanes: int) -> None:
         self._returns = [0.0] * lanes
@@ -227,7 +257,7 @@ class Normalize(Preprocessor):
         if ended:
             self._returns[lane] = 0.0
         deviation = math.sqrt(float(self._returned.variance[0]) + self._EPSILON)
-        return min(max(reward / deviation, -self.clip), self.clip)
+        return _within(reward / deviation, self.clip)
 
     def state(self) -> State:
         return {"observations": self.seen.state(), "returns": self._returned.state()}

@@ -36,6 +36,16 @@ def test_identity() -> None:
     assert Preprocessor(2, reward_scale=0.5).reward(0, 3.0, False) == 1.5
 
 
+@pytest.mark.parametrize("kind", [Preprocessor, Stack, Difference, Normalize])
+def test_rewards_are_clipped_after_they_are_scaled(kind: type[Preprocessor]) -> None:
+    """Halved and cut at 10: 30 would be 5 the other way about."""
+    view = kind(2, reward_scale=0.5, reward_clip=10.0)
+    rewards = [view.reward(0, reward, False) for reward in (30.0, 18.0, -19.0, -100.0)]
+    assert rewards == [10.0, 9.0, -9.5, -10.0]
+    assert kind(2).reward(0, -1e9, False) == -1e9
+    assert np.isnan(view.reward(0, float("nan"), False))
+
+
 def test_a_stack_by_hand() -> None:
     view = Stack(2, length=3).for_lanes(2, learning=True)
     expected = [[1, 10, 1, 10, 1, 10], [1, 10, 1, 10, 2, 30], [1, 10, 2, 30, 4, 60]]
@@ -90,6 +100,7 @@ def test_normalized_rewards_by_hand() -> None:
     ("make", "said"),
     [
         (lambda: Preprocessor(1, reward_scale=0.0), "reward_scale must be greater than 0"),
+        (lambda: Preprocessor(1, reward_clip=0.0), "reward_clip must be greater than 0"),
         (lambda: Stack(1, length=0), "length must be at least 1"),
         (lambda: Normalize(1, gamma=2.0), "gamma must lie"),
         (lambda: Normalize(1, clip=0.0), "clip must be greater"),
@@ -123,9 +134,10 @@ def test_an_episode_that_ends_shows_its_last_step_and_the_next_begins_afresh() -
 
 
 def test_reported_returns_are_raw() -> None:
-    environments = counters((2,), Preprocessor(2, reward_scale=0.1).for_lanes(1, learning=True))
+    view = Preprocessor(2, reward_scale=0.1, reward_clip=0.15).for_lanes(1, learning=True)
+    environments = counters((2,), view)
     latest = step(environments, 2)
-    assert latest.rewards.tolist() == pytest.approx([0.2])
+    assert latest.rewards.tolist() == pytest.approx([0.15])
     assert (latest.returns.tolist(), environments.finished[0].total) == ([3.0], 3.0)
 
 
