@@ -249,7 +249,7 @@ def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path) -> None:
     runs = [
         subprocess.Popen(
             [sys.executable, "-m", "rl.run", "lunarlander_dqn", "--steps", "3000", "--seed", seed,
-             "--output", name, "--quiet", "--set", "train.evaluate_every=1500"],
+             "--output", name, "--quiet", "--no-report", "--set", "train.evaluate_every=1500"],
             cwd=tmp_path,
         )
         for name, seed in (("one", "7"), ("two", "7"), ("other", "8"))
