@@ -27,8 +27,8 @@ class Preprocessor:
     Args:
         raw_size: entries of the environment's observation.
         reward_scale: what the agent's rewards are multiplied by; reported returns are not.
-        reward_clip: their largest magnitude after that (Mnih et al. 2015, who have 1), or None for
-            as they are; reported returns are not clipped.
+        reward_clip: their largest magnitude after that (Mnih et al. 2015, who have 1), None for no
+            bound; reported returns are not clipped.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Stack(Preprocessor):
         raw_size: entries of the environment's observation.
         length: how many are stacked.
         reward_scale: what the agent's rewards are multiplied by.
-        reward_clip: their largest magnitude after that, or None for as they are.
+        reward_clip: their largest magnitude after that, None for no bound.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Difference(Preprocessor):
         raw_size: entries of the environment's observation.
         keep: whether the observation itself stands in front of its difference.
         reward_scale: what the agent's rewards are multiplied by.
-        reward_clip: their largest magnitude after that, or None for as they are.
+        reward_clip: their largest magnitude after that, None for no bound.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ class Normalize(Preprocessor):
         gamma: discount of the return by whose deviation rewards are divided.
         clip: the largest magnitude of anything normalized.
         reward_scale: what the agent's rewards are multiplied by before that.
-        reward_clip: their largest magnitude between the two, or None for as they are.
+        reward_clip: their largest magnitude between the two, None for no bound.
     """
 
     _EPSILON = 1e-8

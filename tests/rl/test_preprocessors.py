@@ -96,6 +96,13 @@ def test_normalized_rewards_by_hand() -> None:
     assert seen(view, [[5.0], [6.0]]) == [[5.0], [6.0]]
 
 
+def test_rewards_are_clipped_before_they_are_normalized() -> None:
+    """As above, of 100 cut to 4; its deviation is that of what was cut."""
+    view = Normalize(1, rewards=True, gamma=0.5, reward_clip=4.0).for_lanes(1, learning=True)
+    rewards = [view.reward(0, 2.0, False), view.reward(0, 100.0, True)]
+    assert rewards == pytest.approx([2.0, 4.0 / 1.5])
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
