@@ -78,6 +78,7 @@ MEASUREMENTS = {
 # What .ci/run does itself.
 CHECKS = (
     "python -m pytest",
+    "python -m pytest -m slow",
     "ruff check .",
     "ruff format --check .",
     "mypy nn rl scripts tests",
