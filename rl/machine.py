@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from rl.distribution import DISTRIBUTION
+
 BOX2D = ("box2d", "box2d-py")  # the distribution's name differs by platform
 
 # What chooses how BLAS and NumPy compute; other kernels add in another order, and round otherwise.
@@ -32,7 +34,7 @@ def describe() -> dict[str, Any]:
             "numpy": np.__version__,
             "gymnasium": installed("gymnasium"),
             "box2d": installed(*BOX2D),
-            "rl-lab": installed("rl-lab"),
+            DISTRIBUTION: installed(DISTRIBUTION),
         },
         "implementation": platform.python_implementation(),
         "platform": platform.platform(),

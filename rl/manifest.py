@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rl import machine
+from rl.distribution import DISTRIBUTION, FORMER
 
 FORMAT = 1
 
@@ -50,7 +51,7 @@ def differences(manifest: Mapping[str, Any]) -> list[str]:
 def _comparable(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What counts of a manifest, by the names of the messages; a missing package is "none"."""
     for name, version in manifest.get("versions", {}).items():
-        yield name, version or "none"
+        yield DISTRIBUTION if name == FORMER else name, version or "none"
     for name in ("implementation", "system", "libc", "processor"):
         if manifest.get(name):
             yield name, manifest[name]

@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=7)
     options = parser.parse_args()
     learners = {
-        "rl-lab": this_lab(),
+        "this-lab": this_lab(),
         "stable-baselines3": stable_baselines3(),
         "the products alone": products_alone(),
     }

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nn.typing import Array
 
 PROBLEM, THRESHOLD = "LunarLander-v3", 200.0
-LEARNERS = ("rl-lab", "stable-baselines3")
+LEARNERS = ("this-lab", "stable-baselines3")
 
 # https://github.com/DLR-RM/rl-baselines3-zoo, hyperparams/dqn.yml, LunarLander: exploration falls
 # over 12% of 100,000 steps.
@@ -144,7 +144,7 @@ def main() -> None:
     if options.one:
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-        run = run_lab if options.one == "rl-lab" else run_peer
+        run = run_lab if options.one == "this-lab" else run_peer
         print(json.dumps(run(options.seed, options.limit)))
         return
     results: dict[str, list[dict[str, Any]]] = {learner: [] for learner in LEARNERS}

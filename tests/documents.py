@@ -28,6 +28,7 @@ from pathlib import Path
 
 import yaml
 
+from rl.distribution import DISTRIBUTION
 from rl.verbs.dashboard import PORT
 
 ROOT = Path(__file__).parents[1]
@@ -279,7 +280,7 @@ def run_script(script: Path, options: list[str], folder: Path) -> None:
 def check_requirements(command: str) -> None:
     """Refuses an extra that the project does not have; what pip then does is not tested."""
     known = set(re.findall(r"^([\w-]+) = \[", (ROOT / "pyproject.toml").read_text(), re.M))
-    for extras in re.findall(r"(?:\.|rl-lab)\[([\w,-]+)\]", command):
+    for extras in re.findall(rf"(?:\.|{DISTRIBUTION})\[([\w,-]+)\]", command):
         assert set(extras.split(",")) <= known, extras
 
 

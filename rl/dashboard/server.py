@@ -9,10 +9,11 @@ import socket
 from pathlib import Path
 
 from rl.dashboard.guard import is_local
+from rl.distribution import installing
 from rl.errors import UserError
 
 THREADS = 8
-EXTRA = 'rl dashboard needs more packages: python -m pip install "rl-lab[dashboard]"'
+EXTRA = f"rl dashboard needs more packages: {installing('dashboard')}"
 ELSEWHERE = "is not an address of this machine; leave --host out for 127.0.0.1"
 REMEDIES = {
     errno.EADDRINUSE: "is taken; name another --port, or 0 for any that is free",

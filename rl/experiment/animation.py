@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.checkpoint import replacing
+from rl.distribution import installing
 from rl.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ def _require_video(file: Path) -> None:
         import imageio_ffmpeg  # noqa: F401
     except ImportError:
         raise UserError(
-            f"{file}: an MP4 needs more packages: python -m pip install 'rl-lab[video]'; or name "
-            "a .gif"
+            f"{file}: an MP4 needs more packages: {installing('video')}; or name a .gif"
         ) from None
 
 

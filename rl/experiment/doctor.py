@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 
 from rl import machine
+from rl.distribution import DISTRIBUTION, installing
 from rl.errors import UserError
 from rl.run_folder import RUNS
 
@@ -72,7 +73,7 @@ def examine_installation() -> Iterator[Finding]:
 def _requirements() -> list[tuple[str, str | None]]:
     """The packages that the lab names in its metadata, each with the extra that brings it."""
     try:
-        lines = requires("rl-lab") or []
+        lines = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
         return []
     found = []
@@ -83,9 +84,9 @@ def _requirements() -> list[tuple[str, str | None]]:
 
 
 def _packages() -> Iterator[Finding]:
-    needed = ["rl-lab", *(package for package, extra in _requirements() if extra is None)]
+    needed = [DISTRIBUTION, *(package for package, extra in _requirements() if extra is None)]
     for package in needed:
-        remedy = "python -m pip install " + ("-e ." if package == "rl-lab" else package)
+        remedy = "python -m pip install " + ("-e ." if package == DISTRIBUTION else package)
         yield _package(package, remedy)
 
 
@@ -131,7 +132,7 @@ def _display() -> Finding:
 def _extras() -> Iterator[Finding]:
     requirements = _requirements()
     for extra in dict.fromkeys(extra for _, extra in requirements if extra):
-        packages = [name for name, of in requirements if of == extra and name != "rl-lab"]
+        packages = [name for name, of in requirements if of == extra and name != DISTRIBUTION]
         versions = {name: machine.installed(name) for name in packages}
         purpose = f"for {PURPOSES.get(extra, 'what its packages do')}"
         if all(versions.values()):
@@ -139,7 +140,7 @@ def _extras() -> Iterator[Finding]:
             yield Finding(OK, f"[{extra}]", f"{purpose}: {said}", needed=False)
         else:
             lacking = ", ".join(name for name, version in versions.items() if not version)
-            remedy = f'python -m pip install "rl-lab[{extra}]"'
+            remedy = installing(extra)
             yield Finding(MISSING, f"[{extra}]", f"{purpose}: no {lacking}; {remedy}", needed=False)
 
 

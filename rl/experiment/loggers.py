@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rl.distribution import installing
 from rl.errors import UserError
 from rl.experiment.jobs import Job
 
@@ -102,9 +103,7 @@ def require_logger(kind: type[Logger]) -> None:
     try:
         importlib.import_module(kind.name)
     except ImportError:
-        raise UserError(
-            f'--{kind.name} needs a package: python -m pip install "rl-lab[{kind.name}]"'
-        ) from None
+        raise UserError(f"--{kind.name} needs a package: {installing(kind.name)}") from None
 
 
 def hyper_parameters(job: Job) -> dict[str, Any]:

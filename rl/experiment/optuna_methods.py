@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rl.distribution import installing
 from rl.errors import UserError
 from rl.experiment.methods import DEFAULT_TRIALS, Claim, Method
 from rl.experiment.search_space import Choice, Dimension, Parameters
@@ -48,7 +49,7 @@ def require_optuna(what: str) -> None:
             import optuna
     except ImportError:
         raise UserError(
-            f'{what} needs Optuna: python -m pip install "rl-lab[search]"; '
+            f"{what} needs Optuna: {installing('search')}; "
             "grid, line and random search need nothing"
         ) from None
     optuna.logging.set_verbosity(logging.ERROR)

@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from rl.distribution import installing
 from rl.errors import UserError
 from rl.experiment.executors import (
     SECONDS_BETWEEN_LOOKS,
@@ -310,7 +311,7 @@ def _import_ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise UserError('Ray is not installed: python -m pip install "rl-lab[ray]"') from None
+        raise UserError(f"Ray is not installed: {installing('ray')}") from None
     return ray
 
 

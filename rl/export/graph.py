@@ -10,6 +10,7 @@ import numpy as np
 
 from nn.checkpoint import replacing
 from nn.typing import Array
+from rl.distribution import DISTRIBUTION, installing
 from rl.errors import UserError
 from rl.export.policy import Policy
 
@@ -95,8 +96,7 @@ def write_graph(policy: Policy, title: str, file: Path) -> list[Path]:
         import onnx
     except ImportError:
         raise UserError(
-            'the format onnx needs ONNX: python -m pip install "rl-lab[onnx]"; '
-            "--format numpy needs nothing"
+            f"the format onnx needs ONNX: {installing('onnx')}; --format numpy needs nothing"
         ) from None
     model = _model(policy, title)
     onnx.checker.check_model(model)
@@ -122,6 +122,6 @@ def _model(policy: Policy, title: str) -> Any:
             [helper.make_tensor_value_info("action", kind, shape)],
             graph.constants,
         ),
-        producer_name="rl-lab", doc_string=words, ir_version=IR_VERSION,
+        producer_name=DISTRIBUTION, doc_string=words, ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )  # fmt: skip

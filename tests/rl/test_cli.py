@@ -17,6 +17,7 @@ import yaml
 from PIL import Image
 
 from nn import checkpoint
+from rl.distribution import DISTRIBUTION
 from rl.experiment.build import build
 from rl.experiment.specification import load_specification
 from rl.files import read_table
@@ -63,7 +64,7 @@ def test_a_run_leaves_a_whole_folder(rl: Command, tmp_path: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["seeds"] == [5]
     assert "cartpole_dqn" in manifest["command"]
-    assert set(manifest["versions"]) == {"python", "numpy", "gymnasium", "box2d", "rl-lab"}
+    assert set(manifest["versions"]) == {"python", "numpy", "gymnasium", "box2d", DISTRIBUTION}
     spec = yaml.safe_load((folder / "spec.yaml").read_text())["cartpole_dqn"]
     assert spec["train"]["steps"] == 3000
     assert spec["optimizer"]["beta2"] == 0.999

@@ -612,7 +612,7 @@ def test_a_missing_package(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     assert main(["dashboard", "."]) == 2
-    assert 'pip install "rl-lab[dashboard]"' in capsys.readouterr().err
+    assert 'pip install "reinforcement-by-hand[dashboard]"' in capsys.readouterr().err
 
 
 # What runs in the background of a shell is deaf to Ctrl-C, and so would be its children.

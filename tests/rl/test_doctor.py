@@ -9,6 +9,7 @@ import pytest
 
 from rl import machine, rules
 from rl.cli import main
+from rl.distribution import DISTRIBUTION
 from rl.errors import UserError
 from rl.experiment import doctor
 from rl.experiment.doctor import Finding, examine_installation
@@ -51,11 +52,11 @@ def test_without_an_extra_the_core_still_works(monkeypatch: pytest.MonkeyPatch) 
     assert failing(findings) == []
     (search,) = (finding for finding in findings if finding.name == "[search]")
     assert search.status == "missing"
-    assert 'no optuna; python -m pip install "rl-lab[search]"' in search.said
+    assert 'no optuna; python -m pip install "reinforcement-by-hand[search]"' in search.said
 
 
 def test_every_extra_has_a_purpose() -> None:
-    assert set(doctor.PURPOSES) == set(metadata("rl-lab").get_all("Provides-Extra") or ())
+    assert set(doctor.PURPOSES) == set(metadata(DISTRIBUTION).get_all("Provides-Extra") or ())
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def by_script(file: Path) -> Callable[[Array], Array]:
 
 
 def by_onnxruntime(file: Path) -> Callable[[Array], Array]:
-    runtime = pytest.importorskip("onnxruntime", reason="ONNX is an extra: rl-lab[onnx]")
+    runtime = pytest.importorskip("onnxruntime", reason="ONNX is an extra: .[onnx]")
     session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     return lambda seen: np.asarray(session.run(["action"], {"observation": seen})[0])
 
@@ -108,7 +108,7 @@ READERS = {"numpy": by_script, "onnx": by_onnxruntime}
 
 def exported(player: Player, format: str, folder: Path) -> Path:
     if format == "onnx":
-        pytest.importorskip("onnx", reason="ONNX is an extra: rl-lab[onnx]")
+        pytest.importorskip("onnx", reason="ONNX is an extra: .[onnx]")
     file = folder / f"policy{FORMATS[format].suffix}"
     export(policy_of(player), FORMATS[format], "a test", file)
     return file
@@ -229,7 +229,7 @@ def test_a_run_without_checkpoints(
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     policy = policy_of(make_player(*POLICIES["dqn"]))
-    with pytest.raises(UserError, match=r'python -m pip install "rl-lab\[onnx\]"'):
+    with pytest.raises(UserError, match=r'python -m pip install "reinforcement-by-hand\[onnx\]"'):
         export(policy, find_format("ONNX"), "a test", tmp_path / "x.onnx")
 
 

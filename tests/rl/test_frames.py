@@ -186,7 +186,7 @@ def test_an_mp4_without_its_package_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(UserError, match=r"python -m pip install 'rl-lab\[video\]'; or name a .gif"):
+    with pytest.raises(UserError, match=r"by-hand\[video\]\"; or name a .gif"):
         check_file(tmp_path / "a.mp4")
     check_file(tmp_path / "a.gif")
 

@@ -144,7 +144,7 @@ def test_hyper_parameters_have_dotted_paths(tmp_path: Path) -> None:
 def event_file(folder: Path) -> Any:
     module = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator",
-        reason="TensorBoard is an extra: rl-lab[tensorboard]",
+        reason="TensorBoard is an extra: .[tensorboard]",
     )
     accumulator = module.EventAccumulator(str(folder), size_guidance={"scalars": 0})
     return accumulator.Reload()
@@ -165,7 +165,7 @@ def check_events(run: Path) -> Any:
 def test_tensorboard_has_the_tables_and_nothing_is_learned_otherwise(
     rl: Command, tmp_path: Path, cartpole_run: Path
 ) -> None:
-    pytest.importorskip("tensorboard", reason="TensorBoard is an extra: rl-lab[tensorboard]")
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra: .[tensorboard]")
     answer = rl("run", "cartpole_dqn", "--steps", 3000, "--quiet", "--output", "run",
                 "--set", "train.evaluate_every=1500", "--tensorboard")  # fmt: skip
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
@@ -179,7 +179,7 @@ def test_tensorboard_has_the_tables_and_nothing_is_learned_otherwise(
 
 
 def test_a_run_that_is_resumed_has_all_rows_once(rl: Command, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard", reason="TensorBoard is an extra: rl-lab[tensorboard]")
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra: .[tensorboard]")
     process = subprocess.Popen(
         [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--steps", "9000", "--quiet",
          "--output", "run", "--set", "train.evaluate_every=1500", "--tensorboard"],
@@ -194,7 +194,7 @@ def test_a_run_that_is_resumed_has_all_rows_once(rl: Command, tmp_path: Path) ->
 
 
 def test_each_of_several_sessions_has_its_event_file(rl: Command, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard", reason="TensorBoard is an extra: rl-lab[tensorboard]")
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra: .[tensorboard]")
     answer = rl("run", "cartpole_dqn", "--steps", 1500, "--sessions", 2, "--jobs", 2,
                 "--output", "run", "--tensorboard")  # fmt: skip
     assert answer.returncode == 0, answer.stderr
@@ -205,7 +205,7 @@ def test_each_of_several_sessions_has_its_event_file(rl: Command, tmp_path: Path
 
 
 def test_weights_and_biases_offline(rl: Command, tmp_path: Path) -> None:
-    pytest.importorskip("wandb", reason="Weights & Biases is an extra: rl-lab[wandb]")
+    pytest.importorskip("wandb", reason="Weights & Biases is an extra: .[wandb]")
     answer = rl("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--output", "run", "--wandb",
                 WANDB_MODE="offline")  # fmt: skip
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
@@ -224,5 +224,5 @@ def test_a_missing_package_is_named_before_anything_is_written(
     monkeypatch.setitem(sys.modules, option, None)
     folder = tmp_path / "run"
     assert main(["run", "cartpole_dqn", f"--{option}", "--output", str(folder)]) == 2
-    assert f'python -m pip install "rl-lab[{option}]"' in capsys.readouterr().err
+    assert f'python -m pip install "reinforcement-by-hand[{option}]"' in capsys.readouterr().err
     assert not folder.exists()

@@ -24,7 +24,7 @@ from rl.experiment.trial import run_all
 from rl.run_folder import SessionFolder
 from tests.rl.test_executors import LONG, Recorder, assert_same_bits, make_jobs
 
-ray: Any = pytest.importorskip("ray", reason="Ray is an extra of its own: rl-lab[ray]")
+ray: Any = pytest.importorskip("ray", reason="Ray is an extra of its own: .[ray]")
 # Some versions of Ray leave it to Python to close the log files of the processes they start.
 pytestmark = pytest.mark.filterwarnings(
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
@@ -233,7 +233,7 @@ def test_an_address_without_ray_is_said_at_once() -> None:
 
 def test_without_the_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r'pip install "rl-lab\[ray\]"'):
+    with pytest.raises(UserError, match=r'pip install "reinforcement-by-hand\[ray\]"'):
         RayExecutor()
 
 

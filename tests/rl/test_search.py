@@ -445,7 +445,7 @@ def test_without_optuna_the_message_says_what_to_install(
     monkeypatch.setitem(sys.modules, "optuna", None)
     for method, pruner in (("tpe", "none"), ("grid", "asha")):
         search = specification(method=method, pruner=pruner)
-        with pytest.raises(UserError, match=r'python -m pip install "rl-lab\[search\]"'):
+        with pytest.raises(UserError, match=r'install "reinforcement-by-hand\[search\]"'):
             start_search(search, tmp_path / "r", None, Inline())
         assert not (tmp_path / "r").exists()
     searched(tmp_path / "plain", Canned(1), method="grid")  # needs none of it
