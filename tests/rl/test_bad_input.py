@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.rl.conftest import Command
+from tests.rl.conftest import Answer, Command
 
 SETTINGS = [
     # what is typed after --set, what the message must say
@@ -69,8 +69,18 @@ SETTINGS = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def rl(rl: Command, rl_here: Command) -> Command:
+    """Only the short form of `run` gets a process of its own."""
+
+    def run(*arguments: object, module: str = "rl") -> Answer:
+        return rl_here(*arguments) if module == "rl" else rl(*arguments, module=module)
+
+    return run
+
+
 def refused(rl: Command, *arguments: str) -> str:
-    """The message with which a command, in a process of its own, is refused."""
+    """The message with which a command is refused."""
     answer = rl(*arguments)
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.startswith("rl: ")

@@ -214,8 +214,8 @@ def test_render_shows_an_episode_at_each_evaluation(rl: Command) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_has_an_example(rl: Command, verb: str) -> None:
-    answer = rl(verb, "--help")
+def test_help_has_an_example(rl_here: Command, verb: str) -> None:
+    answer = rl_here(verb, "--help")
     assert answer.returncode == 0
     assert f"example: rl {verb}" in answer.stdout
 

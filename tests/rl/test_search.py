@@ -468,9 +468,9 @@ def test_without_optuna_the_message_says_what_to_install(
     ],
 )
 def test_bad_input_leaves_nothing(
-    rl: Command, tmp_path: Path, arguments: tuple[object, ...], said: str
+    rl_here: Command, tmp_path: Path, arguments: tuple[object, ...], said: str
 ) -> None:
-    answer = rl("search", *arguments)
+    answer = rl_here("search", *arguments)
     assert answer.returncode == 2
     assert said in answer.stderr
     assert answer.stderr.count("\n") == 1

@@ -198,9 +198,9 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_leaves_no_folder(
-    rl: Command, tmp_path: Path, arguments: tuple[object, ...], said: str
+    rl_here: Command, tmp_path: Path, arguments: tuple[object, ...], said: str
 ) -> None:
-    answer = rl("run", "cartpole_dqn", *arguments)
+    answer = rl_here("run", "cartpole_dqn", *arguments)
     assert answer.returncode == 2
     assert said in answer.stderr
     assert answer.stderr.count("\n") == 1
