@@ -45,6 +45,10 @@ PRESUPPOSED = {
     "docs/resuming.md": "rl run cartpole_dqn --output runs/NAME/TIMESTAMP",
 }
 
+# Their commands train again and again.
+LONG = ("README.md", "docs/export.md", "docs/reports.md", "docs/resuming.md", "docs/search.md",
+        "docs/tutorial.md")  # fmt: skip
+
 # What must hold where the last program of a document has ended.
 HOLDS = {
     "README.md": "assert net.accuracy(x, y) > 0.97",

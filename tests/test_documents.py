@@ -17,6 +17,7 @@ from rl.experiment.specification import load_specification
 from tests.documents import (
     DOCUMENTS,
     HOLDS,
+    LONG,
     MEASUREMENTS,
     PRESUPPOSED,
     ROOT,
@@ -34,7 +35,10 @@ def fenced(language: str, *lines: str) -> str:
     return "\n".join(["A sentence.", "", FENCE + language, *lines, FENCE, ""])
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize(
+    "document",
+    [pytest.param(each, marks=[pytest.mark.slow] * (each in LONG)) for each in DOCUMENTS],
+)
 def test_every_block_of_a_document_runs(document: str, tmp_path: Path) -> None:
     text = (ROOT / document).read_text()
     run_document(text, tmp_path, PRESUPPOSED.get(document, ""), HOLDS.get(document, ""))
@@ -89,7 +93,7 @@ def test_blocks_that_follow_on_each_other_are_one_program(tmp_path: Path) -> Non
 
 def test_what_only_a_person_runs_is_there() -> None:
     assert all((ROOT / "scripts" / name).exists() for name in MEASUREMENTS)
-    assert set(PRESUPPOSED) | set(HOLDS) <= set(DOCUMENTS)
+    assert {*PRESUPPOSED, *HOLDS, *LONG} <= set(DOCUMENTS)
 
 
 def test_a_command_trains_for_a_moment_whatever_it_says(tmp_path: Path) -> None:
@@ -207,6 +211,7 @@ def extensions() -> str:
     return program.text
 
 
+@pytest.mark.slow
 def test_the_gradient_checks_cover_an_extension_without_another_line(tmp_path: Path) -> None:
     """The tests run in a process in which the tables hold the new parts."""
     parts, _ = extensions().split("from nn.gradient_check")

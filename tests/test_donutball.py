@@ -187,6 +187,7 @@ def test_a_comparison_counts_the_seeds_that_were_not_solved_as_the_latest() -> N
     assert script.comparison_row("he", runs[1:])[2] == ">4"
 
 
+@pytest.mark.slow
 def test_the_program_prints_its_tables_and_draws_its_pictures(tmp_path: Path) -> None:
     from matplotlib.image import imread
     from PIL import Image

@@ -13,6 +13,8 @@ from rl.experiment import film
 from rl.report import pictures, write_report
 from tests.browser.conftest import Page
 
+pytestmark = pytest.mark.slow  # to run and search before there is a report
+
 KINDS = {"one": "run", "two": "trial", "searched": "search", "compared": "comparison"}
 
 

@@ -246,6 +246,7 @@ def _rows(path: Path) -> int:
     return len(path.read_text().splitlines()) - 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path) -> None:
     runs = [
         subprocess.Popen(

@@ -179,6 +179,7 @@ def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
     assert SessionFolder(job.folder).read_outcome()["status"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_workers_use_one_thread_for_blas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker's processor time is no more than the wall-clock time of its life."""
     for name in THREAD_VARIABLES:

@@ -151,6 +151,7 @@ def files(path: Path) -> list[Path]:
     return sorted(each for each in path.rglob("*") if each.is_file() and each.suffix != ".png")
 
 
+@pytest.mark.slow
 @CASES
 @given(data=st.data())
 def test_a_damaged_run_is_read_or_refused_in_one_line(data: st.DataObject, finished: Path) -> None:
@@ -160,6 +161,7 @@ def test_a_damaged_run_is_read_or_refused_in_one_line(data: st.DataObject, finis
         check_answer(READERS[act], finished)
 
 
+@pytest.mark.slow
 @settings(CASES, max_examples=700)
 @given(data=st.data())
 def test_a_damaged_interrupted_run_goes_on_or_is_refused_in_one_line(

@@ -198,6 +198,7 @@ def _nothing_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     assert [path for path in folder.iterdir() if path.stem != "case"] == []
 
 
+@pytest.mark.slow
 @cases(900)
 @given(mutants())
 def test_an_experiment_with_wrong_values(specification: Specification) -> None:

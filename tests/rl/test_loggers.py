@@ -204,6 +204,7 @@ def test_each_of_several_sessions_has_its_event_file(rl: Command, tmp_path: Path
         assert [each.value for each in scalars] == table["return"]
 
 
+@pytest.mark.slow
 def test_weights_and_biases_offline(rl: Command, tmp_path: Path) -> None:
     pytest.importorskip("wandb", reason="Weights & Biases is an extra: .[wandb]")
     answer = rl("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--output", "run", "--wandb",

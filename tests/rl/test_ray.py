@@ -26,9 +26,12 @@ from tests.rl.test_executors import LONG, Recorder, assert_same_bits, make_jobs
 
 ray: Any = pytest.importorskip("ray", reason="Ray is an extra of its own: .[ray]")
 # Some versions of Ray leave it to Python to close the log files of the processes they start.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = [
+    pytest.mark.slow,  # to start a cluster
+    pytest.mark.filterwarnings(
+        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 MIDDLE = ("train.steps=15000", "train.evaluate_every=3000", "train.evaluate_episodes=2",
           "train.stop_when_solved=false")  # fmt: skip

@@ -169,6 +169,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     assert {json.loads(each.read_text())["status"] for each in outcomes} == {"interrupted"}
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
