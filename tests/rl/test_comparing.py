@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from rl.experiment.executors import Inline
+from rl.experiment.specification import Specification
+from rl.experiment.trial import run_trial
 from rl.files import read_json
 from tests.rl.conftest import Command
 
-SHORT = ("--sessions", "3", "--jobs", "2", "--quiet", "--set", "train.evaluate_every=1000",
-         "train.evaluate_episodes=2", "agent.learn_start=500")  # fmt: skip
+CHAIN = {
+    "import": "tests.rl.worlds",
+    "problem": "Chain-v0",
+    "agent": {"name": "DQN", "gamma": 0.9, "learn_start": 100},
+    "network": {"hidden": [16]},
+    "train": {"steps": 1500, "evaluate_every": 500, "evaluate_episodes": 2},
+}
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One experiment that learns, and the same that cannot."""
     folder = tmp_path_factory.mktemp("runs")
-    for name, more in (("learns", ()), ("cannot", ("optimizer.learning_rate=1e-9",))):
-        subprocess.run(
-            [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--steps", "4000",
-             "--no-report", "--output", name, *SHORT, *more], cwd=folder, check=True, timeout=120,
-        )  # fmt: skip
+    for name, rate in (("learns", 0.003), ("cannot", 1e-9)):
+        values = {**CHAIN, "optimizer": {"learning_rate": rate}}
+        run_trial(Specification(name, "test", values), range(3), folder / name, Inline())
     return folder
 
 
@@ -49,7 +53,7 @@ def test_a_run_is_no_better_than_itself(rl: Command, runs: Path, tmp_path: Path)
     assert pair["improvement"]["value"] == 0.5
 
 
-def test_bad_input_leaves_nothing(rl: Command, runs: Path, tmp_path: Path) -> None:
+def test_bad_input_leaves_nothing(rl_here: Command, runs: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     shutil.copytree(runs / "cannot", empty)
     old = tmp_path / "old"
@@ -63,7 +67,7 @@ def test_bad_input_leaves_nothing(rl: Command, runs: Path, tmp_path: Path) -> No
     other = tmp_path / "other"
     shutil.copytree(runs / "cannot", other)
     spec = (other / "spec.yaml").read_text()
-    (other / "spec.yaml").write_text(spec.replace("CartPole-v1", "Acrobot-v1"))
+    (other / "spec.yaml").write_text(spec.replace("Chain-v0", "Acrobot-v1"))
     good = runs / "learns"
     for arguments, said in (
         ((good,), "two"),
@@ -73,7 +77,7 @@ def test_bad_input_leaves_nothing(rl: Command, runs: Path, tmp_path: Path) -> No
         ((good, good), "learns"),
         ((good, other), "Acrobot-v1"),
     ):
-        answer = rl("compare", *arguments)
+        answer = rl_here("compare", *arguments)
         assert answer.returncode == 2, answer.stdout
         assert said in answer.stderr
         assert answer.stderr.count("\n") == 1
