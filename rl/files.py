@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from nn.checkpoint import replacing
 from rl.errors import UserError
+from rl.scalars import dumper
 
 
 def write_text(path: Path, text: str) -> None:
@@ -47,7 +48,7 @@ def write_specification(path: Path, name: str, values: Mapping[str, Any]) -> Non
         return
     import yaml
 
-    write_text(path, yaml.safe_dump(plain, sort_keys=False))
+    write_text(path, yaml.dump(plain, Dumper=dumper(), sort_keys=False))
 
 
 def read_specification(path: Path, name: str) -> dict[str, Any]:

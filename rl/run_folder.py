@@ -20,6 +20,7 @@ from rl.errors import UserError
 from rl.files import is_held, only_one, read_json, write_json, write_specification
 from rl.forms import JUDGED, MANIFEST, OUTCOME
 from rl.manifest import FORMAT, make_manifest
+from rl.paths import user_path
 
 RUNS = Path("runs")
 CHECKPOINTS = ("best", "last")
@@ -237,7 +238,7 @@ class RunFolder:
         Raises:
             UserError: there is no run there.
         """
-        folder = Path(path)
+        folder = user_path(path)
         if not folder.exists() and (RUNS / folder).is_dir():
             folder = RUNS / folder
         if not (folder / "manifest.json").exists() and folder.is_dir():

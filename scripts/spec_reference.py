@@ -54,7 +54,10 @@ what `--set`, a search and error messages call it by. The `spec.yaml` of a run f
 default filled in.
 
 In names, case and underscores do not matter: `epsilon_greedy` is `EpsilonGreedy`. A whole number
-may be written `1e5`. *required* is a setting that has no default.
+may be written `1e5`, in a file, behind `--set KEY=` and in options such as `--steps`. Scalars are
+those of YAML 1.2: `3e-4` is a number, `1:30` and `2026-01-31` are texts, and `yes`, `no`, `on` and
+`off` are true or false where that is wanted and texts elsewhere. A number such as `010` is refused.
+*required* is a setting that has no default.
 
 ## problem
 

@@ -313,7 +313,8 @@ class SpecifiedParts:
         path, block = self._block(key, role)
         name = block.get("name", default)
         if not isinstance(name, str):
-            raise self.specification.explain(f"{path}.name", f"must be a name, not {brief(name)}")
+            complaint = f"must be a name, not {brief(name)}{suggestion('', table)}"
+            raise self.specification.explain(f"{path}.name", complaint)
         try:
             part = lookup(table, name, key)
         except ValueError as error:

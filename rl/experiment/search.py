@@ -31,6 +31,7 @@ from rl.experiment.search_trial import SearchTrial
 from rl.experiment.specification import Specification, read_specifications
 from rl.experiment.trial import stopped_by_signals
 from rl.files import read_json, read_table, write_json, write_specification
+from rl.paths import user_path
 from rl.run_folder import RunFolder, default_path
 
 
@@ -46,6 +47,7 @@ def start_search(
         UserError: its block is missing or wrong, or the storage is another search's.
     """
     settings, space = read_search(specification)
+    storage = None if storage is None else user_path(storage)
     if storage is not None:
         if settings.method not in SAMPLERS:
             raise UserError(
@@ -54,7 +56,7 @@ def start_search(
             )
         if (known := Path(f"{storage}.json")).exists():
             return _joined(specification, Path(read_json(known)["run"]), output, executor)
-    path = Path(output) if output is not None else default_path(specification.name)
+    path = user_path(output) if output is not None else default_path(specification.name)
     journal = Path(storage).absolute() if storage is not None else path.absolute() / "study.journal"
     if not journal.parent.exists() and storage is not None:
         raise UserError(f"{journal.parent}: there is no such folder for --storage")
@@ -84,7 +86,7 @@ def _joined(
             f"{path}: the storage belongs to this search, whose specification is another; "
             "use another --storage"
         )
-    if output is not None and Path(output).absolute() != path:
+    if output is not None and user_path(output).absolute() != path:
         raise UserError(f"--output: the storage belongs to {path}; leave --output out")
     return search
 

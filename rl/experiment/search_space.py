@@ -17,7 +17,7 @@ import numpy as np
 from nn.names import suggestion
 from rl.errors import UserError, brief
 from rl.experiment.build import build
-from rl.experiment.settings import unfit
+from rl.experiment.settings import as_bool, unfit
 from rl.experiment.specification import Specification
 
 Parameters = dict[str, Any]  # a value for each dotted path
@@ -121,7 +121,7 @@ def _read(specification: Specification, path: str, definition: Any, default: Any
             raise specification.explain(
                 where, f"has {len(definition)} values; {MOST_VALUES} are the most, or give a range"
             )
-        return Choice(tuple(definition))
+        return Choice(tuple(_whole(each, default) for each in definition))
     if not isinstance(definition, Mapping):
         raise specification.explain(
             where,
@@ -135,6 +135,12 @@ def _read(specification: Specification, path: str, definition: Any, default: Any
     return _range(specification, where, definition, default)
 
 
+def _whole(value: Any, default: Any) -> Any:
+    """`1e3` as 1000, where the parameter's own value is a whole number."""
+    is_whole = isinstance(default, int) and isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole else value
+
+
 def _range(
     specification: Specification, where: str, given: Mapping[str, Any], default: Any
 ) -> Range:
@@ -144,19 +150,20 @@ def _range(
             raise specification.explain(f"{where}.{key}", f"must be a number, not {brief(value)}")
         if complaint := unfit(value):
             raise specification.explain(f"{where}.{key}", complaint)
-    low, high, points = given["low"], given["high"], given.get("points", 3)
+    low, high = (_whole(given[key], default) for key in ("low", "high"))
+    points, log = _whole(given.get("points", 3), 0), as_bool(given.get("log", False))
     if not low < high:
         raise specification.explain(where, f"is empty: low is {low} and high {high}")
-    if not isinstance(given.get("log", False), bool):
+    if log is None:
         raise specification.explain(f"{where}.log", "must be true or false")
-    if given.get("log") and not low > 0:
+    if log and not low > 0:
         raise specification.explain(f"{where}.low", "must be greater than 0 on a logarithmic scale")
     if not isinstance(points, int) or isinstance(points, bool) or not 2 <= points <= MOST_VALUES:
         raise specification.explain(
             f"{where}.points", f"must be a whole number from 2 to {MOST_VALUES}"
         )
     whole = all(isinstance(each, int) for each in (low, high)) and not isinstance(default, float)
-    return Range(float(low), float(high), given.get("log", False), whole, points)
+    return Range(float(low), float(high), log, whole, points)
 
 
 def _value_at(values: Any, path: str) -> Any:

@@ -19,9 +19,15 @@ import numpy as np
 from nn.names import lookup, suggestion
 from nn.schedules import SCHEDULES, Schedule, make_schedule
 from rl.errors import UserError, brief
+from rl.scalars import near_number
 
 _LARGEST_INTEGER = 2**53  # up to which a float holds every whole number
 _TINY, _HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+
+_TRUTHS = {
+    **dict.fromkeys(("true", "yes", "on"), True),
+    **dict.fromkeys(("false", "no", "off"), False),
+}
 
 Explain = Callable[[str, str], UserError]  # key and complaint -> the error to raise
 
@@ -95,7 +101,20 @@ def _typed(value: Any, annotation: Any, name: str, explain: Explain) -> Any:
         converted = _convert(value, kind)
         if converted is not None or (value is None and kind is type(None)):
             return converted
-    raise explain(name, f"must be {describe_type(annotation)}, not {brief(value)}")
+    wanted = f"must be {describe_type(annotation)}, not {brief(value)}"
+    raise explain(name, wanted + _remedy(value, annotation))
+
+
+def _remedy(value: Any, annotation: Any) -> str:
+    """The end of a complaint: how to write the numbers that were meant, if one can tell."""
+    kinds = _alternatives(annotation)
+    if isinstance(value, str) and (int in kinds or float in kinds):
+        near = near_number(value)
+        return f"; write {near}" if near else ""
+    if any(typing.get_origin(kind) is tuple for kind in kinds) and isinstance(value, (str, int)):
+        numbers = [near_number(each) for each in str(value).replace(",", " ").split()]
+        return f"; write [{', '.join(map(str, numbers))}]" if all(numbers) else ""
+    return ""
 
 
 def unfit(value: Any) -> str | None:
@@ -127,13 +146,22 @@ def _convert(value: Any, kind: Any) -> Any:
             return None
         items = tuple(_convert(item, typing.get_args(kind)[0]) for item in value)
         return None if None in items else items
-    if kind is bool or isinstance(value, bool):
-        return value if isinstance(value, bool) and kind is bool else None
+    if kind is bool:
+        return as_bool(value)
+    if isinstance(value, bool):
+        return None
     if kind is float and isinstance(value, (int, float)):
         return float(value)
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value) if abs(value) <= _LARGEST_INTEGER else None
     return value if kind in (int, str) and isinstance(value, kind) else None
+
+
+def as_bool(value: Any) -> bool | None:
+    """True or false, also where YAML 1.1 has `yes` or `off`; None of anything else."""
+    if isinstance(value, str):
+        return _TRUTHS.get(value.lower())
+    return value if isinstance(value, bool) else None
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:

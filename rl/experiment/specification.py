@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 from nn.names import suggestion
 from rl.errors import UserError, brief
 from rl.experiment.texts import DEEPEST, TOO_DEEP, parse_json, parse_yaml
+from rl.paths import unquoted, user_path
 from rl.problems import SPEC_FOLDER
+from rl.scalars import scalar
 
 # Each key of an experiment, and what a user may put there.
 KEYS: dict[str, type] = {
@@ -32,6 +35,7 @@ KEYS: dict[str, type] = {
 }
 _REQUIRED = ("problem", "agent")
 _NAME = re.compile(r"\w[\w.-]{0,59}")  # it becomes that of a folder
+_SECOND = re.compile(rf"[,;]\s*((?:{'|'.join(KEYS)})(?:\.\w+)*)=")  # --set a=1,b=2
 _LONGEST = 200_000  # characters of a file
 
 
@@ -72,14 +76,8 @@ class Specification:
         Raises:
             UserError: an assignment without "=", or a path through something that is no block.
         """
-        given = {}
-        for assignment in assignments:
-            path, equals, text = assignment.partition("=")
-            if not equals or not path:
-                raise UserError(
-                    f"--set: {assignment!r} is not KEY=VALUE, such as optimizer.learning_rate=0.001"
-                )
-            given[path] = _parse(text)
+        texts = [assignments] if isinstance(assignments, str) else list(assignments)
+        given = dict(_assignment(each, texts[place + 1 :]) for place, each in enumerate(texts))
         return self.assign(given, self.overridden | given.keys())
 
     def assign(
@@ -112,10 +110,34 @@ class Specification:
         values[key] = value
 
 
-def _parse(text: str) -> Any:
-    """A number, true, false, null, a list or a block in JSON; anything else is a name."""
+def _assignment(text: str, following: list[str]) -> tuple[str, Any]:
+    """The dotted path and the value of `KEY=VALUE`; what follows is for the message."""
+    path, equals, value = unquoted(text).partition("=")
+    path, value = path.strip(), value.strip()
+    if not equals or not path:
+        example = "optimizer.learning_rate=0.001"
+        said = " ".join([unquoted(text), *following[:2]])
+        if apart := re.match(r"([\w.-]+)\s*[:= ]\s*([^\s=]+)(?!\S*=)", said):
+            example = f"{apart[1]}={apart[2]}"
+        raise UserError(
+            f"--set: {text!r} is not KEY=VALUE, without spaces around '=', such as {example}"
+        )
+    if more := _SECOND.search(value):
+        raise UserError(f"--set: put a space before {more[1]!r}, not {more[0][0]!r}")
     try:
-        return parse_json(text)
+        return path, _parse(value)
+    except ValueError as error:
+        raise UserError(f"--set: {path}: {error}") from None
+
+
+def _parse(text: str) -> Any:
+    """What a text stands for in YAML; one that would be a comment, say, stands for itself."""
+    if text.startswith("{"):
+        return parse_yaml(text)
+    if not text.startswith(("[", '"', "'")):
+        return scalar(text) if text else text
+    try:
+        return parse_yaml(text)
     except ValueError:
         return text
 
@@ -128,7 +150,8 @@ def read_specifications(path: Path) -> dict[str, Specification]:
     """
     values = _read(path)
     if not isinstance(values, dict) or not all(isinstance(each, dict) for each in values.values()):
-        raise UserError(f"{path}: must map the name of each experiment to its specification")
+        wanted = "must map the name of each experiment to its specification"
+        raise UserError(f"{path}: {wanted}{_instead(values)}")
     found = {name: Specification(name, str(path), each) for name, each in values.items()}
     for name, specification in found.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -140,20 +163,44 @@ def read_specifications(path: Path) -> dict[str, Specification]:
     return found
 
 
+def _instead(values: Any) -> str:
+    """The end of a complaint: what a file holds that has no experiments."""
+    if values is None or values == {}:
+        return "; it is empty"
+    if isinstance(values, dict) and "specification" in values:
+        return "; this is a run's manifest: its specification is in the spec.yaml beside it"
+    if isinstance(values, dict) and values.keys() & {*_REQUIRED}:
+        return "; put a line NAME: above these keys, and indent them"
+    return ""
+
+
 def _read(path: Path) -> Any:
+    if path.is_dir() and (path / "spec.yaml").exists():
+        path /= "spec.yaml"
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:  # Windows begins texts with a mark
             text = file.read(_LONGEST + 1)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "save it as UTF-8 text"
         raise UserError(f"{path}: cannot be read: {reason}") from None
     if len(text) > _LONGEST:
         raise UserError(f"{path}: is no specification: it has more than {_LONGEST:,} characters")
-    form, parse = ("JSON", parse_json) if path.suffix == ".json" else ("YAML", parse_yaml)
+    is_json = path.suffix.lower() == ".json"
     try:
-        return parse(text)
+        return parse_json(text) if is_json else parse_yaml(text)
     except ValueError as error:
-        raise UserError(f"{path}: is not valid {form}: {error}") from None
+        complaint = f"is not valid {'JSON' if is_json else 'YAML'}: {error}"
+        raise UserError(f"{path}: {complaint}{_remedy(text, is_json)}") from None
+
+
+def _remedy(text: str, is_json: bool) -> str:
+    """The end of a complaint about a text that does not parse, if one can tell."""
+    if not is_json:
+        return "; indent with spaces, not with tabs" if re.search(r"^ *\t", text, re.M) else ""
+    with suppress(ValueError):
+        if isinstance(parse_yaml(text), dict):
+            return "; it is YAML: let its name end in .yaml"
+    return ""
 
 
 def check_form(specification: Specification) -> None:
@@ -167,8 +214,10 @@ def check_form(specification: Specification) -> None:
         if key not in KEYS:
             raise specification.explain(key, f"is an unknown key{suggestion(key, KEYS)}")
         if not isinstance(value, KEYS[key]):
-            kind = "a block of settings" if KEYS[key] is dict else "a text"
-            raise specification.explain(key, f"must be {kind}, not {brief(value)}")
+            kind, remedy = "a text", "put it in quotes"
+            if KEYS[key] is dict:
+                kind, remedy = "a block of settings", "an empty one is {}"
+            raise specification.explain(key, f"must be {kind}, not {brief(value)}; {remedy}")
     for key in _REQUIRED:
         if key not in specification.values:
             raise specification.explain(key, "is missing")
@@ -209,8 +258,12 @@ def load_specification(
     Raises:
         UserError: there is no such experiment (the message names the nearest), or it is malformed.
     """
-    found = read_specifications(Path(file)) if file else all_specifications()
+    name = name.strip()
+    found = read_specifications(user_path(file)) if file else all_specifications()
     if name not in found:
         where = f"{file}: " if file else ""
-        raise UserError(f"{where}unknown experiment {name!r}{suggestion(name, found)}")
+        near = suggestion(name, found)
+        if not file and Path(name).suffix.lower() in (".yaml", ".yml", ".json"):
+            near = f"; a file of experiments: NAME --spec {name}"
+        raise UserError(f"{where}unknown experiment {name!r}{near}")
     return found[name].override(overrides)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rl.scalars import STR, scalar
 
 if TYPE_CHECKING:
     import yaml
@@ -58,13 +60,22 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(" ".join(str(error).split())) from None
 
 
+def _refuse_slip(key: str) -> None:
+    """Refuses a key without a value that `{gamma:0.9}` or `{gamma: 0,9}` have brought about."""
+    if ":" in key:
+        raise ValueError(f"{key!r} lacks a space behind the colon")
+    if key.isdecimal():
+        raise ValueError(f"{key!r} has no value; a number has a decimal point, not a comma")
+
+
 @functools.cache
 def _loader() -> type[yaml.SafeLoader]:
-    """PyYAML's safe loader, less what JSON has not."""
+    """PyYAML's safe loader, less what JSON has not, with the scalars of YAML 1.2."""
     import yaml
 
     class PlainLoader(yaml.SafeLoader):
         depth = 0
+        yaml_implicit_resolvers: ClassVar[Any] = {}  # type: ignore[misc]  # all are texts at first
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             event: Any = self.peek_event()  # type: ignore[no-untyped-call]
@@ -80,7 +91,17 @@ def _loader() -> type[yaml.SafeLoader]:
             return node
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            _refuse_duplicates(key.value for key, _ in node.value if isinstance(key.value, str))
+            keys = [key for key, _ in node.value if isinstance(key.value, str)]
+            _refuse_duplicates(key.value for key in keys)
+            if any(key.value == "<<" and key.style is None for key in keys):
+                raise ValueError("the merge key << is not followed; write what it stands for")
+            for key, value in node.value:
+                if value.value == "" and value.style is None:
+                    _refuse_slip(str(key.value))
             return super().construct_mapping(node, deep=deep)
 
+    def construct(loader: PlainLoader, node: yaml.ScalarNode) -> Any:
+        return scalar(node.value) if node.style is None else node.value
+
+    PlainLoader.add_constructor(STR, construct)
     return PlainLoader

@@ -19,6 +19,7 @@ from rl.experiment.jobs import Job
 from rl.experiment.run import Run
 from rl.experiment.session import Watcher
 from rl.experiment.specification import Specification, load_specification
+from rl.paths import user_path
 from rl.run_folder import RunFolder, default_path
 
 
@@ -88,7 +89,7 @@ def create_trial(
         raise UserError(f"seed must not be negative, but is {min(seeds)}")
     specification = build(specification, seeds[0]).specification
     name = specification.name
-    path = Path(output) if output is not None else default_path(name)
+    path = user_path(output) if output is not None else default_path(name)
     return Run(RunFolder.create(path, name, specification.values, sys.argv, seeds))
 
 

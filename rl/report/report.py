@@ -8,6 +8,7 @@ from pathlib import Path
 from rl.errors import UserError
 from rl.experiment.run import Run
 from rl.files import write_text
+from rl.paths import user_path
 from rl.report.blocks import Page
 from rl.report.comparison_page import FILE, comparison_page
 from rl.report.page import render
@@ -28,7 +29,7 @@ def write_report(path: str | os.PathLike[str], trial: int | None = None) -> Path
     Raises:
         UserError: there is no such folder, it is damaged, or it cannot be written to.
     """
-    place, page = _page(Path(path), trial)
+    place, page = _page(user_path(path), trial)
     file, text = place / NAME, render(page)
     try:
         write_text(file, text)

@@ -6,10 +6,12 @@ import argparse
 import math
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from rl.errors import UserError
+from rl.errors import UserError, brief
+from rl.paths import unquoted, user_path
+from rl.scalars import near_number, scalar
 
 if TYPE_CHECKING:
     from rl.experiment.executors import Executor, Listener
@@ -38,9 +40,9 @@ def add_experiment(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[],
                       help="override a value of the specification by its dotted path")  # fmt: skip
     verb.add_argument("--steps", type=positive, help="environment steps: train.steps")
-    verb.add_argument("--spec", metavar="FILE", type=Path,
+    verb.add_argument("--spec", metavar="FILE", type=user_path,
                       help="your own JSON or YAML file of experiments")  # fmt: skip
-    verb.add_argument("--output", metavar="DIR", type=Path,
+    verb.add_argument("--output", metavar="DIR", type=user_path,
                       help="the run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
     verb.add_argument("--jobs", type=positive, help="sessions at once (default: the cores)")
     verb.add_argument("--executor", choices=("local", "ray"), default="local",
@@ -60,7 +62,7 @@ def add_session(verb: argparse.ArgumentParser) -> None:
 
 def add_checkpoint(verb: argparse.ArgumentParser) -> None:
     """Which of its agents."""
-    verb.add_argument("--checkpoint", metavar="NAME",
+    verb.add_argument("--checkpoint", metavar="NAME", type=checkpoint,
                       help="best, last or a stage's step (default: the best there is)")  # fmt: skip
 
 
@@ -78,13 +80,10 @@ def positive(text: str) -> int:
 
 def factor(text: str) -> float:
     """A number greater than 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0.0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number greater than 0, not {text!r}")
-    return number
+    number = _number(text)
+    if number is None or not 0.0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number greater than 0, not {_shown(text)}")
+    return float(number)
 
 
 def natural(text: str) -> int:
@@ -94,11 +93,35 @@ def natural(text: str) -> int:
     return number
 
 
+def checkpoint(text: str) -> str:
+    """The name of a checkpoint; a stage's step may be written as the lab shows it: 5,000."""
+    near = near_number(text) or ""
+    return near if near.isdecimal() else text
+
+
 def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+    number = _number(text)
+    if isinstance(number, float) and not number.is_integer():
+        number = None
+    if number is None:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {_shown(text)}")
+    return int(number)
+
+
+def _number(text: str) -> int | float | None:
+    """What a specification would take it for, or Python."""
+    for read in (int, scalar):
+        with suppress(ValueError, OverflowError):
+            number = read(unquoted(text))
+            if isinstance(number, (int, float)) and not isinstance(number, bool):
+                return number
+    return None
+
+
+def _shown(text: str) -> str:
+    """A text that is no number, and the number that was meant, if one can tell."""
+    near = near_number(text)
+    return f"{brief(text)}; write {near}" if near and _number(text) is None else brief(text)
 
 
 def overrides(options: argparse.Namespace) -> list[str]:

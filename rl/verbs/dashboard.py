@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from rl.paths import user_path
 from rl.run_folder import RUNS
 from rl.verbs.arguments import Verbs, add_verb, natural
 
@@ -34,7 +34,7 @@ def add(verbs: Verbs) -> None:
         "look at a folder of runs in the browser, also while they learn",
         "rl dashboard runs",
     )  # fmt: skip
-    verb.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", default=RUNS,
+    verb.add_argument("folder", metavar="FOLDER", type=user_path, nargs="?", default=RUNS,
                       help=f"of the runs (default {RUNS})")  # fmt: skip
     verb.add_argument("--port", type=_port, default=PORT,
                       help=f"where it listens (default {PORT}); 0 takes a free one")  # fmt: skip

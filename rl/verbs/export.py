@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rl.paths import user_path
 from rl.verbs.arguments import Verbs, add_checkpoint, add_session, add_verb
 
 
@@ -37,5 +38,5 @@ def add(verbs: Verbs) -> None:
     add_checkpoint(verb)
     verb.add_argument("--format", default="numpy",
                       help="numpy (an .npz and a script) or onnx (default numpy)")  # fmt: skip
-    verb.add_argument("--output", metavar="FILE", type=Path,
+    verb.add_argument("--output", metavar="FILE", type=user_path,
                       help="the file (default EXPERIMENT.npz or .onnx, here)")  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from rl.paths import user_path
 from rl.verbs.arguments import Verbs, add_seed, add_session, add_verb
 
 
@@ -35,5 +35,5 @@ def add(verbs: Verbs) -> None:
     )  # fmt: skip
     add_session(verb)
     add_seed(verb)
-    verb.add_argument("--output", metavar="FILE", type=Path,
+    verb.add_argument("--output", metavar="FILE", type=user_path,
                       help="a .gif or .mp4 (default: film.gif of the session)")  # fmt: skip

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rl.errors import UserError
+from rl.paths import user_path
 from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb
 
@@ -109,7 +109,7 @@ def add(verbs: Verbs) -> None:
         "rl compare runs/a runs/b",
     )  # fmt: skip
     verb.add_argument("runs", metavar="RUN", nargs="+", help=A_RUN)
-    verb.add_argument("--output", metavar="DIR", type=Path,
+    verb.add_argument("--output", metavar="DIR", type=user_path,
                       help="for the picture (default runs/comparisons/TIMESTAMP)")  # fmt: skip
     report.add_option(verb)
     verb.set_defaults(quiet=False)

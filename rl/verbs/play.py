@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import AbstractContextManager, closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rl.paths import user_path
 from rl.verbs.arguments import (
     Verbs,
     add_checkpoint,
@@ -128,6 +128,8 @@ def add(verbs: Verbs) -> None:
                       help="2 is half the speed, 0.5 twice (default 1)")  # fmt: skip
     verb.add_argument("--plain", action="store_true", help="leave out what the agent thinks")
     where = verb.add_mutually_exclusive_group()
-    where.add_argument("--gif", metavar="FILE", type=Path, help="write an animated GIF instead")
-    where.add_argument("--mp4", metavar="FILE", type=Path, help="write an MP4 instead")
+    where.add_argument(
+        "--gif", metavar="FILE", type=user_path, help="write an animated GIF instead"
+    )
+    where.add_argument("--mp4", metavar="FILE", type=user_path, help="write an MP4 instead")
     where.add_argument("--terminal", action="store_true", help="draw it in the terminal instead")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rl.errors import UserError
+from rl.paths import user_path
 from rl.verbs import report
 from rl.verbs.arguments import (
     FAILED,
@@ -109,7 +110,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--sessions", type=positive, help="of each trial (default 1)")
     verb.add_argument("--pruner", help="ends hopeless trials early: none, median or asha")
     verb.add_argument("--statistic", help="what trials are ranked by (default mean_return)")
-    verb.add_argument("--storage", metavar="FILE", type=Path,
+    verb.add_argument("--storage", metavar="FILE", type=user_path,
                       help="the study of tpe or cmaes, which processes can share")  # fmt: skip
     verb.add_argument("--seed", type=natural, help="of the method and of each first session")
     add_experiment(verb)

@@ -120,7 +120,7 @@ def test_a_range_is_of_whole_numbers_where_the_parameter_is() -> None:
         ({"agent.gamma": {"low": 0.9}}, "search.space.agent.gamma.high must be a number"),
         ({"agent.gamma": {"low": 0.9, "high": 0.8}}, "is empty: low is 0.9 and high 0.8"),
         ({"agent.gamma": {"low": 0, "high": 1, "log": True}}, "low must be greater than 0"),
-        ({"agent.gamma": {"low": 0.1, "high": 1, "log": "yes"}}, "log must be true or false"),
+        ({"agent.gamma": {"low": 0.1, "high": 1, "log": "maybe"}}, "log must be true or false"),
         ({"agent.gamma": {"low": 0, "high": 1, "step": 1}}, "gamma.step is an unknown key"),
         ({"agent.gamma": {"low": 0, "high": 1, "points": 1}}, "points must be a whole number"),
         ({"agent.gamma": {"low": float("nan"), "high": 1}}, "gamma.low must be a finite number"),
