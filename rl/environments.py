@@ -6,7 +6,6 @@ differ only in their seeds, and an episode in progress can be rebuilt from its s
 
 from __future__ import annotations
 
-import importlib
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 
 from nn.typing import Array, BoolArray, State
 from rl import rules
-from rl.errors import BrokenEnvironment, Diverged, UserError, brief
+from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Preprocessor
 from rl.problems import environment_spec, known_problems
 from rl.renewed import Renewed
@@ -45,28 +44,6 @@ def make_env(id: str, **settings: Any) -> gymnasium.Env:
         return Renewed(make) if problem and problem.renewed else make()
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
         raise UserError(f"environment {id!r} needs a package that is missing: {error}") from None
-
-
-def import_environments(package: str) -> None:
-    """Imports a package that registers environments when it is imported.
-
-    Raises:
-        UserError: it cannot be; the message goes on from the name of the setting.
-    """
-    if not all(map(str.isidentifier, package.split("."))):
-        raise UserError(f"must be the name of a package, not {brief(package)}")
-    try:
-        importlib.import_module(package)
-    except ImportError as error:
-        raise UserError(
-            f"names {package!r}, which cannot be imported ({error}); "
-            f"is it installed? python -m pip install {package.split('.')[0]}"
-        ) from None
-    except Exception as error:
-        raise UserError(
-            f"names {package!r}, which fails as it is imported ({type(error).__name__}: {error}); "
-            f"to see where: python -c 'import {package}'"
-        ) from None
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from nn import OPTIMIZERS, NeuralNet, Optimizer
 from nn.limits import require_memory
 from nn.names import lookup, suggestion
 from rl.agents import DDPG, DQN, ActorCritic, Agent, DoubleDQN
-from rl.environments import import_environments, make_env
+from rl.environments import make_env
 from rl.errors import UserError, brief
 from rl.experiment.evaluation import EXTENDED_EPISODES
 from rl.experiment.player import Player
 from rl.experiment.settings import Explain, construct, resolve
-from rl.experiment.specification import Specification
+from rl.experiment.specification import IMPORT_FOLDER, Specification
 from rl.exploration import (
     Boltzmann,
     EpsilonGreedy,
@@ -33,6 +33,7 @@ from rl.exploration import (
     TargetEpsilonGreedy,
 )
 from rl.memory import Prioritized, Replay, Rollout
+from rl.modules import import_module, places
 from rl.preprocessors import Difference, Normalize, Preprocessor, Stack
 from rl.problems import Problem, find_problem
 from rl.spaces import Actions, Continuous, Discrete, Spaces, spaces_of
@@ -180,19 +181,23 @@ def build(specification: Specification, seed: int) -> Experiment:
     return Experiment(parts.resolved(), problem, agent, preprocessor, spaces, training, rngs)
 
 
-def import_package(specification: Specification) -> None:
+def import_package(specification: Specification) -> dict[str, str]:
     """Imports the package that registers the specification's environment, if it names one.
+
+    Returns:
+        What a manifest remembers: the folder that it was found in, if it is not installed.
 
     Raises:
         UserError: it cannot be imported.
     """
     name = specification.values.get("import")
     if name is None:
-        return
+        return {}
     try:
-        import_environments(name)
+        found = import_module(name, places(specification.folder))
     except UserError as error:
         raise specification.explain("import", str(error)) from None
+    return {IMPORT_FOLDER: str(found)} if found else {}
 
 
 def _problem(specification: Specification) -> tuple[Problem, Spaces]:
@@ -384,7 +389,8 @@ class SpecifiedParts:
         given = self.specification
         texts = {key: value for key, value in given.values.items() if isinstance(value, str)}
         search = {"search": given.values["search"]} if "search" in given.values else {}
-        return Specification(given.name, given.source, {**texts, **self._resolved, **search})
+        values = {**texts, **self._resolved, **search}
+        return replace(given, values=values, overridden=frozenset())
 
 
 def make_network(

@@ -17,7 +17,7 @@ from rl.analysis.analyze import draw_trial
 from rl.analysis.metrics import STATISTICS
 from rl.analysis.search import analyze_search, describe_parameters
 from rl.errors import UserError
-from rl.experiment.build import build
+from rl.experiment.build import build, import_package
 from rl.experiment.claims import ENDED, Claims
 from rl.experiment.executors import Executor, Listener, Outcome
 from rl.experiment.jobs import Job
@@ -62,6 +62,7 @@ def start_search(
         raise UserError(f"{journal.parent}: there is no such folder for --storage")
     seeds = range(settings.seed, settings.seed + settings.sessions)
     more = {
+        **import_package(specification),
         "kind": "search",
         "search": {
             **asdict(settings),

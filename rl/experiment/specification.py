@@ -8,13 +8,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from nn.names import suggestion
 from rl.errors import UserError, brief
 from rl.experiment.texts import DEEPEST, TOO_DEEP, parse_json, parse_yaml
+from rl.files import read_json
 from rl.paths import unquoted, user_path
 from rl.problems import SPEC_FOLDER
 from rl.scalars import scalar
@@ -35,6 +36,7 @@ KEYS: dict[str, type] = {
 }
 _REQUIRED = ("problem", "agent")
 _NAME = re.compile(r"\w[\w.-]{0,59}")  # it becomes that of a folder
+IMPORT_FOLDER = "import_folder"  # of a manifest
 _SECOND = re.compile(rf"[,;]\s*((?:{'|'.join(KEYS)})(?:\.\w+)*)=")  # --set a=1,b=2
 _LONGEST = 200_000  # characters of a file
 
@@ -48,12 +50,14 @@ class Specification:
         source: the file it was read from, for messages.
         values: the blocks by their key, as in the file.
         overridden: the dotted paths that `--set` gave.
+        folder: where the module that `import` names is looked for first.
     """
 
     name: str
     source: str
     values: dict[str, Any]
     overridden: frozenset[str] = field(default_factory=frozenset)
+    folder: str | None = None
 
     @property
     def digest(self) -> str:
@@ -93,7 +97,7 @@ class Specification:
             UserError: a path through something that is no block, or a key that is none.
         """
         paths = self.overridden if overridden is None else frozenset(overridden)
-        changed = Specification(self.name, self.source, copy.deepcopy(self.values), paths)
+        changed = replace(self, values=copy.deepcopy(self.values), overridden=paths)
         for path in sorted(given, key=lambda path: path.count(".")):
             _check_plain(changed, path, given[path])
             changed._put(path, copy.deepcopy(given[path]))
@@ -152,7 +156,10 @@ def read_specifications(path: Path) -> dict[str, Specification]:
     if not isinstance(values, dict) or not all(isinstance(each, dict) for each in values.values()):
         wanted = "must map the name of each experiment to its specification"
         raise UserError(f"{path}: {wanted}{_instead(values)}")
-    found = {name: Specification(name, str(path), each) for name, each in values.items()}
+    folder = _home(path) if any("import" in each for each in values.values()) else None
+    found = {
+        name: Specification(name, str(path), each, folder=folder) for name, each in values.items()
+    }
     for name, specification in found.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise UserError(
@@ -161,6 +168,16 @@ def read_specifications(path: Path) -> dict[str, Specification]:
             )
         check_form(specification)
     return found
+
+
+def _home(path: Path) -> str:
+    """Where the modules of a file's experiments are: beside it, or where the run found them."""
+    file = path.absolute()
+    for folder in file.parents[:2]:  # a trial has a file of its own in the run folder
+        with suppress(UserError):
+            if remembered := read_json(folder / "manifest.json").get(IMPORT_FOLDER):
+                return str(remembered)
+    return str(file.parent)
 
 
 def _instead(values: Any) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rl.errors import UserError
-from rl.experiment.build import build
+from rl.experiment.build import build, import_package
 from rl.experiment.executors import WORKER, Executor, Inline, Processes
 from rl.experiment.jobs import Job
 from rl.experiment.run import Run
@@ -90,7 +90,8 @@ def create_trial(
     specification = build(specification, seeds[0]).specification
     name = specification.name
     path = user_path(output) if output is not None else default_path(name)
-    return Run(RunFolder.create(path, name, specification.values, sys.argv, seeds))
+    more = import_package(specification)
+    return Run(RunFolder.create(path, name, specification.values, sys.argv, seeds, more))
 
 
 def run_sessions(run: Run, executor: Executor) -> Run:

@@ -32,12 +32,12 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def _environment(options: argparse.Namespace) -> Iterator[Finding]:
-    from rl.environments import import_environments
     from rl.experiment.environment_check import examine_environment
+    from rl.modules import import_module, places
 
     if options.imported:
         try:
-            import_environments(options.imported)
+            import_module(options.imported, places(None))
         except UserError as error:
             raise UserError(f"--import {error}") from None
     return examine_environment(options.env)

@@ -135,7 +135,7 @@ def test_the_verdict_of_an_environment(
     ("arguments", "said"),
     [
         (["--env", "CartPol-v1"], "did you mean 'CartPole-v1'"),
-        (["--env", "X-v0", "--import", "nowhere"], "--import names 'nowhere', which cannot be"),
+        (["--env", "X-v0", "--import", "nowhere"], "--import names 'nowhere', which is not inst"),
         (["--import", "nowhere"], "add --env ID"),
     ],
 )
