@@ -13,6 +13,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -72,6 +73,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
+    """A file to read, which is no directory, pipe or device: those may hold up or never end.
+
+    Raises:
+        OSError: it is one of these, or cannot be read.
+    """
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+    return os.fdopen(number, "rb")
 
 
 def load(path: str | os.PathLike[str]) -> State:

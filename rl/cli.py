@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from rl.errors import Diverged, UserError
+from rl.output import warn
 from rl.verbs import (
     dashboard,
     doctor,
@@ -35,13 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser.parse_args(given)
         status: int = options.call(options)
     except UserError as error:
-        print(f"rl: {error}", file=sys.stderr)
+        warn(error)
         return UserError.exit_status
     except Diverged as error:
-        print(f"rl: {error}", file=sys.stderr)
+        warn(error)
         return Diverged.exit_status
     except KeyboardInterrupt:
-        print("rl: interrupted", file=sys.stderr)
+        warn("interrupted")
         return INTERRUPTED
     return status
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rl.errors import printable
 from rl.experiment.executors import Listener
 from rl.experiment.jobs import Job
 from rl.experiment.progress import Progress
+from rl.output import say
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -109,7 +111,7 @@ class Lines(Display):
         self._next = clock() + SECONDS_BETWEEN_LINES
 
     def noted(self, text: str) -> None:
-        print(text, flush=True)
+        say(text)
 
     def show(self) -> None:
         if self._clock() < self._next:
@@ -117,7 +119,7 @@ class Lines(Display):
         self._next = self._clock() + SECONDS_BETWEEN_LINES
         for label, progress in self.running.items():
             figures = "  ".join(f"{name} {value}" for name, value in describe(progress).items())
-            print(f"{label}: {figures}" if self.total != 1 else figures, flush=True)
+            say(f"{label}: {figures}" if self.total != 1 else figures)
 
 
 class Redrawn(Display):
@@ -128,7 +130,7 @@ class Redrawn(Display):
         self._live = live
 
     def noted(self, text: str) -> None:
-        self._live.console.print(text, highlight=False, markup=False)
+        self._live.console.print(printable(text), highlight=False, markup=False)
 
     def show(self) -> None:
         if self.total != 1:

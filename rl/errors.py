@@ -17,9 +17,18 @@ class UserError(Exception):
         super().__init__(_one_line(message))
 
 
+def printable(text: str) -> str:
+    """The text on one line that any terminal shows as it stands.
+
+    Line ends, what steers a terminal, what reverses the direction of writing, and bytes of a file's
+    name that are no text become spaces.
+    """
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 def _one_line(message: str) -> str:
-    """The message on one line that any terminal shows, whatever it quotes; its middle may go."""
-    line = "".join(each if each.isprintable() else " " for each in message)
+    """The message as `printable` has it; its middle may go."""
+    line = printable(message)
     half = _LONGEST // 2 - 5
     return line if len(line) <= _LONGEST else f"{line[:half]} ... {line[-half:]}"
 

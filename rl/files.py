@@ -10,9 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from nn.checkpoint import replacing
+from nn.checkpoint import open_regular, replacing
 from rl.errors import UserError
 from rl.scalars import dumper
+from rl.texts import parse_json, parse_yaml
+
+LARGEST = 30_000_000  # bytes of a file that is read whole
+PUT_BACK = "put a good copy in its place, or remove it"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -26,6 +30,47 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(values, indent=2) + "\n")
 
 
+def read_bytes(path: Path, most: int = LARGEST) -> bytes:
+    """The content of a small file.
+
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UserError: it cannot be read, or is larger.
+    """
+    try:
+        with open_regular(path) as file:
+            content = file.read(most + 1)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:  # the latter of a name with a NUL
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{path}: cannot be read: {reason}") from None
+    if len(content) > most:
+        raise UserError(f"{path}: has more than {most:,} bytes, and is not read")
+    return content
+
+
+def read_text(path: Path, most: int = LARGEST) -> str:
+    """The text of a small file.
+
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UserError: it cannot be read, is larger, or is no UTF-8 text.
+    """
+    try:
+        return read_bytes(path, most).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: cannot be read: it is not UTF-8 text") from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object of a file; empty if there is no such file.
 
@@ -33,11 +78,14 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: the file is damaged.
     """
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        values = parse_json(read_text(path))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError):
-        raise UserError(f"{path}: is damaged; put a good copy in its place, or remove it") from None
+    except ValueError as error:
+        raise UserError(f"{path}: is damaged ({error}); {PUT_BACK}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: is damaged (it holds no object); {PUT_BACK}")
+    return values
 
 
 def write_specification(path: Path, name: str, values: Mapping[str, Any]) -> None:
@@ -57,11 +105,9 @@ def read_specification(path: Path, name: str) -> dict[str, Any]:
     Raises:
         UserError: the file is missing or damaged.
     """
-    import yaml
-
     try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8"))[name])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        return dict(parse_yaml(read_text(path))[name])
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
         raise UserError(f"{path}: is missing or damaged") from None
 
 

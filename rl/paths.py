@@ -19,9 +19,24 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     """A path with the home folder for `~` or `~user`, where no shell has put it.
 
     Raises:
-        UserError: there is no such user.
+        UserError: there is no such user, the system can have no such path, or does not let one look
+            there.
     """
     text = os.path.expanduser(unquoted(path) if isinstance(path, str) else os.fspath(path))
     if text.startswith("~"):
         raise UserError(f"{path}: there is no home folder of that user")
+    _check(text)
     return Path(text)
+
+
+def _check(path: str) -> None:
+    try:
+        path.encode()
+        os.stat(os.path.join(path, "."))  # which tells too whether one may look into a folder
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except UnicodeError:
+        raise UserError(f"{path}: has bytes in its name that are no text; rename it") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a name has no NUL"
+        raise UserError(f"{path}: cannot be used: {reason}") from None

@@ -209,12 +209,12 @@ class RunFolder:
         Raises:
             UserError: it exists already or cannot be written.
         """
-        folder = cls(path)
-        beside = cls(path.absolute().with_name(f".{path.absolute().name}.{os.getpid()}.tmp"))
+        folder = cls(user_path(path))
         if path.is_dir() and any(path.iterdir()):
             raise UserError(
                 f"{path}: is there already; name another folder with --output, or remove it"
             )
+        beside = cls(path.absolute().with_name(f".{path.absolute().name}.{os.getpid()}.tmp"))
         try:
             beside.path.mkdir(parents=True)
             write_specification(beside.spec, name, values)
@@ -238,7 +238,14 @@ class RunFolder:
         Raises:
             UserError: there is no run there.
         """
-        folder = user_path(path)
+        try:
+            return cls._open(user_path(path))
+        except OSError as error:  # a folder within that nobody may look into
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+    @classmethod
+    def _open(cls, path: Path) -> RunFolder:
+        folder = path
         if not folder.exists() and (RUNS / folder).is_dir():
             folder = RUNS / folder
         if not (folder / "manifest.json").exists() and folder.is_dir():

@@ -11,6 +11,7 @@ from rl.dashboard.episodes import Episodes, newest
 from rl.dashboard.guard import REPORT_POLICY, guard
 from rl.dashboard.listing import Rows
 from rl.errors import UserError
+from rl.files import LARGEST, read_bytes
 from rl.report import page
 from rl.report.blocks import Replay
 
@@ -184,7 +185,7 @@ def _file(path: Path) -> Response:
     """A file as it is, unless the browser has it already."""
     from flask import Response, request
 
-    answer = Response(path.read_bytes(), mimetype=KINDS[path.suffix])
+    answer = Response(read_bytes(path, 4 * LARGEST), mimetype=KINDS[path.suffix])
     answer.add_etag()
     answer.make_conditional(request)
     return answer

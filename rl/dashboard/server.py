@@ -11,6 +11,8 @@ from pathlib import Path
 from rl.dashboard.guard import is_local
 from rl.distribution import installing
 from rl.errors import UserError
+from rl.output import say
+from rl.paths import user_path
 
 THREADS = 8
 EXTRA = f"rl dashboard needs more packages: {installing('dashboard')}"
@@ -34,7 +36,7 @@ def serve(folder: Path, host: str, port: int, with_token: bool) -> None:
     Raises:
         UserError: there is no such folder, a package is missing, or it cannot be listened there.
     """
-    if not folder.is_dir():
+    if not user_path(folder).is_dir():
         raise UserError(f"{folder}: there is no such folder; name the one that your runs are in")
     _require_packages()
     from waitress.server import create_server
@@ -47,7 +49,7 @@ def serve(folder: Path, host: str, port: int, with_token: bool) -> None:
         app = create_app(folder.resolve(), token, f"rl-dashboard-{port}")
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a page asks for a few at once
         server = create_server(app, sockets=[listener], threads=THREADS)
-        print("\n".join(_announcement(folder, host, port, token)), flush=True)
+        say(*_announcement(folder, host, port, token))
         server.run()
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from nn.checkpoint import replacing
 from rl.distribution import installing
 from rl.errors import UserError
+from rl.paths import user_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -33,7 +34,7 @@ def check_file(file: Path, *endings: str) -> None:
         UserError: it has another ending, its folder is not there, or a package is missing.
     """
     endings = endings or (".gif", ".mp4")
-    if file.suffix.lower() not in endings:
+    if user_path(file).suffix.lower() not in endings:
         raise UserError(f"{file}: must end in {' or '.join(endings)}")
     if not file.parent.is_dir():
         raise UserError(f"{file}: there is no folder {file.parent}")

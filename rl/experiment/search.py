@@ -54,8 +54,11 @@ def start_search(
                 f"--storage is for {' and '.join(SAMPLERS)}; a {settings.method} search is shared "
                 "by its run folder: rl search --resume RUN"
             )
-        if (known := Path(f"{storage}.json")).exists():
-            return _joined(specification, Path(read_json(known)["run"]), output, executor)
+        if (known := user_path(f"{storage}.json")).exists():
+            run = read_json(known).get("run")
+            if not isinstance(run, str):
+                raise UserError(f"{known}: is damaged; remove it, or name another --storage")
+            return _joined(specification, Path(run), output, executor)
     path = user_path(output) if output is not None else default_path(specification.name)
     journal = Path(storage).absolute() if storage is not None else path.absolute() / "study.journal"
     if not journal.parent.exists() and storage is not None:

@@ -14,11 +14,11 @@ from typing import Any
 
 from nn.names import suggestion
 from rl.errors import UserError, brief
-from rl.experiment.texts import DEEPEST, TOO_DEEP, parse_json, parse_yaml
-from rl.files import read_json
+from rl.files import read_json, read_text
 from rl.paths import unquoted, user_path
 from rl.problems import SPEC_FOLDER
 from rl.scalars import scalar
+from rl.texts import DEEPEST, TOO_DEEP, parse_json, parse_yaml
 
 # Each key of an experiment, and what a user may put there.
 KEYS: dict[str, type] = {
@@ -195,11 +195,9 @@ def _read(path: Path) -> Any:
     if path.is_dir() and (path / "spec.yaml").exists():
         path /= "spec.yaml"
     try:
-        with path.open(encoding="utf-8-sig") as file:  # Windows begins texts with a mark
-            text = file.read(_LONGEST + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "save it as UTF-8 text"
-        raise UserError(f"{path}: cannot be read: {reason}") from None
+        text = read_text(path, 4 * _LONGEST)
+    except FileNotFoundError:
+        raise UserError(f"{path}: cannot be read: No such file or directory") from None
     if len(text) > _LONGEST:
         raise UserError(f"{path}: is no specification: it has more than {_LONGEST:,} characters")
     is_json = path.suffix.lower() == ".json"

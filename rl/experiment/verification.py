@@ -6,11 +6,13 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from nn.checkpoint import open_regular
 from rl.errors import UserError
 from rl.experiment.executors import Executor
 from rl.experiment.jobs import Job, one_blas_thread
@@ -184,19 +186,26 @@ def _of_tables(ours: Path, theirs: Path, name: str) -> tuple[int, str] | None:
 def _of_rows(own: dict[str, str] | None, other: dict[str, str] | None) -> str:
     if own is None or other is None:
         return "is in the run alone" if own is None else "is missing in the run"
-    name = next(name for name in own if own[name] != other.get(name))
-    return f"{name} {own[name]} here, {other.get(name)} in the run"
+    name = next((name for name in own if own[name] != other.get(name)), "cells")
+    return f"{name} {own.get(name)} here, {other.get(name)} in the run"
 
 
 def _step(row: Mapping[str, str]) -> int:
     text = row.get("step") or ""
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and len(text) < 20 else 0
 
 
 @contextmanager
 def _rows(path: Path) -> Iterator[Iterator[dict[str, str]]]:
     try:
-        with open(path, newline="", encoding="utf-8", errors="replace") as file:
-            yield csv.DictReader(file)
+        file = open_regular(path)
     except FileNotFoundError:
         yield iter(())
+        return
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    with TextIOWrapper(file, newline="", encoding="utf-8", errors="replace") as text:
+        try:
+            yield csv.DictReader(text)
+        except csv.Error as error:
+            raise UserError(f"{path}: is damaged: {error}") from None

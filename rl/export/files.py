@@ -11,6 +11,7 @@ from rl.errors import UserError
 from rl.export.graph import NODES, write_graph
 from rl.export.policy import Policy
 from rl.export.script import LINES, write_script
+from rl.paths import user_path
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def export(policy: Policy, format: Format, title: str, file: Path) -> list[Path]
         UserError: the name ends in another way, the file cannot be written, the format does not
             know an operation, or what it needs is not installed.
     """
-    if file.suffix.lower() != format.suffix:
+    if user_path(file).suffix.lower() != format.suffix:
         raise UserError(f"{file}: must end in {format.suffix}")
     for step in policy.steps:
         if step.name not in format.operations:

@@ -11,7 +11,7 @@ from nn.checkpoint import replacing
 from nn.typing import Array
 from rl.errors import UserError
 from rl.export.policy import Policy
-from rl.files import write_text
+from rl.files import read_bytes, write_text
 
 MARK = "written by `rl export`"  # in each script, so that no other is overwritten
 
@@ -78,7 +78,7 @@ def write_script(policy: Policy, title: str, file: Path) -> list[Path]:
         OSError: one cannot be written.
     """
     script = file.with_suffix(".py")
-    if script.exists() and MARK.encode() not in script.read_bytes():
+    if script.exists() and MARK.encode() not in read_bytes(script):
         raise UserError(f"{script}: is no script of `rl export`; name another file with --output")
     arrays: dict[str, Array] = {}
     body = "\n".join(f"    {line}" for line in _lines(policy, arrays))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rl.files import read_text
 from rl.report.blocks import Block, Code, Section, Table, Text
 from rl.run_folder import RunFolder
 
@@ -27,7 +28,7 @@ def command_of(manifest: Mapping[str, Any]) -> str:
 
 def origin(folder: RunFolder, manifest: Mapping[str, Any], spec: Path) -> Section:
     """The command, the specification, the versions and the machine."""
-    specification = spec.read_text(encoding="utf-8", errors="replace")
+    specification = read_text(spec)
     blocks: list[Block] = [
         Code(command_of(manifest), "The command"),
         Code(specification, "The specification, every default filled in", folded=True),

@@ -18,6 +18,7 @@ from rl.experiment.animation import pace
 from rl.experiment.film import choose_stages, make_film
 from rl.experiment.frames import Moment, Scene
 from rl.experiment.run import Run
+from rl.files import read_bytes
 from rl.report.blocks import Block, Picture, Replay, Text
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def film(run: Run) -> Picture:
         make_film(run, file)
     steps = [stage for stage in stages if stage.isdecimal()]
     return Picture(
-        data_uri("image/gif", file.read_bytes()),
+        data_uri("image/gif", read_bytes(file)),
         f"One episode played side by side by the policies of steps {', '.join(steps)} and by the "
         f"{stages[-1]} one.",
         "The same episode at several stages of the learning: under each its step, the time it had "

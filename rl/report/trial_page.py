@@ -15,6 +15,7 @@ from rl.analysis.trial_charts import (
     update_charts,
 )
 from rl.experiment.run import Run
+from rl.files import read_bytes
 from rl.report.blocks import Block, Charts, Code, Page, Section, Table, Text
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
@@ -99,7 +100,7 @@ def failures(records: Sequence[Record]) -> Section:
             reason = record.outcome.get("reason", "it did not live to say why")
             blocks.append(Text(f"Session {record.number}: {record.status}: {reason}."))
         if record.folder.traceback.exists():
-            text = record.folder.traceback.read_text(encoding="utf-8", errors="replace")
+            text = read_bytes(record.folder.traceback).decode("utf-8", "replace")
             blocks.append(Code(text, f"Where session {record.number} failed", folded=True))
     return Section("What went wrong", blocks)
 

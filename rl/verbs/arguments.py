@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from rl.errors import UserError, brief
+from rl.output import say
 from rl.paths import unquoted, user_path
 from rl.scalars import near_number, scalar
 
@@ -156,4 +157,4 @@ def warn_of_differences(manifest: Mapping[str, Any]) -> None:
     from rl.manifest import differences
 
     if found := differences(manifest):
-        print(f"the last bits may differ from the run's: {'; '.join(found)}")
+        say(f"the last bits may differ from the run's: {'; '.join(found)}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rl.errors import UserError
+from rl.output import say
 from rl.verbs.arguments import FAILED, Verbs, add_verb
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def doctor(options: argparse.Namespace) -> int:
         findings, subject = examine_installation(), "the installation"
     failures = 0
     for finding in findings:
-        print(finding, flush=True)
+        say(finding)
         failures += finding.fails
-    print(f"{subject}: {f'{failures} to be put right' if failures else 'all is well'}")
+    say(f"{subject}: {f'{failures} to be put right' if failures else 'all is well'}")
     return FAILED if failures else 0
 
 

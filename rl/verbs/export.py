@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rl.output import say
 from rl.paths import user_path
 from rl.verbs.arguments import Verbs, add_checkpoint, add_session, add_verb
 
@@ -21,9 +22,9 @@ def export(options: argparse.Namespace) -> int:
     policy = policy_of(run.player(options.checkpoint))
     file = options.output or Path(f"{name}{format.suffix}")
     written = write(policy, format, f"{name} on {run.problem.id}", file)
-    print(f"takes {policy.size} numbers: {policy.sees}")
-    print(f"gives {policy.gives}")
-    print(f"written: {', '.join(map(str, written))}")
+    say(f"takes {policy.size} numbers: {policy.sees}")
+    say(f"gives {policy.gives}")
+    say(f"written: {', '.join(map(str, written))}")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from rl.output import say
 from rl.paths import user_path
 from rl.verbs.arguments import Verbs, add_seed, add_session, add_verb
 
@@ -21,8 +22,8 @@ def film(options: argparse.Namespace) -> int:
     run = Run.open(options.run, options.trial, options.session)
     file = options.output or run.session.film
     takes = make_film(run, file, options.seed)
-    print(f"stages: {', '.join(f'{take.step:,}' for take in takes)} steps")
-    print(f"written: {file}")
+    say(f"stages: {', '.join(f'{take.step:,}' for take in takes)} steps")
+    say(f"written: {file}")
     return 0
 
 

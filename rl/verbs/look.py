@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rl.errors import UserError
+from rl.errors import UserError, printable
+from rl.output import say
 from rl.paths import user_path
 from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb
@@ -25,7 +26,7 @@ def list_experiments(options: argparse.Namespace) -> int:
             (name, values["problem"], values["agent"]["name"], values.get("description", ""))
         )
     _print_columns(rows)
-    print()
+    say("")
     thresholds = [("problem", "solved at", "horizon")]
     for problem in known_problems().values():
         thresholds.append((problem.id, f"{problem.solved:g}", f"{problem.horizon} steps"))
@@ -37,7 +38,7 @@ def _print_columns(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
 
 
 def analyze(options: argparse.Namespace) -> int:
@@ -52,12 +53,12 @@ def analyze(options: argparse.Namespace) -> int:
     if not any("evaluation" in each.read_outcome() for each in sessions):
         raise UserError(f"{folder.path}: has no session that finished; nothing can be said of it")
     if folder.read_manifest().get("kind") == "search":
-        print("\n".join(describe_search(folder, analyze_search(folder))))
+        say(*describe_search(folder, analyze_search(folder)))
         return 0
     run = Run(folder)
     figures = run.analyze()
-    print("\n".join(describe_trial(figures)))
-    print(f"figures: {run.trial.result}")
+    say(*describe_trial(figures))
+    say(f"figures: {run.trial.result}")
     return 0
 
 
@@ -72,14 +73,14 @@ def compare(options: argparse.Namespace) -> int:
     runs = [Run.open(path) for path in options.runs]
     names = [run.specification.name for run in runs]
     if len(set(names)) < len(names):  # the same experiment twice: told apart by their folders
-        names = [str(run.path) for run in runs]
+        names = [printable(str(run.path)) for run in runs]
     try:
         groups = [run.group(name) for run, name in zip(runs, names, strict=True)]
         comparison = compare_groups(groups)
     except ValueError as error:
         raise UserError(str(error)) from None
-    print(comparison.text())
-    folder = options.output or default_path("comparisons")
+    say(*comparison.text().splitlines(), "")
+    folder = user_path(options.output or default_path("comparisons"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         found = {**comparison.to_dict(), "command": sys.argv}
@@ -87,7 +88,7 @@ def compare(options: argparse.Namespace) -> int:
         draw_comparison(comparison, folder / "comparison.png")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
-    print(f"\npicture: {folder / 'comparison.png'}")
+    say(f"picture: {folder / 'comparison.png'}")
     report.conclude(folder, options)
     return 0
 

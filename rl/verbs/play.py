@@ -7,6 +7,7 @@ import json
 from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING, Any
 
+from rl.output import say
 from rl.paths import user_path
 from rl.verbs.arguments import (
     Verbs,
@@ -30,7 +31,7 @@ def evaluate(options: argparse.Namespace) -> int:
     run = Run.open(options.run, options.trial, options.session)
     report = run.report(run.evaluate(options.episodes, options.seed, options.checkpoint))
     if options.json:
-        print(json.dumps(report))
+        say(json.dumps(report))
     else:
         print_evaluation(report)
     return 0
@@ -52,9 +53,9 @@ def watch(options: argparse.Namespace) -> int:
     ):
         ends = watching.watch(scene, seeds, show)
     for number, end in enumerate(ends, 1):
-        print(f"episode {number}: return {end.total:.1f} in {end.step} steps")
+        say(f"episode {number}: return {end.total:.1f} in {end.step} steps")
     if file := options.gif or options.mp4:
-        print(f"written: {file}")
+        say(f"written: {file}")
     return 0
 
 
@@ -87,19 +88,19 @@ def _screen(options: argparse.Namespace, scene: Scene, title: str) -> AbstractCo
 def print_evaluation(report: dict[str, Any]) -> None:
     """Prints the figures of an evaluation."""
     low, high = report["ci95"]
-    print(
+    say(
         f"{report['problem']}: mean return {report['mean_return']:.1f} "
         f"(95% interval {low:.1f} to {high:.1f}) over {report['episodes']} greedy episodes, "
         f"std {report['std_return']:.1f}, median {report['median_return']:.1f}, "
         f"min {report['min_return']:.1f}, max {report['max_return']:.1f}"
     )
-    print(
+    say(
         f"episode length: mean {report['mean_length']:.0f}, "
         f"{report['min_length']} to {report['max_length']}"
     )
     verdict = {True: "solved", False: "not solved", None: "undecided"}[report["solved"]]
     if report["threshold"] is not None:
-        print(f"{verdict} (solved is a mean of {report['threshold']:g} over 100 episodes or more)")
+        say(f"{verdict} (solved is a mean of {report['threshold']:g} over 100 episodes or more)")
 
 
 def add(verbs: Verbs) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from rl.errors import UserError
+from rl.output import say, warn
 from rl.verbs.arguments import Verbs, add_verb, natural
 
 
 def report(options: argparse.Namespace) -> int:
     """`rl report`: writes the page, and opens it if asked."""
     file = _write(options.run, options.trial)
-    print(f"report: {file}")
+    say(f"report: {file}")
     if options.open:
         _open(file)
     return 0
@@ -44,12 +44,12 @@ def conclude(path: Path, options: argparse.Namespace) -> None:
     try:
         file = _write(path)
     except UserError as error:
-        print(f"rl: no report: {error}", file=sys.stderr)
+        warn(f"no report: {error}")
     except KeyboardInterrupt:
-        print(f"rl: no report; to have it: rl report {path}", file=sys.stderr)
+        warn(f"no report; to have it: rl report {path}")
     else:
         if not options.quiet:
-            print(f"report: {file}")
+            say(f"report: {file}")
 
 
 def add_option(verb: argparse.ArgumentParser) -> None:

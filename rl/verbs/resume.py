@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from rl.errors import BrokenEnvironment, Diverged, UserError
+from rl.output import say
 from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb, positive, processes, warn_of_differences
 from rl.verbs.run import add_loggers, conclude, watched
@@ -37,7 +38,7 @@ def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int
 
     left = [each for each in range(sessions) if not folder.session(0, each).has_ended]
     if not left:
-        print(f"{folder.path}: nothing is left to do: all of it has ended")
+        say(f"{folder.path}: nothing is left to do: all of it has ended")
     run = Run(folder)
     try:
         with watched(options, len(left), quiet=not left) as listener:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rl.errors import BrokenEnvironment, Diverged, UserError
+from rl.output import say, warn
 from rl.verbs import report
 from rl.verbs.arguments import (
     FAILED,
@@ -88,7 +88,7 @@ def _loggers(options: argparse.Namespace) -> list[type[Logger]]:
 
 
 def _complain(text: str) -> None:
-    print(f"rl: {text}", file=sys.stderr)
+    warn(text)
 
 
 def _inline(
@@ -127,10 +127,10 @@ def _conclude(run: Run, quiet: bool) -> int:
 def _conclude_unfinished(run: Run, outcome: dict[str, Any]) -> int:
     status = outcome.get("status", "interrupted")
     if status != "interrupted":
-        print(f"{status}: {outcome.get('reason', 'it did not say why')}")
+        say(f"{status}: {outcome.get('reason', 'it did not say why')}")
         return Diverged.exit_status if status == "diverged" else FAILED
-    print(f"interrupted at step {outcome.get('steps', 0):,}; curve: {run.session.curve}")
-    print(f"to go on: rl resume {run.path}; to see the agent so far: rl watch {run.path}")
+    say(f"interrupted at step {outcome.get('steps', 0):,}; curve: {run.session.curve}")
+    say(f"to go on: rl resume {run.path}; to see the agent so far: rl watch {run.path}")
     return INTERRUPTED
 
 
@@ -141,28 +141,28 @@ def _conclude_trial(run: Run, quiet: bool) -> int:
     figures = run.result
     statuses = [each["status"] for each in figures["outcomes"]]
     if not quiet:
-        print("\n".join(describe_trial(figures)))
-        print(f"run folder: {run.path}  (curves: {run.trial.path})")
+        say(*describe_trial(figures))
+        say(f"run folder: {run.path}  (curves: {run.trial.path})")
     if figures["counted"] == figures["planned"]:
         return 0
     if len(statuses) < figures["planned"] or "interrupted" in statuses:
-        print(f"interrupted: {figures['counted']} of {figures['planned']} sessions had finished")
-        print(f"to go on: rl resume {run.path}")
+        say(f"interrupted: {figures['counted']} of {figures['planned']} sessions had finished")
+        say(f"to go on: rl resume {run.path}")
         return INTERRUPTED
     if quiet:
-        print("\n".join(line for line in describe_trial(figures) if "did not count" in line))
+        say(*(line for line in describe_trial(figures) if "did not count" in line))
     return Diverged.exit_status if "diverged" in statuses else FAILED
 
 
 def _print_summary(run: Run, outcome: dict[str, Any]) -> None:
-    print(
+    say(
         f"{run.specification.name}: {outcome['status']} after {outcome['steps']:,} steps, "
         f"{outcome['episodes']:,} episodes and {outcome['seconds']:.1f} s"
     )
     print_evaluation(outcome["evaluation"])
-    print(f"best checkpoint: of step {outcome['best_step']:,}")
-    print(f"run folder: {run.path}  (curve: {run.session.curve})")
-    print(f"to see it: rl watch {run.path}; to see how it learned: rl film {run.path}")
+    say(f"best checkpoint: of step {outcome['best_step']:,}")
+    say(f"run folder: {run.path}  (curve: {run.session.curve})")
+    say(f"to see it: rl watch {run.path}; to see how it learned: rl film {run.path}")
 
 
 def add(verbs: Verbs) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rl.errors import UserError
+from rl.output import say
 from rl.paths import user_path
 from rl.verbs import report
 from rl.verbs.arguments import (
@@ -39,7 +40,7 @@ def search(options: argparse.Namespace) -> int:
     check_executor(options)
     if (options.name is None) == (options.resume is None):
         raise UserError("give the NAME of an experiment, or --resume RUN to go on with a search")
-    if options.resume:
+    if options.resume is not None:
         _refuse_changes(options)
         return go_on(options, options.resume, options.trials)
     settings = {name: getattr(options, name) for name in SEARCH_OPTIONS}
@@ -84,13 +85,13 @@ def _conclude_search(folder: RunFolder, interrupted: bool, quiet: bool) -> int:
 
     summary = read_json(folder.path / "search.json")
     if not quiet:
-        print("\n".join(describe_search(folder, summary)))
-        print(f"run folder: {folder.path}  (trials.csv, search_metrics.png, search_pairs.png)")
+        say(*describe_search(folder, summary))
+        say(f"run folder: {folder.path}  (trials.csv, search_metrics.png, search_pairs.png)")
         if summary["best_trial"] is not None:
             name = folder.read_manifest()["experiment"]
-            print(f"the best: rl run {name} --spec {folder.path / 'best_spec.json'}")
+            say(f"the best: rl run {name} --spec {folder.path / 'best_spec.json'}")
     if interrupted:
-        print(f"interrupted; to go on: rl resume {folder.path}")
+        say(f"interrupted; to go on: rl resume {folder.path}")
         return INTERRUPTED
     return 0 if summary["best_trial"] is not None else FAILED
 

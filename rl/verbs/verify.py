@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from rl.output import say
 from rl.verbs.arguments import (
     A_RUN,
     FAILED,
@@ -30,7 +31,7 @@ def verify(options: argparse.Namespace) -> int:
     verdicts = _verdicts(run, options)
     for verdict in verdicts:
         found = f"differs: {verdict.difference}" if verdict.difference else "identical"
-        print(f"session {verdict.session} (seed {verdict.seed}): {found}")
+        say(f"session {verdict.session} (seed {verdict.seed}): {found}")
     return FAILED if any(verdict.difference for verdict in verdicts) else 0
 
 

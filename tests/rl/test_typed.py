@@ -244,7 +244,7 @@ trees = st.recursive(
 def test_what_is_written_reads_back(tmp_path_factory: Any, values: dict[str, Any]) -> None:
     file = tmp_path_factory.getbasetemp() / "written.yaml"
     write_specification(file, "x", values)
-    from rl.experiment.texts import parse_yaml
+    from rl.texts import parse_yaml
 
     text = file.read_text(encoding="utf-8")
     for read in (parse_yaml(text), yaml.safe_load(text)):

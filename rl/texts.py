@@ -2,7 +2,8 @@
 
 What is read is data and nothing else. A key that stands twice is refused, since one of its values
 would be ignored; so are YAML's tags, which make objects, and its aliases, of which a few lines can
-stand for more values than there is memory.
+stand for more values than there is memory; and so is what is nested deeper than any file of the
+lab, which would exhaust the stack of whatever goes through it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from rl.scalars import STR, scalar
 if TYPE_CHECKING:
     import yaml
 
-DEEPEST = 20  # blocks and lists within each other
+DEEPEST = 20  # blocks and lists within each other in a specification
+DEEPEST_JSON = 40  # of files that hold specifications
 TOO_DEEP = "is nested too deeply"
 
 
@@ -28,9 +30,23 @@ def parse_json(text: str) -> Any:
         ValueError: it has none; the message is one line.
     """
     try:
-        return json.loads(text, object_pairs_hook=_without_duplicates)
+        value = json.loads(text, object_pairs_hook=_without_duplicates)
     except RecursionError:
         raise ValueError(f"it {TOO_DEEP}") from None
+    level = [value]
+    for _ in range(DEEPEST_JSON):
+        level = [each for container in level for each in _within(container)]
+    if level:
+        raise ValueError(f"it {TOO_DEEP}")
+    return value
+
+
+def _within(container: Any) -> Iterable[Any]:
+    """The blocks and lists that a block or a list holds."""
+    if not isinstance(container, (dict, list)):
+        return ()
+    inner = container.values() if isinstance(container, dict) else container
+    return [each for each in inner if isinstance(each, (dict, list))]
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -56,7 +72,10 @@ def parse_yaml(text: str) -> Any:
 
     try:
         return yaml.load(text, Loader=_loader())
-    except yaml.YAMLError as error:
+    except ValueError:
+        raise
+    except (yaml.YAMLError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
+        # PyYAML raises the latter four where a scalar is not what it looks like.
         raise ValueError(" ".join(str(error).split())) from None
 
 

@@ -1,0 +1,264 @@
+"""What somebody put in place of a run's files is refused in one line, by every reader and verb."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rl.cli import main
+from rl.display import Lines
+from rl.errors import UserError, printable
+from rl.files import LARGEST, read_json, read_specification, read_text
+from rl.paths import user_path
+from rl.run_folder import RunFolder
+
+ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u2066\u2028\r\n\0\ud800"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_hangs() -> Iterator[None]:
+    """A reader that waits for a pipe would wait for ever."""
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def run(tmp_path: Path, cartpole_run: Path) -> Path:
+    shutil.copytree(cartpole_run, tmp_path / "runs" / "it")
+    return tmp_path / "runs" / "it"
+
+
+def sparse(path: Path) -> None:
+    with open(path, "wb") as file:
+        file.truncate(5_000_000_000)
+
+
+def endless_link(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+Maker = Callable[[Path], Any]
+
+
+def holds(content: bytes | str) -> Maker:
+    encoded = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    return lambda path: path.write_bytes(encoded)
+
+
+# What is no file at all, or none that ends.
+ODD: dict[str, Maker] = {
+    "a pipe": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a device that never ends": lambda path: path.symlink_to("/dev/zero"),
+    "a terminal": lambda path: path.symlink_to("/dev/tty"),
+    "memory": lambda path: path.symlink_to("/proc/self/mem"),
+    "5 GB": sparse,
+    "a link to itself": endless_link,
+}
+TEXTS: dict[str, Maker] = {
+    "nothing": holds(""),
+    "zeros": holds(b"\0" * 5000),
+    "no UTF-8": holds(b"\xff\xfe{\0}\0"),
+    "1,200 brackets": holds("[" * 1200 + "]" * 1200),
+    "60 blocks": holds('{"a":' * 60 + "1" + "}" * 60),
+    "open brackets": holds("[" * 100_000),
+    "YAML as deep": holds("\n".join(" " * depth + "a:" for depth in range(600))),
+    "a number of 5,000 digits": holds('{"seeds": [' + "9" * 5000 + "]}"),
+    "the same key twice": holds('{"a": 1, "a": 2}'),
+    "half a surrogate": holds('{"experiment": "\\ud800", "seeds": [0]}'),
+    "escapes": holds('{"experiment": "\\u001b[31m\\n", "seeds": [0]}'),
+    "a bomb of aliases": holds(
+        "a: &a [x, x]\n" + "".join(f"b{i}: &b{i} [*{'a' if not i else f'b{i - 1}'}, *a]\n"
+                                   for i in range(40))
+    ),
+}  # fmt: skip
+
+
+def replace(path: Path, maker: Maker) -> None:
+    path.unlink(missing_ok=True)
+    maker(path)
+
+
+def refusal(attempt: Callable[[], Any]) -> str:
+    with pytest.raises(UserError) as caught:
+        attempt()
+    message = str(caught.value)
+    assert message.isprintable()
+    return message
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "read_text": read_text,
+    "read_json": read_json,
+    "read_specification": lambda path: read_specification(path, "x"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("reader", READERS)
+def test_what_is_no_file_is_not_read(tmp_path: Path, reader: str, odd: str) -> None:
+    path = tmp_path / "it"
+    ODD[odd](path)
+    assert str(path) in refusal(lambda: READERS[reader](path))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("reader", ["read_json", "read_specification"])
+def test_a_text_that_is_none_of_ours(tmp_path: Path, reader: str, text: str) -> None:
+    path = tmp_path / "it"
+    TEXTS[text](path)
+    if reader == "read_json" and text in ("half a surrogate", "escapes"):
+        return  # JSON as any other; what they are shown as is another matter
+    assert str(path) in refusal(lambda: READERS[reader](path))
+
+
+def test_a_file_that_is_too_long(tmp_path: Path) -> None:
+    (tmp_path / "it").write_bytes(b" " * (LARGEST + 1))
+    assert "has more than 30,000,000 bytes" in refusal(lambda: read_json(tmp_path / "it"))
+
+
+def test_a_mark_of_the_byte_order_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "it").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read_json(tmp_path / "it") == {"a": 1}
+
+
+VERBS: dict[str, list[str]] = {
+    "evaluate": ["evaluate", "RUN", "--episodes", "1"],
+    "watch": ["watch", "RUN", "--gif", "it.gif"],
+    "film": ["film", "RUN"],
+    "report": ["report", "RUN"],
+    "analyze": ["analyze", "RUN"],
+    "compare": ["compare", "RUN", "RUN", "--output", "out"],
+    "search": ["search", "--resume", "RUN"],
+    "resume": ["resume", "RUN"],
+    "verify": ["verify", "RUN", "--evaluation"],
+    "export": ["export", "RUN"],
+    "run": ["run", "x", "--spec", "RUN"],
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("what", ["a pipe", "a folder", "1,200 brackets", "escapes"])
+@pytest.mark.parametrize("file", ["manifest.json", "spec.yaml"])
+def test_every_verb_answers_in_one_line(
+    run: Path, verb: str, what: str, file: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(run.parent)
+    replace(run / file, {**ODD, **TEXTS}[what])
+    subject = str(run / file) if verb == "run" else str(run)
+    assert main([subject if each == "RUN" else each for each in VERBS[verb]]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("rl: ")
+    assert said.count("\n") == 1
+    assert said.rstrip("\n").isprintable()
+
+
+# Paths
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("x" * 300, "File name too long"),
+        ("x/" * 3000, "File name too long"),
+        ("a\0b", "a name has no NUL"),
+        ("a\udcffb", "bytes in its name"),
+    ],
+)
+def test_a_path_that_there_cannot_be(
+    path: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    attempts: list[list[str]] = [
+        [path if each == "RUN" else each for each in VERBS[verb]] for verb in VERBS
+    ]
+    attempts += [
+        ["run", "cartpole_dqn", "--output", path],
+        ["search", "cartpole_dqn", "--output", path],
+        ["search", "cartpole_dqn", "--method", "tpe", "--storage", path],
+        ["film", "x", "--output", f"{path}.gif"],
+        ["watch", "x", "--gif", f"{path}.gif"],
+        ["dashboard", path],
+    ]
+    for attempt in attempts:
+        error = refused(attempt)
+        assert said in error, attempt
+    assert list(tmp_path.iterdir()) == []
+
+
+def refused(arguments: list[str]) -> str:
+    from contextlib import redirect_stderr
+    from io import StringIO
+
+    with redirect_stderr(StringIO()) as said:
+        assert main(arguments) == 2
+    text = said.getvalue()
+    assert text.startswith("rl: ")
+    assert text.count("\n") == 1
+    return text
+
+
+@pytest.mark.parametrize("path", ["/proc/1/root", "/dev/null", "/dev/zero", "/proc/self/fd", "/",
+                                  "/proc/1/mem", ""])  # fmt: skip
+def test_a_strange_path_is_no_run(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for verb in VERBS:
+        refused([path if each == "RUN" else each for each in VERBS[verb]])
+
+
+def test_a_folder_that_nobody_may_look_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert "cannot be read: Permission denied" in refusal(lambda: RunFolder.open("x"))
+
+
+def test_a_path_that_may_be(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "new" / "é", Path("/dev/null/x")):
+        assert user_path(path) == path
+
+
+# What is printed
+
+
+def test_no_text_steers_a_terminal(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert printable(ESCAPES).isprintable()
+    name = f"evil{ESCAPES.replace(chr(0), '').replace(chr(0xD800), '').replace(chr(10), '')}"
+    run.rename(run.with_name(name))
+    monkeypatch.chdir(run.parent)
+    for verb in ("analyze", "resume", "evaluate"):
+        main([name if each == "RUN" else each for each in VERBS[verb]])
+    Lines(0).noted(f"it failed: {ESCAPES}")
+    said, complained = capsys.readouterr()
+    for line in (said + complained).split("\n"):
+        assert line.isprintable(), line
+
+
+def test_everything_is_printed_in_one_place() -> None:
+    for file in sorted((ROOT / "rl").rglob("*.py")):
+        calls = [
+            node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)
+        ]
+        named = {each.func.id for each in calls if isinstance(each.func, ast.Name)}
+        assert "print" not in named or file.name == "output.py", file
