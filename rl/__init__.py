@@ -9,8 +9,8 @@ action = agent.act(observation)
 """
 
 from rl.environments import make_env
-from rl.errors import Diverged, UserError
+from rl.errors import Diverged, SessionsFailed, UserError
 from rl.experiment.run import load
 from rl.experiment.trial import train
 
-__all__ = ["Diverged", "UserError", "load", "make_env", "train"]
+__all__ = ["Diverged", "SessionsFailed", "UserError", "load", "make_env", "train"]

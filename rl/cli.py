@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from rl.errors import Diverged, UserError
 from rl.output import warn
+from rl.signals import noticed
 from rl.verbs import (
     dashboard,
     doctor,
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser, verbs = _parser()
         _check_verb(given, verbs)
         options = parser.parse_args(given)
-        status: int = options.call(options)
+        with noticed():
+            status: int = options.call(options)
     except UserError as error:
         warn(error)
         return UserError.exit_status

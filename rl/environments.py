@@ -33,6 +33,7 @@ def make_env(id: str, **settings: Any) -> gymnasium.Env:
 
     Raises:
         UserError: there is no such environment, or its package is missing.
+        BrokenEnvironment: its constructor raises something.
     """
     spec = environment_spec(id)
     problem = known_problems().get(id)
@@ -41,9 +42,13 @@ def make_env(id: str, **settings: Any) -> gymnasium.Env:
         return gymnasium.make(spec, disable_env_checker=True, **settings)
 
     try:
-        return Renewed(make) if problem and problem.renewed else make()
-    except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
-        raise UserError(f"environment {id!r} needs a package that is missing: {error}") from None
+        with rules.guarded("its constructor"):
+            return Renewed(make) if problem and problem.renewed else make()
+    except rules.Breach as found:
+        if isinstance(found.__cause__, (gymnasium.error.DependencyNotInstalled, ImportError)):
+            missing = f"needs a package that is missing: {found.__cause__}"
+            raise UserError(f"environment {id!r} {missing}") from None
+        raise BrokenEnvironment(id, str(found)) from found.__cause__
 
 
 @dataclass(frozen=True)
@@ -271,13 +276,21 @@ class Environments:
         return float(rate) if rate else None
 
     def render(self) -> Any:
-        """A picture [height, width, 3] of the first lane, if its render mode makes pictures."""
-        return self._envs[0].render()
+        """A picture [height, width, 3] of the first lane, if its render mode makes pictures.
+
+        Raises:
+            BrokenEnvironment: it raised something.
+        """
+        try:
+            with rules.guarded("render"):
+                return self._envs[0].render()
+        except rules.Breach as found:
+            raise self._complaint(found, 0) from found.__cause__
 
     def close(self) -> None:
         """Frees what the environments hold, such as windows."""
         for env in self._envs:
-            env.close()
+            rules.close(env)
 
 
 # Gymnasium accepts seeds below 2^31 everywhere. Each purpose has a range of its own, so that

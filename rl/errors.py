@@ -75,3 +75,9 @@ class Diverged(Exception):
     def __init__(self, component: str, found: str) -> None:
         super().__init__(f"{component}: {found}")
         self.component, self.found = component, found
+
+
+class SessionsFailed(Exception):
+    """All sessions of a call have failed; the message names why."""
+
+    exit_status = 1

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nn.names import suggestion
 from rl.errors import UserError, brief
+from rl.signals import is_asked
 
 
 def import_module(name: str, folders: Sequence[Path]) -> Path | None:
@@ -45,7 +46,9 @@ def import_module(name: str, folders: Sequence[Path]) -> Path | None:
         if error.name and f"{name}.".startswith(f"{error.name}."):
             raise UserError(f"names {name!r}, {_missing(error.name, folders)}") from None
         raise _failed(name, error, folders) from None
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # it may call `sys.exit` too
+        if is_asked(error):
+            raise
         raise _failed(name, error, folders) from None
     places = [Path(place).parent for place in getattr(module, "__path__", ())]
     places = places or [Path(module.__file__ or "").parent]

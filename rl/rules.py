@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from gymnasium.spaces import Space
 
 from nn.typing import Array
+from rl import signals
 
 # Steps after which an episode that has no time limit is one that never ends.
 ENDLESS = 100_000
@@ -37,16 +40,37 @@ class NotFinite(Exception):
     """A number is nan or infinite; the message says which."""
 
 
+@contextmanager
+def guarded(method: str) -> Iterator[None]:
+    """Within, an environment's own code runs, which may raise anything and call `sys.exit`.
+
+    Args:
+        method: what the message calls that code.
+
+    Raises:
+        Breach: it raised something.
+        KeyboardInterrupt, SystemExit: a signal came meanwhile.
+    """
+    try:
+        yield
+    except BaseException as error:
+        raise _breach(method, error) from error
+
+
+def _breach(method: str, error: BaseException) -> Breach:
+    if signals.is_asked(error):
+        raise error
+    return Breach(_raised(method, error))
+
+
 def reset(env: gymnasium.Env, seed: int) -> Any:
     """The first observation of an episode.
 
     Raises:
         Breach: it raised something, or gave no pair.
     """
-    try:
+    with guarded("reset"):
         given = env.reset(seed=seed)
-    except Exception as error:
-        raise Breach(_raised("reset", error)) from error
     if type(given) is not tuple or len(given) != 2:
         raise Breach(f"{_RESET}; it gave {_kind(given)}")
     return given[0]
@@ -58,13 +82,19 @@ def step(env: gymnasium.Env, action: Any) -> Any:
     Raises:
         Breach: it raised something, or gave another number of values.
     """
-    try:
+    try:  # as `guarded` does, which takes a while
         given = env.step(action)
-    except Exception as error:
-        raise Breach(_raised("step", error)) from error
+    except BaseException as error:
+        raise _breach("step", error) from error
     if type(given) is not tuple or len(given) != 5:
         raise Breach(f"{_STEP}; it gave {_kind(given)}")
     return given
+
+
+def close(env: gymnasium.Env) -> None:
+    """Frees what an environment holds; nothing is lost by then if it fails at that."""
+    with suppress(Breach), guarded("close"):
+        env.close()
 
 
 def vector(observation: Any, size: int) -> Array:
@@ -148,11 +178,10 @@ def _kind(value: Any) -> str:
     return " ".join(repr(value).split())[:80]
 
 
-def _raised(method: str, error: Exception) -> str:
+def _raised(method: str, error: BaseException) -> str:
     """What `method` raised, and where; Gymnasium's wrappers unpack what a step gives."""
     place = traceback.extract_tb(error.__traceback__)[-1]
-    if "unpack" in str(error) and "gymnasium/wrappers" in Path(place.filename).as_posix():
-        return f"{_STEP} ({error})"
-    file = f"{Path(place.filename).name}:{place.lineno}"
-    said = " ".join(str(error).split())[:200]
-    return f"{method} raised {type(error).__name__}: {said} ({file})"
+    said = " ".join("".join(traceback.format_exception_only(error)).split())[:200]
+    if "unpack" in said and "gymnasium/wrappers" in Path(place.filename).as_posix():
+        return f"{_STEP} ({said.partition(': ')[2]})"
+    return f"{method} raised {said} ({Path(place.filename).name}:{place.lineno})"

@@ -14,9 +14,10 @@ import numpy as np
 from nn import OPTIMIZERS, NeuralNet, Optimizer
 from nn.limits import require_memory
 from nn.names import lookup, suggestion
+from rl import rules
 from rl.agents import DDPG, DQN, ActorCritic, Agent, DoubleDQN
 from rl.environments import make_env
-from rl.errors import UserError, brief
+from rl.errors import BrokenEnvironment, UserError, brief
 from rl.experiment.evaluation import EXTENDED_EPISODES
 from rl.experiment.player import Player
 from rl.experiment.settings import Explain, construct, resolve
@@ -207,7 +208,9 @@ def _problem(specification: Specification) -> tuple[Problem, Spaces]:
         problem = find_problem(id)
         env = make_env(problem.id)
         spaces = spaces_of(env, problem.id)
-        env.close()
+        rules.close(env)
+    except BrokenEnvironment:  # the specification is not at fault
+        raise
     except UserError as error:
         raise specification.explain("problem", f"does not fit: {error}") from None
     return problem, spaces

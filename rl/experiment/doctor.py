@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires
 
 from rl import machine
 from rl.distribution import DISTRIBUTION, installing
-from rl.errors import UserError
+from rl.errors import BrokenEnvironment, UserError
 from rl.run_folder import RUNS
 
 OK, NOTE, MISSING, PROBLEM = "ok", "note", "missing", "problem"
@@ -106,7 +106,8 @@ def _box2d() -> Finding:
         env.step(0)
         env.close()
     except UserError as error:
-        return Finding(MISSING, "Box2D", f"{remedy} ({error})")
+        broken = isinstance(error, BrokenEnvironment)
+        return Finding(PROBLEM if broken else MISSING, "Box2D", f"{remedy} ({error})")
     except Exception as error:  # whatever a broken build of it raises
         return Finding(PROBLEM, "Box2D", f"LunarLander-v3 raises {error!r}; again: {remedy}")
     return Finding(OK, "Box2D", f"{machine.installed(*machine.BOX2D)}; LunarLander-v3 steps")

@@ -18,6 +18,7 @@ from rl.environments import Environments, make_env
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.experiment.doctor import NOTE, OK, PROBLEM, Finding
 from rl.problems import environment_spec
+from rl.signals import is_asked
 from rl.spaces import Actions, Discrete, spaces_of
 
 EPISODES = 8
@@ -39,14 +40,14 @@ def examine_environment(id: str) -> Iterator[Finding]:
     limit = environment_spec(id).max_episode_steps
     try:
         env = make_env(id)
-    except UserError:  # a package that is missing: the command is at fault, not the environment
-        raise
-    except Exception as error:
-        yield Finding(PROBLEM, "is made", f"its constructor raises {error!r}")
+    except BrokenEnvironment as error:
+        yield Finding(PROBLEM, "is made", error.found)
         return
-    with closing(env):
+    try:
         yield from _gymnasium(env)
         spaces = _spaces(env, id)
+    finally:
+        rules.close(env)
     yield spaces
     if not spaces.fails:
         yield from _play_it(id, limit)
@@ -72,7 +73,9 @@ def _gymnasium(env: gymnasium.Env) -> list[Finding]:
         warnings.simplefilter("always")
         try:
             check_env(env.unwrapped, skip_render_check=True)
-        except Exception as error:  # assertions mostly, and whatever the environment raises
+        except BaseException as error:  # assertions mostly, and whatever the environment raises
+            if is_asked(error):
+                raise
             verdict = Finding(PROBLEM, name, f"{type(error).__name__}: {_line(error)}")
     said = dict.fromkeys(_line(each.message) for each in caught)  # each of them once
     return [verdict, *(Finding(NOTE, name, text) for text in said)]

@@ -19,6 +19,7 @@ from rl.experiment.loggers import Logger, Row
 from rl.experiment.progress import Progress
 from rl.experiment.session import TABLES
 from rl.run_folder import SessionFolder
+from rl.signals import is_asked
 
 SECONDS_BETWEEN_READS = 2.0
 UNSHOWN = ("step", "episode", "episodes", "update", "seed", "terminated", "best")  # no curves
@@ -97,7 +98,9 @@ class Followed:
         for logger in list(self._loggers):
             try:
                 call(logger)
-            except Exception as error:
+            except BaseException as error:
+                if is_asked(error):
+                    raise
                 self._loggers.remove(logger)
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 self._complain(f"{logger.name}: no more of session {self._session}: {reason}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nn.typing import Array
+from rl import rules
 from rl.agents.thoughts import Thoughts
 from rl.environments import Environments, Episode, make_env
 from rl.errors import UserError
@@ -46,12 +47,14 @@ class Scene:
     """
 
     def __init__(self, id: str, player: Player) -> None:
-        with make_env(id) as env:
-            if "rgb_array" not in env.metadata.get("render_modes", ()):
-                raise UserError(
-                    f"{id}: draws no pictures, so there is nothing to see; its render_modes must "
-                    "have rgb_array"
-                )
+        env = make_env(id)
+        modes = env.metadata.get("render_modes", ())
+        rules.close(env)
+        if "rgb_array" not in modes:
+            raise UserError(
+                f"{id}: draws no pictures, so there is nothing to see; its render_modes must "
+                "have rgb_array"
+            )
         self._agent = player.agent
         view = player.preprocessor.for_lanes(1, learning=False)
         self._environments = Environments(

@@ -15,6 +15,7 @@ from rl.experiment.saved import evaluate_player, load_player, report, weights_di
 from rl.experiment.session import ENDS, Session, Watcher
 from rl.experiment.specification import Specification
 from rl.run_folder import SessionFolder
+from rl.signals import is_asked
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ def _learned(job: Job, session: Session) -> dict[str, Any]:
     folder = session.folder
     try:
         session.run()
-    except Exception as error:
+    except BaseException as error:
         with suppress(OSError):  # if the disk is full, it is `error` that is to be told
-            folder.write_outcome({**_outcome(job, session), "reason": _reason(error)})
+            folder.write_outcome({**_outcome(job, session), **_end(error)})
             _keep_traceback(folder, error)
         raise
     finally:
@@ -91,17 +92,17 @@ def attempt(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
     folder = SessionFolder(job.folder)
     try:
         return run_job(job, watcher)
-    except Exception as error:
+    except BaseException as error:
         folder.create()
-        status = "diverged" if isinstance(error, Diverged) else "failed"
-        outcome = {"seed": job.seed, **folder.read_outcome()}
-        outcome |= {"status": status, "reason": _reason(error)}
+        outcome = {"seed": job.seed, **folder.read_outcome(), **_end(error)}
         _keep_traceback(folder, error)
         folder.write_outcome(outcome)
+        if is_asked(error):
+            raise
         return outcome
 
 
-def _keep_traceback(folder: SessionFolder, error: Exception) -> None:
+def _keep_traceback(folder: SessionFolder, error: BaseException) -> None:
     """Writes it down for whoever can mend it: of a bug here, or in an environment."""
     if error.__cause__ or not isinstance(error, (Diverged, UserError)):
         text = "".join(traceback.format_exception(error))
@@ -112,10 +113,13 @@ def _outcome(job: Job, session: Session) -> dict[str, Any]:
     return {"seed": job.seed, **session.outcome()}
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, (Diverged, UserError)):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+def _end(error: BaseException) -> dict[str, str]:
+    """The status of a session that raised something, and the reason."""
+    if is_asked(error):
+        return {"status": "interrupted", "reason": "it was ended without saving"}
+    status = "diverged" if isinstance(error, Diverged) else "failed"
+    known = isinstance(error, (Diverged, UserError))
+    return {"status": status, "reason": str(error) if known else f"{type(error).__name__}: {error}"}
 
 
 def _judged(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from rl.experiment.player import Player
 from rl.experiment.specification import Specification
 from rl.problems import Problem
 from rl.run_folder import SessionFolder
+from rl.signals import noticed
 
 
 def load_player(
@@ -51,11 +53,11 @@ def evaluate_player(
         episodes: how many.
         seed: another number gives other episodes.
     """
-    evaluator = Evaluator(lambda: make_env(problem.id), player.preprocessor)
-    try:
+    with (
+        noticed(),
+        closing(Evaluator(lambda: make_env(problem.id), player.preprocessor)) as evaluator,
+    ):
         return evaluator.play(player.agent, evaluation_seeds("report", seed, episodes))
-    finally:
-        evaluator.close()
 
 
 def weights_digest(folder: SessionFolder) -> str:

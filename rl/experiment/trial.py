@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rl.errors import UserError
+from rl.errors import SessionsFailed, UserError
 from rl.experiment.build import build, import_package
 from rl.experiment.executors import WORKER, Executor, Inline, Processes
 from rl.experiment.jobs import Job
@@ -21,6 +18,7 @@ from rl.experiment.session import Watcher
 from rl.experiment.specification import Specification, load_specification
 from rl.paths import user_path
 from rl.run_folder import RunFolder, default_path
+from rl.signals import act_as_asked, noticed, stopped_by_signals
 
 
 def train(
@@ -49,8 +47,11 @@ def train(
         jobs: how many of them at once.
 
     Raises:
-        UserError: something in the specification is wrong; nothing was written.
+        UserError: something in the specification is wrong, and nothing was written; or the
+            environment of the only session breaks a rule.
         Diverged: a number is not finite, in the only session.
+        SessionsFailed: so have several sessions, all of them.
+        KeyboardInterrupt, SystemExit: after Ctrl-C, or SIGTERM or SIGHUP, once all is saved.
     """
     specification = load_specification(name, spec, overrides)
     if sessions < 1 or jobs < 1:
@@ -61,7 +62,19 @@ def train(
             "what it does under `if __name__ == '__main__':`"
         )
     executor = Inline(watcher=watcher) if sessions == 1 else Processes(jobs)
-    return run_trial(specification, range(seed, seed + sessions), output, executor)
+    with noticed():
+        run = run_trial(specification, range(seed, seed + sessions), output, executor)
+        act_as_asked(f"{run.path}: was interrupted; to go on: rl resume {run.path}")
+    _require_success(run)
+    return run
+
+
+def _require_success(run: Run) -> None:
+    """Refuses a run of several sessions of which none has come to more than a failure."""
+    outcomes = run.result["outcomes"]
+    if all(each["status"] in ("failed", "diverged") for each in outcomes):
+        reasons = dict.fromkeys(str(each.get("reason", each["status"])) for each in outcomes)
+        raise SessionsFailed(f"{run.path}: all sessions failed: {'; '.join(reasons)}")
 
 
 def run_trial(
@@ -130,31 +143,3 @@ def run_all(jobs: Sequence[Job], executor: Executor) -> list[dict[str, Any]]:
             outcomes[jobs.index(job)] = outcome
             executor.listener.ended(job, outcome)
     return [outcomes[number] for number in range(len(jobs))]
-
-
-@contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Within, the first Ctrl-C or SIGTERM calls `stop`; the second acts as it always does.
-
-    Python delivers signals to the main thread only; elsewhere this does nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(each) for each in signals]
-
-    def put_back() -> None:
-        for each, handler in zip(signals, before, strict=True):
-            signal.signal(each, handler)
-
-    def handle(*_: Any) -> None:
-        put_back()
-        stop()
-
-    for each in signals:
-        signal.signal(each, handle)
-    try:
-        yield
-    finally:
-        put_back()

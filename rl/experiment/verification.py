@@ -18,8 +18,9 @@ from rl.experiment.executors import Executor
 from rl.experiment.jobs import Job, one_blas_thread
 from rl.experiment.run import Run
 from rl.experiment.specification import Specification, check_form
-from rl.experiment.trial import run_all, stopped_by_signals
+from rl.experiment.trial import run_all
 from rl.run_folder import SessionFolder
+from rl.signals import stopped_by_signals
 
 JUDGED = {"evaluation": "best", "final": "last"}  # checkpoints, by where their returns stand
 COUNTS = ("status", "steps", "updates", "episodes", "best_step")

@@ -179,7 +179,8 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     )
     answer = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
     assert "if __name__ == '__main__':" in answer.stderr
-    assert answer.stdout == "0\n"
+    assert answer.returncode == 1
+    assert "SessionsFailed: " in answer.stderr.splitlines()[-1]
     assert len(list((tmp_path / "runs/cartpole_dqn").iterdir())) == 1
     guarded = script.read_text().replace("run =", "if __name__ == '__main__':\n    run =")
     script.write_text(guarded.replace("print", "    print"))

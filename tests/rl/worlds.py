@@ -99,7 +99,7 @@ class Unruly(Steady):
 
 def give(value: Any) -> Any:
     """`value`; an exception is raised."""
-    if isinstance(value, Exception):
+    if isinstance(value, BaseException):
         raise value
     return value
 
