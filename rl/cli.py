@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from rl.errors import Diverged, UserError
+from rl.hidden import hiding
 from rl.output import warn
 from rl.signals import noticed
 from rl.verbs import (
@@ -46,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         warn("interrupted")
         return INTERRUPTED
+    except Exception as error:
+        if complaint := hiding(error):
+            warn(complaint)
+            return UserError.exit_status
+        raise
     return status
 
 
