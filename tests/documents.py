@@ -267,7 +267,7 @@ def run_dashboard(options: list[str], folder: Path) -> None:
         try:
             assert process.stdout is not None
             address = process.stdout.readline().split()[-1]
-            with urllib.request.urlopen(address, timeout=60) as answer:
+            with urllib.request.urlopen(address, timeout=300) as answer:
                 assert b"cartpole_dqn" in answer.read()
         finally:
             process.terminate()  # where tests run in the background, Ctrl-C is ignored
@@ -301,7 +301,7 @@ def run(
     """What a command prints where things go wrong; its exit status must be `status`."""
     answer = subprocess.run(
         command, cwd=folder, env={**os.environ, **(settings or {})},
-        capture_output=True, text=True, timeout=280,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert answer.returncode == status, (command, answer.stdout, answer.stderr)
     return answer.stderr

@@ -326,7 +326,7 @@ def test_a_mirror_must_have_all_60_000_and_10_000(tmp_path: Path) -> None:
 def test_the_data_script_says_what_there_is(tmp_path: Path) -> None:
     folder = write_test_part(tmp_path / "data", 12)
     answer = subprocess.run([sys.executable, str(SCRIPTS / "mnist_data.py"), str(folder)],
-                            capture_output=True, text=True, timeout=60)  # fmt: skip
+                            capture_output=True, text=True, timeout=300)  # fmt: skip
     assert (answer.returncode, answer.stdout) == (0, "t10k: 12 digits\n"), answer.stderr
 
 
@@ -473,7 +473,7 @@ def test_the_picture_of_mistakes_shows_as_many_as_there_are_up_to_40(
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(SCRIPTS / "mnist.py"), *map(str, arguments)],
-                          capture_output=True, text=True, timeout=120)  # fmt: skip
+                          capture_output=True, text=True, timeout=300)  # fmt: skip
 
 
 def test_the_program_learns_compares_and_draws(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from rl.report.page import ASSETS, SCRIPTS
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update")  # fmt: skip
 WIDTH, HEIGHT = 800, 600  # pixels of a page, if a test does not say otherwise
+LONGEST = 300  # seconds: a last net, many times what a slow machine takes
 MINUS = "\N{MINUS SIGN}"
 
 Browser = webdriver.Chrome
@@ -145,6 +146,6 @@ def wait(page: Page) -> Callable[[str], None]:
     """Waits until a script's expression is true; fails if it never is."""
 
     def until(expression: str) -> None:
-        WebDriverWait(page.browser, 60, 0.02).until(lambda _: page.run(f"return {expression}"))
+        WebDriverWait(page.browser, LONGEST, 0.02).until(lambda _: page.run(f"return {expression}"))
 
     return until

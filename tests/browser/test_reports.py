@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.support.wait import WebDriverWait
 
 from rl.experiment import film
 from rl.report import pictures, write_report
-from tests.browser.conftest import Page
+from tests.browser.conftest import LONGEST, Page
 
 pytestmark = pytest.mark.slow  # to run and search before there is a report
 
@@ -32,7 +33,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):  # fmt: skip
         subprocess.run(
             [sys.executable, "-m", "rl", *command, "--no-report"], cwd=folder, check=True,
-            capture_output=True, timeout=120,
+            capture_output=True, timeout=300,
         )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SDL_VIDEODRIVER", "dummy")
@@ -76,10 +77,8 @@ def test_the_film_plays(page: Page, reports: Path, wait: Callable[[str], None]) 
     assert page.run("return arguments[0].naturalWidth", picture) > 200
     page.run("arguments[0].scrollIntoView()", picture)
     first = picture.screenshot_as_png
-    for _ in range(50):
-        if picture.screenshot_as_png != first:
-            return
-    pytest.fail("it stands still")
+    moves = WebDriverWait(page.browser, LONGEST, 0.02)
+    assert moves.until(lambda _: picture.screenshot_as_png != first)
 
 
 def test_an_episode_plays(page: Page, reports: Path, wait: Callable[[str], None]) -> None:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from rl.distribution import DISTRIBUTION
 from rl.experiment.build import build
 from rl.experiment.specification import load_specification
 from rl.files import read_table
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, wait_until
 
 VERBS = (
     "run",
@@ -226,12 +225,10 @@ def test_ctrl_c_keeps_what_there_is(tmp_path: Path) -> None:
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         session = tmp_path / "r/trial_000/session_000"
-        deadline = time.monotonic() + 60
-        while not (session / "updates.csv").exists() or not _rows(session / "updates.csv"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        table = session / "updates.csv"
+        wait_until(lambda: table.exists() and _rows(table) > 0)
         process.send_signal(signal.SIGINT)
-        said, complaint = process.communicate(timeout=60)
+        said, complaint = process.communicate(timeout=300)
     assert process.returncode == 130
     assert complaint == ""
     assert "interrupted at step" in said
@@ -256,7 +253,7 @@ def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path) -> None:
         )
         for name, seed in (("one", "7"), ("two", "7"), ("other", "8"))
     ]  # fmt: skip
-    assert [run.wait(timeout=120) for run in runs] == [0, 0, 0]
+    assert [run.wait(timeout=300) for run in runs] == [0, 0, 0]
     one, two = (tmp_path / name / "trial_000/session_000" for name in ("one", "two"))
     for table in ("episodes.csv", "updates.csv", "evaluations.csv"):
         assert (one / table).read_bytes() == (two / table).read_bytes()

@@ -648,5 +648,5 @@ def test_the_command_serves_until_it_is_interrupted(
     port = address.split(":")[2].split("/")[0]
     assert f"ssh -L {port}:127.0.0.1:{port} USER@MACHINE" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, complaints = process.communicate(timeout=60)
+    _, complaints = process.communicate(timeout=300)
     assert (process.returncode, complaints) == (0, "")

@@ -171,9 +171,9 @@ def test_the_script_needs_nothing_of_this_project(
     seen = ["0.01", "-0.2", "-0.03", "0.4"]
     player = Run.open(cartpole_run).player("last")
     command = [sys.executable, "-I", str(script), *seen]  # -I: neither this folder nor PYTHONPATH
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert answer.stdout == f"{player.act(np.array(seen, np.float32))}\n"
-    answer = subprocess.run(command[:-1], capture_output=True, text=True, timeout=60)
+    answer = subprocess.run(command[:-1], capture_output=True, text=True, timeout=300)
     assert answer.returncode == 1
     assert "The 4 numbers are the observation." in answer.stderr
 

@@ -26,7 +26,7 @@ from tests.rl.test_resume import Notes
 
 CASES = settings(
     max_examples=1_300, deadline=None, derandomize=True, database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 SETTINGS = ("train.steps=2400", "train.evaluate_every=800", "network.hidden=[4]",
             "memory.capacity=500")  # fmt: skip

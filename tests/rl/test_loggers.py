@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from rl.experiment.progress import Progress
 from rl.experiment.session import TABLES
 from rl.files import Table, read_table
 from rl.run_folder import SessionFolder
-from tests.rl.conftest import Command, wait_until
+from tests.rl.conftest import HELD, Command, wait_until
 from tests.rl.test_executors import make_jobs
 
 SESSION = Path("trial_000/session_000")
@@ -181,14 +182,16 @@ def test_tensorboard_has_the_tables_and_nothing_is_learned_otherwise(
 def test_a_run_that_is_resumed_has_all_rows_once(rl: Command, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="TensorBoard is an extra: .[tensorboard]")
     process = subprocess.Popen(
-        [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--steps", "9000", "--quiet",
-         "--output", "run", "--set", "train.evaluate_every=1500", "--tensorboard"],
-        cwd=tmp_path, stdout=subprocess.DEVNULL,
+        [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--steps", "4000", "--quiet",
+         "--output", "run", "--tensorboard", "--set", "train.evaluate_every=1500",
+         "problem=Held-v0", "import=tests.rl.worlds"],
+        cwd=tmp_path, env={**os.environ, **HELD}, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    wait_until((tmp_path / "run" / SESSION / "resume/latest.npz").exists)
+    wait_until((tmp_path / "gate.waits").exists)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
-    answer = rl("resume", "run", "--tensorboard", "--quiet")
+    (tmp_path / "gate").touch()
+    assert process.wait(timeout=300) == 130
+    answer = rl("resume", "run", "--tensorboard", "--quiet", PYTHONPATH=HELD["PYTHONPATH"])
     assert answer.returncode == 0, answer.stderr
     check_events(tmp_path / "run")
 

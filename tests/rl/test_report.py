@@ -219,7 +219,7 @@ def many(tmp_path_factory: pytest.TempPathFactory, cartpole_run: Path) -> Path:
     ):  # fmt: skip
         subprocess.run(
             [sys.executable, "-m", "rl", *command, "--no-report"], cwd=folder, check=True,
-            timeout=120, capture_output=True,
+            timeout=300, capture_output=True,
         )  # fmt: skip
     return folder
 

@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,6 +20,7 @@ import pytest
 
 from nn import checkpoint
 from rl.agents import DQN
+from rl.environments import Environments
 from rl.errors import UserError
 from rl.experiment import jobs
 from rl.experiment.build import build
@@ -33,7 +33,7 @@ from rl.experiment.session import Session, Watcher
 from rl.experiment.specification import Specification
 from rl.experiment.trial import run_sessions, run_trial
 from rl.run_folder import RunFolder, SessionFolder
-from tests.rl.conftest import Command, wait_until
+from tests.rl.conftest import HELD, Command, wait_until
 
 TRAIN = {"evaluate_every": 700, "evaluate_episodes": 2, "stop_when_solved": False,
          "checkpoint_seconds": 0.05}  # fmt: skip
@@ -163,15 +163,21 @@ def child(work: Callable[[], object]) -> int:
     return pid
 
 
-def ended(pid: int, seconds: float) -> int | None:
-    """The child's exit code if it ends within so long; a signal is a negative one."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
-    return None
+def ended(pid: int) -> int:
+    """The child's exit code when it has ended; a signal is a negative one."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def die_in_step(number: int, folder: Path) -> None:
+    """Lets this process be killed in its `number`-th step after there is a checkpoint."""
+    step, counted, latest = Environments.step, iter(range(number)), folder / "resume/latest.npz"
+
+    def wrapped(*arguments: Any) -> Any:
+        if latest.exists() and next(counted, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(*arguments)
+
+    Environments.step = wrapped  # type: ignore[method-assign]
 
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
@@ -182,21 +188,19 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this
 def test_killed_at_any_moment_it_comes_to_the_same_end(
     setting: str, undisturbed: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:
-    expected, moments, kills = undisturbed(setting), random.Random(setting), 0
-    code, longest = None, 0.25
-    for _ in range(200):
-        pid = child(lambda: run_job(job(setting, tmp_path)))
-        code = ended(pid, moments.uniform(0.02, longest) if kills < KILLS else 60.0)
-        if code is not None:
-            break
-        os.kill(pid, signal.SIGKILL)
-        assert ended(pid, 10.0) == -signal.SIGKILL
-        if (tmp_path / "resume/latest.npz").exists():
-            kills += 1
-        else:
-            longest *= 1.1  # a machine that is busy takes longer to come to a first checkpoint
-    assert code == 0
-    assert kills == KILLS
+    expected, moments = undisturbed(setting), random.Random(setting)
+    train = SETTINGS[setting]["train"]
+    # By the first evaluation there is a checkpoint; all kills come before the end.
+    most = (train["steps"] - train["evaluate_every"]) // train.get("lanes", 1) // KILLS
+    for _ in range(KILLS):
+        steps = moments.randrange(1, most)
+
+        def work(steps: int = steps) -> None:
+            die_in_step(steps, tmp_path)
+            run_job(job(setting, tmp_path))
+
+        assert ended(child(work)) == -signal.SIGKILL
+    assert ended(child(lambda: run_job(job(setting, tmp_path)))) == 0
     with np.printoptions(threshold=10**9):
         assert contents(tmp_path) == expected
     assert not (tmp_path / "resume").exists()
@@ -267,7 +271,7 @@ def test_killed_before_each_call_of_a_save_it_comes_to_the_same_end(
         run_job(job("ddpg", tmp_path))
 
     for calls in range(1, 29):  # a save makes fourteen
-        assert ended(child(partial(work, calls)), 60.0) == -signal.SIGKILL
+        assert ended(child(partial(work, calls))) == -signal.SIGKILL
     run_job(job("ddpg", tmp_path))
     with np.printoptions(threshold=10**9):
         assert contents(tmp_path) == expected
@@ -434,7 +438,7 @@ def test_on_a_full_disk_it_stops_with_a_message_and_goes_on_later(
     # It holds each file but that of the transitions, which is full after 3,750 of them.
     answer = subprocess.run(
         [sys.executable, "-c", LIMIT, "150000", *arguments],
-        capture_output=True, text=True, cwd=tmp_path, timeout=120,
+        capture_output=True, text=True, cwd=tmp_path, timeout=300,
     )  # fmt: skip
     assert answer.returncode == 2
     assert "cannot be written: File too large; what was saved before is whole" in answer.stderr
@@ -471,21 +475,23 @@ def test_when_a_save_fails_what_was_saved_before_serves_to_go_on(
 
 
 def test_ctrl_c_and_resume(tmp_path: Path, rl: Command) -> None:
-    settings = ["--set", "train.evaluate_every=1500", "network.hidden=[16]", "train.steps=9000"]
-    rl("run", "mountaincar_dqn", *settings, "--output", "whole")
+    settings = ["--set", "problem=Held-v0", "import=tests.rl.worlds", "train.evaluate_every=1500",
+                "network.hidden=[16]", "train.steps=4000"]  # fmt: skip
+    rl("run", "cartpole_dqn", *settings, "--output", "whole", PYTHONPATH=HELD["PYTHONPATH"])
     process = subprocess.Popen(
-        [sys.executable, "-m", "rl", "run", "mountaincar_dqn", *settings, "--output", "cut",
+        [sys.executable, "-m", "rl", "run", "cartpole_dqn", *settings, "--output", "cut",
          "--no-report"],
-        cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+        cwd=tmp_path, env={**os.environ, **HELD}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     session = tmp_path / "cut/trial_000/session_000"
-    wait_until(lambda: (session / "resume/latest.npz").exists())
+    wait_until((tmp_path / "gate.waits").exists)
     assert rl("resume", "cut").stderr.startswith("rl: cut: another process is at work there")
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    (tmp_path / "gate").touch()
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "to go on: rl resume cut" in said
-    answer = rl("resume", "cut")
+    answer = rl("resume", "cut", PYTHONPATH=HELD["PYTHONPATH"])
     assert answer.returncode == 0
     assert contents(session) == contents(tmp_path / "whole/trial_000/session_000")
     assert "nothing is left to do" in rl("resume", "cut").stdout

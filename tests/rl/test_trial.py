@@ -30,7 +30,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--sessions", "3", "--jobs", "2",
          "--seed", "4", "--quiet", "--no-report", "--output", str(folder), *map(str, SHORT)],
-        check=True, timeout=120,
+        check=True, timeout=300,
     )  # fmt: skip
     return folder
 
@@ -146,7 +146,7 @@ def test_ctrl_c_keeps_what_the_sessions_have(tmp_path: Path) -> None:
         sessions = two_under_way(tmp_path / "r")
         # As a terminal does it: to the whole group, workers included.
         os.killpg(process.pid, signal.SIGINT)
-        said, complaint = process.communicate(timeout=60)
+        said, complaint = process.communicate(timeout=300)
     assert process.returncode == 130
     assert complaint == ""
     assert "session 2 (seed 2): interrupted: it had not begun" in said
@@ -163,7 +163,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     ) as process:  # fmt: skip
         sessions = two_under_way(tmp_path / "r")
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=10)
+        process.wait(timeout=300)
     outcomes = [session / "session.json" for session in sessions]
     wait_until(lambda: all(outcome.exists() for outcome in outcomes))
     assert {json.loads(each.read_text())["status"] for each in outcomes} == {"interrupted"}

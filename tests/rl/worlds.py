@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -152,6 +154,31 @@ class Counter(gymnasium.Env[Any, Any]):
         return np.array([self.count, self.mark], np.float32)
 
 
+class Held(Counter):
+    """As Counter; its 2,000th step waits for the file that the variable HELD names, if any.
+
+    Another file, with `.waits` behind the name, says that it does. So a test sends its signal
+    to a process that cannot end before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(length=37)
+        self.taken = 0
+
+    def step(self, action: int) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        self.taken += 1
+        if self.taken == 2000 and "HELD" in os.environ:
+            hold(os.environ["HELD"])
+        return super().step(action)
+
+
+def hold(gate: str) -> None:
+    """Waits until a file is there."""
+    Path(f"{gate}.waits").touch()
+    while not Path(gate).exists():
+        time.sleep(0.01)
+
+
 class Unbounded(Pushed):
     """As Pushed, with an action of any size."""
 
@@ -181,6 +208,7 @@ class Shown(Counter):
 
 
 gymnasium.register("Shown-v0", "tests.rl.worlds:Shown")
+gymnasium.register("Held-v0", "tests.rl.worlds:Held")
 gymnasium.register("Restless-v0", "tests.rl.worlds:Restless", kwargs={"length": 37})
 
 
