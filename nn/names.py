@@ -25,10 +25,16 @@ def lookup(table: Mapping[str, Part], name: str, kind: str) -> Part:
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The end of an error message: the nearest known name, and all unless they are many."""
     names = sorted(known)
-    by_plain = {_plain(candidate): candidate for candidate in names}
-    near = difflib.get_close_matches(_plain(name), by_plain, n=1)
-    hint = f"; did you mean {by_plain[near[0]]!r}?" if near else "."
+    near = nearest(name, names)
+    hint = f"; did you mean {near!r}?" if near else "."
     return hint if len(names) > _MANY else f"{hint} Known: {', '.join(names)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is nearest; case, dashes and underscores do not matter."""
+    by_plain = {_plain(candidate): candidate for candidate in sorted(known)}
+    near = difflib.get_close_matches(_plain(name), by_plain, n=1)
+    return by_plain[near[0]] if near else None
 
 
 def describe(table: Mapping[str, type], part: object) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from rl.errors import Diverged, UserError
@@ -24,7 +24,7 @@ from rl.verbs import (
     search,
     verify,
 )
-from rl.verbs.arguments import INTERRUPTED
+from rl.verbs.arguments import INTERRUPTED, refuse_unknown
 
 VERBS = (run, resume, search, look, play, film, report, dashboard, export, verify, doctor)
 
@@ -35,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parser, verbs = _parser()
         _check_verb(given, verbs)
-        options = parser.parse_args(given)
+        options, unknown = parser.parse_known_args(given)
+        if unknown:
+            refuse_unknown(unknown, verbs[given[0]])
         with noticed():
             status: int = options.call(options)
     except UserError as error:
@@ -55,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
-    """The parser, and the names of its verbs."""
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser, and that of each verb."""
     parser = _Parser(
         prog="rl", description="A reinforcement-learning lab. Each verb has its own --help."
     )

@@ -68,7 +68,7 @@ def read_text(path: Path, most: int = LARGEST) -> str:
     try:
         return read_bytes(path, most).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(f"{path}: cannot be read: it is not UTF-8 text") from None
+        raise UserError(f"{path}: cannot be read: it is not UTF-8 text; save it as such") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

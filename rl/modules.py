@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
 
-from nn.names import suggestion
+from nn.names import nearest
 from rl.errors import UserError, brief
 from rl.signals import is_asked
 
@@ -104,8 +104,8 @@ def _missing(name: str, folders: Sequence[Path]) -> str:
         for path in (*folder.glob("*.py"), *(each.parent for each in folder.glob("*/__init__.py")))
     }
     where = f"which is not installed, nor in {' or '.join(map(str, folders))}"
-    if "; did you mean" in (near := suggestion(name, there)):
-        return f"{where}{near.partition('?')[0]}?"
+    if near := nearest(name, there):
+        return f"{where}; did you mean {near!r}?"
     return f"{where}; put {name}.py there, or the package: python -m pip install {name}"
 
 

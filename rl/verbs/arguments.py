@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from nn.names import nearest
 from rl.errors import UserError, brief
 from rl.output import say
 from rl.paths import unquoted, user_path
@@ -128,6 +129,41 @@ def _shown(text: str) -> str:
 def overrides(options: argparse.Namespace) -> list[str]:
     """What `--set` and `--steps` put in place of a specification's values."""
     return [*options.set, *([f"train.steps={options.steps}"] if options.steps else [])]
+
+
+def refuse_unknown(unknown: Sequence[str], verb: argparse.ArgumentParser) -> NoReturn:
+    """Refuses arguments that a verb has no place for, with what was perhaps meant.
+
+    Raises:
+        UserError: always.
+    """
+    options = [option for action in verb._actions for option in action.option_strings]
+    name, equals, value = unknown[0].partition("=")
+    if not equals and unknown[1:] and name.startswith("--"):
+        value = unknown[1]
+    path = _setting(name.lstrip("-")) if equals or name.startswith("--") else None
+    if path and "--set" in options:
+        remedy = f"; it is a setting: --set {path}={value or 'VALUE'}"
+    else:
+        near = nearest(name, options)
+        remedy = f"; did you mean {near!r}?" if near else f"; see `{verb.prog} --help`"
+    raise UserError(f"unrecognized arguments: {' '.join(unknown)}{remedy}")
+
+
+def _setting(name: str) -> str | None:
+    """The dotted path of a setting that is named with or without its block."""
+    from rl.experiment.build import AGENTS, Training, make_network
+    from rl.experiment.settings import settings_of
+    from rl.experiment.specification import KEYS
+
+    if name.partition(".")[0] in KEYS:
+        return name
+    parts = [("train", Training), *(("agent", each) for each in AGENTS.values())]
+    for block, part in [*parts, ("network", make_network)]:
+        for setting in settings_of(part):
+            if setting == name.replace("-", "_").lower():
+                return f"{block}.{setting}"
+    return "optimizer.learning_rate" if name in ("learning_rate", "learning-rate", "lr") else None
 
 
 def check_executor(options: argparse.Namespace) -> None:

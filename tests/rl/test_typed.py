@@ -229,6 +229,36 @@ def test_the_number_that_was_meant(text: str, near: str | None) -> None:
     assert near_number(text) == near
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "x", "--evaluate_every", "100"], "--set train.evaluate_every=100"),
+        (["run", "x", "--evaluate-every=100"], "--set train.evaluate_every=100"),
+        (["run", "x", "--train.steps", "100"], "--set train.steps=100"),
+        (["search", "x", "--agent.gamma=0.9"], "--set agent.gamma=0.9"),
+        (["run", "x", "agent.gamma=0.9"], "--set agent.gamma=0.9"),
+        (["run", "x", "--gamma", "0.9"], "--set agent.gamma=0.9"),
+        (["run", "x", "--lr", "0.9"], "--set optimizer.learning_rate=0.9"),
+        (["run", "x", "--hidden"], "--set network.hidden=VALUE"),
+        (["run", "x", "--no_report"], "did you mean '--no-report'?"),
+        (["run", "x", "--Seed", "3"], "did you mean '--seed'?"),
+        (["run", "x", "--ray_address", "a:1"], "did you mean '--ray-address'?"),
+        (["evaluate", "x", "--gamma", "0.9"], "unrecognized arguments: --gamma 0.9"),
+        (["run", "x", "y"], "unrecognized arguments: y; see `rl run --help`"),
+        (["run", "x", "--steps", "10k"], "argument --steps: must be a whole number, not '10k'; "
+         "write 10000"),
+        (["Run", "x"], "unknown verb 'Run'; did you mean 'run'?"),
+    ],
+)  # fmt: skip
+def test_an_option_that_is_none(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(arguments) == 2
+    message = capsys.readouterr().err
+    assert said in message
+    assert message.count("\n") == 1
+
+
 texts = st.sampled_from([text for text, _ in READ] + ["010", "08", "<<", "<", "#", "a: b", "é"])
 leaves = (
     texts | st.text(max_size=6) | st.booleans() | st.none() | st.integers(-(2**53), 2**53)
@@ -300,7 +330,7 @@ def test_a_file_that_is_no_specification(tmp_path: Path, name: str, text: str, s
 
 def test_utf_16_and_a_file_in_place_of_a_name(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(INDENTED.encode("utf-16"))
-    with pytest.raises(UserError, match="save it as UTF-8 text"):
+    with pytest.raises(UserError, match="it is not UTF-8 text; save it as such"):
         load_specification("x", tmp_path / "a.yaml")
     with pytest.raises(UserError, match=r"a file of experiments: NAME --spec a\.yaml"):
         load_specification("a.yaml")
