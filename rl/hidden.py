@@ -9,6 +9,13 @@ from contextlib import contextmanager
 from importlib.machinery import PathFinder
 
 _OURS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+# Told to a worker, it keeps the working folder out of what Python imports before it knows the
+# parent's path (from 3.11 on). It is not for the programs that an environment starts.
+SAFE_PATH = {"PYTHONSAFEPATH": "a worker of rl"}
+for _name, _value in SAFE_PATH.items():
+    if os.environ.get(_name) == _value:
+        del os.environ[_name]
+
 _COMMANDS = ("-m", "rl", "rl.exe", "rl-script.py")  # by which the command line is started
 
 

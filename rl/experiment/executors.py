@@ -22,6 +22,7 @@ from rl.experiment.jobs import Job, attempt, run_job
 from rl.experiment.player import Player
 from rl.experiment.progress import Progress
 from rl.experiment.session import Session, Watcher
+from rl.hidden import SAFE_PATH
 from rl.run_folder import SessionFolder
 
 SECONDS_BETWEEN_LOOKS = 0.2  # for an interrupt, while nothing is heard of any process
@@ -328,8 +329,9 @@ class _Worker:
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
     """Within, processes that are started use one thread for BLAS; it must be said before NumPy."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    settings = {**dict.fromkeys(THREAD_VARIABLES, "1"), **SAFE_PATH}
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     try:
         yield
     finally:

@@ -39,6 +39,23 @@ def test_what_hides_nothing_that_is_needed_is_left_alone(rl: Command, tmp_path: 
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python looks in the working folder first")
+def test_workers_of_rl_do_not_look_in_the_working_folder(tmp_path: Path) -> None:
+    for name in ("socket.py", "types.py", "selectors.py", "random.py", "numpy.py"):
+        (tmp_path / name).write_text("1 / 0")
+    program = (
+        "import os, sys; from rl.experiment.executors import _one_thread_each as each\n"
+        "import subprocess\n"
+        "with each():\n"
+        "    code = 'import socket, os, rl.experiment.executors; print(os.environ.get(\"PYTHONSAFEPATH\"))'\n"
+        "    sys.exit(subprocess.run([sys.executable, '-c', code], cwd=sys.argv[1]).returncode)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, timeout=60
+    )
+    assert (answer.returncode, answer.stdout) == (0, "None\n"), answer.stderr
+
+
 def test_a_program_gets_an_import_error(tmp_path: Path) -> None:
     (tmp_path / "nn.py").write_text("")
     (tmp_path / "program.py").write_text(
