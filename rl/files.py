@@ -200,19 +200,3 @@ class Table:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-
-def read_table(path: Path) -> dict[str, list[float]]:
-    """The columns of a CSV file of numbers, by name; a row that was cut off is left out.
-
-    Raises:
-        UserError: it is missing or damaged.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = csv.reader(file)
-            names = next(rows)
-            whole = [[float(value) for value in row] for row in rows if len(row) == len(names)]
-    except (OSError, ValueError, StopIteration, csv.Error):
-        raise UserError(f"{path}: is missing or damaged") from None
-    return {name: [row[i] for row in whole] for i, name in enumerate(names)}

@@ -10,8 +10,8 @@ import numpy as np
 
 from nn.typing import Array
 from rl.analysis.statistics import running_mean, sample_efficiency
-from rl.files import read_table
 from rl.run_folder import SessionFolder
+from rl.tables import Columns, read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,7 +108,7 @@ def _draw_returns(axes: Axes, folder: SessionFolder, threshold: float | None) ->
     axes.legend(loc="lower right", fontsize="small")
 
 
-def _draw_losses(axes: Axes, updates: dict[str, list[float]]) -> None:
+def _draw_losses(axes: Axes, updates: Columns) -> None:
     (loss,) = axes.plot(updates["step"], updates["loss"], color="tab:red", linewidth=0.8)
     axes.set_ylabel("loss")
     axes.set_ylim(bottom=0)

@@ -10,8 +10,8 @@ import numpy as np
 
 from nn.typing import Array
 from rl.errors import UserError
-from rl.files import read_table
 from rl.run_folder import SessionFolder, TrialFolder
+from rl.tables import Columns, Read, read_table
 
 BASELINE_EPISODES = 10
 
@@ -27,6 +27,7 @@ class Record:
         returns: [t] their mean returns.
         baseline: the mean return of its first training episodes, in which it has learned nothing
             yet; None if it has none.
+        read: reads its tables.
     """
 
     folder: SessionFolder
@@ -34,6 +35,7 @@ class Record:
     steps: Array
     returns: Array
     baseline: float | None
+    read: Read = read_table
 
     @property
     def number(self) -> int:
@@ -67,34 +69,38 @@ class Record:
         return bool(self.counted and self.outcome["evaluation"].get("solved"))
 
 
-def read_records(folder: TrialFolder) -> list[Record]:
+def read_records(folder: TrialFolder, read: Read = read_table) -> list[Record]:
     """The sessions of a trial, in order.
+
+    Args:
+        folder: of the trial.
+        read: reads their tables.
 
     Raises:
         UserError: a file is damaged.
     """
-    return [_read(session) for session in folder.sessions()]
+    return [_read(session, read) for session in folder.sessions()]
 
 
-def _read(folder: SessionFolder) -> Record:
-    steps, returns = columns(folder.evaluations, ("step", "mean_return"))
-    (episodes,) = columns(folder.episodes, ("return",))
+def _read(folder: SessionFolder, read: Read) -> Record:
+    steps, returns = columns(folder.evaluations, ("step", "mean_return"), read)
+    (episodes,) = columns(folder.episodes, ("return",), read)
     first = episodes[:BASELINE_EPISODES]
     baseline = float(first.mean()) if len(first) else None
-    return Record(folder, folder.read_outcome(), steps, returns, baseline)
+    return Record(folder, folder.read_outcome(), steps, returns, baseline, read)
 
 
-def columns(path: Path, names: tuple[str, ...]) -> list[Array]:
+def columns(path: Path, names: tuple[str, ...], read: Read = read_table) -> list[Array]:
     """Columns of a table; empty ones if it was never begun.
 
     Raises:
         UserError: the file is damaged.
     """
-    found = table(path, names)
+    found = table(path, names, read)
     return [np.asarray(found.get(name, ()), np.float64) for name in names]
 
 
-def table(path: Path, names: tuple[str, ...] = ("step",)) -> dict[str, list[float]]:
+def table(path: Path, names: tuple[str, ...] = ("step",), read: Read = read_table) -> Columns:
     """The columns of a table by their names, which these must be among; none if it was never begun.
 
     Raises:
@@ -102,7 +108,7 @@ def table(path: Path, names: tuple[str, ...] = ("step",)) -> dict[str, list[floa
     """
     if not path.exists() or path.stat().st_size == 0:
         return {}
-    found = read_table(path)
+    found = read(path)
     if not all(name in found for name in names):
         raise UserError(f"{path}: is damaged: it lacks a column of {', '.join(names)}")
     return found

@@ -13,6 +13,7 @@ from rl.analysis.charts import Axis, Chart, Mark, Series
 from rl.analysis.plots import RUNNING_MEAN_EPISODES
 from rl.analysis.records import Record, columns, table
 from rl.analysis.statistics import running_mean, sample_efficiency
+from rl.tables import Columns
 
 T = TypeVar("T")
 
@@ -56,11 +57,11 @@ def learning_curve(records: Sequence[Record], threshold: float | None) -> Chart:
 
 def _single(record: Record) -> tuple[list[Series], str]:
     """Its episodes, their running mean, and its evaluations with their intervals."""
-    steps, returns = columns(record.folder.episodes, ("step", "return"))
+    steps, returns = columns(record.folder.episodes, ("step", "return"), record.read)
     every = -(-len(steps) // charts.MOST_POINTS) or 1
     smooth = charts.thinned(steps, running_mean(returns, RUNNING_MEAN_EPISODES))
     at, mean, std, episodes = columns(
-        record.folder.evaluations, ("step", "mean_return", "std_return", "episodes")
+        record.folder.evaluations, ("step", "mean_return", "std_return", "episodes"), record.read
     )
     error = 1.96 * std / np.sqrt(episodes)
     series = [
@@ -163,18 +164,19 @@ def update_charts(records: Sequence[Record]) -> list[Chart]:
         UserError: a file is damaged.
     """
     some = _some(records, MOST_LINES)
-    tables = [(f"session {record.number}", table(record.folder.updates)) for record in some]
+    tables = [
+        (f"session {record.number}", table(record.folder.updates, read=record.read))
+        for record in some
+    ]
     drawn = []
     for name, (title, what) in METRICS.items():
-        begun = [(session, each) for session, each in tables if each.get(name)]
+        begun = [(session, each) for session, each in tables if len(each.get(name, ()))]
         if begun:
             drawn.append(_update_chart(name, title, what, begun))
     return drawn
 
 
-def _update_chart(
-    name: str, title: str, what: str, tables: Sequence[tuple[str, dict[str, list[float]]]]
-) -> Chart:
+def _update_chart(name: str, title: str, what: str, tables: Sequence[tuple[str, Columns]]) -> Chart:
     series = [
         charts.line(session, *charts.thinned(each["step"], each[name]), number)
         for number, (session, each) in enumerate(tables)

@@ -10,10 +10,12 @@ from rl.dashboard.choice import Choice, choose
 from rl.dashboard.episodes import Episodes, newest
 from rl.dashboard.guard import REPORT_POLICY, guard
 from rl.dashboard.listing import Rows
+from rl.dashboard.view import View
 from rl.errors import UserError
 from rl.files import LARGEST, read_bytes
 from rl.report import page
 from rl.report.blocks import Replay
+from rl.tables import Tables
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -67,6 +69,7 @@ class Pages:
     def __init__(self, root: Path) -> None:
         self._root, self._rows = root, Rows(root)
         self._episodes = Episodes()
+        self._tables = Tables()
 
     def index(self) -> Answer:
         """The list of runs."""
@@ -85,7 +88,8 @@ class Pages:
         from flask import render_template
 
         choice = self._choose()
-        return render_template("run.html", choice=choice, view=choice.view(), scripts=FOLLOWING)
+        view = choice.view(self._tables.read)
+        return render_template("run.html", choice=choice, view=view, scripts=FOLLOWING)
 
     def data(self) -> Answer:
         """What there is to see of a run now."""
@@ -95,7 +99,7 @@ class Pages:
         stamp = choice.stamp()
         if stamp in request.if_none_match:
             return make_response("", 304)
-        answer = jsonify(_data(choice))
+        answer = jsonify(_data(choice, choice.view(self._tables.read)))
         answer.set_etag(stamp)
         return answer
 
@@ -136,11 +140,10 @@ class Pages:
             abort(404, "There is no such run here.")
 
 
-def _data(choice: Choice) -> dict[str, Any]:
+def _data(choice: Choice, view: View) -> dict[str, Any]:
     """What changes in the page of a run."""
     from flask import render_template
 
-    view = choice.view()
     return {
         "state": view.state.word,
         "ended": view.state.ended,

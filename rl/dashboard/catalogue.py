@@ -52,8 +52,8 @@ def fingerprint(folder: Path) -> str:
     """A text that is another one whenever a file of a run has changed.
 
     Raises:
-        UserError: there is a link in it, which might lead out of the folder that may be seen; a run
-            has none of its own.
+        UserError: there is a link in it, which might lead out of the folder that may be seen, or a
+            pipe or the like; a run has none of its own.
     """
     digest = hashlib.blake2b(digest_size=12)
     for path in _within(folder):
@@ -61,6 +61,8 @@ def fingerprint(folder: Path) -> str:
             found = os.lstat(path)
             if stat.S_ISLNK(found.st_mode):
                 raise UserError(f"{path}: is a link, and the dashboard follows none; put a copy")
+            if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+                raise UserError(f"{path}: is neither a file nor a folder; remove it")
             digest.update(os.fsencode(path) + f" {found.st_mtime_ns} {found.st_size}\n".encode())
     return digest.hexdigest()
 

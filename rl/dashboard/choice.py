@@ -17,6 +17,7 @@ from rl.dashboard.trial_view import trial_view
 from rl.dashboard.view import View
 from rl.report.report import NAME
 from rl.run_folder import RunFolder, SessionFolder, TrialFolder
+from rl.tables import Read
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,18 @@ class Choice:
         """Where its report is, if it has one."""
         return (self.trial if self.trial and self.is_search else self.folder).path / NAME
 
-    def view(self) -> View:
+    def view(self, read: Read) -> View:
         """What there is to see.
+
+        Args:
+            read: reads the tables.
 
         Raises:
             UserError: a file is damaged.
         """
         if self.trial is None:
             return search_view(self.folder)
-        return trial_view(self.folder, self.trial, self.session)
+        return trial_view(self.folder, self.trial, self.session, read)
 
     def stamp(self) -> str:
         """Another text whenever something else is to be seen.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rl.analysis.search import Result, ranked, read_results
-from rl.dashboard.tails import last_row
 from rl.errors import UserError
 from rl.run_folder import RunFolder, SessionFolder
+from rl.tables import last_row
 
 
 def read_trials(folder: RunFolder) -> list[Result]:

@@ -18,7 +18,6 @@ from rl.analysis.trial_charts import (
 from rl.dashboard.plan import Plan, read_plan
 from rl.dashboard.progress import evaluation_of, steps_of
 from rl.dashboard.states import State, run_state, session_state
-from rl.dashboard.tails import last_row, last_rows
 from rl.dashboard.view import View, sentences, verdict
 from rl.errors import UserError
 from rl.problems import Problem, find_problem
@@ -26,22 +25,26 @@ from rl.report.blocks import Figure, Section, Table
 from rl.report.trial_page import failures
 from rl.report.verdicts import criterion
 from rl.run_folder import RunFolder, SessionFolder, TrialFolder
+from rl.tables import Read, last_row, last_rows
 
 ROWS = 12  # of a table, its last ones
 
 
-def trial_view(folder: RunFolder, trial: TrialFolder, session: SessionFolder | None) -> View:
+def trial_view(
+    folder: RunFolder, trial: TrialFolder, session: SessionFolder | None, read: Read
+) -> View:
     """What the sessions of a trial have learned so far.
 
     Args:
         folder: of the run.
         trial: which.
         session: whose rows are shown, if there is one.
+        read: reads the tables.
 
     Raises:
         UserError: a file is damaged.
     """
-    plan, records = read_plan(folder, trial), read_records(trial)
+    plan, records = read_plan(folder, trial), read_records(trial, read)
     states = [session_state(record.folder) for record in records]
     state, problem = run_state(states, plan.sessions), _problem(plan.problem)
     said = [criterion(problem)] if problem.solved is not None else []

@@ -6,13 +6,13 @@ one where sessions run, and a logger cannot touch what is learned.
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rl.errors import UserError
 from rl.experiment.executors import Listener
 from rl.experiment.jobs import Job
 from rl.experiment.loggers import Logger, Row
@@ -20,36 +20,10 @@ from rl.experiment.progress import Progress
 from rl.experiment.session import TABLES
 from rl.run_folder import SessionFolder
 from rl.signals import is_asked
+from rl.tables import GrowingTable
 
 SECONDS_BETWEEN_READS = 2.0
 UNSHOWN = ("step", "episode", "episodes", "update", "seed", "terminated", "best")  # no curves
-
-
-class GrowingTable:
-    """A CSV file of numbers that somebody else is writing.
-
-    Args:
-        path: of the file; it need not be there yet.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._read = path, 0
-        self._columns: list[str] = []
-
-    def new_rows(self) -> Iterator[dict[str, float]]:
-        """The rows since the last call; one that is not whole yet comes with the next."""
-        if not self._path.exists():
-            return
-        with open(self._path, "rb") as file:
-            file.seek(self._read)
-            content = file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        self._read += len(whole)
-        for cells in csv.reader(whole.decode().splitlines()):
-            if not self._columns:
-                self._columns = cells
-            else:
-                yield dict(zip(self._columns, map(float, cells), strict=True))
 
 
 class Followed:
@@ -85,12 +59,18 @@ class Followed:
         self._each(lambda logger: logger.close())
 
     def _pass_on(self) -> None:
-        rows = sorted(self._new_rows(), key=lambda row: row[0])
+        try:
+            rows = sorted(self._new_rows(), key=lambda row: row[0])
+        except UserError as error:  # a table; what trains will find that out for itself
+            self._loggers.clear()
+            self._complain(str(error))
         self._each(lambda logger: logger.log(rows))
 
     def _new_rows(self) -> Iterator[Row]:
         for name, table in self._tables.items():
-            for row in table.new_rows():
+            rows, _ = table.read()
+            for cells in rows.tolist():
+                row = dict(zip(table.titles, cells, strict=True))
                 shown = {f"{name}/{key}": row[key] for key in row if key not in UNSHOWN}
                 yield int(row["step"]), shown
 

@@ -29,10 +29,11 @@ from rl.experiment.search_settings import SearchSettings, read_search
 from rl.experiment.search_space import Dimension, Parameters
 from rl.experiment.search_trial import SearchTrial
 from rl.experiment.specification import Specification, read_specifications
-from rl.files import read_json, read_table, write_json, write_specification
+from rl.files import read_json, write_json, write_specification
 from rl.paths import user_path
 from rl.run_folder import RunFolder, default_path
 from rl.signals import stopped_by_signals
+from rl.tables import read_table
 
 
 def start_search(

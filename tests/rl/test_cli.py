@@ -19,7 +19,7 @@ from nn import checkpoint
 from rl.distribution import DISTRIBUTION
 from rl.experiment.build import build
 from rl.experiment.specification import load_specification
-from rl.files import read_table
+from rl.tables import read_table
 from tests.rl.conftest import Command, wait_until
 
 VERBS = (

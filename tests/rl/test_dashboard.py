@@ -25,12 +25,13 @@ from rl.dashboard.app import create_app
 from rl.dashboard.catalogue import find_runs
 from rl.dashboard.server import listen
 from rl.dashboard.states import SECONDS_OF_SILENCE, run_state, session_state
-from rl.dashboard.tails import BYTES, last_row, last_rows
 from rl.errors import UserError
 from rl.experiment.session import Watcher
 from rl.experiment.trial import train
 from rl.files import is_held, only_one, read_json, write_json
 from rl.run_folder import RunFolder, SessionFolder
+from rl.tables import END as BYTES
+from rl.tables import last_row, last_rows
 from tests.rl import worlds
 from tests.rl.conftest import wait_until
 

@@ -6,18 +6,20 @@ import ast
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rl.cli import main
+from rl.dashboard.app import create_app
 from rl.display import Lines
 from rl.errors import UserError, printable
 from rl.files import LARGEST, read_json, read_specification, read_text
 from rl.paths import user_path
 from rl.run_folder import RunFolder
+from rl.tables import Read, Tables, last_rows, parse_rows, read_table
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u2066\u2028\r\n\0\ud800"
 ROOT = Path(__file__).parents[2]
@@ -167,6 +169,90 @@ def test_every_verb_answers_in_one_line(
     assert said.startswith("rl: ")
     assert said.count("\n") == 1
     assert said.rstrip("\n").isprintable()
+
+
+OF_A_SESSION = ("session.json", "episodes.csv", "updates.csv", "evaluations.csv", "traceback.txt")
+FILES = ["manifest.json", "spec.yaml", *(f"trial_000/session_000/{name}" for name in OF_A_SESSION)]
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("what", [*ODD, *TEXTS])
+def test_the_dashboard_shows_the_other_runs(run: Path, file: str, what: str) -> None:
+    shutil.copytree(run, run.parent / "other")
+    replace(run / file, {**ODD, **TEXTS}[what])
+    client = create_app(run.parent).test_client()
+    text = client.get("/").text
+    assert "name=other" in text
+    assert client.get("/data?name=other").status_code == 200
+    for address in ("/run", "/data", "/episode", "/report"):
+        assert client.get(f"{address}?name=it").status_code in (200, 202, 404, 422)
+
+
+# What is wrong further up is not seen at the end of a table.
+FURTHER_UP = ("a million cells", "a cell of 9 MB", "9 MB of quotes", "a row that is too short",
+              "an empty row")  # fmt: skip
+TABLES: dict[str, Maker] = {
+    "a million columns": holds("step," * 1_000_000 + "x\n" + "1," * 1_000_000 + "1\n"),
+    "a million cells": holds("step,return\n" + "1," * 1_000_000 + "1\n"),
+    "a cell of 9 MB": holds("step,return\n1," + "9" * 9_000_000 + "\n"),
+    "9 MB of quotes": holds("step,return\n" + '"' * 9_000_000),
+    "NUL": holds("step,return\n1,\0\n"),
+    "nan": holds("step,return\n1,nan\n"),
+    "inf": holds("step,return\n1,1e999\n"),
+    "negative steps": holds("step,return\n-1,2\n"),
+    "words": holds("step,return\nfew,many\n"),
+    "a row that is too short": holds("step,return\n1,2\n3\n4,5\n"),
+    "rows that are too short": holds("step,return\n1\n2\n"),
+    "an empty row": holds("step,return\n\n1,2\n"),
+    "the same title twice": holds("step,step\n1,2\n"),
+    "no ASCII": holds("step,return\n1,\u0661\n"),
+}
+
+
+@pytest.mark.parametrize("what", [*ODD, *TABLES])
+@pytest.mark.parametrize("read", [read_table, Tables().read])
+def test_a_table_that_is_none_of_ours(tmp_path: Path, read: Read, what: str) -> None:
+    path = tmp_path / "it.csv"
+    {**ODD, **TABLES}[what](path)
+    assert str(path) in refusal(lambda: read(path))
+    if what not in FURTHER_UP:
+        assert str(path) in refusal(lambda: last_rows(path, 5))
+
+
+def test_only_the_new_rows_of_a_table_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, tables = tmp_path / "t.csv", Tables()
+    path.write_text("step,return\n" + "".join(f"{i},{i / 8}\n" for i in range(20_000)))
+    parsed: list[int] = []
+
+    def counted(lines: Sequence[str], titles: Sequence[str]) -> Any:
+        parsed.append(len(lines))
+        return parse_rows(lines, titles)
+
+    monkeypatch.setattr("rl.tables.parse_rows", counted)
+    monkeypatch.setattr("rl.tables.PIECE", 100_000)
+    before = tables.read(path)
+    assert sum(parsed) == 20_000
+    assert len(parsed) > 1
+    assert [*before["return"]] == read_table(path)["return"] == [i / 8 for i in range(20_000)]
+    parsed.clear()
+    with open(path, "a") as file:
+        file.write("20000,1.5\n20001,")
+    assert len(tables.read(path)["step"]) == 20_001
+    assert tables.read(path)["return"][-1] == 1.5
+    assert parsed == [1]
+
+
+def test_tables_that_take_too_much_are_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rl.tables.MOST_KEPT", 40)
+    tables = Tables()
+    for name in "abc":
+        (tmp_path / name).write_text("step\n1\n2\n3\n")
+        assert tables.read(tmp_path / name)["step"].tolist() == [1, 2, 3]  # type: ignore[union-attr]
+    assert [path.name for path in tables._kept] == ["c"]
 
 
 # Paths

@@ -15,13 +15,14 @@ import pytest
 
 from rl.cli import main
 from rl.experiment.executors import Listener
-from rl.experiment.following import Followed, Following, GrowingTable, following
+from rl.experiment.following import Followed, Following, following
 from rl.experiment.jobs import Job
 from rl.experiment.loggers import Logger, Row, hyper_parameters
 from rl.experiment.progress import Progress
 from rl.experiment.session import TABLES
-from rl.files import Table, read_table
+from rl.files import Table
 from rl.run_folder import SessionFolder
+from rl.tables import GrowingTable, read_table
 from tests.rl.conftest import HELD, Command, wait_until
 from tests.rl.test_executors import make_jobs
 
@@ -31,15 +32,28 @@ SESSION = Path("trial_000/session_000")
 def test_rows_are_read_once_and_only_when_whole(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     table = GrowingTable(path)
-    assert list(table.new_rows()) == []
+    assert table.read()[0].tolist() == []
     path.write_bytes(b"step,loss\r\n1,0.5\r\n2,0.")
-    assert list(table.new_rows()) == [{"step": 1.0, "loss": 0.5}]
+    assert table.read()[0].tolist() == [[1.0, 0.5]]
     with open(path, "ab") as file:
-        file.write(b"25\r\n3,nan\r\n")
-    second, third = table.new_rows()
-    assert second == {"step": 2.0, "loss": 0.25}
-    assert third["loss"] != third["loss"]
-    assert list(table.new_rows()) == []
+        file.write(b"25\r\n3,1e-3\r\n")
+    rows, is_all = table.read()
+    assert (rows.tolist(), is_all) == ([[2.0, 0.25], [3.0, 0.001]], False)
+    assert table.read()[0].tolist() == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"step,loss\n1,0.5\n", b"step,loss\n7,0.5\n2,0.25\n3,4.5\n", b"step\n1\n2\n3\n4\n"]
+)
+def test_a_table_that_was_begun_anew_is_read_anew(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"step,loss\n1,0.25\n2,0.25\n")
+    table = GrowingTable(path)
+    table.read()
+    path.write_bytes(content)
+    rows, is_all = table.read()
+    assert is_all
+    assert rows.tolist() == list(map(list, zip(*read_table(path).values(), strict=True)))
 
 
 class Noting(Logger):

@@ -22,8 +22,8 @@ from rl.experiment.progress import Progress
 from rl.experiment.run import Run
 from rl.experiment.session import Session, Watcher, is_stage
 from rl.experiment.specification import load_specification
-from rl.files import read_table
 from rl.run_folder import RunFolder
+from rl.tables import read_table
 from tests.rl import worlds
 
 SHORT = ("train.steps=2000", "train.evaluate_every=1000", "train.evaluate_episodes=2")

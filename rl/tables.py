@@ -1,0 +1,222 @@
+"""The tables of a session, read back: all of them, what has come since, or their last rows."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import IO
+
+import numpy as np
+
+from nn.checkpoint import open_regular
+from nn.typing import Array
+from rl.errors import UserError
+
+Columns = Mapping[str, Sequence[float] | Array]  # [rows] by the title
+Read = Callable[[Path], Columns]
+
+PIECE = 1 << 23  # bytes that are parsed at once, which the longest row is far from
+END = 8192  # bytes in which the last rows are looked for
+MOST_COLUMNS = 200
+MOST_KEPT = 400_000_000  # bytes of the tables that are kept
+COUNTS = frozenset(("step", "episode", "episodes", "update", "length"))  # never negative
+
+
+def parse_rows(lines: Sequence[str], titles: Sequence[str]) -> Array:
+    """The rows of a table: [rows, titles].
+
+    Raises:
+        ValueError: a row has another number of cells, a cell holds no finite number, or a count is
+            negative.
+    """
+    if not lines[0].strip():
+        raise ValueError("a row is empty")
+    rows = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None)
+    counts = [place for place, title in enumerate(titles) if title in COUNTS]
+    if rows.shape[1] != len(titles) or not np.isfinite(rows).all() or (rows[:, counts] < 0).any():
+        raise ValueError("a row is none of this table")
+    return rows
+
+
+def _titles(line: str) -> list[str]:
+    titles = line.strip().split(",")
+    if (
+        not line.strip().isprintable()
+        or len(titles) > MOST_COLUMNS
+        or len(set(titles)) < len(titles)
+    ):
+        raise ValueError("these are no titles")
+    return titles
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path}: is damaged; put a good copy in its place")
+
+
+def _open(path: Path) -> IO[bytes] | None:
+    """The file, or None if it is not there.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return open_regular(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+class GrowingTable:
+    """A CSV file of numbers that somebody else may be writing.
+
+    Args:
+        path: of the file; it need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._forget()
+
+    def _forget(self) -> None:
+        self.titles: list[str] = []
+        self._place, self._before = 0, b""  # where reading goes on, and what stands before it
+
+    def read(self) -> tuple[Array, bool]:
+        """The rows since the last call, and whether the table is another one than it was then.
+
+        A row that is not whole yet comes with a later call.
+
+        Returns:
+            [rows, titles], and True if these are all rows of the table.
+
+        Raises:
+            UserError: it is damaged, or cannot be read.
+        """
+        file = _open(self._path)
+        if file is None:
+            self._forget()
+            return np.empty((0, 0)), True
+        with file:
+            try:
+                goes_on = self._goes_on(file)
+                if not goes_on:
+                    self._forget()
+                pieces = list(self._pieces(file))
+            except ValueError:
+                self._forget()
+                raise _damaged(self._path) from None
+            except OSError as error:
+                raise UserError(f"{self._path}: cannot be read: {error.strerror}") from None
+        rows = np.concatenate(pieces) if pieces else np.empty((0, len(self.titles)))
+        return rows, not goes_on
+
+    def _goes_on(self, file: IO[bytes]) -> bool:
+        """Whether what was read last time still stands before what will be read now."""
+        file.seek(self._place - len(self._before))
+        return bool(self._before) and file.read(len(self._before)) == self._before
+
+    def _pieces(self, file: IO[bytes]) -> Iterator[Array]:
+        file.seek(self._place)
+        while content := file.read(PIECE):
+            whole = content[: content.rfind(b"\n") + 1]
+            if not whole:
+                if len(content) == PIECE:
+                    raise ValueError("a row has no end")
+                return
+            self._place, self._before = self._place + len(whole), whole[-256:]
+            file.seek(self._place)
+            lines = whole.decode("ascii").splitlines()
+            if not self.titles:
+                self.titles = _titles(lines.pop(0))
+            if lines:
+                yield parse_rows(lines, self.titles)
+
+
+def read_table(path: Path) -> dict[str, list[float]]:
+    """The columns of a CSV file of numbers, by name; a row that was cut off is left out.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    table = GrowingTable(path)
+    rows, _ = table.read()
+    return {title: column.tolist() for title, column in _columns(table, path, rows).items()}
+
+
+def _columns(table: GrowingTable, path: Path, rows: Array) -> dict[str, Array]:
+    if not table.titles:
+        raise UserError(f"{path}: is missing or damaged")
+    return dict(zip(table.titles, rows.T, strict=True))
+
+
+class Tables:
+    """Tables that are kept once they were read, so that of each only the new rows are read."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: OrderedDict[Path, tuple[GrowingTable, Array]] = OrderedDict()
+
+    def read(self, path: Path) -> Columns:
+        """As `read_table`, in arrays that are not to be written to."""
+        with self._lock:
+            table, rows = self._kept.pop(path, (GrowingTable(path), np.empty((0, 0))))
+            new, is_all = table.read()
+            if is_all:
+                rows = new
+            elif len(new):
+                rows = np.concatenate([rows, new])
+            self._kept[path] = table, rows
+            while len(self._kept) > 1 and self._bytes() > MOST_KEPT:
+                self._kept.popitem(last=False)
+        return _columns(table, path, rows)
+
+    def _bytes(self) -> int:
+        return sum(rows.nbytes for _, rows in self._kept.values())
+
+
+def last_rows(path: Path, count: int) -> tuple[list[str], list[list[float]]]:
+    """The titles of a table and its last rows; nothing if it was never begun.
+
+    Args:
+        path: of the table.
+        count: of rows at most; they must fit into `END`.
+
+    Returns:
+        The titles, and rows in which whole numbers are integers.
+
+    Raises:
+        UserError: the file is damaged, or cannot be read.
+    """
+    file = _open(path)
+    if file is None:
+        return [], []
+    try:
+        with file:
+            head = file.readline(PIECE)
+            start = file.seek(max(len(head), os.fstat(file.fileno()).st_size - END))
+            lines = file.read(END).split(b"\n")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    # The last line is empty, or a row under way; the first may have lost its beginning.
+    whole = lines[int(start > len(head)) : -1][-count:]
+    try:
+        titles = _titles(head.decode("ascii"))
+        rows = parse_rows([line.decode("ascii") for line in whole], titles) if whole else []
+    except ValueError:
+        raise _damaged(path) from None
+    return titles, [[int(cell) if cell.is_integer() else cell for cell in map(float, row)]
+                    for row in rows]  # fmt: skip
+
+
+def last_row(path: Path) -> dict[str, float]:
+    """The last row of a table by its titles; empty if there is none.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    titles, rows = last_rows(path, 1)
+    return dict(zip(titles, rows[0], strict=True)) if rows else {}
