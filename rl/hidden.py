@@ -41,11 +41,17 @@ def told() -> Iterator[None]:
 def hiding(error: BaseException) -> str | None:
     """Which file hides a module, and the remedy; None if none has taken part in an error."""
     folders = {os.path.realpath(each) for each in (sys.path[0], os.curdir)} - {_OURS}
-    for file in (*_files_of(error), *_files_of_modules()):
+    files = [*_files_of(error)]
+    if isinstance(error, (ImportError, AttributeError, TypeError)):  # what was not in a module
+        files += _files_of_modules()
+    for file in files:
         folder, name = os.path.split(os.path.realpath(file))
         if name == "__init__.py":
             folder, name = os.path.split(folder)
-        name = name.removesuffix(".py")
+        elif name.endswith(".py"):
+            name = name.removesuffix(".py")
+        elif os.path.isfile(file):  # a command, such as bin/rl
+            continue
         if folder in folders and _is_elsewhere(name, folder):
             return f"{file} hides the module {name!r}, which the lab needs; give it another name"
     return None

@@ -47,13 +47,32 @@ def test_workers_of_rl_do_not_look_in_the_working_folder(tmp_path: Path) -> None
         "import os, sys; from rl.experiment.executors import _one_thread_each as each\n"
         "import subprocess\n"
         "with each():\n"
-        "    code = 'import socket, os, rl.experiment.executors; print(os.environ.get(\"PYTHONSAFEPATH\"))'\n"
+        "    code = 'import socket, os, rl.experiment.executors as e'\n"
+        "    code += '; print([os.environ.get(name) for name in e.SAFE_PATH])'\n"
         "    sys.exit(subprocess.run([sys.executable, '-c', code], cwd=sys.argv[1]).returncode)"
     )
     answer = subprocess.run(
         [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, timeout=60
     )
-    assert (answer.returncode, answer.stdout) == (0, "None\n"), answer.stderr
+    assert (answer.returncode, answer.stdout) == (0, "[None]\n"), answer.stderr
+
+
+def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
+    """Also where the command that was called is a file `rl`, as it always is."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "rl").write_text(
+        "import sys; sys.path.pop(0); import rl.cli, rl.verbs.look as look\n"
+        "sys.path.insert(0, sys.argv[0].removesuffix('/rl'))\n"
+        "rl.verbs.look.list_experiments = lambda options: 1 / 0\n"
+        "import sys; sys.exit(rl.cli.main(['list']))"
+    )
+    (tmp_path / "code.py").write_text("")
+    answer = subprocess.run(
+        [sys.executable, tmp_path / "bin" / "rl"], cwd=tmp_path, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert "ZeroDivisionError" in answer.stderr
+    assert "hides" not in answer.stderr
 
 
 def test_a_program_gets_an_import_error(tmp_path: Path) -> None:
