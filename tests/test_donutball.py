@@ -211,6 +211,7 @@ def test_the_program_prints_its_tables_and_draws_its_pictures(tmp_path: Path) ->
     assert all(len(row[-1].split()) == 2 for row in rows if row[1] == "0 of 2")  # every seed
 
 
+@pytest.mark.slow
 def test_a_part_of_it_in_two_processes_is_the_same(tmp_path: Path) -> None:
     arguments = ("--only", "nodes", "--seeds", 2, "--epochs", 3)
     alone, together = (

@@ -476,6 +476,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
                           capture_output=True, text=True, timeout=300)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_program_learns_compares_and_draws(tmp_path: Path) -> None:
     folder = write_test_part(tmp_path / "data", 1100)
     settings = ("--data", folder, "--epochs", 3, "--examples", 530, "--only", "batch")

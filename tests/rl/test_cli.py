@@ -85,11 +85,11 @@ def test_quiet_prints_nothing(rl: Command) -> None:
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
 
 
-def test_a_learning_rate_may_be_a_schedule(rl: Command, tmp_path: Path) -> None:
+def test_a_learning_rate_may_be_a_schedule(rl_here: Command, tmp_path: Path) -> None:
     """One that ends before learning begins leaves the network as it was."""
     falls = '{"name": "warmup", "steps": 5, "then": {"name": "constant", "value": 0.0}}'
     for folder, rate in (("frozen", falls), ("learned", "0.001")):
-        rl("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--output", folder,
+        rl_here("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--output", folder,
            "--set", f"optimizer.learning_rate={rate}")  # fmt: skip
     frozen, learned = (
         checkpoint.load(tmp_path / name / "trial_000/session_000/checkpoints/last.npz")
@@ -100,11 +100,11 @@ def test_a_learning_rate_may_be_a_schedule(rl: Command, tmp_path: Path) -> None:
     assert np.any(learned["policy"]["network"]["parameters"] != first["parameters"])
     spec = yaml.safe_load((tmp_path / "frozen/spec.yaml").read_text())["cartpole_dqn"]
     assert spec["optimizer"]["learning_rate"]["then"] == {"name": "constant", "value": 0.0}
-    assert rl("evaluate", "frozen", "--episodes", 2).returncode == 0
+    assert rl_here("evaluate", "frozen", "--episodes", 2).returncode == 0
 
 
-def test_set_reaches_the_parts_with_its_type(rl: Command, tmp_path: Path) -> None:
-    rl("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--output", "r",
+def test_set_reaches_the_parts_with_its_type(rl_here: Command, tmp_path: Path) -> None:
+    rl_here("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--output", "r",
        "--set", "optimizer.learning_rate=5e-4", "network.hidden=[8,4]",
        "--set", "memory.capacity=1e3", "exploration.name=boltzmann")  # fmt: skip
     spec = yaml.safe_load((tmp_path / "r/spec.yaml").read_text())["cartpole_dqn"]
@@ -116,24 +116,24 @@ def test_set_reaches_the_parts_with_its_type(rl: Command, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("suffix", [".json", ".yaml"])
-def test_a_spec_of_ones_own(rl: Command, tmp_path: Path, suffix: str) -> None:
+def test_a_spec_of_ones_own(rl_here: Command, tmp_path: Path, suffix: str) -> None:
     mine = {"mine": {"problem": "CartPole-v1", "agent": {"name": "DoubleDQN"},
                      "train": {"steps": 1500}}}  # fmt: skip
     text = json.dumps(mine) if suffix == ".json" else yaml.safe_dump(mine)
     (tmp_path / f"my{suffix}").write_text(text)
-    answer = rl("run", "mine", "--spec", f"my{suffix}")
+    answer = rl_here("run", "mine", "--spec", f"my{suffix}")
     assert answer.returncode == 0, answer.stderr
     assert "mine: finished" in answer.stdout
 
 
-def test_an_environment_without_an_entry(rl: Command) -> None:
-    answer = rl("run", "cartpole_dqn", "--steps", 1500, "--set", "problem=CartPole-v0")
+def test_an_environment_without_an_entry(rl_here: Command) -> None:
+    answer = rl_here("run", "cartpole_dqn", "--steps", 1500, "--set", "problem=CartPole-v0")
     assert answer.returncode == 0, answer.stderr
     assert "CartPole-v0: mean return" in answer.stdout
 
 
-def test_list_shows_experiments_and_problems(rl: Command) -> None:
-    answer = rl("list")
+def test_list_shows_experiments_and_problems(rl_here: Command) -> None:
+    answer = rl_here("list")
     assert answer.returncode == 0
     for problem in ("cartpole", "acrobot", "mountaincar", "lunarlander"):
         for agent in ("dqn", "double_dqn"):
@@ -144,8 +144,8 @@ def test_list_shows_experiments_and_problems(rl: Command) -> None:
                    for line in answer.stdout.splitlines())  # fmt: skip
 
 
-def test_evaluate_prints_one_json_object(rl: Command, cartpole_run: Path) -> None:
-    answer = rl("evaluate", cartpole_run, "--episodes", 100, "--json")
+def test_evaluate_prints_one_json_object(rl_here: Command, cartpole_run: Path) -> None:
+    answer = rl_here("evaluate", cartpole_run, "--episodes", 100, "--json")
     assert answer.returncode == 0, answer.stderr
     report = json.loads(answer.stdout)
     assert answer.stdout.count("\n") == 1
@@ -160,18 +160,22 @@ def test_evaluate_prints_one_json_object(rl: Command, cartpole_run: Path) -> Non
     assert outcome["evaluation"]["mean_return"] == report["mean_return"]
 
 
-def test_evaluate_in_words(rl: Command, cartpole_run: Path) -> None:
-    answer = rl("evaluate", cartpole_run, "--episodes", 20, "--checkpoint", "last", "--seed", 3)
+def test_evaluate_in_words(rl_here: Command, cartpole_run: Path) -> None:
+    answer = rl_here(
+        "evaluate", cartpole_run, "--episodes", 20, "--checkpoint", "last", "--seed", 3
+    )
     assert answer.returncode == 0, answer.stderr
     for said in ("mean return", "95% interval", "std", "median", "min", "max", "length",
                  "undecided"):  # fmt: skip
         assert said in answer.stdout
 
 
-def test_the_name_of_an_experiment_stands_for_its_latest_run(rl: Command, tmp_path: Path) -> None:
+def test_the_name_of_an_experiment_stands_for_its_latest_run(
+    rl_here: Command, tmp_path: Path
+) -> None:
     for seed in (1, 2):
-        rl("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--seed", seed)
-    answer = rl("evaluate", "cartpole_dqn", "--episodes", 2, "--json")
+        rl_here("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--seed", seed)
+    answer = rl_here("evaluate", "cartpole_dqn", "--episodes", 2, "--json")
     latest = sorted((tmp_path / "runs/cartpole_dqn").iterdir())[-1]
     assert json.loads((latest / "manifest.json").read_text())["seeds"] == [2]
     assert json.loads(answer.stdout)["run"] == str(latest.relative_to(tmp_path))
@@ -268,9 +272,9 @@ def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path) -> None:
 
 
 def test_divergence_ends_with_status_3_and_keeps_the_last_good_checkpoint(
-    rl: Command, tmp_path: Path
+    rl_here: Command, tmp_path: Path
 ) -> None:
-    answer = rl("run", "cartpole_dqn", "--steps", 5000, "--output", "r",
+    answer = rl_here("run", "cartpole_dqn", "--steps", 5000, "--output", "r",
                 "--set", "optimizer.name=SGD", "optimizer.learning_rate=1e30",
                 "agent.cost=quadratic")  # fmt: skip
     assert answer.returncode == 3
@@ -296,14 +300,14 @@ def test_a_full_disk_or_a_read_only_folder_is_one_message(rl: Command, tmp_path:
 
 
 def test_a_damaged_best_checkpoint_leaves_the_last_usable(
-    rl: Command, cartpole_run: Path, tmp_path: Path
+    rl_here: Command, cartpole_run: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(cartpole_run, run)
     best = run / "trial_000/session_000/checkpoints/best.npz"
     best.write_bytes(best.read_bytes()[:-200])
-    answer = rl("evaluate", run, "--episodes", 2)
+    answer = rl_here("evaluate", run, "--episodes", 2)
     assert answer.returncode == 2
     assert "best.npz" in answer.stderr
     assert answer.stderr.count("\n") == 1
-    assert rl("evaluate", run, "--episodes", 2, "--checkpoint", "last").returncode == 0
+    assert rl_here("evaluate", run, "--episodes", 2, "--checkpoint", "last").returncode == 0

@@ -21,6 +21,7 @@ from rl.experiment.trial import run_all
 from rl.run_folder import SessionFolder
 
 SHORT = ("train.steps=1500", "train.evaluate_every=500", "train.evaluate_episodes=2")
+TINY = ("problem=Chain-v0", "import=tests.rl.worlds")  # short episodes: soon evaluated
 LONG = ("train.steps=10000000", "train.evaluate_every=10000000")
 
 
@@ -66,7 +67,7 @@ def assert_same_bits(job: Job, other: Job) -> None:
 def test_processes_give_the_numbers_of_this_process(tmp_path: Path) -> None:
     results, jobs = [], {}
     for name, executor in (("here", Inline()), ("there", Processes(2))):
-        jobs[name] = make_jobs(tmp_path / name, range(3, 6))
+        jobs[name] = make_jobs(tmp_path / name, range(3, 6), *SHORT, *TINY)
         with executor:
             outcomes = run_all(jobs[name], executor)
         assert [each["seed"] for each in outcomes] == [3, 4, 5]

@@ -259,6 +259,7 @@ def die_before_call(number: int) -> None:
         setattr(os, name, wrap(getattr(os, name)))
 
 
+@pytest.mark.slow
 @needs_fork
 def test_killed_before_each_call_of_a_save_it_comes_to_the_same_end(
     undisturbed: Callable[[str], dict[str, Any]], tmp_path: Path
@@ -429,6 +430,7 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
+@pytest.mark.slow
 def test_on_a_full_disk_it_stops_with_a_message_and_goes_on_later(
     tmp_path: Path, rl: Command
 ) -> None:

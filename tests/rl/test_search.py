@@ -156,6 +156,7 @@ def test_another_statistic_ranks_otherwise(tmp_path: Path) -> None:
         assert found.folder.best_trial() == best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["random", "tpe", "cmaes"])
 def test_what_is_proposed_does_not_hang_on_who_ends_first(tmp_path: Path, method: str) -> None:
     settings = {"method": method, "trials": 16, "sessions": 2}
@@ -410,21 +411,25 @@ def test_ctrl_c_names_the_command_that_goes_on(tmp_path: Path, spec_file: Path) 
     assert "unfinished" in states
 
 
-def test_analyzing_a_search_again_gives_the_same(tmp_path: Path, rl: Command) -> None:
+def test_analyzing_a_search_again_gives_the_same(tmp_path: Path, rl_here: Command) -> None:
     folder = searched(tmp_path / "r", Canned(1), method="random", trials=3)
     table = (folder.path / "trials.csv").read_bytes()
     (folder.path / "trials.csv").unlink()
-    answer = rl("analyze", "r")
+    answer = rl_here("analyze", "r")
     assert answer.returncode == 0, answer.stderr
     assert "3 trials (3 complete), ranked by mean_return" in answer.stdout
     assert (folder.path / "trials.csv").read_bytes() == table
 
 
-def test_the_agent_of_a_search_is_its_best_and_can_be_verified(tmp_path: Path, rl: Command) -> None:
+def test_the_agent_of_a_search_is_its_best_and_can_be_verified(
+    tmp_path: Path, rl_here: Command
+) -> None:
     folder = searched(tmp_path / "r", method="random", trials=2)
     best = folder.best_trial()
     answers = [
-        json.loads(rl("evaluate", "r", *which, "--episodes", 5, "--json").stdout)["mean_return"]
+        json.loads(rl_here("evaluate", "r", *which, "--episodes", 5, "--json").stdout)[
+            "mean_return"
+        ]
         for which in ((), ("--trial", best), ("--trial", 1 - best))
     ]
     assert answers[0] == answers[1]
@@ -471,8 +476,8 @@ def test_bad_input_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_only_a_search_can_be_gone_on_with(rl: Command, cartpole_run: Path) -> None:
-    answer = rl("search", "--resume", cartpole_run)
+def test_only_a_search_can_be_gone_on_with(rl_here: Command, cartpole_run: Path) -> None:
+    answer = rl_here("search", "--resume", cartpole_run)
     assert answer.returncode == 2
     assert "is no search" in answer.stderr
 
@@ -486,11 +491,11 @@ def test_a_method_may_be_written_as_one_likes(tmp_path: Path) -> None:
 
 
 def test_a_search_without_a_finished_session_has_nothing_to_analyze(
-    tmp_path: Path, rl: Command
+    tmp_path: Path, rl_here: Command
 ) -> None:
     start_search(specification(method="grid"), tmp_path / "r", None, Inline())
     before = sorted((tmp_path / "r").rglob("*"))
-    answer = rl("analyze", "r")
+    answer = rl_here("analyze", "r")
     assert answer.returncode == 2
     assert answer.stderr == "rl: r: has no session that finished; nothing can be said of it\n"
     assert sorted((tmp_path / "r").rglob("*")) == before

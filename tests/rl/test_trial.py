@@ -64,13 +64,13 @@ def test_its_sessions_are_those_of_single_runs(rl: Command, trial: Path, tmp_pat
 
 
 def test_analyzing_again_gives_the_same_without_training(
-    rl: Command, trial: Path, tmp_path: Path
+    rl_here: Command, trial: Path, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(trial, copy)
     for name in ("trial.json", "learning_curve.png"):
         (copy / "trial_000" / name).unlink()
-    answer = rl("analyze", copy)
+    answer = rl_here("analyze", copy)
     assert answer.returncode == 0, answer.stderr
     assert figures_of(copy) == figures_of(trial)
     assert (copy / "trial_000/learning_curve.png").exists()
@@ -78,19 +78,20 @@ def test_analyzing_again_gives_the_same_without_training(
         assert said in answer.stdout
 
 
-def test_a_session_is_chosen_by_its_number(rl: Command, trial: Path) -> None:
+def test_a_session_is_chosen_by_its_number(rl_here: Command, trial: Path) -> None:
     answers = [
-        rl("evaluate", trial, "--session", number, "--episodes", 5, "--json") for number in (0, 2)
+        rl_here("evaluate", trial, "--session", number, "--episodes", 5, "--json")
+        for number in (0, 2)
     ]
     returns = [json.loads(answer.stdout)["mean_return"] for answer in answers]
     assert returns[0] != returns[1]
-    answer = rl("evaluate", trial, "--session", 3)
+    answer = rl_here("evaluate", trial, "--session", 3)
     assert answer.returncode == 2
     assert "has no trial_000/session_003" in answer.stderr.replace("\\", "/")
 
 
 def test_a_folder_from_before_there_were_trials_can_be_read(
-    rl: Command, trial: Path, tmp_path: Path
+    rl_here: Command, trial: Path, tmp_path: Path
 ) -> None:
     """Without trial.json, and without what session.json has said since."""
     old = tmp_path / "old"
@@ -102,17 +103,19 @@ def test_a_folder_from_before_there_were_trials_can_be_read(
             del outcome[key]
         del outcome["evaluation"]["returns"]
         path.write_text(json.dumps(outcome))
-    answer = rl("analyze", old)
+    answer = rl_here("analyze", old)
     assert answer.returncode == 0, answer.stderr
     assert figures_of(old)["best"] == figures_of(trial)["best"]
     assert figures_of(old)["final"] is None
 
 
-def test_a_run_that_nobody_finished_has_nothing_to_analyze(rl: Command, tmp_path: Path) -> None:
-    rl("run", "cartpole_dqn", "--quiet", "--output", "r", *SHORT)
+def test_a_run_that_nobody_finished_has_nothing_to_analyze(
+    rl_here: Command, tmp_path: Path
+) -> None:
+    rl_here("run", "cartpole_dqn", "--quiet", "--output", "r", *SHORT)
     (tmp_path / "r/trial_000/session_000/session.json").unlink()
     (tmp_path / "r/trial_000/trial.json").unlink()
-    answer = rl("analyze", "r")
+    answer = rl_here("analyze", "r")
     assert answer.returncode == 2
     assert answer.stderr == "rl: r: has no session that finished; nothing can be said of it\n"
     assert not (tmp_path / "r/trial_000/trial.json").exists()
