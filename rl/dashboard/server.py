@@ -14,7 +14,6 @@ from rl.errors import UserError
 from rl.output import say
 from rl.paths import user_path
 
-THREADS = 8
 EXTRA = f"rl dashboard needs more packages: {installing('dashboard')}"
 ELSEWHERE = "is not an address of this machine; leave --host out for 127.0.0.1"
 REMEDIES = {
@@ -39,16 +38,15 @@ def serve(folder: Path, host: str, port: int, with_token: bool) -> None:
     if not user_path(folder).is_dir():
         raise UserError(f"{folder}: there is no such folder; name the one that your runs are in")
     _require_packages()
-    from waitress.server import create_server
-
     from rl.dashboard.app import create_app
+    from rl.dashboard.channel import make_server
 
     with listen(host, port) as listener:
         port = listener.getsockname()[1]
         token = secrets.token_urlsafe() if with_token or not is_local(host) else None
         app = create_app(folder.resolve(), token, f"rl-dashboard-{port}")
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a page asks for a few at once
-        server = create_server(app, sockets=[listener], threads=THREADS)
+        server = make_server(app, listener)
         say(*_announcement(folder, host, port, token))
         server.run()
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -21,8 +24,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from rl.cli import main
+from rl.dashboard import channel
 from rl.dashboard.app import create_app
 from rl.dashboard.catalogue import find_runs
+from rl.dashboard.channel import make_server
 from rl.dashboard.server import listen
 from rl.dashboard.states import SECONDS_OF_SILENCE, run_state, session_state
 from rl.errors import UserError
@@ -556,6 +561,63 @@ def test_a_page_may_do_little(client: FlaskClient, guarded: FlaskClient) -> None
         assert "unsafe" not in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+# Who may keep others out
+
+
+@pytest.fixture
+def address(root: Path) -> Iterator[tuple[str, int]]:
+    """Where a dashboard that asks for a token is served, in a thread."""
+    with listen("127.0.0.1", 0) as listener:
+        server = make_server(create_app(root, TOKEN), listener)
+        thread = Thread(target=server.run, daemon=True)
+        thread.start()
+        yield listener.getsockname()
+        server.close()
+        server.task_dispatcher.shutdown()
+
+
+def begin(address: tuple[str, int], request: str) -> socket.socket:
+    connection = socket.create_connection(address, timeout=60)
+    connection.sendall(request.encode())
+    return connection
+
+
+def is_let_in(address: tuple[str, int]) -> bool:
+    with begin(address, f"GET /?token={TOKEN} HTTP/1.1\r\nHost: localhost\r\n\r\n") as mine:
+        return mine.recv(15) == b"HTTP/1.1 302 FO"
+
+
+@pytest.mark.parametrize("sent", ["", "G", "GET / HTTP/1.1\r\nHost: ", "POST / HTTP/1.1\r\n"
+                                  "Host: x\r\nContent-Length: 1000\r\n\r\n"])  # fmt: skip
+def test_half_open_connections_keep_nobody_out(address: tuple[str, int], sent: str) -> None:
+    with ExitStack() as stack:
+        for _ in range(150):
+            stack.enter_context(begin(address, sent))
+        assert is_let_in(address)
+
+
+def test_a_request_that_never_ends_is_given_up(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "SECONDS_OF_A_REQUEST", 0.0)
+    with begin(address, "GET / HTTP/1.1\r\n") as slow:
+        assert slow.recv(1) == b""
+
+
+def test_a_wrong_token_waits_and_keeps_no_right_one_waiting(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "SECONDS_OF_A_GUESS", 3600.0)
+    wrong = "GET /?token=guess HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as stack:
+        guesses = [stack.enter_context(begin(address, wrong)) for _ in range(2 * channel.THREADS)]
+        assert is_let_in(address)
+        assert select.select(guesses, [], [], 0)[0] == []
+    monkeypatch.setattr(channel, "SECONDS_OF_A_GUESS", 0.01)
+    with begin(address, wrong) as guess:
+        assert guess.recv(12) == b"HTTP/1.1 401"
 
 
 # The command
