@@ -79,6 +79,7 @@ OUTCOME = block_of(
         **dict.fromkeys(("seconds", "evaluation_seconds"), is_number),
         **dict.fromkeys(("reason", "weights"), is_text),
         "reached": optional(_REACHED),
+        "unfinished": is_truth,
         "evaluation": block_of({}),
         "final": _EVALUATION,
     },

@@ -24,6 +24,7 @@ from rl.paths import user_path
 
 RUNS = Path("runs")
 CHECKPOINTS = ("best", "last")
+DIED = "its process ended"  # begins the reason of a session whose process was killed or crashed
 SECONDS_TO_WAIT = 10.0  # a session whose parent was killed ends within that
 
 EPISODE_COLUMNS = ("episode", "step", "return", "length", "terminated", "seed")
@@ -137,6 +138,14 @@ class SessionFolder:
 def has_ended(outcome: Mapping[str, Any]) -> bool:
     """Whether a session is done with: it was judged, or its numbers were not finite."""
     return "evaluation" in outcome or outcome.get("status") == "diverged"
+
+
+def is_unfinished(outcome: Mapping[str, Any]) -> bool:
+    """Whether a session failed by no fault of its own, so that it can go on.
+
+    Its process was killed, say, or the disk was full. Older versions said so by the reason alone.
+    """
+    return bool(outcome.get("unfinished")) or str(outcome.get("reason", "")).startswith(DIED)
 
 
 class TrialFolder:

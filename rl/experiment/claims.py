@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rl.files import read_json
-from rl.run_folder import RunFolder
+from rl.run_folder import RunFolder, TrialFolder, is_unfinished
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 ENDED = ("complete", "pruned", "diverged", "failed", "refused")  # states of a trial
+
+
+def has_ended(trial: TrialFolder) -> bool:
+    """Whether there is nothing left to do in a trial.
+
+    Older versions took one whose processes were killed for one that had failed.
+    """
+    state = read_json(trial.result).get("state")
+    if state == "failed":
+        return not any(is_unfinished(session.read_outcome()) for session in trial.sessions())
+    return state in ENDED
 
 
 class Claims:
@@ -36,8 +47,7 @@ class Claims:
             lock.acquire(timeout=0)
         except Timeout:
             return False
-        state = read_json(self._folder.trial(number).result).get("state")
-        if state in ENDED and not self._again:
+        if has_ended(self._folder.trial(number)) and not self._again:
             lock.release()
             return False
         self._locks[number] = lock

@@ -10,24 +10,24 @@ import os
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, get_context
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from multiprocessing import connection, get_context, resource_tracker
+from pathlib import Path
 from typing import Any
 
-from rl.experiment.jobs import Job, attempt, run_job
+from rl.experiment.jobs import Job, run_job
 from rl.experiment.player import Player
 from rl.experiment.progress import Progress
 from rl.experiment.session import Session, Watcher
+from rl.experiment.worker import work
 from rl.hidden import SAFE_PATH
-from rl.run_folder import SessionFolder
+from rl.run_folder import DIED, SessionFolder
 
+BEGUN_AGAIN = 2  # times, a job whose process was lost
 SECONDS_BETWEEN_LOOKS = 0.2  # for an interrupt, while nothing is heard of any process
-SECONDS_BETWEEN_MESSAGES = 0.5
-SECONDS_TO_STOP = 10.0
+SECONDS_TO_STOP = 8.0  # for processes that are to end
 WORKER = "rl session"  # begins the name of each worker process
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
                     "VECLIB_MAXIMUM_THREADS")  # fmt: skip
@@ -46,6 +46,10 @@ class Listener:
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """After each job."""
+
+    def begun_again(self, job: Job, reason: str) -> None:
+        """Before a job goes on in another process, with what befell the one before."""
+        self.noted(f"seed {job.seed} goes on in a new process: {reason}")
 
     def noted(self, text: str) -> None:
         """With anything else that a user wants to know."""
@@ -229,31 +233,53 @@ class Concurrent(Executor):
 class Processes(Concurrent):
     """Runs each job in a fresh process of its own with one BLAS thread, several at once.
 
-    A process that is killed or fails takes nothing with it but its session. Processes are spawned,
-    not forked, which is the same on every platform.
+    A process that ends before its session has, because it was killed or has crashed, takes nothing
+    with it: its job is begun again, `BEGUN_AGAIN` times, and goes on where it was. Processes are
+    spawned, not forked, which is the same on every platform.
     """
 
     def __init__(self, capacity: int, listener: Listener | None = None) -> None:
         super().__init__(capacity, listener)
         self._workers: list[_Worker] = []
+        self._lost: Counter[Path] = Counter()  # processes, by the folder of their job
 
     @property
     def running(self) -> list[Job]:
         return [worker.job for worker in self._workers]
 
     def begin(self, job: Job) -> None:
-        self._workers.append(_Worker(job))
+        resource_tracker.ensure_running()  # to start it lets Ctrl-C through
+        with _one_thread_each(), _no_ctrl_c():
+            self._workers.append(_Worker(job))
 
     def hear(self) -> list[tuple[Job, Outcome]]:
-        lines = {worker.line: worker for worker in self._workers}
+        connection.wait([worker.line for worker in self._workers], SECONDS_BETWEEN_LOOKS)
         ended = []
-        for line in connection.wait(lines, SECONDS_BETWEEN_LOOKS):
-            worker = lines[line]  # type: ignore[index]
+        for worker in list(self._workers):
             outcome = worker.hear(self.listener)
             if outcome is not None:
                 self._workers.remove(worker)
-                ended.append((worker.job, outcome))
+                ended += self._conclude(worker, outcome)
         return ended
+
+    def _conclude(self, worker: _Worker, outcome: Outcome) -> list[tuple[Job, Outcome]]:
+        """The job with its outcome; nothing if its process was lost, and it is begun again."""
+        job, folder = worker.job, SessionFolder(worker.job.folder)
+        if outcome["status"] != "interrupted" or worker.stopped_as or self.interrupted:
+            return [(job, outcome)]
+        if folder.has_ended:  # and the process before it could say so
+            return [(job, folder.read_outcome())]
+        self._lost[job.folder] += 1
+        reason = outcome.get("reason", f"{DIED}: a signal asked it to")
+        if worker.has_begun and self._lost[job.folder] <= BEGUN_AGAIN:
+            self._waiting.appendleft(job)
+            self.listener.begun_again(job, reason)
+            return []
+        outcome = {"seed": job.seed, "status": "failed", "reason": reason}
+        outcome["unfinished"] = worker.has_begun  # or its program cannot even be imported
+        folder.create()
+        folder.write_outcome({**folder.read_outcome(), **outcome})
+        return [(job, outcome)]
 
     def stop_running(self, job: Job, status: str) -> None:
         for worker in self._workers:
@@ -262,9 +288,16 @@ class Processes(Concurrent):
 
     def close(self) -> None:
         super().close()
-        for worker in self._workers:
-            worker.end()
-        self._workers.clear()
+        workers, self._workers = self._workers, []
+        try:
+            for worker in workers:
+                worker.terminate()
+            deadline = time.monotonic() + SECONDS_TO_STOP
+            while any(worker.is_alive for worker in workers) and time.monotonic() < deadline:
+                time.sleep(SECONDS_BETWEEN_LOOKS / 4)
+        finally:
+            for worker in workers:
+                worker.kill()
 
 
 class _Worker:
@@ -272,58 +305,76 @@ class _Worker:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self._is_stopped = False
+        self.stopped_as = ""
+        self.has_begun = False
         context = get_context("spawn")
         self.line, theirs = context.Pipe()
-        self._process: BaseProcess = context.Process(
-            target=_work, args=(theirs, job), name=f"{WORKER} {job.seed}", daemon=True
-        )
-        with _one_thread_each(), _no_ctrl_c():
-            self._process.start()
+        self._process = context.Process(target=work, args=(theirs,), name=f"{WORKER} {job.seed}")
+        self._process.start()
         theirs.close()
+        with suppress(OSError):
+            self.line.send(job)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is; what a process of its own still holds open says nothing."""
+        return self._process.is_alive()
 
     def hear(self, listener: Listener) -> Outcome | None:
-        """Takes one message; returns the outcome if the job has ended."""
+        """Passes on what it says; returns the outcome if the job, or the process, has ended."""
+        is_alive = self.is_alive  # before it is heard: the last that it said is heard too
         try:
-            kind, content = self.line.recv()
-        except (EOFError, ConnectionError):
-            self._process.join()
-            return self._died()
-        if kind == "ended":
-            self._process.join()
-            outcome: Outcome = content
-            return outcome
-        if kind == "noted":
+            while self.line.poll():
+                kind, content = self.line.recv()
+                if kind == "ended":
+                    self._leave()
+                    return dict(content)
+                self._pass_on(listener, kind, content)
+        except (EOFError, OSError):
+            self._leave()
+            is_alive = False
+        return None if is_alive else self._died()
+
+    def _pass_on(self, listener: Listener, kind: str, content: Any) -> None:
+        if kind == "begun":
+            self.has_begun = True
+        elif kind == "noted":
             listener.noted(content)
-            return None
-        if kind == "evaluated":
-            listener.evaluated(self.job, content)
-        listener.progressed(self.job, content)
-        return None
+        else:
+            if kind == "evaluated":
+                listener.evaluated(self.job, content)
+            listener.progressed(self.job, content)
 
     def stop(self, status: str) -> None:
         """Asks the process to end its session, once."""
-        if not self._is_stopped:
-            self._is_stopped = True
+        if not self.stopped_as:
+            self.stopped_as = status
             with suppress(OSError):
                 self.line.send(status)
 
-    def end(self) -> None:
-        """Ends the process, with its consent or without."""
+    def terminate(self) -> None:
+        """Asks the process to save and to end."""
         self._process.terminate()
-        self._process.join(SECONDS_TO_STOP)
-        if self._process.is_alive():
-            self._process.kill()
+
+    def kill(self) -> None:
+        """Ends the process without its consent."""
+        self._process.kill()
+        self._process.join()
+
+    def _leave(self) -> None:
+        """Waits for the end of the process, which may wait for others that it has started."""
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        while self.is_alive and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if self.is_alive:
+            self.kill()
 
     def _died(self) -> Outcome:
+        """The outcome of a session whose process has ended without one."""
         code = self._process.exitcode or 0
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
-        reason = f"its process ended: {how}"
-        outcome = {"seed": self.job.seed, "status": "failed", "reason": reason}
-        folder = SessionFolder(self.job.folder)
-        folder.create()
-        folder.write_outcome({**folder.read_outcome(), **outcome})
-        return outcome
+        status, reason = self.stopped_as or "interrupted", f"{DIED}: {how}"
+        return {"seed": self.job.seed, "status": status, "reason": reason}
 
 
 @contextmanager
@@ -355,73 +406,3 @@ def _no_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _work(line: Connection, job: Job) -> None:
-    """What a worker process does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be kept away
-    reporter = _PipeReporter(line)
-    signal.signal(signal.SIGTERM, lambda *_: reporter.stop("interrupted"))
-    outcome = attempt(job, reporter)
-    with suppress(OSError):
-        line.send(("ended", outcome))
-
-
-class Reporter(Watcher):
-    """Says elsewhere what happens in a session: each evaluation, and progress now and then."""
-
-    def __init__(self) -> None:
-        self._session: Session | None = None
-        self._stopped: str | None = None
-        self._next = 0.0
-
-    def send(self, kind: str, content: Any) -> None:
-        """Sends one message: what happens, and the progress, or a text."""
-        raise NotImplementedError
-
-    def listen(self) -> None:
-        """Hears whether to stop, a few times a second."""
-
-    def stop(self, status: str) -> None:
-        """Lets the session end soon."""
-        self._stopped = status
-        if self._session:
-            self._session.interrupt(status)
-
-    def started(self, session: Session) -> None:
-        self._session = session
-        if self._stopped:
-            session.interrupt(self._stopped)
-
-    def progressed(self, progress: Progress) -> None:
-        self.listen()
-        if time.perf_counter() >= self._next:
-            self._next = time.perf_counter() + SECONDS_BETWEEN_MESSAGES
-            self.send("progressed", progress)
-
-    def evaluated(self, progress: Progress, player: Player) -> None:
-        self.send("evaluated", progress)
-
-
-class _PipeReporter(Reporter):
-    """Reports to the parent process; where that is gone, the session ends."""
-
-    def __init__(self, line: Connection) -> None:
-        super().__init__()
-        self._line = line
-
-    def noted(self, text: str) -> None:
-        self.send("noted", text)
-
-    def send(self, kind: str, content: Any) -> None:
-        try:
-            self._line.send((kind, content))
-        except OSError:
-            self.stop("interrupted")
-
-    def listen(self) -> None:
-        try:
-            if self._line.poll():
-                self.stop(self._line.recv())
-        except (EOFError, OSError):
-            self.stop("interrupted")

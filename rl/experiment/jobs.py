@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rl.errors import Diverged, UserError
+from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.experiment.build import Experiment, build
 from rl.experiment.saved import evaluate_player, load_player, report, weights_digest
 from rl.experiment.session import ENDS, Session, Watcher
@@ -57,6 +57,8 @@ def run_job(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
         folder = SessionFolder(job.folder)
         folder.create()
         with folder.lock():
+            if folder.has_ended:  # meanwhile, by a process that had it before
+                return folder.read_outcome()
             session = Session(experiment, folder, watcher)
             session.go_on()
             outcome = _learned(job, session)
@@ -95,11 +97,19 @@ def attempt(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
     except BaseException as error:
         folder.create()
         outcome = {"seed": job.seed, **folder.read_outcome(), **_end(error)}
+        outcome["unfinished"] = _is_of_the_machine(error)
         _keep_traceback(folder, error)
         folder.write_outcome(outcome)
         if is_asked(error):
             raise
         return outcome
+
+
+def _is_of_the_machine(error: BaseException) -> bool:
+    """Whether the same session may do well another time: the disk was full, or memory was."""
+    if isinstance(error, UserError) and not isinstance(error, BrokenEnvironment):
+        return isinstance(error.__context__, OSError)
+    return isinstance(error, (OSError, MemoryError))
 
 
 def _keep_traceback(folder: SessionFolder, error: BaseException) -> None:

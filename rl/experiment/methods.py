@@ -37,6 +37,10 @@ class Method(ABC):
     def tell(self, number: int, result: Mapping[str, Any]) -> None:
         """Says how a trial ended: its `state`, `score` and `curve`."""
 
+    def was_told(self, number: int) -> bool:
+        """Whether the method keeps how a trial ended, and cannot be told otherwise."""
+        return False
+
 
 class Listed(Method):
     """Trials whose parameters follow from their numbers.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from rl.distribution import installing
 from rl.errors import UserError
 from rl.experiment.methods import DEFAULT_TRIALS, Claim, Method
 from rl.experiment.search_space import Choice, Dimension, Parameters
+from rl.files import read_json
+from rl.paths import user_path
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 SAMPLERS = ("tpe", "cmaes")
 PRUNERS = ("none", "median", "asha")
 STUDY = "search"
+_BEGINNING = b'{"op_code":'  # of a journal
 STARTUP_TRIALS = 4  # that a median is taken of
 
 
@@ -105,15 +109,56 @@ class Sampled(Method):
                 path: _suggest(trial, path, dimension) for path, dimension in self._space.items()
             }
 
+    def was_told(self, number: int) -> bool:
+        trials = self._study.get_trials(deepcopy=False)
+        return number < len(trials) and trials[number].state.is_finished()
+
     def tell(self, number: int, result: Mapping[str, Any]) -> None:
         import optuna
 
+        if self.was_told(number):
+            return
         trial = self._open.pop(number)
         for step, value in result.get("curve", ()):
             trial.report(value, step)
         state = _state(result)
         score = result["score"] if state is optuna.trial.TrialState.COMPLETE else None
         self._study.tell(trial, score, state=state)
+
+
+def checked_storage(storage: str | Path, method: str) -> Path:
+    """The file of a storage that a search can share.
+
+    Raises:
+        UserError: the message says what is supported.
+    """
+    if method not in SAMPLERS:
+        raise UserError(
+            f"--storage is for {' and '.join(SAMPLERS)}; a {method} search is shared by its run "
+            "folder: rl search --resume RUN"
+        )
+    if re.match(r"\w[\w+]+:/", str(storage)):
+        raise UserError(
+            f"--storage: {storage} is a database, and a file is supported, such as study.journal; "
+            "processes share it, also on several machines with a common file system"
+        )
+    journal = user_path(storage).absolute()
+    if not journal.parent.is_dir():
+        raise UserError(f"{journal.parent}: there is no such folder for --storage")
+    known = Path(f"{journal}.json")
+    if not _is_journal(journal) or (known.exists() and "run" not in read_json(known)):
+        raise UserError(f"{storage}: --storage would take the place of what is there; name another")
+    return journal
+
+
+def _is_journal(path: Path) -> bool:
+    """Whether a file is not there yet, or is a journal, whole or cut."""
+    if not path.exists():
+        return True
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return _BEGINNING.startswith(file.read(len(_BEGINNING)))
 
 
 def open_study(journal: Path, sampler: BaseSampler | None = None) -> Study:
@@ -126,6 +171,8 @@ def open_study(journal: Path, sampler: BaseSampler | None = None) -> Study:
     from optuna.storages.journal import JournalFileBackend
 
     try:
+        if not _is_journal(journal):
+            raise ValueError
         lock = _Lock(journal)
         _mend(journal, lock)
         with _quiet():

@@ -26,11 +26,11 @@ from rl.experiment.executors import (
     Concurrent,
     Listener,
     Outcome,
-    Reporter,
     not_begun,
 )
 from rl.experiment.jobs import Job, attempt
 from rl.experiment.progress import Progress
+from rl.experiment.reporter import Reporter
 from rl.run_folder import SessionFolder
 
 RETRIES = 10  # of a session whose node or process dies; one that kills its process ends at last
@@ -138,7 +138,8 @@ class RayExecutor(Concurrent):
         try:
             outcome, files = self._ray.get(task.result)
         except self._ray.exceptions.RayError as error:
-            return _failed(task.job, _reason(error))
+            lost = not isinstance(error, self._ray.exceptions.RayTaskError)
+            return _failed(task.job, _reason(error), lost)
         if files:
             _unpack(files, task.job.folder)
         return outcome
@@ -290,9 +291,9 @@ def _unpack(files: Files, folder: Path) -> None:
     beside.rename(folder)
 
 
-def _failed(job: Job, reason: str) -> Outcome:
-    """The outcome of a job of which nothing came back."""
-    outcome = {"seed": job.seed, "status": "failed", "reason": reason}
+def _failed(job: Job, reason: str, lost: bool) -> Outcome:
+    """The outcome of a job of which nothing came back: it raised, or its process was lost."""
+    outcome = {"seed": job.seed, "status": "failed", "reason": reason, "unfinished": lost}
     _unpack({}, job.folder)
     SessionFolder(job.folder).write_outcome(outcome)
     return outcome

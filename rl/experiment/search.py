@@ -8,8 +8,8 @@ search that was killed goes on where it was, and several processes can share one
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,25 @@ from rl.analysis.metrics import STATISTICS
 from rl.analysis.search import analyze_search, describe_parameters
 from rl.errors import UserError
 from rl.experiment.build import build, import_package
-from rl.experiment.claims import ENDED, Claims
+from rl.experiment.claims import Claims, has_ended
 from rl.experiment.executors import Executor, Listener, Outcome
 from rl.experiment.jobs import Job
 from rl.experiment.methods import METHODS, Method
-from rl.experiment.optuna_methods import SAMPLERS, Pruning, Sampled
+from rl.experiment.optuna_methods import SAMPLERS, Pruning, Sampled, checked_storage
 from rl.experiment.progress import Progress
 from rl.experiment.run import Run
-from rl.experiment.search_settings import SearchSettings, read_search
+from rl.experiment.search_settings import SearchSettings, changes, read_search
 from rl.experiment.search_space import Dimension, Parameters
 from rl.experiment.search_trial import SearchTrial
 from rl.experiment.specification import Specification, read_specifications
 from rl.files import read_json, write_json, write_specification
 from rl.paths import user_path
-from rl.run_folder import RunFolder, default_path
+from rl.run_folder import RunFolder, default_path, is_unfinished
 from rl.signals import stopped_by_signals
 from rl.tables import read_table
+
+JOURNAL = "study.journal"  # of a search that was given none
+UNFINISHED = "unfinished"  # the state of a trial that failed by no fault of its own
 
 
 def start_search(
@@ -48,22 +51,11 @@ def start_search(
         UserError: its block is missing or wrong, or the storage is another search's.
     """
     settings, space = read_search(specification)
-    storage = None if storage is None else user_path(storage)
     if storage is not None:
-        if settings.method not in SAMPLERS:
-            raise UserError(
-                f"--storage is for {' and '.join(SAMPLERS)}; a {settings.method} search is shared "
-                "by its run folder: rl search --resume RUN"
-            )
-        if (known := user_path(f"{storage}.json")).exists():
-            run = read_json(known).get("run")
-            if not isinstance(run, str):
-                raise UserError(f"{known}: is damaged; remove it, or name another --storage")
-            return _joined(specification, Path(run), output, executor)
+        storage = checked_storage(storage, settings.method)
+        if (known := Path(f"{storage}.json")).exists():
+            return _joined(specification, known, output, executor)
     path = user_path(output) if output is not None else default_path(specification.name)
-    journal = Path(storage).absolute() if storage is not None else path.absolute() / "study.journal"
-    if not journal.parent.exists() and storage is not None:
-        raise UserError(f"{journal.parent}: there is no such folder for --storage")
     seeds = range(settings.seed, settings.seed + settings.sessions)
     more = {
         **import_package(specification),
@@ -71,7 +63,7 @@ def start_search(
         "search": {
             **asdict(settings),
             "lag": lag_of(executor.capacity, settings.sessions),
-            "journal": str(journal),
+            "journal": JOURNAL if storage is None else str(Path(storage).absolute()),
             "space": specification.block("search")["space"],
         },
     }
@@ -82,18 +74,25 @@ def start_search(
 
 
 def _joined(
-    specification: Specification, path: Path, output: str | Path | None, executor: Executor
+    specification: Specification, known: Path, output: str | Path | None, executor: Executor
 ) -> Search:
-    """The search in `path`, if it is of this specification."""
-    search = resume_search(path, executor)
-    if search.specification.digest != specification.digest:
+    """The search that a file beside the storage names, if it is of this specification."""
+    path = Path(str(read_json(known).get("run", known)))
+    if not path.exists():
         raise UserError(
-            f"{path}: the storage belongs to this search, whose specification is another; "
-            "use another --storage"
+            f"{path}: the storage belongs to this run folder, which is not there; if it was moved: "
+            "rl search --resume RUN"
+        )
+    before = _specification_of(RunFolder.open(path))
+    changed = changes(before.values, specification.values)
+    if others := [each for each in changed if each != "search.trials"]:
+        raise UserError(
+            f"{path}: the storage belongs to this search, whose specification is another (in "
+            f"{', '.join(others)}); use another --storage"
         )
     if output is not None and user_path(output).absolute() != path:
         raise UserError(f"--output: the storage belongs to {path}; leave --output out")
-    return search
+    return resume_search(path, executor, specification.block("search").get("trials"))
 
 
 def resume_search(path: str | Path, executor: Executor, trials: int | None = None) -> Search:
@@ -102,20 +101,79 @@ def resume_search(path: str | Path, executor: Executor, trials: int | None = Non
     Args:
         path: of the run folder.
         executor: where sessions run.
-        trials: how many there are to be now; by default as many as were wanted.
+        trials: how many there are to be now; by default as many as were wanted last. Those that
+            have begun are finished in any case.
 
     Raises:
-        UserError: there is no search there.
+        UserError: there is no search there, its specification was changed, or its journal is gone.
     """
     folder = RunFolder.open(path)
+    specification = _specification_of(folder)
+    settings, space = read_search(specification)
+    _find_journal(folder, settings.method)
+    wanted = _set_trials(folder, trials, executor.listener)
+    return Search(folder, specification, replace(settings, trials=wanted), space, executor)
+
+
+def _specification_of(folder: RunFolder) -> Specification:
+    """That of the search in a run folder, as it was when it began."""
     manifest = folder.read_manifest()
     if manifest.get("kind") != "search":
         raise UserError(f"{folder.path}: is no search; `rl search` makes one")
     specification = read_specifications(folder.spec)[manifest["experiment"]]
-    settings, space = read_search(specification)
-    if trials is not None:
-        settings = SearchSettings(**{**asdict(settings), "trials": trials})
-    return Search(folder, specification, settings, space, executor)
+    values = specification.values
+    if changed := changes(manifest.get("specification", values), values):
+        raise UserError(
+            f"{folder.spec}: was changed since the search began (in {', '.join(changed)}), and it "
+            "goes on as it began; put that back, or begin another with `rl search NAME --spec`"
+        )
+    return specification
+
+
+def _set_trials(folder: RunFolder, trials: int | None, listener: Listener) -> int | None:
+    """Notes how many trials are wanted, if that is given; how many there will be."""
+    manifest = folder.read_manifest()
+    search, begun = manifest["search"], len(folder.trials())
+    if trials is None:
+        trials = search.get("trials")
+    elif trials != search.get("trials"):
+        write_json(folder.manifest, {**manifest, "search": {**search, "trials": trials}})
+        if trials < begun:
+            listener.noted(f"{begun} trials have begun, and {trials} are wanted: none is added")
+    return None if trials is None else max(trials, begun)
+
+
+def _find_journal(folder: RunFolder, method: str) -> Path:
+    """Where the study of a search is.
+
+    Raises:
+        UserError: it is not there, or another run folder has it.
+    """
+    journal = Path(folder.read_manifest()["search"]["journal"])
+    inside = folder.path / JOURNAL
+    if not journal.is_absolute() or inside.exists():  # older versions wrote where it was then
+        journal = inside
+    elif (known := Path(f"{journal}.json")).exists():
+        _take_storage(known, folder.path.absolute())
+    if method in SAMPLERS and folder.trials() and not journal.exists():
+        raise UserError(
+            f"{journal}: is not there, and has the trials of {folder.path}; put it back"
+        )
+    return journal
+
+
+def _take_storage(known: Path, path: Path) -> None:
+    """Notes the run folder that a storage belongs to, if it was moved.
+
+    Raises:
+        UserError: it is still where it was, and this one a copy.
+    """
+    before = Path(str(read_json(known).get("run", path)))
+    if before == path:
+        return
+    if before.exists() and not before.samefile(path):
+        raise UserError(f"{path}: is a copy; its storage belongs to {before}, which can go on")
+    write_json(known, {"run": str(path)})
 
 
 def lag_of(capacity: int, sessions: int) -> int:
@@ -151,19 +209,40 @@ class Search:
         manifest = folder.read_manifest()["search"]
         self._lag = int(manifest["lag"])
         self._claims = Claims(folder, again=settings.method in SAMPLERS)
+        self._lost = iter(self._find_lost())
         self._proposed: tuple[int, Parameters] | None = None
         self._trials: list[SearchTrial] = []  # of this process, in the order they were begun
         self._by_folder: dict[Path, SearchTrial] = {}
-        self._method = self._make_method(space, Path(manifest["journal"]))
+        self._method = self._make_method(space, _find_journal(folder, settings.method))
         training = build(specification, seed=0).training
         self._evaluations = -(-training.steps // training.evaluate_every)  # of a session at most
-        executor.listener = _Relay(executor.listener, self._evaluated)
+        executor.listener = _Relay(executor.listener, self)
 
     def _make_method(self, space: Mapping[str, Dimension], journal: Path) -> Method:
         settings, claim = self.settings, self._claims.claim
         if settings.method in METHODS:
             return METHODS[settings.method](space, claim, settings.trials, settings.seed)
         return Sampled(settings.method, space, claim, settings.trials, settings.seed, journal)
+
+    def _find_lost(self) -> Iterator[tuple[int, Parameters]]:
+        """The trials that an older version told a study of as failed, when they were lost.
+
+        They are run again for what they are worth; the study, which forgets nothing, ignores them.
+        """
+        for trial in self.folder.trials():
+            number = trial.number
+            if (
+                not has_ended(trial)
+                and self._method.was_told(number)
+                and self._claims.claim(number)
+            ):
+                yield number, read_json(trial.result)["parameters"]
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The trials of this process that were given up, since their processes were lost."""
+        return [trial.number for trial in self._trials
+                if trial.result and trial.result["state"] == UNFINISHED]  # fmt: skip
 
     def run(self) -> None:
         """Runs trials until there are no more, or until it is interrupted."""
@@ -183,12 +262,12 @@ class Search:
         executor = self.executor
         while not executor.interrupted and executor.unfinished < executor.capacity:
             if self._proposed is None and self._may_propose():
-                self._proposed = self._method.propose()
+                self._proposed = next(self._lost, None) or self._method.propose()
             if self._proposed is None or self._must_wait(self._proposed[0]):
                 break
             proposed, self._proposed = self._proposed, None
             self._begin(*proposed)
-        if not executor.unfinished:
+        if not executor.unfinished and not executor.interrupted:  # else more would be told too soon
             self._tell(len(self._trials))
         return executor.unfinished > 0
 
@@ -211,16 +290,15 @@ class Search:
     def _tell(self, count: int) -> None:
         """Tells the method the results of the first `count` trials that have ended."""
         for trial in self._trials[:count]:
-            if trial.result is not None and not trial.told:
+            if trial.result and trial.result["state"] != UNFINISHED and not trial.told:
                 trial.told = True
                 self._method.tell(trial.number, trial.result)
 
     def _begin(self, number: int, parameters: Parameters) -> None:
         trial = SearchTrial(number, parameters, self.folder.trial(number))
         self._trials.append(trial)
-        result = read_json(trial.folder.result)
-        if result.get("state") in ENDED:  # ended, but whoever ran it was killed before saying so
-            trial.result = result
+        if has_ended(trial.folder):  # but whoever ran it was killed before saying so
+            trial.result = read_json(trial.folder.result)
             self._claims.release(number)
             return
         trial.folder.path.mkdir(parents=True, exist_ok=True)
@@ -250,10 +328,7 @@ class Search:
             self._by_folder[folder.path] = trial
         for job in trial.jobs:
             folder = trial.folder.session(job.session)
-            if trial.pruning and folder.evaluations.exists():
-                table = read_table(folder.evaluations)
-                for step, value in zip(table["step"], table["mean_return"], strict=True):
-                    trial.evaluated(job.session, int(step), value)
+            self._read_evaluations(trial, job.session)
             if folder.has_ended:
                 trial.outcomes[job.session] = folder.read_outcome()
             else:
@@ -262,6 +337,20 @@ class Search:
         if trial.ended:
             self._conclude_sessions(trial)
 
+    def _read_evaluations(self, trial: SearchTrial, session: int) -> None:
+        """Adds the evaluations that another process has made of a session."""
+        table = trial.folder.session(session).evaluations
+        if trial.pruning and table.exists():
+            columns = read_table(table)
+            for step, value in zip(columns["step"], columns["mean_return"], strict=True):
+                trial.evaluated(session, int(step), value)
+
+    def begun_again(self, job: Job) -> None:
+        """A session goes on in another process; not all of its evaluations may have been heard."""
+        trial = self._by_folder[job.folder]
+        self._read_evaluations(trial, job.session)
+        self._judge(trial)
+
     def _earlier(self, number: int) -> list[dict[str, Any]]:
         """The results of the trials that a new one is measured against, in order."""
         results = [
@@ -269,7 +358,8 @@ class Search:
         ]
         return [result for result in results if result.get("state") in ("complete", "pruned")]
 
-    def _evaluated(self, job: Job, progress: Progress) -> None:
+    def evaluated(self, job: Job, progress: Progress) -> None:
+        """A session was evaluated."""
         trial = self._by_folder.get(job.folder)
         if trial is not None and progress.evaluation is not None:
             trial.evaluated(job.session, progress.step, progress.evaluation.mean)
@@ -293,6 +383,12 @@ class Search:
         statuses = {outcome["status"] for outcome in trial.outcomes.values()}
         if "interrupted" in statuses:
             return  # it is run again when the search goes on
+        if trial.pruned:
+            trial.mark_pruned()
+        elif any(map(is_unfinished, trial.outcomes.values())):
+            reasons = [each["reason"] for each in trial.outcomes.values() if is_unfinished(each)]
+            self._conclude(trial, UNFINISHED, reason="; ".join(dict.fromkeys(reasons)))
+            return
         bad = next((each for each in ("diverged", "failed") if each in statuses), None)
         reasons = {str(each.get("reason", "")): None for each in trial.outcomes.values()
                    if each["status"] == bad}  # fmt: skip
@@ -329,10 +425,10 @@ class Search:
 
 
 class _Relay(Listener):
-    """Passes on what an executor's listener hears, and tells the search of evaluations."""
+    """Passes on what an executor's listener hears, and tells the search what it is to know."""
 
-    def __init__(self, inner: Listener, evaluated: Callable[[Job, Progress], None]) -> None:
-        self._inner, self._tell = inner, evaluated
+    def __init__(self, inner: Listener, search: Search) -> None:
+        self._inner, self._search = inner, search
 
     def progressed(self, job: Job, progress: Progress) -> None:
         self._inner.progressed(job, progress)
@@ -345,4 +441,8 @@ class _Relay(Listener):
 
     def evaluated(self, job: Job, progress: Progress) -> None:
         self._inner.evaluated(job, progress)
-        self._tell(job, progress)
+        self._search.evaluated(job, progress)
+
+    def begun_again(self, job: Job, reason: str) -> None:
+        self._inner.begun_again(job, reason)
+        self._search.begun_again(job)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nn.names import lookup
 from rl.analysis.metrics import STATISTICS
@@ -51,6 +54,20 @@ class SearchSettings:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
         if self.sessions > MOST_SESSIONS:
             raise ValueError(f"sessions must be at most {MOST_SESSIONS}, not {self.sessions}")
+
+
+def changes(before: Any, now: Any, path: str = "") -> list[str]:
+    """The dotted paths at which two specifications differ."""
+    if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
+        return [] if json.dumps(before) == json.dumps(now) else [path]
+    if before.keys() == now.keys() and path == "search.space" and list(before) != list(now):
+        return [path]  # a grid goes through it in order
+    found = []
+    for key in {**before, **now}:
+        inner = f"{path}.{key}" if path else str(key)
+        both = key in before and key in now
+        found += changes(before[key], now[key], inner) if both else [inner]
+    return found
 
 
 def read_settings(specification: Specification) -> SearchSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from rl.experiment.executors import Outcome
 from rl.experiment.jobs import Job
 from rl.experiment.optuna_methods import Pruning
 from rl.experiment.search_space import Parameters
-from rl.run_folder import TrialFolder
+from rl.run_folder import SessionFolder, TrialFolder, is_unfinished
 
 
 @dataclass
@@ -40,6 +40,7 @@ class SearchTrial:
     told: bool = False
     _curves: dict[int, dict[int, float]] = field(default_factory=dict)  # of sessions, by step
     _judged: list[tuple[int, float]] = field(default_factory=list)  # what the pruner has seen
+    _pruned_in: int = 0  # the session, of those whose evaluations are one curve
 
     @property
     def ended(self) -> bool:
@@ -59,13 +60,28 @@ class SearchTrial:
         if self.pruning is None or self.pruned:
             return False
         seen = self._judged[-1][0] if self._judged else 0
-        for place, value in joint_curve(self._curves, self.outcomes, evaluations):
+        ended = {session for session, outcome in self.outcomes.items()
+                 if outcome["status"] != "interrupted" and not is_unfinished(outcome)}  # fmt: skip
+        for place, value in joint_curve(self._curves, ended, evaluations):
             if place > seen:
                 self._judged.append((place, value))
                 if self.pruning.says_stop(place, value):
                     self.pruned = True
+                    self._pruned_in = (place - 1) // evaluations
                     return True
         return False
+
+    def mark_pruned(self) -> None:
+        """Writes that the sessions were pruned from the one on in which the trial was.
+
+        How far each had come by then hangs on the machine: it may not have begun, or have ended.
+        """
+        for job in self.jobs[self._pruned_in :]:
+            folder = SessionFolder(job.folder)
+            folder.path.mkdir(exist_ok=True)
+            kept = {key: value for key, value in folder.read_outcome().items()
+                    if key not in ("evaluation", "final", "weights", "reason")}  # fmt: skip
+            folder.write_outcome({**kept, "seed": job.seed, "status": "pruned"})
 
     def judgement(self) -> dict[str, Any]:
         """What trials that come later are to know of this one, if anybody prunes."""
@@ -75,7 +91,7 @@ class SearchTrial:
 
 
 def joint_curve(
-    curves: Mapping[int, Mapping[int, float]], ended: Mapping[int, Any], evaluations: int
+    curves: Mapping[int, Mapping[int, float]], ended: Container[int], evaluations: int
 ) -> list[tuple[int, float]]:
     """One curve of several sessions, by which trials are measured while they run.
 

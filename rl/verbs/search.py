@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from rl.errors import UserError
 from rl.output import say
-from rl.paths import user_path
 from rl.verbs import report
 from rl.verbs.arguments import (
     FAILED,
@@ -27,7 +26,6 @@ from rl.verbs.arguments import (
 if TYPE_CHECKING:
     from rl.experiment.executors import Executor
     from rl.experiment.search import Search
-    from rl.run_folder import RunFolder
 
 SEARCH_OPTIONS = ("method", "trials", "sessions", "seed", "pruner", "statistic")
 
@@ -66,7 +64,7 @@ def _run(options: argparse.Namespace, find: Callable[[Executor], Search]) -> int
         executor = processes(options, listener)
         found = find(executor)
         found.run()
-    status = _conclude_search(found.folder, executor.interrupted, options.quiet)
+    status = _conclude_search(found, executor.interrupted, options.quiet)
     if not executor.interrupted:
         report.conclude(found.folder.path, options)
     return status
@@ -79,10 +77,11 @@ def _refuse_changes(options: argparse.Namespace) -> None:
             raise UserError(f"--{name}: a search goes on as it began; only --trials can be another")
 
 
-def _conclude_search(folder: RunFolder, interrupted: bool, quiet: bool) -> int:
+def _conclude_search(search: Search, interrupted: bool, quiet: bool) -> int:
     from rl.analysis.search import describe_search
     from rl.files import read_json
 
+    folder = search.folder
     summary = read_json(folder.path / "search.json")
     if not quiet:
         say(*describe_search(folder, summary))
@@ -93,7 +92,17 @@ def _conclude_search(folder: RunFolder, interrupted: bool, quiet: bool) -> int:
     if interrupted:
         say(f"interrupted; to go on: rl resume {folder.path}")
         return INTERRUPTED
+    if search.unfinished:
+        say(
+            f"unfinished, through no fault of theirs: trial {_listed(search.unfinished)} (why: "
+            f"{folder.path / 'trials.csv'}); to go on: rl resume {folder.path}"
+        )
+        return FAILED
     return 0 if summary["best_trial"] is not None else FAILED
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def add(verbs: Verbs) -> None:
@@ -111,7 +120,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--sessions", type=positive, help="of each trial (default 1)")
     verb.add_argument("--pruner", help="ends hopeless trials early: none, median or asha")
     verb.add_argument("--statistic", help="what trials are ranked by (default mean_return)")
-    verb.add_argument("--storage", metavar="FILE", type=user_path,
+    verb.add_argument("--storage", metavar="FILE",
                       help="the study of tpe or cmaes, which processes can share")  # fmt: skip
     verb.add_argument("--seed", type=natural, help="of the method and of each first session")
     add_experiment(verb)

@@ -18,7 +18,7 @@ from rl.experiment.jobs import Job
 from rl.experiment.progress import Progress
 from rl.experiment.specification import load_specification
 from rl.experiment.trial import run_all
-from rl.run_folder import SessionFolder
+from rl.run_folder import SessionFolder, is_unfinished
 
 SHORT = ("train.steps=1500", "train.evaluate_every=500", "train.evaluate_episodes=2")
 TINY = ("problem=Chain-v0", "import=tests.rl.worlds")  # short episodes: soon evaluated
@@ -96,37 +96,68 @@ def test_they_run_at_once_and_tell_how_they_go(tmp_path: Path) -> None:
         assert checkpoint.load(folder.checkpoint("last"))["step"] > 0
 
 
-def test_one_that_fails_or_is_killed_takes_no_other_with_it(tmp_path: Path) -> None:
-    """The third cannot write where a file is in its way; the first is killed."""
-    jobs = [*make_jobs(tmp_path, range(1), *LONG), *make_jobs(tmp_path / "b", range(2))]
-    (tmp_path / "b/session_001").mkdir(parents=True)
-    (tmp_path / "b/session_001/episodes.csv").mkdir()
-
-    class Killing(Processes):
-        def kill(self) -> None:
-            (victim,) = (worker for worker in self._workers if worker.job == jobs[0])
-            os.kill(victim._process.pid or 0, signal.SIGKILL)
-
-    executor = Killing(2)
-    executor.listener = Recorder(1, executor.kill)
-    with executor:
-        executor.submit(jobs[0])
-        ended = executor.wait()
-        for job in jobs[1:]:
-            executor.submit(job)
-        while executor.unfinished:
-            ended += executor.wait()
-    outcomes = {str(job.folder): outcome for job, outcome in ended}
-    killed, whole, failed = (outcomes[str(job.folder)] for job in jobs)
-    assert (killed["status"], killed["reason"]) == ("failed", "its process ended: signal 9")
+def test_one_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
+    """The second cannot write where a file is in its way: that is no fault of the session's."""
+    jobs = make_jobs(tmp_path, range(2))
+    jobs[1].folder.mkdir(parents=True)
+    (jobs[1].folder / "episodes.csv").mkdir()
+    with Processes(2) as executor:
+        whole, failed = run_all(jobs, executor)
     assert whole["status"] == "finished"
-    assert failed["status"] == "failed"
+    assert (failed["status"], failed["unfinished"]) == ("failed", True)
     assert "episodes.csv: cannot be written: Is a directory" in failed["reason"]
-    for job in jobs:
-        assert (
-            SessionFolder(job.folder).read_outcome()["status"]
-            == outcomes[str(job.folder)]["status"]
-        )
+    for job, outcome in zip(jobs, (whole, failed), strict=True):
+        assert SessionFolder(job.folder).read_outcome()["status"] == outcome["status"]
+
+
+class Deadly(Processes):
+    """Its processes are killed, so many times, once each has said how far it is."""
+
+    def __init__(self, kills: int, by: signal.Signals = signal.SIGKILL) -> None:
+        super().__init__(1)
+        self.notes: list[str] = []
+        self.listener = listener = Recorder()
+        listener.noted = self.notes.append  # type: ignore[method-assign]
+        listener.progressed = self.progressed  # type: ignore[method-assign]
+        self.kills, self.by, self.killed = kills, by, {0}
+
+    def progressed(self, job: Job, progress: Progress) -> None:
+        (worker,) = self._workers
+        pid = worker._process.pid or 0
+        if self.kills and pid not in self.killed and progress.step > 0:
+            self.kills -= 1
+            self.killed.add(pid)
+            os.kill(pid, self.by)
+
+
+ENOUGH = ("train.steps=6000", "train.evaluate_every=2000", "train.evaluate_episodes=2")
+
+
+@pytest.mark.parametrize("by", ["SIGKILL", "SIGTERM", "SIGSEGV"])
+def test_a_process_that_is_killed_is_begun_again(tmp_path: Path, by: str) -> None:
+    jobs = {name: make_jobs(tmp_path / name, range(1), *ENOUGH) for name in ("whole", "killed")}
+    with Inline() as executor:
+        (expected,) = run_all(jobs["whole"], executor)
+    executor = Deadly(2, signal.Signals[by])
+    with executor:
+        (outcome,) = run_all(jobs["killed"], executor)
+    assert outcome["evaluation"] == expected["evaluation"]
+    assert len(executor.notes) == 2
+    assert "goes on in a new process: its process ended: " in executor.notes[0]
+    assert_same_bits(jobs["whole"][0], jobs["killed"][0])
+
+
+def test_a_process_that_is_killed_three_times_leaves_its_session_unfinished(
+    tmp_path: Path,
+) -> None:
+    (job,) = make_jobs(tmp_path, range(1), *LONG)
+    with Deadly(3) as executor:
+        (outcome,) = run_all([job], executor)
+    assert (outcome["status"], outcome["unfinished"]) == ("failed", True)
+    assert outcome["reason"] == "its process ended: signal 9"
+    folder = SessionFolder(job.folder)
+    assert is_unfinished(folder.read_outcome())
+    assert not folder.has_ended
 
 
 def test_a_job_that_diverges_says_so(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ class Canned(Executor):
                             "best_step": 1500, "seconds": 1.0}  # fmt: skip
         if status == "finished":
             outcome["evaluation"] = outcome["final"] = evaluation(self.worth(job))
-        job.folder.mkdir(parents=True)
+        job.folder.mkdir(parents=True, exist_ok=True)
         (job.folder / "session.json").write_text(json.dumps(outcome))
         (job.folder / "evaluations.csv").write_text(f"step,mean_return\n500,{job.seed}.0\n")
         return [(job, outcome)]

@@ -1,0 +1,280 @@
+"""A search loses nothing: it is interrupted, its processes are lost, it is moved and made longer,
+and comes to the same end, or says why not."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rl.errors import UserError
+from rl.experiment.executors import Executor, Inline, Listener, Outcome, Processes
+from rl.experiment.jobs import Job
+from rl.experiment.progress import Progress
+from rl.experiment.search import Search, resume_search, start_search
+from rl.files import read_json, write_json
+from rl.run_folder import RunFolder
+from tests.rl.conftest import Command
+from tests.rl.test_search import Canned, results_of, searched, specification
+
+
+class Unlucky(Canned):
+    """Ends as a canned executor does, but for what befalls it.
+
+    Args:
+        interrupt_at: jobs after which it is interrupted.
+        lost: the trials whose processes are lost.
+    """
+
+    def __init__(self, seed: int, interrupt_at: int = 10**9, lost: tuple[int, ...] = ()) -> None:
+        super().__init__(3)
+        self.rng, self.left, self.lost = random.Random(seed), interrupt_at, lost
+
+    def wait(self) -> list[tuple[Job, Outcome]]:
+        self.newest_first = self.rng.random() < 0.5
+        self.left -= 1
+        if self.left < 0:
+            self.interrupted = True
+            job = self.jobs.pop()
+            return [(job, {"seed": job.seed, "status": "interrupted", "steps": 0})]
+        ((job, outcome),) = super().wait()
+        if job.trial in self.lost:
+            outcome = {"seed": job.seed, "status": "failed", "unfinished": True,
+                       "reason": "its process ended: signal 9"}  # fmt: skip
+            write_json(job.folder / "session.json", outcome)
+        return [(job, outcome)]
+
+
+@pytest.mark.parametrize("method", ["random", "tpe", "cmaes"])
+@pytest.mark.parametrize("pruner", ["none", "median"])
+def test_interrupted_anywhere_it_comes_to_the_same_end(
+    tmp_path: Path, method: str, pruner: str
+) -> None:
+    """Which sessions have ended by then is drawn too."""
+    block = {"method": method, "pruner": pruner, "trials": 16, "sessions": 2}
+    expected = results_of(searched(tmp_path / "whole", Canned(3), **block))
+    for seed in range(3):
+        rng = random.Random(seed)
+        folder = tmp_path / str(seed)
+        executor = Unlucky(seed, rng.randrange(1, 8))
+        start_search(specification(**block), folder, None, executor).run()
+        while executor.interrupted:
+            executor = Unlucky(seed, rng.randrange(1, 12))
+            resume_search(folder, executor).run()
+        assert results_of(RunFolder(folder)) == expected
+
+
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_a_trial_whose_process_is_lost_is_unfinished_and_run_again(
+    tmp_path: Path, method: str
+) -> None:
+    """The search goes on without it; whoever goes on with the search runs it again."""
+    block = {"method": method, "trials": 12}
+    expected = results_of(searched(tmp_path / "whole", Canned(3), **block))
+    search = start_search(specification(**block), tmp_path / "r", None, Unlucky(0, lost=(4,)))
+    search.run()
+    assert search.unfinished == [4]
+    found = results_of(search.folder)
+    assert (found[4]["state"], found[4]["reason"]) == ("unfinished", "its process ended: signal 9")
+    assert [each["state"] for each in found].count("complete") == 11
+    again = resume_search(tmp_path / "r", Canned(3))
+    again.run()
+    assert again.unfinished == []
+    found = results_of(search.folder)
+    assert [each["state"] for each in found] == ["complete"] * 12
+    assert found[:7] == expected[:7]  # those behind it were proposed without its result
+
+
+@pytest.mark.parametrize("method", ["grid", "random", "tpe"])
+def test_an_old_folder_in_which_a_process_was_lost_is_recovered(
+    tmp_path: Path, method: str
+) -> None:
+    """An older version called such a trial failed; one that has failed by itself stays so."""
+    block = {"method": method, "trials": 6, "sessions": 2}
+    folder = searched(tmp_path / "r", Canned(1), **block)
+    expected = results_of(folder)
+    for number, reason in ((2, "its process ended: signal 9"), (4, "ValueError: no")):
+        trial = folder.trial(number)
+        write_json(trial.result, {**read_json(trial.result), "state": "failed", "score": None})
+        write_json(trial.session(1).outcome, {"seed": 1, "status": "failed", "reason": reason})
+    if method == "tpe":  # and told its study so
+        study = folder.path / "study.journal"
+        lines = [json.loads(line) for line in study.read_text().splitlines()]
+        for line in lines:
+            if line["op_code"] == 6 and line["trial_id"] in (2, 4) and line["state"] == 1:
+                line |= {"state": 3, "values": None}
+        study.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
+    executor = Canned(1)
+    resume_search(folder.path, executor).run()
+    assert executor.started == [(2, 1)]
+    found = results_of(folder)
+    assert found[4]["state"] == "failed"
+    assert found[:4] + found[5:] == expected[:4] + expected[5:]
+
+
+class Killing(Listener):
+    """Kills the process of a trial, once it has evaluated."""
+
+    def __init__(self, trial: int) -> None:
+        self.trial, self.notes = trial, list[str]()
+        self.executor: Processes | None = None
+
+    def evaluated(self, job: Job, progress: Progress) -> None:
+        if job.trial == self.trial and self.executor:
+            (worker,) = (each for each in self.executor._workers if each.job == job)
+            worker._process.kill()
+            self.executor = None
+
+    def noted(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
+    block = {"method": "random", "trials": 2, "pruner": "median"}
+    expected = results_of(searched(tmp_path / "whole", Inline(), **block))
+    listener = Killing(1)
+    executor = listener.executor = Processes(1, listener)
+    folder = searched(tmp_path / "r", executor, **block)
+    assert any("goes on in a new process: its process ended" in note for note in listener.notes)
+    assert results_of(folder) == expected
+
+
+DEADLY = """
+import os
+import gymnasium
+from gymnasium.envs.classic_control import CartPoleEnv
+
+class Deadly(CartPoleEnv):
+    def step(self, action):
+        if os.path.exists("armed") and "RL_PARENT" in os.environ:
+            os._exit(3)
+        return super().step(action)
+
+gymnasium.register("Deadly-v0", Deadly, max_episode_steps=50)
+"""
+
+
+def test_a_process_that_always_ends_is_said_and_gives_status_1(tmp_path: Path, rl: Command) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    values = specification(method="grid", trials=1).values
+    values |= {"import": "deadly", "problem": "Deadly-v0"}
+    write_json(tmp_path / "my.json", {"pole": values})
+    (tmp_path / "armed").touch()
+    extra = {"RL_PARENT": "1"}
+    answer = rl("search", "pole", "--spec", "my.json", "--jobs", 1, "--output", "r", **extra)
+    assert (answer.returncode, answer.stderr) == (1, "")
+    assert answer.stdout.count("goes on in a new process: its process ended: exit status 3") == 2
+    assert "unfinished, through no fault of theirs: trial 0 (why: r/trials.csv); " in answer.stdout
+    assert "its process ended: exit status 3" in (tmp_path / "r/trials.csv").read_text()
+    (tmp_path / "armed").unlink()
+    answer = rl("resume", "r", "--jobs", 1, "--quiet")
+    assert (answer.returncode, answer.stdout) == (0, "")
+    (result,) = results_of(RunFolder(tmp_path / "r"))
+    assert result["state"] == "complete"
+
+
+def resumed(folder: Path, executor: Executor | None = None, **settings: Any) -> Search:
+    search = resume_search(folder, executor or Canned(1), **settings)
+    search.run()
+    return search
+
+
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_a_search_is_made_longer_and_shorter(tmp_path: Path, method: str) -> None:
+    """How many trials are wanted is kept; those that have begun are finished, and none is lost."""
+    folder = searched(tmp_path / "r", Canned(1), method=method, trials=3)
+    whole = results_of(searched(tmp_path / "whole", Canned(1), method=method, trials=6))
+    stopped = Unlucky(0, 1)
+    resumed(folder.path, stopped, trials=6)
+    assert stopped.interrupted
+    resumed(folder.path)
+    assert results_of(folder) == whole
+    notes: list[str] = []
+    executor = Canned(1)
+    executor.listener.noted = notes.append  # type: ignore[method-assign]
+    resumed(folder.path, executor, trials=2)
+    assert notes == ["6 trials have begun, and 2 are wanted: none is added"]
+    assert results_of(folder) == whole
+
+
+@pytest.mark.parametrize("method", ["grid", "tpe"])
+def test_a_folder_that_was_moved_or_copied_goes_on(tmp_path: Path, method: str) -> None:
+    whole = results_of(searched(tmp_path / "whole", Canned(1), method=method, trials=6))
+    folder = searched(tmp_path / "r", Canned(1), method=method, trials=3)
+    shutil.copytree(folder.path, tmp_path / "copy")
+    before = sorted((path, path.stat().st_mtime_ns) for path in folder.path.rglob("*"))
+    copy = resumed(tmp_path / "copy", trials=6).folder
+    assert results_of(copy) == whole
+    assert before == sorted((path, path.stat().st_mtime_ns) for path in folder.path.rglob("*"))
+    old = folder.read_manifest()  # an older version wrote where the journal was
+    old["search"]["journal"] = str(folder.path / "study.journal")
+    write_json(folder.manifest, old)
+    folder.path.rename(tmp_path / "moved")
+    assert results_of(resumed(tmp_path / "moved", trials=6).folder) == whole
+    assert not folder.path.exists()
+
+
+def test_a_moved_folder_keeps_its_storage_and_a_copy_has_none(tmp_path: Path) -> None:
+    search = specification(method="tpe", trials=2)
+    storage = tmp_path / "s.journal"
+    start_search(search, tmp_path / "r", storage, Canned(1)).run()
+    shutil.copytree(tmp_path / "r", tmp_path / "copy")
+    with pytest.raises(UserError, match="is a copy; its storage belongs to"):
+        resume_search(tmp_path / "copy", Canned(1))
+    (tmp_path / "r").rename(tmp_path / "moved")
+    with pytest.raises(UserError, match="which is not there; if it was moved: rl search --resume"):
+        start_search(search, None, storage, Canned(1))
+    resumed(tmp_path / "moved", trials=4)
+    more = specification(method="tpe", trials=5)
+    joined = start_search(more, None, storage, Canned(1))  # the same command for more trials
+    joined.run()
+    assert joined.folder.path == tmp_path / "moved"
+    assert len(results_of(joined.folder)) == 5
+    storage.unlink()
+    with pytest.raises(UserError, match="is not there; it has the trials of"):
+        resume_search(tmp_path / "moved", Canned(1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("low: 0.0003", "low: 0.0001", "in search.space.optimizer.learning_rate.low"),
+        ("  - 0.98\n", "", "in search.space.agent.gamma"),
+        ("method: random", "method: grid", "in search.method"),
+        ("steps: 1500", "steps: 2500", "in train.steps"),
+    ],
+)
+def test_a_changed_specification_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    folder = searched(tmp_path / "r", Canned(1), method="random", trials=2)
+    text = folder.spec.read_text()
+    assert old in text
+    folder.spec.write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError, match="was changed since the search began") as caught:
+        resume_search(folder.path, Canned(1))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("storage", ["sqlite:///study.db", "postgresql://me@here/studies"])
+def test_a_database_is_no_storage(tmp_path: Path, rl: Command, storage: str) -> None:
+    answer = rl("search", "cartpole_dqn", "--method", "tpe", "--storage", storage)
+    assert answer.returncode == 2
+    assert f"--storage: {storage} is a database, and a file is supported" in answer.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "study.db", "folder", "named"])
+def test_a_storage_leaves_other_files_alone(tmp_path: Path, name: str) -> None:
+    """Each of them is of somebody else's."""
+    (tmp_path / "folder").mkdir()
+    contents = {"notes.txt": b"dear diary,\nI have no last line", "study.db": b"SQLite format 3\0",
+                "named.json": b'{"mine": 1}'}  # fmt: skip
+    for other, content in contents.items():
+        (tmp_path / other).write_bytes(content)
+    with pytest.raises(UserError, match="--storage would take the place of what is there"):
+        start_search(specification(method="tpe"), tmp_path / "r", tmp_path / name, Canned(1))
+    assert {other: (tmp_path / other).read_bytes() for other in contents} == contents
+    assert not (tmp_path / "r").exists()
