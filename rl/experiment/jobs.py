@@ -75,6 +75,9 @@ def _learned(job: Job, session: Session) -> dict[str, Any]:
     folder = session.folder
     try:
         session.run()
+        outcome = _outcome(job, session)
+        folder.write_outcome(outcome)  # before anything is drawn: little time may be left
+        return outcome
     except BaseException as error:
         with suppress(OSError):  # if the disk is full, it is `error` that is to be told
             folder.write_outcome({**_outcome(job, session), **_end(error)})
@@ -84,9 +87,6 @@ def _learned(job: Job, session: Session) -> dict[str, Any]:
         if job.trial is None:  # a search would have hundreds of pictures
             with suppress(OSError, UserError):  # what is wrong has been said, or will be
                 _draw(folder, session.experiment)
-    outcome = _outcome(job, session)
-    folder.write_outcome(outcome)
-    return outcome
 
 
 def attempt(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:

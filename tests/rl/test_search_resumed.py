@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rl.errors import UserError
+from rl.experiment.evaluation import Evaluation
 from rl.experiment.executors import Executor, Inline, Listener, Outcome, Processes
 from rl.experiment.jobs import Job
 from rl.experiment.progress import Progress
@@ -22,24 +23,61 @@ from tests.rl.conftest import Command
 from tests.rl.test_search import Canned, results_of, searched, specification
 
 
-class Unlucky(Canned):
-    """Ends as a canned executor does, but for what befalls it.
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures would take most of the time."""
+    monkeypatch.setattr("rl.experiment.search.analyze_search", lambda folder: None)
+    monkeypatch.setattr("rl.experiment.search.draw_trial", lambda folder, figures: None)
+
+
+class Played(Canned):
+    """Ends jobs in an order that is drawn, after evaluations that follow from the parameters."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(3)
+        self.rng = random.Random(seed)
+
+    def wait(self) -> list[tuple[Job, Outcome]]:
+        self.newest_first = self.rng.random() < 0.5
+        job = self.jobs[: self.capacity][-1 if self.newest_first else 0]
+        self.evaluate(job, 3)
+        found = super().wait()
+        self.evaluate(job, 3)
+        return found
+
+    def evaluate(self, job: Job, count: int) -> None:
+        """Plays the first evaluations of a job, until it is stopped."""
+        rows = []
+        for number in range(1, count + 1):
+            if job.folder not in self.stopped:
+                value = self.worth(job) - number * (job.trial or 0) % 5
+                rows.append(f"{500 * number},{value}\n")
+                evaluated = Evaluation([value], [1])
+                progress = Progress(1500, step=500 * number, evaluation=evaluated)
+                self.listener.evaluated(job, progress)
+        job.folder.mkdir(parents=True, exist_ok=True)
+        (job.folder / "evaluations.csv").write_text("step,mean_return\n" + "".join(rows))
+
+
+class Unlucky(Played):
+    """Plays as well, but for what befalls it.
 
     Args:
+        seed: of what is drawn.
         interrupt_at: jobs after which it is interrupted.
         lost: the trials whose processes are lost.
     """
 
     def __init__(self, seed: int, interrupt_at: int = 10**9, lost: tuple[int, ...] = ()) -> None:
-        super().__init__(3)
-        self.rng, self.left, self.lost = random.Random(seed), interrupt_at, lost
+        super().__init__(seed)
+        self.left, self.lost = interrupt_at, lost
 
     def wait(self) -> list[tuple[Job, Outcome]]:
-        self.newest_first = self.rng.random() < 0.5
         self.left -= 1
         if self.left < 0:
             self.interrupted = True
             job = self.jobs.pop()
+            self.evaluate(job, self.rng.randrange(3))
             return [(job, {"seed": job.seed, "status": "interrupted", "steps": 0})]
         ((job, outcome),) = super().wait()
         if job.trial in self.lost:
@@ -56,7 +94,8 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
 ) -> None:
     """Which sessions have ended by then is drawn too."""
     block = {"method": method, "pruner": pruner, "trials": 16, "sessions": 2}
-    expected = results_of(searched(tmp_path / "whole", Canned(3), **block))
+    expected = results_of(searched(tmp_path / "whole", Played(), **block))
+    assert ("pruned" in {each["state"] for each in expected}) == (pruner != "none")
     for seed in range(3):
         rng = random.Random(seed)
         folder = tmp_path / str(seed)
@@ -74,14 +113,14 @@ def test_a_trial_whose_process_is_lost_is_unfinished_and_run_again(
 ) -> None:
     """The search goes on without it; whoever goes on with the search runs it again."""
     block = {"method": method, "trials": 12}
-    expected = results_of(searched(tmp_path / "whole", Canned(3), **block))
+    expected = results_of(searched(tmp_path / "whole", Played(), **block))
     search = start_search(specification(**block), tmp_path / "r", None, Unlucky(0, lost=(4,)))
     search.run()
     assert search.unfinished == [4]
     found = results_of(search.folder)
     assert (found[4]["state"], found[4]["reason"]) == ("unfinished", "its process ended: signal 9")
     assert [each["state"] for each in found].count("complete") == 11
-    again = resume_search(tmp_path / "r", Canned(3))
+    again = resume_search(tmp_path / "r", Played())
     again.run()
     assert again.unfinished == []
     found = results_of(search.folder)
@@ -186,15 +225,15 @@ def resumed(folder: Path, executor: Executor | None = None, **settings: Any) -> 
 @pytest.mark.parametrize("method", ["random", "tpe"])
 def test_a_search_is_made_longer_and_shorter(tmp_path: Path, method: str) -> None:
     """How many trials are wanted is kept; those that have begun are finished, and none is lost."""
-    folder = searched(tmp_path / "r", Canned(1), method=method, trials=3)
-    whole = results_of(searched(tmp_path / "whole", Canned(1), method=method, trials=6))
+    folder = searched(tmp_path / "r", Played(), method=method, trials=3)
+    whole = results_of(searched(tmp_path / "whole", Played(), method=method, trials=6))
     stopped = Unlucky(0, 1)
     resumed(folder.path, stopped, trials=6)
     assert stopped.interrupted
-    resumed(folder.path)
+    resumed(folder.path, Played())
     assert results_of(folder) == whole
     notes: list[str] = []
-    executor = Canned(1)
+    executor = Played()
     executor.listener.noted = notes.append  # type: ignore[method-assign]
     resumed(folder.path, executor, trials=2)
     assert notes == ["6 trials have begun, and 2 are wanted: none is added"]
@@ -235,7 +274,7 @@ def test_a_moved_folder_keeps_its_storage_and_a_copy_has_none(tmp_path: Path) ->
     assert joined.folder.path == tmp_path / "moved"
     assert len(results_of(joined.folder)) == 5
     storage.unlink()
-    with pytest.raises(UserError, match="is not there; it has the trials of"):
+    with pytest.raises(UserError, match="is not there, and has the trials of"):
         resume_search(tmp_path / "moved", Canned(1))
 
 
