@@ -386,8 +386,9 @@ class Search:
         if trial.pruned:
             trial.mark_pruned()
         elif any(map(is_unfinished, trial.outcomes.values())):
-            reasons = [each["reason"] for each in trial.outcomes.values() if is_unfinished(each)]
-            self._conclude(trial, UNFINISHED, reason="; ".join(dict.fromkeys(reasons)))
+            lost = {str(each["reason"]): None for each in trial.outcomes.values()
+                    if is_unfinished(each)}  # fmt: skip
+            self._conclude(trial, UNFINISHED, reason="; ".join(lost))
             return
         bad = next((each for each in ("diverged", "failed") if each in statuses), None)
         reasons = {str(each.get("reason", "")): None for each in trial.outcomes.values()

@@ -117,7 +117,7 @@ class Deadly(Processes):
         super().__init__(1)
         self.notes: list[str] = []
         self.listener = listener = Recorder()
-        listener.noted = self.notes.append  # type: ignore[method-assign]
+        listener.noted = self.notes.append  # type: ignore[method-assign, assignment]
         listener.progressed = self.progressed  # type: ignore[method-assign]
         self.kills, self.by, self.killed = kills, by, {0}
 

@@ -93,7 +93,7 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
     tmp_path: Path, method: str, pruner: str
 ) -> None:
     """Which sessions have ended by then is drawn too."""
-    block = {"method": method, "pruner": pruner, "trials": 16, "sessions": 2}
+    block: dict[str, Any] = {"method": method, "pruner": pruner, "trials": 16, "sessions": 2}
     expected = results_of(searched(tmp_path / "whole", Played(), **block))
     assert ("pruned" in {each["state"] for each in expected}) == (pruner != "none")
     for seed in range(3):
@@ -112,7 +112,7 @@ def test_a_trial_whose_process_is_lost_is_unfinished_and_run_again(
     tmp_path: Path, method: str
 ) -> None:
     """The search goes on without it; whoever goes on with the search runs it again."""
-    block = {"method": method, "trials": 12}
+    block: dict[str, Any] = {"method": method, "trials": 12}
     expected = results_of(searched(tmp_path / "whole", Played(), **block))
     search = start_search(specification(**block), tmp_path / "r", None, Unlucky(0, lost=(4,)))
     search.run()
@@ -133,7 +133,7 @@ def test_an_old_folder_in_which_a_process_was_lost_is_recovered(
     tmp_path: Path, method: str
 ) -> None:
     """An older version called such a trial failed; one that has failed by itself stays so."""
-    block = {"method": method, "trials": 6, "sessions": 2}
+    block: dict[str, Any] = {"method": method, "trials": 6, "sessions": 2}
     folder = searched(tmp_path / "r", Canned(1), **block)
     expected = results_of(folder)
     for number, reason in ((2, "its process ended: signal 9"), (4, "ValueError: no")):
@@ -173,7 +173,7 @@ class Killing(Listener):
 
 
 def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
-    block = {"method": "random", "trials": 2, "pruner": "median"}
+    block: dict[str, Any] = {"method": "random", "trials": 2, "pruner": "median"}
     expected = results_of(searched(tmp_path / "whole", Inline(), **block))
     listener = Killing(1)
     executor = listener.executor = Processes(1, listener)
@@ -234,7 +234,7 @@ def test_a_search_is_made_longer_and_shorter(tmp_path: Path, method: str) -> Non
     assert results_of(folder) == whole
     notes: list[str] = []
     executor = Played()
-    executor.listener.noted = notes.append  # type: ignore[method-assign]
+    executor.listener.noted = notes.append  # type: ignore[method-assign, assignment]
     resumed(folder.path, executor, trials=2)
     assert notes == ["6 trials have begun, and 2 are wanted: none is added"]
     assert results_of(folder) == whole
