@@ -269,24 +269,6 @@ class Environments:
         same = np.array_equal(self._raws[lane], saved["observation"], equal_nan=True)
         return bool(same and self._totals[lane] == saved["total"])
 
-    @property
-    def frames_a_second(self) -> float | None:
-        """How fast the environment is meant to be seen, or None if it does not say."""
-        rate = self._envs[0].metadata.get("render_fps")
-        return float(rate) if rate else None
-
-    def render(self) -> Any:
-        """A picture [height, width, 3] of the first lane, if its render mode makes pictures.
-
-        Raises:
-            BrokenEnvironment: it raised something.
-        """
-        try:
-            with rules.guarded("render"):
-                return self._envs[0].render()
-        except rules.Breach as found:
-            raise self._complaint(found, 0) from found.__cause__
-
     def close(self) -> None:
         """Frees what the environments hold, such as windows."""
         for env in self._envs:

@@ -14,7 +14,7 @@ class UserError(Exception):
     exit_status = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(_one_line(message))
+        super().__init__(one_line(message))
 
 
 def printable(text: str) -> str:
@@ -26,7 +26,7 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else " " for each in text)
 
 
-def _one_line(message: str) -> str:
+def one_line(message: str) -> str:
     """The message as `printable` has it; its middle may go."""
     line = printable(message)
     half = _LONGEST // 2 - 5
@@ -59,6 +59,19 @@ class BrokenEnvironment(UserError):
 
     def __init__(self, id: str, found: str) -> None:
         super().__init__(f"environment {id}: {found}; `rl doctor --env {id}` checks it")
+        self.found = found
+
+
+class Unseen(UserError):
+    """An environment cannot be seen.
+
+    Args:
+        id: of the environment.
+        found: what it does instead of drawing a picture.
+    """
+
+    def __init__(self, id: str, found: str) -> None:
+        super().__init__(f"{id}: {found}")
         self.found = found
 
 

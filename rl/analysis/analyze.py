@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rl.analysis.charts import drawable_curves
 from rl.analysis.metrics import METRICS, trial_metrics
 from rl.analysis.records import Record, read_records
-from rl.run_folder import TrialFolder
+from rl.run_folder import SessionFolder, TrialFolder
 
 
 def trial_figures(
@@ -44,6 +45,28 @@ def _outcome(record: Record) -> dict[str, Any]:
     }
 
 
+def draw_session(folder: SessionFolder, title: str, threshold: float | None) -> None:
+    """Draws `curve.png` of a session that has begun, unless it is newer than what it shows.
+
+    Args:
+        folder: of the session.
+        title: above the picture.
+        threshold: the return that counts as solved, or None.
+
+    Raises:
+        UserError: a file of the session is damaged.
+        OSError: the picture cannot be written.
+    """
+    tables = (folder.episodes, folder.updates, folder.evaluations)
+    if not all(table.exists() for table in tables):
+        return
+    changed = max(table.stat().st_mtime for table in tables)
+    if not folder.curve.exists() or folder.curve.stat().st_mtime < changed:
+        from rl.analysis.plots import draw_curve
+
+        draw_curve(folder, title, threshold)
+
+
 def draw_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:
     """Draws `learning_curve.png` of several sessions; one has a curve of its own.
 
@@ -53,9 +76,9 @@ def draw_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:
 
     Raises:
         UserError: a file of a session is damaged.
+        OSError: the picture cannot be written.
     """
-    records = read_records(folder)
-    curves = [(record.steps, record.returns) for record in records if len(record.steps)]
+    curves = drawable_curves((each.steps, each.returns) for each in read_records(folder))
     if len(curves) > 1:
         from rl.analysis.plots import draw_learning_curve
 

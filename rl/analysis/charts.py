@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nn.typing import Array
 from rl.analysis.statistics import Values
 
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
 Series = dict[str, Any]
 Mark = dict[str, Any]
 
+LARGEST, SMALLEST = 1e300, 1e-300  # beyond these the arithmetic of an axis is no longer finite
+ALIKE = 1e-9  # a range of values, as a share of them, that is no range
+DIGITS = 5
+LONG = 1e15  # a number that nobody reads digit by digit
 MOST_POINTS = 600  # of a series; a chart has no more pixels than that
 
 
@@ -60,7 +67,8 @@ class Chart:
     def data(self) -> dict[str, Any]:
         """What is drawn, for JSON."""
         drawn = {"x": asdict(self.x), "y": asdict(self.y)}
-        return {**drawn, "series": list(self.series), "marks": list(self.marks)}
+        marks = [mark for mark in self.marks if is_drawable(mark.get("x", mark.get("y")))]
+        return {**drawn, "series": list(self.series), "marks": marks}
 
 
 def line(name: str, x: Values, y: Values, colour: int = 0, **look: bool) -> Series:
@@ -112,14 +120,65 @@ def mark_y(y: float, label: str) -> Mark:
 
 
 def numbers(values: Values) -> list[float | None]:
-    """Five digits of each, and None for what is not finite: all that a chart can show."""
-    plain = np.asarray(values, np.float64).tolist()
-    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in plain]
+    """Five digits of each, or of values that are much alike as many as tell them apart; and None
+    for what a chart cannot show.
+    """
+    plain = drawable(values)
+    there = plain[np.isfinite(plain)]
+    span = float(np.ptp(there)) if len(there) else 0.0
+    digits = DIGITS
+    if span > 0.0:
+        alike = float(np.abs(there).max()) / span
+        digits = min(17, max(DIGITS, 3 + math.ceil(math.log10(alike))))
+    return [float(f"{each:.{digits}g}") if math.isfinite(each) else None for each in plain.tolist()]
+
+
+def drawable(values: Values) -> Array:
+    """The values with nan for those that no axis can show: not finite, or too large for it.
+
+    One that is too small for an axis is 0.
+    """
+    array = np.asarray(values, np.float64)
+    size = np.abs(array)
+    return np.where(size <= LARGEST, np.where(size < SMALLEST, 0.0, array), np.nan)
+
+
+def is_drawable(value: float | None) -> TypeGuard[float]:
+    """Whether there is a value that an axis can show."""
+    return value is not None and abs(value) <= LARGEST
+
+
+def drawable_curve(steps: Values, returns: Values) -> tuple[Array, Array]:
+    """The points of a curve that axes can show."""
+    x, y = drawable(steps), drawable(returns)
+    there = np.isfinite(x) & np.isfinite(y)
+    return x[there], y[there]
+
+
+def drawable_curves(curves: Iterable[tuple[Values, Values]]) -> list[tuple[Array, Array]]:
+    """The same of several; a curve without such points is left out."""
+    return [found for curve in curves if len((found := drawable_curve(*curve))[0])]
+
+
+def histogram(values: Values, bins: int) -> tuple[Array, Array]:
+    """Heights and edges of bins over finite values; values that are much alike have one bin.
+
+    Args:
+        values: at least one, as `drawable` gives them.
+        bins: how many.
+    """
+    data = np.asarray(values, np.float64)
+    low, high = float(data.min()), float(data.max())
+    size = max(abs(low), abs(high))
+    if high - low <= ALIKE * size:
+        margin = max(0.5, 1e-3 * size)
+        bins, low, high = 1, low - margin, high + margin
+    return np.histogram(data, bins, (low, high))
 
 
 def thinned(x: Values, y: Values, most: int = MOST_POINTS) -> tuple[Array, Array]:
     """The means of as many neighbours as leave at most so many points."""
-    xs, ys = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    xs, ys = drawable(x), drawable(y)
     size = -(-len(xs) // most)
     if size <= 1:
         return xs, ys
@@ -140,6 +199,11 @@ def places(values: Sequence[Any]) -> tuple[list[float], list[str] | None]:
     texts = [name_of(each) for each in values]
     names = sorted(set(texts))
     return [float(names.index(text)) for text in texts], names
+
+
+def figure_of(value: float) -> str:
+    """A number in a text: with one decimal, or with four digits where it would be long."""
+    return f"{value:,.1f}" if abs(value) < LONG else f"{value:.4g}"
 
 
 def name_of(value: Any) -> str:

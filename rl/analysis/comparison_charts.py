@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nn.typing import Array
 from rl.analysis import charts
 from rl.analysis.charts import Axis, Chart, Mark
 from rl.analysis.comparison import LEVEL, Comparison
@@ -48,8 +49,11 @@ def _scores(comparison: Comparison) -> Chart:
 def _curves(comparison: Comparison) -> Chart:
     series = []
     for place, group in enumerate(comparison.groups):
-        steps, iqm, low, high = sample_efficiency(group.curves, level=LEVEL)
-        if len(group.curves) > 1:
+        curves = charts.drawable_curves(group.curves)
+        if not curves:
+            continue
+        steps, iqm, low, high = sample_efficiency(curves, level=LEVEL)
+        if len(curves) > 1:
             series.append(charts.band(f"{group.name}, 95%", steps, low, high, place))
         series.append(charts.line(group.name, steps, iqm, place))
     return Chart(
@@ -65,9 +69,7 @@ def _curves(comparison: Comparison) -> Chart:
 
 
 def _profiles(comparison: Comparison) -> Chart:
-    scores = np.concatenate([group.scores for group in comparison.groups])
-    margin = 0.05 * np.ptp(scores) or 1.0
-    grid = np.linspace(scores.min() - margin, scores.max() + margin, PROFILE_POINTS)
+    grid = profile_grid(comparison)
     series = []
     for place, group in enumerate(comparison.groups):
         if len(group.scores) > 1:
@@ -84,6 +86,15 @@ def _profiles(comparison: Comparison) -> Chart:
         _thresholds(comparison, charts.mark_x),
         "A curve further to the right is better; bands: 95% bootstrap.",
     )
+
+
+def profile_grid(comparison: Comparison) -> Array:
+    """The returns at which performance profiles are drawn, from below all scores to above them."""
+    scores = charts.drawable(np.concatenate([group.scores for group in comparison.groups]))
+    there = scores[np.isfinite(scores)]
+    low, high = (there.min(), there.max()) if len(there) else (0.0, 0.0)
+    margin = 0.05 * (high - low) or 1e-3 * abs(low) or 1.0
+    return np.linspace(low - margin, high + margin, PROFILE_POINTS)
 
 
 def _thresholds(comparison: Comparison, mark: Callable[[float, str], Mark]) -> list[Mark]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from rl.analysis.charts import drawable, drawable_curves, is_drawable
 from rl.analysis.comparison import FEWEST_SESSIONS, LEVEL, Comparison
-from rl.analysis.plots import empty_figure
+from rl.analysis.comparison_charts import profile_grid
 from rl.analysis.statistics import performance_band, performance_profile, sample_efficiency
+from rl.figures import drawing, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,27 +40,30 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
     Args:
         comparison: from the eighth group on, the looks come again.
         path: of the PNG, 1100 x 850 pixels.
+
+    Raises:
+        OSError: it cannot be written.
     """
-    figure = empty_figure(11, 8.5)
-    panels = figure.subplots(2, 2).ravel()
-    draws = (_draw_scores, _draw_iqms, _draw_profiles, _draw_curves)
-    for axes, draw in zip(panels, draws, strict=True):
-        axes.grid(alpha=0.25)
-        draw(axes, comparison)
-    figure.suptitle(f"{comparison.problem}: best checkpoints, all on the same episodes")
-    handles, labels = panels[-1].get_legend_handles_labels()
-    columns = LEGEND_CHARACTERS // (max(map(len, labels)) + 8)
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=max(1, columns), handlelength=4
-    )
-    figure.savefig(path)
+    with drawing(path, 11, 8.5) as figure:
+        panels = figure.subplots(2, 2).ravel()
+        draws = (_draw_scores, _draw_iqms, _draw_profiles, _draw_curves)
+        for axes, draw in zip(panels, draws, strict=True):
+            axes.grid(alpha=0.25)
+            draw(axes, comparison)
+        title = f"{comparison.problem}: best checkpoints, all on the same episodes"
+        figure.suptitle(literal(title))
+        handles, labels = panels[-1].get_legend_handles_labels()
+        columns = LEGEND_CHARACTERS // (max(map(len, labels), default=0) + 8)
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=max(1, columns), handlelength=4
+        )
 
 
 def _draw_scores(axes: Axes, comparison: Comparison) -> None:
     boxes = any(each.sessions >= FEWEST_SESSIONS for each in comparison.summaries)
     axes.set_title("scores of the sessions" + (", box: the middle half" if boxes else ""))
     for place, group, (colour, marker, _) in _looks(comparison.groups):
-        scores = np.sort(group.scores)
+        scores = np.sort(drawable(group.scores))
         if len(scores) >= FEWEST_SESSIONS:
             axes.boxplot(scores, positions=[place], widths=0.6, showfliers=False,
                          medianprops={"color": "0.3"})  # fmt: skip
@@ -88,9 +93,7 @@ def _finish_places(axes: Axes, comparison: Comparison) -> None:
 def _draw_profiles(axes: Axes, comparison: Comparison) -> None:
     axes.set_title("performance profiles, band: 95% bootstrap")
     axes.set(xlabel="mean return", ylabel="share of sessions above it")
-    everyone = np.concatenate([group.scores for group in comparison.groups])
-    margin = 0.05 * np.ptp(everyone) or 1.0
-    grid = np.linspace(everyone.min() - margin, everyone.max() + margin, 200)
+    grid = profile_grid(comparison)
     for _, group, (colour, _, line) in _looks(comparison.groups):
         share = performance_profile(group.scores, grid)
         axes.step(grid, share, where="post", color=colour, linestyle=line)
@@ -108,10 +111,13 @@ def _draw_curves(axes: Axes, comparison: Comparison) -> None:
     axes.set_title(title, fontsize="medium")
     axes.set(xlabel="environment steps", ylabel="mean return")
     for _, group, (colour, marker, line) in _looks(comparison.groups):
-        curve, n = sample_efficiency(group.curves, level=LEVEL), len(group.curves)
+        curves = drawable_curves(group.curves)
+        if not curves:
+            continue
+        curve, n = sample_efficiency(curves, level=LEVEL), len(curves)
         axes.plot(curve.steps, curve.iqm, color=colour, marker=marker, linestyle=line,
                   markevery=max(1, len(curve.steps) // 5),
-                  label=f"{group.name}, {n} session{'s' * (n > 1)}")  # fmt: skip
+                  label=literal(f"{group.name}, {n} session{'s' * (n > 1)}"))  # fmt: skip
         if n > 1:
             axes.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.15,
                               linewidth=0)  # fmt: skip
@@ -124,5 +130,5 @@ def _looks(groups: Sequence[T]) -> Iterator[tuple[int, T, tuple[str, str, Any]]]
 
 
 def _mark_thresholds(line: Callable[..., Any], comparison: Comparison) -> None:
-    for threshold in {group.threshold for group in comparison.groups} - {None}:
+    for threshold in filter(is_drawable, {group.threshold for group in comparison.groups}):
         line(threshold, color="0.4", linestyle=":", label=f"solved: {threshold:g}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +15,10 @@ import numpy as np
 from rl.analysis.charts import name_of
 from rl.analysis.metrics import METRICS, STATISTICS
 from rl.errors import UserError
+from rl.figures import any_backend
 from rl.files import read_json, read_specification, write_json, write_specification, write_text
 from rl.forms import RESULT
+from rl.optional import optional
 from rl.run_folder import RunFolder
 
 Result = dict[str, Any]
@@ -53,9 +56,13 @@ def analyze_search(folder: RunFolder) -> Result:
         from rl.analysis.search_plots import draw_metrics, draw_pairs
 
         logs = {path for path in paths if is_log(search["space"][path])}
-        draw_metrics(folder.path / "search_metrics.png", scored, paths, logs, statistic)
+        remedy = f"`rl analyze {shlex.quote(str(folder.path))}` tries again"
+        metrics, pairs = (folder.path / f"search_{name}.png" for name in ("metrics", "pairs"))
+        with optional(metrics.name, remedy):
+            draw_metrics(metrics, scored, paths, logs, statistic)
         if len(paths) > 1:
-            draw_pairs(folder.path / "search_pairs.png", scored, paths, logs)
+            with optional(pairs.name, remedy):
+                draw_pairs(pairs, scored, paths, logs)
     return summary
 
 
@@ -143,7 +150,8 @@ def importances(scored: Sequence[Result], paths: Sequence[str]) -> dict[str, flo
     if len(complete) < LEAST_FOR_IMPORTANCE or len(paths) < 2:
         return None
     try:
-        import optuna
+        with any_backend():
+            import optuna
     except ImportError:
         return None
     import warnings

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 
 from nn.typing import Array
 from rl.analysis import charts
-from rl.analysis.charts import Axis, Chart, Mark, Series
+from rl.analysis.charts import Axis, Chart, Mark, Series, figure_of
 from rl.analysis.plots import RUNNING_MEAN_EPISODES
 from rl.analysis.records import Record, columns, table
 from rl.analysis.statistics import running_mean, sample_efficiency
@@ -39,7 +40,11 @@ def learning_curve(records: Sequence[Record], threshold: float | None) -> Chart:
     Raises:
         UserError: a file is damaged.
     """
-    begun = [record for record in records if len(record.steps)]
+    begun = [
+        replace(record, steps=steps, returns=returns)
+        for record in records
+        for steps, returns in charts.drawable_curves([(record.steps, record.returns)])
+    ]
     if len(begun) > 1:
         series, note = _several(begun)
     else:
@@ -57,13 +62,13 @@ def learning_curve(records: Sequence[Record], threshold: float | None) -> Chart:
 
 def _single(record: Record) -> tuple[list[Series], str]:
     """Its episodes, their running mean, and its evaluations with their intervals."""
-    steps, returns = columns(record.folder.episodes, ("step", "return"), record.read)
+    folder, read = record.folder, record.read
+    steps, returns = charts.drawable_curve(*columns(folder.episodes, ("step", "return"), read))
     every = -(-len(steps) // charts.MOST_POINTS) or 1
     smooth = charts.thinned(steps, running_mean(returns, RUNNING_MEAN_EPISODES))
-    at, mean, std, episodes = columns(
-        record.folder.evaluations, ("step", "mean_return", "std_return", "episodes"), record.read
-    )
-    error = 1.96 * std / np.sqrt(episodes)
+    names = ("step", "mean_return", "std_return", "episodes")
+    at, mean, std, episodes = map(charts.drawable, columns(folder.evaluations, names, read))
+    error = 1.96 * std / np.sqrt(np.maximum(episodes, 1.0))
     series = [
         charts.points("training episode", steps[::every], returns[::every], 1, faint=True),
         charts.line(f"mean of the last {RUNNING_MEAN_EPISODES} episodes", *smooth),
@@ -100,31 +105,33 @@ def _describe_curves(records: Sequence[Record], threshold: float | None) -> str:
     """What the curve shows, in a sentence."""
     if not records:
         return "No evaluation was made yet."
-    first = np.mean([record.returns[0] for record in records])
-    last = np.mean([record.returns[-1] for record in records])
+    first = float(np.mean([record.returns[0] for record in records]))
+    last = float(np.mean([record.returns[-1] for record in records]))
     end = max(float(record.steps[-1]) for record in records)
     solved = "" if threshold is None else f" {threshold:g} counts as solved."
     return (
-        f"The mean return of the greedy evaluations goes from {first:,.1f} to {last:,.1f} in "
-        f"{end:,.0f} environment steps.{solved}"
+        f"The mean return of the greedy evaluations goes from {figure_of(first)} to "
+        f"{figure_of(last)} in {end:,.0f} environment steps.{solved}"
     )
 
 
 def evaluation_distribution(records: Sequence[Record], threshold: float | None) -> Chart | None:
     """The returns of the best checkpoints' unseen episodes; None where they were not kept."""
     kept = [each.outcome["evaluation"].get("returns") for each in records if each.counted]
-    returns = np.array([value for each in kept if each for value in each], np.float64)
+    returns = charts.drawable([value for each in kept if each for value in each])
+    returns = returns[np.isfinite(returns)]
     if not len(returns):
         return None
-    heights, edges = np.histogram(returns, bins=BINS if np.ptp(returns) else 1)
-    marks = [charts.mark_x(float(returns.mean()), f"mean: {returns.mean():,.1f}")]
+    heights, edges = charts.histogram(returns, BINS)
+    mean = float(returns.mean())
+    marks = [charts.mark_x(mean, f"mean: {figure_of(mean)}")]
     if threshold is not None:
         marks.append(charts.mark_x(threshold, f"solved: {threshold:g}"))
-    quarter, median, three_quarters = np.percentile(returns, (25, 50, 75))
+    quarter, median, three_quarters = map(figure_of, np.percentile(returns, (25, 50, 75)))
     return Chart(
         "Unseen episodes",
-        f"Of {len(returns)} episodes half return {quarter:,.1f} to {three_quarters:,.1f}, the "
-        f"median is {median:,.1f}, the least {returns.min():,.1f}, the most {returns.max():,.1f}.",
+        f"Of {len(returns)} episodes half return {quarter} to {three_quarters}, the median is "
+        f"{median}, the least {figure_of(returns.min())}, the most {figure_of(returns.max())}.",
         Axis("return of an episode"),
         Axis("episodes"),
         [charts.bars("episodes", edges, heights)],
@@ -140,10 +147,11 @@ def session_scores(records: Sequence[Record], threshold: float | None) -> Chart 
         return None
     ends: Array = np.array([each.outcome["evaluation"]["ci95"] for each in counted])
     scores = [each.best for each in counted]
-    texts = [f"session {each.number}: {each.best:,.1f}" for each in counted]
+    texts = [f"session {each.number}: {figure_of(each.best)}" for each in counted]
     return Chart(
         "Each session",
-        f"The sessions' best checkpoints return {min(scores):,.1f} to {max(scores):,.1f}.",
+        f"The sessions' best checkpoints return {figure_of(min(scores))} to "
+        f"{figure_of(max(scores))}.",
         Axis("session", names=[str(each.number) for each in counted]),
         Axis("mean return"),
         [
@@ -181,7 +189,7 @@ def _update_chart(name: str, title: str, what: str, tables: Sequence[tuple[str, 
         charts.line(session, *charts.thinned(each["step"], each[name]), number)
         for number, (session, each) in enumerate(tables)
     ]
-    ends = [each[name][-1] for _, each in tables]
+    ends = charts.drawable([each[name][-1] for _, each in tables])
     size = max(-(-len(each[name]) // charts.MOST_POINTS) for _, each in tables)
     shown = f"; a point is the mean of {size} rows" if size > 1 else ""
     description = f"{title}: {what}. At the end {np.mean(ends):.4g} on average."

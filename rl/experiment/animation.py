@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Add = Callable[[Picture], None]
 
 FRAMES_A_SECOND = 25  # at most: viewers show a faster GIF slowly
+LONGEST = 600_000  # milliseconds for which a GIF can show a frame
 
 
 def check_file(file: Path, *endings: str) -> None:
@@ -99,7 +100,7 @@ def _gif(file: Path, seconds: float) -> Iterator[Add]:
         frames.append(picture.quantize(palette=palettes[0], dither=Image.Dither.NONE))
 
     yield add
-    duration = max(20, round(1000 * seconds))
+    duration = min(LONGEST, max(20, round(1000 * seconds)))
     with replacing(file) as whole:
         frames.popleft().save(whole, "GIF", save_all=True, append_images=_taken_from(frames),
                               duration=duration, loop=0)  # fmt: skip

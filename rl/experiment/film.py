@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rl.environments import evaluation_seeds
-from rl.errors import UserError
 from rl.experiment.animation import animation, pace
 from rl.experiment.frames import Moment, Scene
 from rl.experiment.panel import BACKGROUND, CHOSEN, DIM, TEXT, font
+from rl.experiment.rendering import NothingToSee
 from rl.experiment.run import Run
 from rl.run_folder import SessionFolder
 
@@ -27,6 +27,7 @@ SECONDS_A_FRAME = 0.1  # at most: what would be slower is shown in less than its
 SECONDS_AT_THE_END = 2.0
 BYTES = 5_000_000  # at most
 WIDTHS = (240, 160, 100)  # pixels of a pane; the first with which the film is small enough
+TALLEST = 4  # times as high as wide a pane may be
 GAP, CAPTION = 12, 46  # pixels
 
 
@@ -57,8 +58,8 @@ def make_film(run: Run, file: Path, seed: int = 0) -> list[Take]:
         The stages that are seen.
 
     Raises:
-        UserError: there are no stages, or one is damaged; the environment draws no pictures; or the
-            file cannot be written.
+        NothingToSee: there are no stages, or the environment draws no pictures.
+        UserError: a stage is damaged, the environment fails, or the file cannot be written.
     """
     (episode_seed,) = evaluation_seeds("report", seed, 1)
     with ExitStack() as stack:
@@ -78,13 +79,13 @@ def choose_stages(folder: SessionFolder, most: int = STAGES) -> list[str]:
     """The checkpoints that the film shows, the best of all last.
 
     Raises:
-        UserError: there are no stages.
+        NothingToSee: there are no stages.
     """
     end = "best" if folder.checkpoint("best").exists() else "last"
     step = int(folder.load_checkpoint(end)["step"])
     before = [stage for stage in folder.stages() if stage < step]
     if not before:
-        raise UserError(
+        raise NothingToSee(
             f"{folder.path}: has no stages of its learning; a run that is made anew keeps them"
         )
     picked = np.linspace(0, len(before) - 1, min(most - 1, len(before))).round().astype(int)
@@ -129,7 +130,7 @@ def _arrange(panes: list[Picture]) -> Picture:
 
     columns = len(panes) if len(panes) < 4 else -(-len(panes) // 2)
     rows = -(-len(panes) // columns)
-    across, down = panes[0].width + GAP, panes[0].height + GAP
+    across, down = panes[0].width + GAP, max(pane.height for pane in panes) + GAP
     picture = Image.new("RGB", (columns * across + GAP, rows * down + GAP), BACKGROUND)
     for number, pane in enumerate(panes):
         row, column = divmod(number, columns)
@@ -159,7 +160,7 @@ class Pane:
         from PIL import Image, ImageDraw
 
         world, width = Image.fromarray(moment.picture), self._width
-        height = round(width * world.height / world.width)
+        height = min(max(1, round(width * world.height / world.width)), TALLEST * width)
         pane = Image.new("RGB", (width, height + CAPTION), BACKGROUND)
         pane.paste(world.resize((width, height), Image.Resampling.BOX))
         pen = ImageDraw.Draw(pane)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from nn.typing import Array
-from rl import rules
 from rl.agents.thoughts import Thoughts
-from rl.environments import Environments, Episode, make_env
-from rl.errors import UserError
+from rl.environments import Environments, Episode
 from rl.experiment.evaluation import Policy
 from rl.experiment.player import Player
-
-FRAMES_A_SECOND = 25.0  # of an environment that does not say how fast it is meant to be seen
+from rl.experiment.rendering import draw, open_drawing, rate_of
 
 
 @dataclass(frozen=True)
@@ -43,24 +42,17 @@ class Scene:
         player: who plays.
 
     Raises:
-        UserError: the environment draws no pictures.
+        NothingToSee: the environment draws no pictures.
+        UserError: it fails when it is asked for pictures.
     """
 
     def __init__(self, id: str, player: Player) -> None:
-        env = make_env(id)
-        modes = env.metadata.get("render_modes", ())
-        rules.close(env)
-        if "rgb_array" not in modes:
-            raise UserError(
-                f"{id}: draws no pictures, so there is nothing to see; its render_modes must "
-                "have rgb_array"
-            )
-        self._agent = player.agent
+        self._id, self._agent = id, player.agent
+        self._env = open_drawing(id)
         view = player.preprocessor.for_lanes(1, learning=False)
-        self._environments = Environments(
-            lambda: make_env(id, render_mode="rgb_array"), 1, iter(()), view
-        )
-        self.frames_a_second = self._environments.frames_a_second or FRAMES_A_SECOND
+        self._environments = Environments(lambda: self._env, 1, iter(()), view)
+        self.frames_a_second = rate_of(self._env.metadata)
+        self._shape: tuple[int, ...] | None = None  # of the first picture, and so of all
 
     def play(self, seed: int) -> Episode:
         """A greedy episode that nobody sees."""
@@ -77,19 +69,32 @@ class Scene:
         while environments.active[0]:
             thoughts = self._agent.thoughts(environments.observations)
             if step % every == 0:
-                yield Moment(environments.render(), step, total, thoughts, False)
+                yield Moment(self._picture(), step, total, thoughts, False)
             total = self._step()
             step += 1
-        yield Moment(environments.render(), step, total, thoughts, True)
+        yield Moment(self._picture(), step, total, thoughts, True)
 
     def _step(self) -> float:
         environments = self._environments
         latest = environments.step(self._agent.act(environments.observations))
         return float(latest.returns[0])
 
+    def _picture(self) -> Array:
+        """What the world looks like now [height, width, 3], in bytes."""
+        picture = draw(self._id, self._env)
+        self._shape = self._shape or picture.shape
+        return picture if picture.shape == self._shape else _resized(picture, self._shape)
+
     def close(self) -> None:
         """Frees the environment."""
         self._environments.close()
+
+
+def _resized(picture: Array, shape: tuple[int, ...]) -> Array:
+    """A picture [h, w, 3] in another's shape: those of an episode stand in one place."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(picture).resize((shape[1], shape[0])))
 
 
 def play_episode(environments: Environments, agent: Policy, seed: int) -> Episode:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rl.analysis.analyze import draw_session
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.experiment.build import Experiment, build
 from rl.experiment.saved import evaluate_player, load_player, report, weights_digest
@@ -59,15 +60,27 @@ def run_job(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
         with folder.lock():
             if folder.has_ended:  # meanwhile, by a process that had it before
                 return folder.read_outcome()
-            session = Session(experiment, folder, watcher)
-            session.go_on()
-            outcome = _learned(job, session)
-            if outcome["status"] in ENDS:
-                outcome |= _judged(experiment, folder, outcome)
-                outcome["weights"] = weights_digest(folder)
-                folder.write_outcome(outcome)
-                session.discard()
-        return outcome
+            try:
+                return _run(job, experiment, folder, watcher)
+            finally:
+                if job.trial is None:  # a search would have hundreds of pictures
+                    with suppress(Exception):  # `Run.analyze` tries again, and says what is wrong
+                        _draw(folder, experiment)
+
+
+def _run(
+    job: Job, experiment: Experiment, folder: SessionFolder, watcher: Watcher | None
+) -> dict[str, Any]:
+    """The outcome of a session, with what its agent is worth if it was not interrupted."""
+    session = Session(experiment, folder, watcher)
+    session.go_on()
+    outcome = _learned(job, session)
+    if outcome["status"] in ENDS:
+        outcome |= _judged(experiment, folder, outcome)
+        outcome["weights"] = weights_digest(folder)
+        folder.write_outcome(outcome)
+        session.discard()
+    return outcome
 
 
 def _learned(job: Job, session: Session) -> dict[str, Any]:
@@ -83,10 +96,6 @@ def _learned(job: Job, session: Session) -> dict[str, Any]:
             folder.write_outcome({**_outcome(job, session), **_end(error)})
             _keep_traceback(folder, error)
         raise
-    finally:
-        if job.trial is None:  # a search would have hundreds of pictures
-            with suppress(OSError, UserError):  # what is wrong has been said, or will be
-                _draw(folder, session.experiment)
 
 
 def attempt(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
@@ -148,10 +157,8 @@ def _judged(
 
 
 def _draw(folder: SessionFolder, experiment: Experiment) -> None:
-    from rl.analysis.plots import draw_curve
-
     problem = experiment.problem
-    draw_curve(folder, f"{experiment.specification.name} on {problem.id}", problem.solved)
+    draw_session(folder, f"{experiment.specification.name} on {problem.id}", problem.solved)
 
 
 @contextmanager

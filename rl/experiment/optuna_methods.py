@@ -25,6 +25,7 @@ from rl.distribution import installing
 from rl.errors import UserError
 from rl.experiment.methods import DEFAULT_TRIALS, Claim, Method
 from rl.experiment.search_space import Choice, Dimension, Parameters
+from rl.figures import any_backend
 from rl.files import read_json
 from rl.paths import user_path
 
@@ -49,7 +50,7 @@ def require_optuna(what: str) -> None:
         UserError: it is not installed; the message says how to.
     """
     try:
-        with _quiet():
+        with _quiet(), any_backend():
             import optuna
     except ImportError:
         raise UserError(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rl.analysis.analyze import draw_trial, trial_figures
+from rl.analysis.analyze import draw_session, draw_trial, trial_figures
 from rl.analysis.comparison import Group
 from rl.analysis.records import read_records
 from rl.errors import UserError
@@ -18,6 +19,7 @@ from rl.experiment.player import Player
 from rl.experiment.saved import evaluate_player, load_player, report
 from rl.experiment.specification import Specification, read_specifications
 from rl.files import read_json, write_json
+from rl.optional import optional
 from rl.problems import Problem, find_problem
 from rl.run_folder import RunFolder, SessionFolder, TrialFolder
 
@@ -89,14 +91,20 @@ class Run:
         )
 
     def analyze(self) -> dict[str, Any]:
-        """Writes `figures` down as `result`, and draws the learning curve.
+        """Writes `figures` down as `result`, and draws the curves.
 
         Raises:
             UserError: a file is damaged.
         """
         figures = self.figures()
         write_json(self.trial.result, figures)
-        draw_trial(self.trial, figures)
+        remedy = f"`rl analyze {shlex.quote(str(self.path))}` tries again"
+        for session in self.trial.sessions():
+            with optional(session.curve.name, remedy):
+                name = f"{self.specification.name} on {self.problem.id}"
+                draw_session(session, name, self.problem.solved)
+        with optional(self.trial.curve.name, remedy):
+            draw_trial(self.trial, figures)
         return figures
 
     def group(self, name: str) -> Group:

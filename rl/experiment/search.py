@@ -30,6 +30,7 @@ from rl.experiment.search_space import Dimension, Parameters
 from rl.experiment.search_trial import SearchTrial
 from rl.experiment.specification import Specification, read_specifications
 from rl.files import read_json, write_json, write_specification
+from rl.optional import optional
 from rl.paths import user_path
 from rl.run_folder import RunFolder, default_path, is_unfinished
 from rl.signals import stopped_by_signals
@@ -395,7 +396,8 @@ class Search:
                    if each["status"] == bad}  # fmt: skip
         state = "pruned" if trial.pruned else bad or "complete"
         figures = Run(self.folder, trial.number).figures()
-        draw_trial(trial.folder, figures)
+        with optional(str(trial.folder.curve), "nothing else is missing"):
+            draw_trial(trial.folder, figures)
         score = STATISTICS[self.settings.statistic](figures) if state == "complete" else None
         self._conclude(trial, state, score, "; ".join(reasons), figures)
 

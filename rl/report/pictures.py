@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -13,45 +14,67 @@ import numpy as np
 
 from rl.analysis.charts import numbers
 from rl.environments import evaluation_seeds
-from rl.errors import UserError
 from rl.experiment.animation import pace
 from rl.experiment.film import choose_stages, make_film
 from rl.experiment.frames import Moment, Scene
+from rl.experiment.rendering import NothingToSee
 from rl.experiment.run import Run
 from rl.files import read_bytes
+from rl.optional import complain, not_made, reason
 from rl.report.blocks import Block, Picture, Replay, Text
+from rl.signals import is_asked, noticed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 FRAMES = 80  # of a replay, at most
 COLUMNS = 8  # of its sheet: with FRAMES no side is longer than the 16,383 pixels of a WebP
-WIDTH = 320  # pixels of a frame, at most
+WIDTH, HEIGHT = 320, 1600  # pixels of a frame, at most
 QUALITY = 70  # of WebP
 
 
 def moving(run: Run) -> tuple[list[Block], list[Block]]:
     """The episodes and the film of a session, or why they are not to be had.
 
-    The film is made last: not all of its memory is given back, and the two together would be the
-    most that a run needs.
+    What has gone wrong is told on stderr too. The film is made last: not all of its memory is given
+    back, and the two together would be the most that a run needs.
     """
-    episodes = _or_reason(lambda: replays(run))
-    return episodes, _or_reason(lambda: [film(run)])
+    episodes, no_episodes = _made(lambda: replays(run))
+    learning, no_film = _made(lambda: [film(run)])
+    if no_film:
+        complain(not_made("film.gif", no_film, f"`rl film {_options(run)}` tries again"))
+    if no_episodes not in ("", no_film):
+        remedy = f"`rl report {shlex.quote(str(run.path))}` tries again"
+        complain(not_made("the report's episodes", no_episodes, remedy))
+    return episodes, learning
 
 
-def _or_reason(make: Callable[[], Sequence[Block]]) -> list[Block]:
+def _made(make: Callable[[], Sequence[Block]]) -> tuple[list[Block], str]:
+    """What is made, and nothing; or a text that says why it is not to be had, and what failed."""
     try:
-        return list(make())
-    except UserError as error:
-        return [Text(f"Not to be had: {error}.")]
+        with noticed():
+            return list(make()), ""
+    except NothingToSee as error:
+        return [Text(f"Not to be had: {error}.")], ""
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if is_asked(error):
+            raise
+        return [Text(f"Not to be had: {reason(error)}.")], reason(error)
+
+
+def _options(run: Run) -> str:
+    """How a session of a run is named on the command line."""
+    trial = ["--trial", str(run.trial.number)] if run.trial.number else []
+    session = ["--session", str(run.session.number)] if run.session.number else []
+    return shlex.join([str(run.path), *trial, *session])
 
 
 def film(run: Run) -> Picture:
     """The film of a session; one that is there and was not overtaken by the learning is taken.
 
     Raises:
-        UserError: there is nothing to be filmed, or the file cannot be written.
+        UserError: there is nothing to be filmed, or the environment fails.
+        OSError: the file cannot be read or written.
     """
     file = run.session.film
     stages = choose_stages(run.session)
@@ -115,9 +138,10 @@ def _shrunk(moment: Moment) -> Moment:
     from PIL import Image
 
     picture = Image.fromarray(moment.picture)
-    if picture.width > WIDTH:
-        height = round(WIDTH * picture.height / picture.width)
-        picture = picture.resize((WIDTH, height), Image.Resampling.BOX)
+    width = min(WIDTH, picture.width)
+    height = min(HEIGHT, max(1, round(width * picture.height / picture.width)))
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BOX)
     return replace(moment, picture=np.asarray(picture))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rl.analysis.charts import figure_of
 from rl.analysis.records import Record
 from rl.experiment.run import Run
 from rl.problems import Problem
@@ -27,7 +28,7 @@ def _session_verdict(run: Run, record: Record) -> Verdict:
     outcome, evaluation = record.outcome, record.outcome["evaluation"]
     sentence = (
         f"The best checkpoint, of step {outcome['best_step']:,}, has a mean return of "
-        f"{evaluation['mean_return']:,.1f} over {evaluation['episodes']} unseen episodes."
+        f"{figure_of(evaluation['mean_return'])} over {evaluation['episodes']} unseen episodes."
     )
     ends = (evaluation["min_return"], evaluation["max_return"])
     mean, interval = _number(evaluation["mean_return"]), f"95%: {_range(evaluation['ci95'])}"
@@ -97,8 +98,8 @@ def _cost(outcome: Mapping[str, Any]) -> list[Figure]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.1f}"
+    return "" if value is None else figure_of(value)
 
 
 def _range(ends: Sequence[float]) -> str:
-    return f"{ends[0]:,.1f} to {ends[1]:,.1f}"
+    return f"{figure_of(ends[0])} to {figure_of(ends[1])}"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rl.errors import UserError, printable
+from rl.optional import optional
 from rl.output import say
 from rl.paths import user_path
 from rl.verbs import report
@@ -85,10 +86,11 @@ def compare(options: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         found = {**comparison.to_dict(), "command": sys.argv}
         write_json(folder / "comparison.json", found)
-        draw_comparison(comparison, folder / "comparison.png")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
-    say(f"picture: {folder / 'comparison.png'}")
+    with optional("comparison.png", "`rl compare` tries again"):
+        draw_comparison(comparison, folder / "comparison.png")
+        say(f"picture: {folder / 'comparison.png'}")
     report.conclude(folder, options)
     return 0
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from rl.errors import UserError
-from rl.output import say, warn
+from rl.optional import optional
+from rl.output import say
 from rl.verbs.arguments import Verbs, add_verb, natural
 
 
@@ -39,17 +41,11 @@ def conclude(path: Path, options: argparse.Namespace) -> None:
 
     The result is there and told by then, so that a report which fails only says so.
     """
-    if not options.report:
-        return
-    try:
-        file = _write(path)
-    except UserError as error:
-        warn(f"no report: {error}")
-    except KeyboardInterrupt:
-        warn(f"no report; to have it: rl report {path}")
-    else:
-        if not options.quiet:
-            say(f"report: {file}")
+    if options.report:
+        with optional("report.html", f"`rl report {shlex.quote(str(path))}` tries again"):
+            file = _write(path)
+            if not options.quiet:
+                say(f"report: {file}")
 
 
 def add_option(verb: argparse.ArgumentParser) -> None:

@@ -255,3 +255,43 @@ class SteadyContinuous(Steady):
 gymnasium.register("SteadyContinuous-v0", "tests.rl.worlds:SteadyContinuous", max_episode_steps=5)
 gymnasium.register("Steady-v0", "tests.rl.worlds:Steady", max_episode_steps=5)
 gymnasium.register("Broken-v0", "tests.rl.worlds:Broken", max_episode_steps=100)
+
+
+class Drawn(Counter):
+    """As Counter, with pictures of any kind.
+
+    Args:
+        render_mode: in which it draws.
+        picture: what `render` gives; an exception is raised, and a function asked, with the steps.
+    """
+
+    metadata: Any = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
+    picture: Any = None
+
+    def __init__(self, render_mode: str | None = None, picture: Any = None) -> None:
+        super().__init__(length=5)
+        self.render_mode = render_mode
+        if picture is not None:
+            self.picture = picture
+
+    def render(self) -> Any:
+        given = self.picture(self.count) if callable(self.picture) else self.picture
+        if isinstance(given, BaseException):
+            raise given
+        return given
+
+
+class Unasked(Drawn):
+    """As Drawn, but its constructor knows nothing of a render mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+gymnasium.register("Drawn-v0", "tests.rl.worlds:Drawn")
+gymnasium.register(
+    "Grey-v0", "tests.rl.worlds:Drawn",
+    kwargs={"picture": np.linspace(0.0, 1.0, 2400, dtype=np.float32).reshape(40, 60)},
+)  # fmt: skip
+gymnasium.register("Undrawn-v0", "tests.rl.worlds:Drawn")
+gymnasium.register("Unasked-v0", "tests.rl.worlds:Unasked")
