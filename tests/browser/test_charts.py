@@ -509,3 +509,39 @@ def test_it_is_a_picture_with_a_description(page: Page) -> None:
     picture = page.find(".plot > svg")
     assert picture.get_attribute("role") == "img"
     assert picture.get_attribute("aria-label") == "a rise"
+
+
+NUMBERS: dict[str, list[float | None]] = {
+    "nearly equal": [0.6, 0.6000000000000001],
+    "nearly equal and large": [1e17, 1e17 + 16],
+    "alike": [1e200, 1.00000000001e200],
+    "extreme": [1e308, -1e308, 5.0],
+    "at the edge": [1e300, -1e300],
+    "positive": [1e-300, 1.0, 1e300],
+    "denormal": [5e-324, 1e-310, 0.0],
+    "tiny": [1e-290, 1.00000001e-290],
+    "beyond whole numbers": [2.0**53, 2.0**53 + 2, 2.0**63],
+    "missing": [None, None],
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_any_numbers_have_a_place(page: Page, kind: str) -> None:
+    values = NUMBERS[kind]
+    steps = [float(place) for place in range(len(values))]
+    ends = {"low": values, "high": values}
+    series = [
+        {"kind": "line", "name": "a", "x": steps, "y": values},
+        {"kind": "band", "name": "b", "x": steps, **ends},
+        {"kind": "points", "name": "c", "x": [v or 0.0 for v in values], "y": values, **ends},
+        {"kind": "bars", "name": "d", "x": [*steps, 9.0], "y": values},
+    ]
+    for log in (False, True):
+        axis = {"log": log}
+        show(page, chart(*series[:3], x=axis, y=axis, marks=[{"y": 1e308, "label": "m"}]))
+        show(page, chart(series[3], y=axis))
+        drawn = page.run("return document.querySelector('.plot > svg').outerHTML")
+        assert "NaN" not in drawn
+        assert "Infinity" not in drawn
+        assert "undefined" not in drawn

@@ -207,3 +207,11 @@ def test_on_a_phone_the_bars_are_below_the_picture(page: Page) -> None:
     assert page.run("return document.documentElement.scrollWidth") == 320
     page.resize(800)
     assert page.find(".panel").rect["y"] == page.find(".picture").rect["y"]
+
+
+def test_a_number_that_is_none_is_a_dash(page: Page) -> None:
+    """What was not finite is null in a page; what is very large is short."""
+    bars = [[None, 20.0] for _ in range(FRAMES)]
+    show(page, replay(bars=bars, returns=[None] * FRAMES, values=[1e300] * FRAMES))
+    assert page.texts(".figures dd") == ["\u2013", "0", "1.000e+300"]
+    assert page.texts(".row .number") == ["\u2013", "20.00"]

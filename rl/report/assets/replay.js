@@ -3,6 +3,7 @@
 
 (() => {
   const SPEEDS = [0.5, 1, 2];
+  const LONG = 1e15; // a number that nobody reads digit by digit
   const LONGEST = 250; // ms that may pass at once; a page that was hidden does not leap ahead
 
   // An element; children that are texts are never read as markup.
@@ -169,7 +170,10 @@
     return high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 0;
   }
 
+  // Null is what was no number.
   function written(value, decimals) {
+    if (!Number.isFinite(value)) return "–";
+    if (Math.abs(value) >= LONG) return value.toExponential(3).replace("-", "−");
     const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
     return value.toLocaleString("en", { ...digits, signDisplay: "negative" }).replace("-", "−");
   }

@@ -4,6 +4,9 @@
 const Scales = (() => {
   const MOST_DECIMALS = 3; // of a shortened number; one that needs more is written in full
   const HAIR = 1e-9; // what rounding may have taken from a value that should be a whole number
+  const LARGEST = 1e300; // of a value: beyond it the width of a range may be infinite
+  const SMALLEST = 1e-300; // a difference that is none
+  const LONG = 1e15; // a number that nobody reads digit by digit
 
   // A straight or logarithmic map from [low, high] to pixels [from, to], and back.
   function scale({ low, high, log }, from, to) {
@@ -23,10 +26,12 @@ const Scales = (() => {
     const [low, high] = extremes(values.filter((value) => isDrawn(value, log)));
     if (low > high) return null;
     if (log) {
-      const factor = isOne(low, high) ? 2 : (high / low) ** room;
-      return { low: low / factor, high: high * factor, log };
+      const factor = isOne(low, high) ? 2 : 10 ** (room * (Math.log10(high) - Math.log10(low)));
+      return { low: Math.max(1e-307, low / factor), high: Math.min(1e307, high * factor), log };
     }
-    const margin = isOne(low, high) ? 0.1 * Math.abs(low) || 1 : room * (high - low);
+    const about = 0.1 * Math.abs(low);
+    const one = about > SMALLEST ? about : 1;
+    const margin = isOne(low, high) ? one : room * (high - low);
     return { low: low - margin, high: high + margin, log };
   }
 
@@ -40,9 +45,11 @@ const Scales = (() => {
     return [low, high];
   }
 
-  const isOne = (low, high) => high - low <= 1e-12 * Math.max(Math.abs(low), Math.abs(high));
+  const isOne = (low, high) =>
+    high - low <= Math.max(SMALLEST, 1e-12 * Math.max(Math.abs(low), Math.abs(high)));
 
-  const isDrawn = (value, log) => Number.isFinite(value) && (!log || value > 0);
+  const isDrawn = (value, log) =>
+    Number.isFinite(value) && Math.abs(value) <= LARGEST && (!log || value > SMALLEST);
 
   // Round values between the ends of a scale, about `count` of them: [{value, text}].
   function ticks({ low, high, log }, count) {
@@ -87,7 +94,10 @@ const Scales = (() => {
     if (size < step / 2) return "0";
     const [unit, suffix] = unitOf(size, step);
     const decimals = decimalsOf(step / unit);
-    if (unit === 1 || decimals > MOST_DECIMALS) return plain(value, decimalsOf(step));
+    if (unit === 1 || decimals > MOST_DECIMALS) {
+      const isPlain = size < LONG && step > 1 / LONG;
+      return isPlain ? plain(value, decimalsOf(step)) : exponential(value, decimals);
+    }
     return minus(Number((value / unit).toFixed(decimals)) + suffix);
   }
 
@@ -99,6 +109,9 @@ const Scales = (() => {
     if (size >= 1e6) return [1e6, "M"];
     return size >= 1e3 ? [1e3, "k"] : [1, ""];
   }
+
+  const exponential = (value, decimals) =>
+    minus(value.toExponential(Math.min(15, decimals)).replace("e+", "e"));
 
   const decimalsOf = (step) => Math.min(20, Math.max(0, -Math.floor(Math.log10(step) + HAIR)));
 

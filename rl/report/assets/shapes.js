@@ -61,12 +61,13 @@ const Shapes = (() => {
 
   const DRAW = { line: drawLine, band: drawBand, bars: drawBars, points: drawPoints };
 
-  // Indices of points one after the other that a line joins; a value that is missing parts them.
-  function runs(columns, axes) {
+  // Indices of points one after the other that a line joins; one without a place parts them.
+  function runs(series, columns, axes) {
+    const isThere = (i) => columns.every((column) => isPlaced(series.x[i], column[i], axes));
     const found = [];
     let run = null;
-    for (let i = 0; i < columns[0].length; i += 1) {
-      if (!columns.every((column) => Scales.isDrawn(column[i], axes.y.log))) run = null;
+    for (let i = 0; i < series.x.length; i += 1) {
+      if (!isThere(i)) run = null;
       else if (run) run.push(i);
       else found.push((run = [i]));
     }
@@ -77,7 +78,7 @@ const Shapes = (() => {
     const at = (i) => `${pixel(x.place(series.x[i]))} ${pixel(y.place(series.y[i]))}`;
     const stair = (i) => `H${pixel(x.place(series.x[i]))}V${pixel(y.place(series.y[i]))}`;
     const next = series.step ? stair : (i) => `L${at(i)}`;
-    const parted = runs([series.y], { y });
+    const parted = runs(series, [series.y], { x, y });
     const joined = parted.map(([first, ...rest]) => `M${at(first)}${rest.map(next).join("")}`);
     const alone = parted.filter((run) => run.length === 1).map(([i]) => `M${at(i)}${DOT}`);
     return [path("line", joined.join("")), path("point", alone.join(""))];
@@ -86,7 +87,7 @@ const Shapes = (() => {
   function drawBand(series, { x, y }) {
     const side = (run, values) =>
       run.map((i) => `${pixel(x.place(series.x[i]))} ${pixel(y.place(values[i]))}`);
-    const areas = runs([series.low, series.high], { y }).map(
+    const areas = runs(series, [series.low, series.high], { x, y }).map(
       (run) => `M${[...side(run, series.low), ...side(run, series.high).reverse()].join("L")}Z`
     );
     return [path("band", areas.join(""))];
@@ -95,8 +96,9 @@ const Shapes = (() => {
   function drawBars(series, { x, y }) {
     const floor = y.place(Math.max(0, y.low)); // 0 has no place on a logarithmic scale
     const bars = series.y.map((value, i) => {
-      if (!Scales.isDrawn(value, y.log)) return "";
-      const [left, right] = [series.x[i], series.x[i + 1]].map((edge) => pixel(x.place(edge)));
+      const edges = [series.x[i], series.x[i + 1]];
+      if (!edges.every((edge) => isPlaced(edge, value, { x, y }))) return "";
+      const [left, right] = edges.map((edge) => pixel(x.place(edge)));
       return `M${left} ${pixel(floor)}V${pixel(y.place(value))}H${right}V${pixel(floor)}Z`;
     });
     return [path("bar", bars.join(""))];
@@ -126,7 +128,7 @@ const Shapes = (() => {
 
   function errorBars({ x: places, low, high }, { x, y }) {
     if (!low) return "";
-    const isWhole = (i) => Scales.isDrawn(low[i], y.log) && Scales.isDrawn(high[i], y.log);
+    const isWhole = (i) => [low, high].every((end) => isPlaced(places[i], end[i], { x, y }));
     const bar = (place, i) =>
       `M${pixel(x.place(place))} ${pixel(y.place(low[i]))}V${pixel(y.place(high[i]))}`;
     return places.map((place, i) => (isWhole(i) ? bar(place, i) : "")).join("");
