@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import math
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -537,6 +538,7 @@ def main() -> None:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         parser.error(f"cannot write to {options.output}: {error.strerror}")
+    os.environ["MPLBACKEND"] = "agg"  # as a Jupyter kernel's may not be there
     from matplotlib import rc_context
 
     with rc_context({"font.size": 12, "axes.titlesize": 12}):

@@ -423,6 +423,7 @@ def _make(folder: Path) -> None:
 
 def main() -> int:
     threadpool_limits(1)
+    os.environ["MPLBACKEND"] = "agg"  # as a Jupyter kernel's may not be there
     try:
         options = _parser().parse_args()
         wanted = {PLAIN.group, *(options.only or GROUPS)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,7 @@ def program(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)],
         capture_output=True, text=True, timeout=300,
+        env={**os.environ, "MPLBACKEND": "module://not.there"},
     )  # fmt: skip
 
 

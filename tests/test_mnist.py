@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import os
 import struct
 import subprocess
 import sys
@@ -473,7 +474,8 @@ def test_the_picture_of_mistakes_shows_as_many_as_there_are_up_to_40(
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(SCRIPTS / "mnist.py"), *map(str, arguments)],
-                          capture_output=True, text=True, timeout=300)  # fmt: skip
+                          capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "MPLBACKEND": "module://not.there"})  # fmt: skip
 
 
 @pytest.mark.slow

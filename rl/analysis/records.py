@@ -86,7 +86,8 @@ def _read(folder: SessionFolder, read: Read) -> Record:
     steps, returns = columns(folder.evaluations, ("step", "mean_return"), read)
     (episodes,) = columns(folder.episodes, ("return",), read)
     first = episodes[:BASELINE_EPISODES]
-    baseline = float(first.mean()) if len(first) else None
+    with np.errstate(over="ignore", invalid="ignore"):
+        baseline = float(first.mean()) if len(first) else None
     return Record(folder, folder.read_outcome(), steps, returns, baseline, read)
 
 

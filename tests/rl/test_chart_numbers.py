@@ -229,7 +229,7 @@ def test_figures_are_drawn_on_agg_whatever_the_backend(backend: str, tmp_path: P
     (tmp_path / "matplotlibrc").write_text("backend: gtk3agg\ntext.usetex: True\nsavefig.dpi: 7\n")
     answer = subprocess.run(
         [sys.executable, "-c", DRAWS], cwd=tmp_path, env={**os.environ, "MPLBACKEND": backend},
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert answer.stderr == ""
     assert answer.stdout == f"FigureCanvasAgg {backend}\n"
@@ -242,6 +242,6 @@ def test_a_notebook_keeps_its_backend(tmp_path: Path) -> None:
     shows = DRAWS + "\nimport matplotlib; print(matplotlib.rcParams['backend'])"
     answer = subprocess.run(
         [sys.executable, "-c", shows], cwd=tmp_path, env={**os.environ, "MPLBACKEND": "svg"},
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert answer.stdout.splitlines()[-1] == "svg"

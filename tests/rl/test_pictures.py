@@ -23,6 +23,7 @@ from rl.experiment.rendering import NothingToSee, draw, open_drawing, rate_of
 from rl.files import read_json
 from rl.optional import optional
 from rl.report import pictures, write_report
+from rl.signals import noticed
 from tests.rl import worlds
 from tests.rl.conftest import Command
 from tests.rl.test_frames import player
@@ -79,6 +80,8 @@ UNDERSTOOD: dict[str, tuple[Any, Array]] = {
     "huge": (np.broadcast_to(np.uint8(9), (9000, 4100)), np.full((3000, 1367, 3), 9)),
 }  # fmt: skip
 
+SENSELESS: list[Any] = [None, 0, -30, math.nan, math.inf, "fast", [], {}, 1e-9, 1e9, 10**400]
+
 REFUSED: dict[str, tuple[Any, str]] = {
     "nothing": (None, "is None"),
     "text": ("+--+", "is of the type str"),
@@ -123,8 +126,7 @@ def test_what_cannot_is_said(kind: str) -> None:
         ({"render_fps": 30}, 30.0),
         ({"render_fps": np.float32(12.5)}, 12.5),
         ({"render_fps": "30"}, 30.0),
-        *(({"render_fps": value}, 25.0) for value in (
-            None, 0, -30, math.nan, math.inf, "fast", [], {}, 1e-9, 1e9, 10**400)),
+        *(({"render_fps": value}, 25.0) for value in SENSELESS),
         ({}, 25.0),
         (None, 25.0),
         ([], 25.0),
@@ -176,11 +178,11 @@ def test_an_environment_that_names_other_modes_is_not_asked(
 
 FAILURES: dict[str, tuple[BaseException, str]] = {
     "an error": (RuntimeError("no\nscreen"), "RuntimeError: no screen"),
-    "a package": (ModuleNotFoundError("No module named 'x'"), "(Module.*: )?No module named 'x'"),
+    "a package": (ModuleNotFoundError("No module named 'x'"), "No module named 'x'"),
     "nothing there": (NotImplementedError(), "NotImplementedError"),
     "the end": (SystemExit(0), "SystemExit: 0"),
     "as if interrupted": (KeyboardInterrupt(), "KeyboardInterrupt"),
-    "a file": (FileNotFoundError(2, "No such file", "sprite.png"), "sprite.png: No such file"),
+    "a file": (FileNotFoundError(2, "No such file", "a.png"), "No such file: 'a.png'"),
     "too much": (MemoryError(), "MemoryError"),
     "too deep": (RecursionError("maximum recursion depth"), "RecursionError: maximum recursion"),
 }
@@ -192,7 +194,8 @@ def test_what_render_raises_is_said_in_one_line(kind: str, monkeypatch: pytest.M
     monkeypatch.setattr(worlds.Drawn, "picture", error)
     env = open_drawing("Drawn-v0")
     env.reset(seed=0)
-    with pytest.raises(UserError, match=f"Drawn-v0: the environment raised {said}.* in render$"):
+    complaint = rf"^Drawn-v0: the environment's render raised .*{said}.* \(worlds.py:\d+\)$"
+    with noticed(), pytest.raises(UserError, match=complaint):
         draw("Drawn-v0", env)
 
 
@@ -209,7 +212,7 @@ def test_so_is_what_a_constructor_raises_that_is_asked_for_pictures(
         build(self)
 
     monkeypatch.setattr(worlds.Drawn, "__init__", refuse)
-    with pytest.raises(UserError, match=f"Drawn-v0.*{said}"):
+    with noticed(), pytest.raises(UserError, match=f"Drawn-v0.*{said}"):
         open_drawing("Drawn-v0")
 
 
@@ -217,10 +220,8 @@ def test_ctrl_c_while_an_environment_draws_is_the_users(monkeypatch: pytest.Monk
     monkeypatch.setattr(worlds.Drawn, "picture", PRESSED)
     env = open_drawing("Drawn-v0")
     env.reset(seed=0)
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
+    with noticed(), pytest.raises(KeyboardInterrupt):
         draw("Drawn-v0", env)
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_pictures_of_an_episode_have_the_size_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,8 +294,8 @@ def test_a_film_and_episodes_of_any_picture(
     ("picture", "said"),
     [
         (None, "the environment's picture is None"),
-        (KeyboardInterrupt(), "the environment raised KeyboardInterrupt (worlds.py:"),
-        (SystemExit(3), "the environment raised SystemExit: 3 (worlds.py:"),
+        (KeyboardInterrupt(), "the environment's render raised KeyboardInterrupt (worlds.py:"),
+        (SystemExit(3), "the environment's render raised SystemExit: 3 (worlds.py:"),
     ],
 )
 def test_a_report_without_pictures_says_so_in_one_line(
