@@ -73,14 +73,17 @@ def session(
     there = numbers or [1.0]
     evaluation = {"returns": there, "mean_return": there[0], "ci95": [there[-1], there[0]]}
     (record,) = (each for each in read_records(TrialFolder(path)) if each.number == number)
-    return dataclasses.replace(record, outcome={"evaluation": evaluation})
+    returns = np.array(numbers, np.float64)
+    return dataclasses.replace(record, returns=returns, outcome={"evaluation": evaluation})
 
 
 def write(folder: SessionFolder, name: str, columns: Sequence[str], numbers: list[float]) -> None:
     table = Table(folder.table(name), columns)
     for place, value in enumerate(numbers):
-        known = {"step": 10 * place + 10, "update": place, "episodes": 3, "std_return": 1.0}
-        table.add({column: known.get(column, value) for column in columns})
+        known = {"step": 10 * place + 10, "update": place, "std_return": 1.0}
+        known |= dict.fromkeys(("episode", "episodes", "length", "mean_length"), 3)
+        finite = value if np.isfinite(value) else 0.0  # a table with another is refused
+        table.add({column: known.get(column, finite) for column in columns})
     table.close()
 
 
@@ -110,7 +113,7 @@ def check(chart: Chart) -> None:
     assert len(chart.description) < 300
 
 
-@pytest.mark.parametrize("kind", [*HARSHEST, "none", "one", "infinite", "tiny beside large"])
+@pytest.mark.parametrize("kind", [*HARSHEST, "none", "one", "tiny beside large"])
 def test_the_curve_of_a_session(kind: str, tmp_path: Path) -> None:
     record = session(tmp_path, NUMBERS[kind])
     draw_curve(record.folder, "an $\\experiment$ of 5 $ on 深 v0", 1e308)
@@ -124,7 +127,7 @@ def test_the_curve_of_several_sessions(kind: str, tmp_path: Path) -> None:
         session(tmp_path, NUMBERS[kind], number)
     folder = TrialFolder(tmp_path)
     draw_trial(folder, {"experiment": "a", "problem": "b", "threshold": float("inf")})
-    assert folder.curve.exists() == (kind not in ("nothing else", "extreme"))
+    assert folder.curve.exists() == (kind != "extreme")
 
 
 @pytest.mark.parametrize("kind", HARSHEST)
