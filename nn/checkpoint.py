@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
+from nn.archive import HEADER, unpack
 from nn.typing import Array, State
 
 FORMAT = 1
-_HEADER = "header"
 _SEAL = 2 * hashlib.sha256().digest_size  # bytes, in hexadecimal
 _PIECE = 1 << 20
 
@@ -46,7 +45,7 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     tree = _split(state, "state", arrays)
     header = json.dumps({"format": FORMAT, "state": tree}).encode()
     with replacing(path) as file:
-        members: dict[str, Any] = {_HEADER: np.frombuffer(header, np.uint8), **arrays}
+        members: dict[str, Any] = {HEADER: np.frombuffer(header, np.uint8), **arrays}
         np.savez(file, **members)
         _seal(file)
         if not _is_sealed(file):
@@ -95,28 +94,26 @@ def load(path: str | os.PathLike[str]) -> State:
         CheckpointError: there is no file, it is damaged, or it has another format.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             if not _is_sealed(file):
                 raise CheckpointError(f"{path}: is no checkpoint, or a damaged one")
             file.seek(0)
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, NpzFile):
-                raise CheckpointError(f"{path}: holds a single array and is no checkpoint")
-            with archive:
-                arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(arrays.pop(_HEADER).tobytes())
+            content = file.read()
+        header, arrays = unpack(content)
         if header["format"] != FORMAT:
             raise CheckpointError(
                 f"{path}: has format {header['format']!r}; this version reads {FORMAT}"
             )
         state: State = _join(header["state"], "state", arrays)
+        if arrays or not isinstance(state, dict):
+            raise ValueError(f"there is more in it: {', '.join(arrays)}")
     except CheckpointError:
         raise
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: is sealed, but no checkpoint of ours ({error})") from None
     return state
 
@@ -136,6 +133,8 @@ def _is_sealed(file: IO[bytes]) -> bool:
         return False
     file.seek(size - _SEAL)
     seal = file.read(_SEAL)
+    if not seal.isalnum():  # which tells at once, however large the file is
+        return False
     return seal == _digest(file, size - _SEAL)
 
 
@@ -177,7 +176,10 @@ def _key(key: Any, path: str) -> str:
 
 def _join(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
     if "array" in tree:
-        return arrays[path]
+        array = arrays.pop(path)
+        if str(array.dtype) != tree["array"]:
+            raise ValueError(f"{path} is of {array.dtype}, and was of {tree['array']}")
+        return array
     if "items" in tree:
         return {key: _join(item, f"{path}/{key}", arrays) for key, item in tree["items"].items()}
     if "list" in tree:

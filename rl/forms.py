@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 Form = Callable[[Any], bool]  # says whether a value is of it
 
+_OF_TRANSITIONS = re.compile(r"transitions_[0-9]+\.bin")
 _GREATEST = 1e100  # figures are computed from what is read, in double precision
 
 
@@ -49,6 +51,11 @@ def block_of(required: Mapping[str, Form], optional: Mapping[str, Form] | None =
         )
 
     return is_block
+
+
+def map_of(form: Form) -> Form:
+    """A JSON object all of whose values are of a form."""
+    return lambda value: isinstance(value, dict) and all(map(form, value.values()))
 
 
 def optional(form: Form) -> Form:
@@ -113,7 +120,39 @@ _GROUP = block_of(
     }
 )
 COMPARISON = block_of({"data": list_of(_GROUP)}, {"command": list_of(is_text)})
+_TEXTS = map_of(optional(is_text))
+_MARK = block_of(
+    {
+        "file": lambda value: is_text(value) and bool(_OF_TRANSITIONS.fullmatch(value)),
+        **dict.fromkeys(("first", "count"), is_count),
+        "sha256": is_text,
+    }
+)
+# A complete checkpoint, as far as it names files.
+RESUMABLE = block_of(
+    {
+        "specification": is_text,
+        "tables": map_of(is_count),
+        "transitions": lambda value: value == [] or list_of(_MARK)(value),
+    }
+)
 MANIFEST = block_of(
     {"experiment": is_text, "seeds": list_of(is_count)},
-    {"kind": is_text, "specification": block_of({}), "search": block_of({})},
+    {
+        **dict.fromkeys(("kind", "started"), is_text),
+        **dict.fromkeys(("implementation", "system", "libc"), optional(is_text)),
+        **dict.fromkeys(("processor", "processor_model", "platform"), optional(is_text)),
+        "git_commit": optional(is_text),
+        "command": lambda value: value == [] or list_of(is_text)(value),
+        "simd": lambda value: value == [] or list_of(is_text)(value),
+        **dict.fromkeys(("versions", "environment"), _TEXTS),
+        "blas": block_of({}, dict.fromkeys(("library", "version", "kernel"), optional(is_text))),
+        "specification": block_of({}),
+        "search": block_of({}, {"statistic": is_text, "space": block_of({})}),
+    },
+)
+# A policy that was saved, with what its player needs.
+CHECKPOINT = block_of(
+    {"step": is_count, "policy": block_of({}), "preprocessor": block_of({})},
+    {"seconds": optional(is_number)},
 )

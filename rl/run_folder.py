@@ -18,7 +18,7 @@ from nn.names import suggestion
 from nn.typing import State
 from rl.errors import UserError
 from rl.files import is_held, only_one, read_json, write_json, write_specification
-from rl.forms import JUDGED, MANIFEST, OUTCOME
+from rl.forms import CHECKPOINT, JUDGED, MANIFEST, OUTCOME
 from rl.manifest import FORMAT, make_manifest
 from rl.paths import user_path
 
@@ -130,7 +130,10 @@ class SessionFolder:
             )
             raise UserError(f"{path}: there is no such checkpoint; {remedy}")
         try:
-            return checkpoint.load(path)
+            state = checkpoint.load(path)
+            if not CHECKPOINT(state):
+                raise checkpoint.CheckpointError(f"{path}: is sealed, but holds no policy of ours")
+            return state
         except checkpoint.CheckpointError as error:
             raise UserError(f"{error}; use another checkpoint, or run it again") from None
 

@@ -36,10 +36,17 @@ def load_player(
     try:
         experiment.agent.restore_policy(state["policy"])
         experiment.preprocessor.restore(state["preprocessor"])
-    except (KeyError, TypeError, ValueError) as error:
+        _check_finite(state)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         file = folder.checkpoint(checkpoint)
         raise UserError(f"{file}: does not fit {specification.source}: {error}") from None
     return experiment.player()
+
+
+def _check_finite(state: State) -> None:
+    for path, array in _arrays(state):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{path[1:]} has a number that is not finite")
 
 
 def evaluate_player(

@@ -21,6 +21,7 @@ from rl.experiment.evaluation import Evaluator, Stopped
 from rl.experiment.player import Player
 from rl.experiment.progress import Progress
 from rl.files import Table
+from rl.forms import RESUMABLE
 from rl.run_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder
 
 ENDS = ("solved", "finished")  # in which a session has done all that it was to do
@@ -116,11 +117,19 @@ class Session:
         for complaint in complaints:
             self.watcher.noted(complaint)
         if state:
-            self._restore(state)
+            try:
+                self._restore(state)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise UserError(
+                    f"{self.folder.resume}: its checkpoint does not fit ({error}); remove that "
+                    "folder, and the session begins anew"
+                ) from None
         elif complaints:
             self.watcher.noted(f"{self.folder.path}: begins anew")
 
     def _accept(self, state: State) -> None:
+        if not RESUMABLE(state):
+            raise CheckpointError(f"{self.folder.resume}: a checkpoint in it is of no session")
         for name, size in state["tables"].items():
             path = self.folder.table(name)
             if not path.exists() or path.stat().st_size < size:

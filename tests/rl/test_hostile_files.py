@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import json
 import os
+import pickle
 import shutil
 import signal
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.lib import format as npy
 
+from nn import checkpoint
 from rl.cli import main
 from rl.dashboard.app import create_app
 from rl.display import Lines
 from rl.errors import UserError, printable
+from rl.experiment.build import build
+from rl.experiment.run import Run
+from rl.experiment.saved import _arrays
+from rl.experiment.session import Session
+from rl.experiment.trial import train
 from rl.files import LARGEST, read_json, read_specification, read_text
 from rl.paths import user_path
 from rl.run_folder import RunFolder
 from rl.tables import Read, Tables, last_rows, parse_rows, read_table
+from tests.rl.test_resume import Notes
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u2066\u2028\r\n\0\ud800"
 ROOT = Path(__file__).parents[2]
@@ -253,6 +267,180 @@ def test_tables_that_take_too_much_are_let_go(
         (tmp_path / name).write_text("step\n1\n2\n3\n")
         assert tables.read(tmp_path / name)["step"].tolist() == [1, 2, 3]  # type: ignore[union-attr]
     assert [path.name for path in tables._kept] == ["c"]
+
+
+# Checkpoints, all of them sealed as ours are
+
+
+def sealed(fill: Callable[[zipfile.ZipFile], object]) -> Maker:
+    def make(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            fill(archive)
+        with open(path, "r+b") as file:
+            checkpoint._seal(file)
+
+    return make
+
+
+def saved(**changed: Any) -> Maker:
+    """A checkpoint of ours with other values at its first level."""
+
+    def make(path: Path) -> None:
+        state = {"step": 1, "seconds": 1.0, "policy": {}, "preprocessor": {}, **changed}
+        checkpoint.save(path, {key: value for key, value in state.items() if value != "left out"})
+
+    return make
+
+
+def array(header: dict[str, Any], data: bytes = b"") -> bytes:
+    file = BytesIO()
+    npy.write_array_header_1_0(file, header)
+    return file.getvalue() + data
+
+
+def header(tree: Any, text: str = "") -> bytes:
+    content = (text or json.dumps({"format": 1, "state": tree})).encode()
+    kind = {"descr": "|u1", "fortran_order": False, "shape": (len(content),)}
+    return array(kind, content)
+
+
+def one(kind: str, shape: tuple[int, ...], data: bytes = b"1234", **more: Any) -> Maker:
+    """An archive of one array, which says that it is of such a kind and shape."""
+    content = array({"descr": kind, "fortran_order": False, "shape": shape}, data)
+    return members({"state/a.npy": content}, **more)
+
+
+def members(contents: dict[str, bytes], **more: Any) -> Maker:
+    tree = header({"items": {"a": {"array": "float32"}}})
+
+    def fill(archive: zipfile.ZipFile) -> None:
+        for name, content in {"header.npy": tree, **contents}.items():
+            archive.writestr(name, content, **more)
+
+    return sealed(fill)
+
+
+def encrypted(path: Path) -> None:
+    one("<f4", (1,))(path)
+    content = bytearray(path.read_bytes()[:-64])
+    for start in (b"PK\3\4", b"PK\1\2"):
+        at = -1
+        while (at := content.find(start, at + 1)) >= 0:
+            content[at + (6 if start == b"PK\3\4" else 8)] |= 1
+    path.write_bytes(bytes(content) + hashlib.sha256(content).hexdigest().encode())
+
+
+def twice(archive: zipfile.ZipFile) -> None:
+    archive.writestr("header.npy", header({"items": {}}))
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("header.npy", header({"items": {}}))
+
+
+DEEP = '{"format": 1, "state": ' + '{"list": [' * 900 + '{"value": 1}' + "]}" * 900 + "}"
+CHECKPOINTS: dict[str, Maker] = {
+    "encrypted": encrypted,
+    "4 TiB": one("<f4", (2**40,)),
+    "a negative shape": one("<f4", (-1,)),
+    "a shape that overflows": one("<f4", (2**62, 2**62)),
+    "objects": one("|O", (1,), pickle.dumps("x")),
+    "no bytes a cell": one("|V0", (9,), b""),
+    "other bytes than it says": one("<f4", (9,)),
+    "another kind": one("<f8", (1,), b"12345678"),
+    "texts": one("<U1", (1,)),
+    "a bomb": one("<f4", (2**24,), b"\0" * 2**26, compress_type=zipfile.ZIP_DEFLATED),
+    "packed by bzip2": one("<f4", (1,), compress_type=zipfile.ZIP_BZIP2),
+    "a missing array": members({}),
+    "one array more": members(
+        {
+            "state/a.npy": array({"descr": "<f4", "fortran_order": False, "shape": (1,)}, b"1234"),
+            "x.npy": b"",
+        }
+    ),
+    "no array": members({"state/a.npy": b"what is this"}),
+    "two headers": sealed(twice),
+    "nothing": sealed(lambda archive: None),
+    "a header that is none": sealed(lambda archive: archive.writestr("header.npy", header(0, "["))),
+    "a header of numbers": sealed(lambda archive: archive.writestr("header.npy", header(7))),
+    "a deep header": sealed(lambda archive: archive.writestr("header.npy", header(0, DEEP))),
+    "deeper": sealed(lambda archive: archive.writestr("header.npy", header(0, "[" * 10**5))),
+    "no state": sealed(lambda archive: archive.writestr("header.npy", header({"value": 3}))),
+    "text for a step": saved(step="many"),
+    "a negative step": saved(step=-1),
+    "text for the seconds": saved(seconds="\x1b[31m"),
+    "text for the policy": saved(policy="x"),
+    "no policy": saved(policy="left out"),
+    "an empty policy": saved(),
+    "a policy of other names": saved(policy={"\x1b[2J": {"parameters": np.ones(3)}}),
+    "no preprocessor": saved(preprocessor=None),
+}
+
+
+@pytest.mark.parametrize("what", [*ODD, *CHECKPOINTS])
+def test_a_checkpoint_that_is_none_of_ours(run: Path, what: str) -> None:
+    path = Run.open(run).session.checkpoint("best")
+    replace(path, {**ODD, **CHECKPOINTS}[what])
+    message = refusal(lambda: Run.open(run).player("best"))
+    assert "best.npz: " in message
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(run: Path, wrong: float) -> None:
+    path = Run.open(run).session.checkpoint("best")
+    state = checkpoint.load(path)
+    array = next(each for _, each in _arrays(state) if each.dtype.kind == "f")
+    array[0] = wrong
+    checkpoint.save(path, state)
+    assert "a number that is not finite" in refusal(lambda: Run.open(run).player("best"))
+
+
+def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
+    grid = np.arange(6, dtype=np.float32).reshape(2, 3)
+    state = {
+        "rows": grid, "columns": np.asfortranarray(grid), "none": np.empty((0, 3)),
+        "one": np.array(7), "swapped": grid.astype(">f4"), "flags": np.array([True, False]),
+    }  # fmt: skip
+    checkpoint.save(tmp_path / "it", state)
+    back = checkpoint.load(tmp_path / "it")
+    for name, before in state.items():
+        np.testing.assert_array_equal(back[name], before)
+        assert back[name].flags.c_contiguous == before.flags.c_contiguous
+        assert back[name].flags.writeable
+        assert back[name].dtype == before.dtype
+
+
+MARK = {"file": "transitions_000000000000.bin", "first": 0, "count": 0, "sha256": ""}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"transitions": [{**MARK, "file": "../../../session.json"}]},
+        {"transitions": [{**MARK, "count": -1}]},
+        {"transitions": 7},
+        {"tables": {"episodes": "x"}},
+        {"specification": 3},
+        {"agent": "x"},
+        {"seeds": {}},
+    ],
+)
+def test_a_session_does_not_go_on_from_what_is_none(
+    tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    overrides = ["train.steps=1200", "train.evaluate_every=400", "network.hidden=[4]",
+                 "memory.capacity=500", "agent.learn_start=64"]  # fmt: skip
+    run = train("cartpole_dqn", overrides=overrides, output=tmp_path / "it", watcher=Notes(True))
+    latest = run.session.resume / "latest.npz"
+    state = {**checkpoint.load(latest), **changed}
+    for name in ("latest", "previous"):
+        checkpoint.save(latest.with_name(f"{name}.npz"), state)
+    notes = Notes()
+    session = Session(build(run.specification, seed=0), run.session, notes)
+    said = ""
+    try:
+        session.go_on()
+    except UserError as error:
+        said = str(error)
+    assert "its checkpoint does not fit" in said or notes.texts[-1].endswith("begins anew")
 
 
 # Paths

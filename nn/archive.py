@@ -1,0 +1,52 @@
+"""What is in a checkpoint's archive, of which nothing is trusted before it was looked at."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from nn.typing import Array
+
+HEADER = "header"
+_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+def unpack(content: bytes) -> tuple[Any, dict[str, Array]]:
+    """The header of an archive, and its arrays by their names.
+
+    An array takes no more memory than its bytes that are there, whatever it says of its size.
+
+    Args:
+        content: of the file.
+
+    Raises:
+        ValueError: it is no archive of ours.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            arrays = {each.filename.removesuffix(".npy"): _array(archive, each, len(content))
+                      for each in members}  # fmt: skip
+        if len(arrays) < len(members):
+            raise ValueError("a name is there twice")
+        return json.loads(arrays.pop(HEADER).tobytes()), arrays
+    except Exception as error:  # all of it is in memory: whatever is wrong is wrong in there
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> Array:
+    """One array; packed or encrypted ones are none of ours."""
+    if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
+        raise ValueError(f"{member.filename} is packed")
+    if member.file_size > most:
+        raise ValueError(f"{member.filename} says that it has {member.file_size} bytes")
+    data = archive.read(member)
+    start = io.BytesIO(data)
+    shape, in_columns, kind = _READERS[npy.read_magic(start)](start)
+    flat: Array = np.frombuffer(data[start.tell() :], kind).copy()
+    return flat.reshape(shape[::-1]).transpose() if in_columns else flat.reshape(shape)
