@@ -5,6 +5,9 @@ go into the archive under their path ("state/policy/network/parameters"), everyt
 the header. The archive's comment, its last bytes, is the SHA-256 of all bytes before it: it is
 checked before anything is parsed, so that damage of any kind has one answer. The file is written
 beside its place, read back, and renamed, so that its name always holds a whole checkpoint.
+
+Damage is content that was read whole and is wrong. A disk that does not answer is an `OSError` that
+names the file: nothing follows from it for what the file holds.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,10 +31,20 @@ from nn.typing import Array, State
 FORMAT = 1
 _SEAL = 2 * hashlib.sha256().digest_size  # bytes, in hexadecimal
 _PIECE = 1 << 20
+_UNSYNCABLE = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOSYS)
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is missing, damaged, or of another format."""
+    """A checkpoint that is missing, damaged, or of another format.
+
+    Args:
+        message: names the file.
+        file: that is damaged, if it is one that the checkpoint relies on.
+    """
+
+    def __init__(self, message: str, file: Path | None = None) -> None:
+        super().__init__(message)
+        self.file = file
 
 
 def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
@@ -56,22 +69,63 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
 def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A file to write what is to stand at `path`, where it appears whole or not at all.
 
-    It is written beside its place, flushed to the disk, and renamed; if anything is raised within,
-    what was at `path` before is still there.
+    It is written beside its place, flushed to the disk, and renamed, and the folder is flushed too;
+    if anything is raised within, what was at `path` before is still there. A link stays a link.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the file cannot be written, or `path` is a device or the like; the error names it.
     """
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    place = Path(os.path.realpath(path))
+    beside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    with naming(path, beside):
+        if place.exists() and not place.is_file():
+            raise OSError(errno.EINVAL, "it is no ordinary file")
+        try:
+            with open(beside, "w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, place)
+        finally:
+            with suppress(OSError):  # what is told is why it was not renamed
+                beside.unlink(missing_ok=True)
+        sync_folder(place.parent)
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str], beside: Path | None = None) -> Iterator[None]:
+    """Within, an `OSError` without a file's name, or of `beside` or what is in it, is of `path`.
+
+    The system's reads and writes do not say of which file they are.
+    """
     try:
-        with open(beside, "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        is_beside = beside is not None and str(error.filename).startswith(str(beside))
+        if error.filename is None or is_beside:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+        raise
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Sees to it that the names in a folder outlast a power cut, where the system can do that.
+
+    Raises:
+        OSError: the disk has failed.
+    """
+    if os.name == "nt":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSYNCABLE:
+            raise
 
 
 def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
@@ -92,13 +146,20 @@ def load(path: str | os.PathLike[str]) -> State:
 
     Raises:
         CheckpointError: there is no file, it is damaged, or it has another format.
+        OSError: the file cannot be read.
     """
     try:
-        with open_regular(path) as file:
-            if not _is_sealed(file):
-                raise CheckpointError(f"{path}: is no checkpoint, or a damaged one")
-            file.seek(0)
+        with naming(path), open_regular(path) as file:
             content = file.read()
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: there is no such checkpoint") from None
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a folder or the like
+            raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+        raise
+    if hashlib.sha256(content[:-_SEAL]).hexdigest().encode() != content[-_SEAL:]:
+        raise CheckpointError(f"{path}: is no checkpoint, or a damaged one")
+    try:
         header, arrays = unpack(content)
         if header["format"] != FORMAT:
             raise CheckpointError(
@@ -109,10 +170,6 @@ def load(path: str | os.PathLike[str]) -> State:
             raise ValueError(f"there is more in it: {', '.join(arrays)}")
     except CheckpointError:
         raise
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: there is no such checkpoint") from None
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: is sealed, but no checkpoint of ours ({error})") from None
     return state

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
-from rl.errors import Diverged, UserError
+from rl.errors import Diverged, UserError, on_disk
 from rl.hidden import hiding
 from rl.output import warn
 from rl.signals import noticed
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options, unknown = parser.parse_known_args(given)
         if unknown:
             refuse_unknown(unknown, verbs[given[0]])
-        with noticed():
+        with noticed(), on_disk("a file"):
             status: int = options.call(options)
     except UserError as error:
         warn(error)

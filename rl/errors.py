@@ -1,8 +1,11 @@
-"""The two ways in which a run can fail that are not bugs."""
+"""The ways in which a run can fail that are not bugs."""
 
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 _LONGEST = 1000  # characters of a message
@@ -31,6 +34,31 @@ def one_line(message: str) -> str:
     line = printable(message)
     half = _LONGEST // 2 - 5
     return line if len(line) <= _LONGEST else f"{line[:half]} ... {line[-half:]}"
+
+
+class DiskError(UserError):
+    """The system refuses to read or to write a file; what the file holds is not known by that."""
+
+
+@contextmanager
+def on_disk(place: str | Path, what: str = "written", remedy: str = "") -> Iterator[None]:
+    """Within, an `OSError` becomes a `DiskError`: "FILE: cannot be written: No space left".
+
+    Args:
+        place: is named where the error names no file.
+        what: cannot be done to it.
+        remedy: goes behind it.
+
+    Raises:
+        DiskError: for an error of the disk; that of a connection or a pipe stays what it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, ConnectionError):
+            raise
+        reason = f"{error.filename or place}: cannot be {what}: {error.strerror or error}"
+        raise DiskError(reason + (f"; {remedy}" if remedy else "")) from error
 
 
 class _Brief(reprlib.Repr):

@@ -6,17 +6,43 @@ import csv
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from nn.checkpoint import open_regular, replacing
-from rl.errors import UserError
+from nn.checkpoint import naming, open_regular, replacing, sync_folder
+from rl.errors import UserError, on_disk
 from rl.scalars import dumper
 from rl.texts import parse_json, parse_yaml
 
 LARGEST = 30_000_000  # bytes of a file that is read whole
 PUT_BACK = "put a good copy in its place, or remove it"
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file of that name is there.
+
+    `Path.exists` may say no where the disk does not answer.
+
+    Raises:
+        OSError: the disk does not answer.
+    """
+    with suppress(FileNotFoundError):
+        os.lstat(path)
+        return True
+    return False
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder with those above it, so that they outlast a power cut.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -39,16 +65,19 @@ def read_bytes(path: Path, most: int = LARGEST) -> bytes:
 
     Raises:
         FileNotFoundError: there is no such file.
-        UserError: it cannot be read, or is larger.
+        DiskError: it cannot be read.
+        UserError: it is larger.
     """
     try:
         with open_regular(path) as file:
             content = file.read(most + 1)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:  # the latter of a name with a NUL
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"{path}: cannot be read: {reason}") from None
+    except ValueError as error:  # of a name with a NUL
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    except OSError:
+        with on_disk(path, "read"):
+            raise
     if len(content) > most:
         raise UserError(f"{path}: has more than {most:,} bytes, and is not read")
     return content
@@ -63,7 +92,8 @@ def read_text(path: Path, most: int = LARGEST) -> str:
 
     Raises:
         FileNotFoundError: there is no such file.
-        UserError: it cannot be read, is larger, or is no UTF-8 text.
+        DiskError: it cannot be read.
+        UserError: it is larger, or is no UTF-8 text.
     """
     try:
         return read_bytes(path, most).decode("utf-8-sig")
@@ -75,7 +105,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object of a file; empty if there is no such file.
 
     Raises:
-        UserError: the file is damaged.
+        DiskError: the file cannot be read.
+        UserError: it is damaged.
     """
     try:
         values = parse_json(read_text(path))
@@ -103,12 +134,15 @@ def read_specification(path: Path, name: str) -> dict[str, Any]:
     """The values of an experiment that `write_specification` wrote as YAML.
 
     Raises:
-        UserError: the file is missing or damaged.
+        DiskError: the file cannot be read.
+        UserError: it is missing or damaged.
     """
     try:
         return dict(parse_yaml(read_text(path))[name])
-    except (FileNotFoundError, KeyError, TypeError, ValueError):
-        raise UserError(f"{path}: is missing or damaged") from None
+    except FileNotFoundError:
+        raise UserError(f"{path}: is missing") from None
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{path}: is damaged") from None
 
 
 def _plain(values: Any) -> Any:
@@ -127,19 +161,22 @@ def only_one(path: Path, seconds: float = 0.0) -> Iterator[None]:
         seconds: to wait for another process to give it up.
 
     Raises:
-        UserError: it does not.
+        UserError: it does not, or the disk has no locks.
     """
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)
-    try:
-        lock.acquire(timeout=seconds)
-    except Timeout:
-        raise UserError(
-            f"{path.parent}: another process is at work there; wait for it, or end it first"
-        ) from None
-    except OSError as error:
-        raise UserError(f"{path.parent}: cannot be written: {error.strerror}") from None
+    with on_disk(path.parent):
+        try:
+            lock.acquire(timeout=seconds)
+        except Timeout:
+            raise UserError(
+                f"{path.parent}: another process is at work there; wait for it, or end it first"
+            ) from None
+        except NotImplementedError:
+            raise UserError(
+                f"{path.parent}: its disk has no file locks; put the run folder on one that has"
+            ) from None
     try:
         yield
     finally:
@@ -168,25 +205,27 @@ class Table:
         keep: bytes of the file that is there already to go on behind; 0 begins it anew.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written; the error names it.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], keep: int = 0) -> None:
-        self._columns = columns
+        self._path, self._columns = path, columns
         self._file: TextIO = open(  # noqa: SIM115
             path, "r+" if keep else "w", newline="", encoding="utf-8"
         )
         self._writer = csv.writer(self._file)
         if keep:
-            self._file.truncate(keep)
-            self._file.seek(keep)
+            with naming(path):
+                self._file.truncate(keep)
+                self._file.seek(keep)
         else:
             self.add(dict(zip(columns, columns, strict=True)))
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Writes one row, with a value for each column."""
-        self._writer.writerow([row[column] for column in self._columns])
-        self._file.flush()
+        with naming(self._path):
+            self._writer.writerow([row[column] for column in self._columns])
+            self._file.flush()
 
     @property
     def size(self) -> int:
@@ -195,7 +234,8 @@ class Table:
 
     def sync(self) -> None:
         """Sees to it that the rows so far outlast a power cut."""
-        os.fsync(self._file.fileno())
+        with naming(self._path):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Closes the file."""

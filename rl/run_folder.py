@@ -8,16 +8,25 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from nn import checkpoint
+from nn.checkpoint import naming, sync_folder
 from nn.names import suggestion
 from nn.typing import State
-from rl.errors import UserError
-from rl.files import is_held, only_one, read_json, write_json, write_specification
+from rl.errors import UserError, on_disk
+from rl.files import (
+    is_held,
+    is_there,
+    make_folder,
+    only_one,
+    read_json,
+    write_json,
+    write_specification,
+)
 from rl.forms import CHECKPOINT, JUDGED, MANIFEST, OUTCOME
 from rl.manifest import FORMAT, make_manifest
 from rl.paths import user_path
@@ -62,17 +71,25 @@ class SessionFolder:
         return (self._stages if name.isdecimal() else self.checkpoints) / f"{name}.npz"
 
     def stages(self) -> list[int]:
-        """The steps whose policies were kept, in order."""
-        return sorted(
-            int(path.stem) for path in self._stages.glob("*.npz") if path.stem.isdecimal()
-        )
+        """The steps whose policies were kept, in order.
+
+        Raises:
+            DiskError: their folder cannot be read.
+        """
+        with on_disk(self._stages, "read"), suppress(FileNotFoundError):
+            paths = [path for path in self._stages.iterdir() if path.suffix == ".npz"]
+            return sorted(int(path.stem) for path in paths if path.stem.isdecimal())
+        return []
 
     def create(self) -> None:
-        """Makes the folders; what a process that was killed has left half-written is removed."""
+        """Makes the folders."""
         for folder in (self._stages, self.resume):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
+
+    def clean(self) -> None:
+        """Removes what a process that was killed has left half-written; the lock must be held."""
         for path in self.path.rglob(".*.tmp"):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def lock(self) -> AbstractContextManager[None]:
         """Within, no other process writes here; waits for one that is about to end.
@@ -99,7 +116,7 @@ class SessionFolder:
         """
         outcome = read_json(self.outcome)
         form = JUDGED if "evaluation" in outcome else OUTCOME
-        if self.outcome.exists() and not (OUTCOME(outcome) and form(outcome)):
+        if is_there(self.outcome) and not (OUTCOME(outcome) and form(outcome)):
             raise UserError(f"{self.outcome}: is damaged; remove it, and `rl resume` runs it again")
         return outcome
 
@@ -108,6 +125,15 @@ class SessionFolder:
         """Whether there is nothing left to do."""
         return has_ended(self.read_outcome())
 
+    def has_checkpoint(self, name: str) -> bool:
+        """Whether that checkpoint is there.
+
+        Raises:
+            DiskError: the disk does not answer.
+        """
+        with on_disk(self.checkpoint(name), "read"):
+            return is_there(self.checkpoint(name))
+
     def load_checkpoint(self, name: str) -> State:
         """A checkpoint's contents.
 
@@ -115,13 +141,14 @@ class SessionFolder:
             name: "best", "last", or the step of a stage.
 
         Raises:
+            DiskError: it cannot be read.
             UserError: it is missing or damaged, or there is none of that name.
         """
         if name not in CHECKPOINTS and not name.isdecimal():
             raise UserError(f"unknown checkpoint {name!r}{suggestion(name, CHECKPOINTS)}")
         path = self.checkpoint(name)
-        if not path.exists():
-            others = [other for other in CHECKPOINTS if self.checkpoint(other).exists()]
+        if not self.has_checkpoint(name):
+            others = [other for other in CHECKPOINTS if self.has_checkpoint(other)]
             others += map(str, self.stages())
             remedy = (
                 f"use --checkpoint {' or '.join(others)}"
@@ -130,7 +157,8 @@ class SessionFolder:
             )
             raise UserError(f"{path}: there is no such checkpoint; {remedy}")
         try:
-            state = checkpoint.load(path)
+            with on_disk(path, "read"):
+                state = checkpoint.load(path)
             if not CHECKPOINT(state):
                 raise checkpoint.CheckpointError(f"{path}: is sealed, but holds no policy of ours")
             return state
@@ -221,27 +249,35 @@ class RunFolder:
         Raises:
             UserError: it exists already or cannot be written.
         """
-        folder = cls(user_path(path))
-        if path.is_dir() and any(path.iterdir()):
-            raise UserError(
-                f"{path}: is there already; name another folder with --output, or remove it"
-            )
-        beside = cls(path.absolute().with_name(f".{path.absolute().name}.{os.getpid()}.tmp"))
-        try:
-            beside.path.mkdir(parents=True)
-            write_specification(beside.spec, name, values)
-            manifest = make_manifest(name, seeds, command)
-            write_json(beside.manifest, {**manifest, "specification": values, **(more or {})})
-            if path.is_dir():  # empty; perhaps somebody's working directory
-                beside.spec.rename(folder.spec)
-                beside.manifest.rename(folder.manifest)
-            else:
-                beside.path.rename(path)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
-        finally:
-            shutil.rmtree(beside.path, ignore_errors=True)
+        path = user_path(path)
+        folder = cls(path)
+        with on_disk(path, remedy="name another folder with --output"):
+            if path.is_dir() and any(path.iterdir()):
+                raise UserError(
+                    f"{path}: is there already; name another folder with --output, or remove it"
+                )
+            manifest = {**make_manifest(name, seeds, command), "specification": values}
+            folder._fill(name, values, {**manifest, **(more or {})})
         return folder
+
+    def _fill(self, name: str, values: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
+        """Writes specification and manifest beside their place, and puts them there."""
+        path = self.path.absolute()
+        beside = RunFolder(path.with_name(f".{path.name}.{os.getpid()}.tmp"))
+        with naming(self.path, beside.path):
+            try:
+                make_folder(beside.path)
+                write_specification(beside.spec, name, values)
+                write_json(beside.manifest, manifest)
+                if path.is_dir():  # empty; perhaps somebody's working directory
+                    beside.manifest.rename(self.manifest)
+                    beside.spec.rename(self.spec)
+                    sync_folder(path)
+                else:
+                    beside.path.rename(path)
+                    sync_folder(path.parent)
+            finally:
+                shutil.rmtree(beside.path, ignore_errors=True)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunFolder:
@@ -300,12 +336,17 @@ def _number(path: Path) -> int:
 
 
 def _numbered(folder: Path, kind: str) -> list[Path]:
-    """The subfolders KIND_000, KIND_001, ... that are there, in order."""
-    found = {
-        _number(path): path
-        for path in folder.glob(f"{kind}_*")
-        if path.is_dir() and path.name.rpartition("_")[2].isdecimal()
-    }
+    """The subfolders KIND_000, KIND_001, ... that are there, in order.
+
+    Raises:
+        DiskError: the folder cannot be read.
+    """
+    found: dict[int, Path] = {}
+    with on_disk(folder, "read"), suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            name, _, number = path.name.rpartition("_")
+            if name == kind and number.isdecimal() and path.is_dir():
+                found[int(number)] = path
     return [found[number] for number in sorted(found)]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from nn.checkpoint import open_regular
 from nn.typing import Array
-from rl.errors import UserError
+from rl.errors import UserError, on_disk
 
 Columns = Mapping[str, Sequence[float] | Array]  # [rows] by the title
 Read = Callable[[Path], Columns]
@@ -60,14 +60,15 @@ def _open(path: Path) -> IO[bytes] | None:
     """The file, or None if it is not there.
 
     Raises:
-        UserError: it cannot be read.
+        DiskError: it cannot be read.
     """
     try:
         return open_regular(path)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except OSError:
+        with on_disk(path, "read"):
+            raise
 
 
 class GrowingTable:
@@ -109,8 +110,9 @@ class GrowingTable:
             except ValueError:
                 self._forget()
                 raise _damaged(self._path) from None
-            except OSError as error:
-                raise UserError(f"{self._path}: cannot be read: {error.strerror}") from None
+            except OSError:
+                with on_disk(self._path, "read"):
+                    raise
         rows = np.concatenate(pieces) if pieces else np.empty((0, len(self.titles)))
         return rows, not goes_on
 
@@ -194,18 +196,17 @@ def last_rows(path: Path, count: int) -> tuple[list[str], list[list[float]]]:
     file = _open(path)
     if file is None:
         return [], []
-    try:
-        with file:
-            head = file.readline(PIECE)
-            start = file.seek(max(len(head), os.fstat(file.fileno()).st_size - END))
-            lines = file.read(END).split(b"\n")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    with on_disk(path, "read"), file:
+        head = file.readline(PIECE)
+        start = file.seek(max(len(head), os.fstat(file.fileno()).st_size - END))
+        lines = file.read(END).split(b"\n")
     # The last line is empty, or a row under way; the first may have lost its beginning.
     whole = lines[int(start > len(head)) : -1][-count:]
     try:
         titles = _titles(head.decode("ascii"))
-        rows = parse_rows([line.decode("ascii") for line in whole], titles) if whole else []
+        rows: Sequence[Array] | Array = (
+            parse_rows([line.decode("ascii") for line in whole], titles) if whole else []
+        )
     except ValueError:
         raise _damaged(path) from None
     return titles, [[int(cell) if cell.is_integer() else cell for cell in map(float, row)]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nn.typing import Array
-from rl.errors import UserError
+from rl.errors import UserError, on_disk
+from rl.files import is_there
 from rl.run_folder import SessionFolder, TrialFolder
 from rl.tables import Columns, Read, read_table
 
@@ -107,8 +108,9 @@ def table(path: Path, names: tuple[str, ...] = ("step",), read: Read = read_tabl
     Raises:
         UserError: the file is damaged.
     """
-    if not path.exists() or path.stat().st_size == 0:
-        return {}
+    with on_disk(path, "read"):
+        if not is_there(path) or path.stat().st_size == 0:
+            return {}
     found = read(path)
     if not all(name in found for name in names):
         raise UserError(f"{path}: is damaged: it lacks a column of {', '.join(names)}")

@@ -93,7 +93,7 @@ def newest(folder: SessionFolder) -> str:
 
 
 def _newest(folder: SessionFolder) -> str:
-    there = [name for name in CHECKPOINTS if folder.checkpoint(name).exists()]
+    there = [name for name in CHECKPOINTS if folder.has_checkpoint(name)]
     if not there:
         raise UserError(f"{folder.path}: has no checkpoint yet; its first step makes one")
     return max(there, key=lambda name: folder.checkpoint(name).stat().st_mtime_ns)

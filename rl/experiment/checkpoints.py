@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 from nn import checkpoint
-from nn.checkpoint import CheckpointError
+from nn.checkpoint import CheckpointError, sync_folder
 from nn.typing import State
 from rl.experiment.transition_log import TransitionLog
+from rl.files import is_there
 from rl.memory import Replay
 from rl.run_folder import SessionFolder
 
@@ -74,12 +76,13 @@ class Checkpoints:
         if sync:
             sync()
         if self._log:
-            self._log.sync()
+            self._log.sync(state["transitions"])
         new, latest, previous = (folder.resume / f"{name}.npz" for name in ("new", *_GENERATIONS))
         checkpoint.save(new, state)
-        if latest.exists():
+        if is_there(latest):
             latest.replace(previous)
         new.replace(latest)
+        sync_folder(folder.resume)
 
     def wait(self) -> None:
         """Waits until what was saved is on the disk.
@@ -94,16 +97,22 @@ class Checkpoints:
     def load(self, accept: Callable[[State], None]) -> tuple[State | None, list[str]]:
         """The latest complete checkpoint that is whole, with its transitions put in place.
 
+        What is passed over is renamed. If none is left, so is what they rely on and is damaged.
+
         Args:
             accept: raises a `CheckpointError` if what a checkpoint relies on is not there.
 
         Returns:
             It, or None, and what is wrong with those that were passed over.
+
+        Raises:
+            OSError: a file cannot be read; nothing was touched.
         """
         complaints: list[str] = []
+        relied_on: set[Path] = set()
         for name in _GENERATIONS:
             path = self._folder.resume / f"{name}.npz"
-            if not path.exists():
+            if not is_there(path):
                 continue
             try:
                 state = checkpoint.load(path)
@@ -112,7 +121,10 @@ class Checkpoints:
                 return state, complaints
             except CheckpointError as error:
                 complaints.append(str(error))
-                path.unlink()
+                relied_on |= {error.file} if error.file else set()
+                _set_aside(path)
+        for path in relied_on:
+            _set_aside(path)
         return None, complaints
 
     def _take_over(self, state: State) -> None:
@@ -127,8 +139,23 @@ class Checkpoints:
             self._log.close()
 
     def discard(self) -> None:
-        """Removes what is needed to go on; the policies stay."""
-        shutil.rmtree(self._folder.resume, ignore_errors=True)
+        """Removes what is needed to go on; the policies stay, and so does what was damaged."""
+        folder = self._folder.resume
+        with suppress(OSError):  # the session has ended: what is left is of no harm
+            for path in folder.iterdir():
+                if DAMAGED not in path.suffixes:
+                    path.unlink()
+            folder.rmdir()
+
+
+def _set_aside(path: Path) -> None:
+    """Renames a file to NAME.damaged, or NAME.2.damaged where there is one already."""
+    number, aside = 1, path.with_name(path.name + DAMAGED)
+    while is_there(aside):
+        number += 1
+        aside = path.with_name(f"{path.name}.{number}{DAMAGED}")
+    path.rename(aside)
 
 
 _GENERATIONS = ("latest", "previous")
+DAMAGED = ".damaged"

@@ -57,7 +57,10 @@ class Claims:
         """Gives a trial up."""
         self._locks.pop(number).release()
 
-    def release_all(self) -> None:
+    def __enter__(self) -> Claims:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Gives every trial up."""
         for number in list(self._locks):
             self.release(number)

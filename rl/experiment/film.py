@@ -81,7 +81,7 @@ def choose_stages(folder: SessionFolder, most: int = STAGES) -> list[str]:
     Raises:
         NothingToSee: there are no stages.
     """
-    end = "best" if folder.checkpoint("best").exists() else "last"
+    end = "best" if folder.has_checkpoint("best") else "last"
     step = int(folder.load_checkpoint(end)["step"])
     before = [stage for stage in folder.stages() if stage < step]
     if not before:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from rl.analysis.analyze import draw_session
-from rl.errors import BrokenEnvironment, Diverged, UserError
+from rl.errors import BrokenEnvironment, DiskError, Diverged, UserError, on_disk
 from rl.experiment.build import Experiment, build
 from rl.experiment.saved import evaluate_player, load_player, report, weights_digest
 from rl.experiment.session import ENDS, Session, Watcher
 from rl.experiment.specification import Specification
+from rl.files import write_text
 from rl.run_folder import SessionFolder
 from rl.signals import is_asked
 
@@ -53,30 +54,30 @@ def run_job(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
         UserError: the specification is wrong, and nothing was written; or another process is at
             work in the folder; or the disk is full.
     """
-    with one_blas_thread():
+    remedy = f"put that right, and then: rl resume {job.folder.parents[1]}"
+    with one_blas_thread(), on_disk(job.folder, remedy=remedy):
         experiment = build(job.specification, job.seed)
         folder = SessionFolder(job.folder)
         folder.create()
         with folder.lock():
+            folder.clean()
             if folder.has_ended:  # meanwhile, by a process that had it before
                 return folder.read_outcome()
+            session = Session(experiment, folder, watcher)
+            session.go_on()
             try:
-                return _run(job, experiment, folder, watcher)
+                return _run(job, session)
             finally:
                 if job.trial is None:  # a search would have hundreds of pictures
                     with suppress(Exception):  # `Run.analyze` tries again, and says what is wrong
                         _draw(folder, experiment)
 
 
-def _run(
-    job: Job, experiment: Experiment, folder: SessionFolder, watcher: Watcher | None
-) -> dict[str, Any]:
+def _run(job: Job, session: Session) -> dict[str, Any]:
     """The outcome of a session, with what its agent is worth if it was not interrupted."""
-    session = Session(experiment, folder, watcher)
-    session.go_on()
-    outcome = _learned(job, session)
+    folder, outcome = session.folder, _learned(job, session)
     if outcome["status"] in ENDS:
-        outcome |= _judged(experiment, folder, outcome)
+        outcome |= _judged(session.experiment, folder, outcome)
         outcome["weights"] = weights_digest(folder)
         folder.write_outcome(outcome)
         session.discard()
@@ -99,10 +100,28 @@ def _learned(job: Job, session: Session) -> dict[str, Any]:
 
 
 def attempt(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
-    """`run_job` for a process of its own: what fails is said in the outcome's `reason`."""
+    """`run_job` for a process of its own: what fails is said in the outcome's `reason`.
+
+    If that is the disk, the outcome is `unsaved`: the session is as it was when it last saved.
+    """
+    try:
+        with on_disk(job.folder):
+            return _attempt(job, watcher)
+    except DiskError as error:
+        outcome = {"seed": job.seed, "status": "failed", "reason": str(error)}
+        outcome["unfinished"] = True
+        with suppress(OSError, UserError):
+            folder = SessionFolder(job.folder)
+            folder.write_outcome({**folder.read_outcome(), **outcome})
+        return {**outcome, "unsaved": True}
+
+
+def _attempt(job: Job, watcher: Watcher | None) -> dict[str, Any]:
     folder = SessionFolder(job.folder)
     try:
         return run_job(job, watcher)
+    except DiskError:
+        raise
     except BaseException as error:
         folder.create()
         outcome = {"seed": job.seed, **folder.read_outcome(), **_end(error)}
@@ -123,9 +142,10 @@ def _is_of_the_machine(error: BaseException) -> bool:
 
 def _keep_traceback(folder: SessionFolder, error: BaseException) -> None:
     """Writes it down for whoever can mend it: of a bug here, or in an environment."""
-    if error.__cause__ or not isinstance(error, (Diverged, UserError)):
+    foreseen = isinstance(error, (Diverged, UserError))
+    if not foreseen or (error.__cause__ and not isinstance(error, DiskError)):
         text = "".join(traceback.format_exception(error))
-        folder.traceback.write_text(text, encoding="utf-8")
+        write_text(folder.traceback, text)
 
 
 def _outcome(job: Job, session: Session) -> dict[str, Any]:

@@ -12,13 +12,13 @@ import numpy as np
 from rl.analysis.analyze import draw_session, draw_trial, trial_figures
 from rl.analysis.comparison import Group
 from rl.analysis.records import read_records
-from rl.errors import UserError
+from rl.errors import UserError, on_disk
 from rl.experiment.build import import_package
 from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation
 from rl.experiment.player import Player
 from rl.experiment.saved import evaluate_player, load_player, report
 from rl.experiment.specification import Specification, read_specifications
-from rl.files import read_json, write_json
+from rl.files import is_there, read_json, write_json
 from rl.optional import optional
 from rl.problems import Problem, find_problem
 from rl.run_folder import RunFolder, SessionFolder, TrialFolder
@@ -43,7 +43,9 @@ class Run:
         self.session: SessionFolder = self.trial.session(session)
         if (trial or session) and not self.session.path.is_dir():
             raise UserError(f"{folder.path}: has no {self.session.path.relative_to(folder.path)}")
-        self.spec: Path = self.trial.spec if self.trial.spec.exists() else folder.spec
+        with on_disk(self.trial.spec, "read"):
+            has_own = is_there(self.trial.spec)
+        self.spec: Path = self.trial.spec if has_own else folder.spec
         self.specification = _specification(self.spec, self.manifest["experiment"])
         import_package(self.specification)
         self.problem: Problem = find_problem(self.specification.values["problem"])

@@ -30,7 +30,7 @@ def load_player(
         UserError: the checkpoint is missing, damaged, or does not fit the specification.
     """
     if checkpoint is None:
-        checkpoint = "best" if folder.checkpoint("best").exists() else "last"
+        checkpoint = "best" if folder.has_checkpoint("best") else "last"
     state = folder.load_checkpoint(checkpoint)
     experiment = build(specification, seed=0)
     try:

@@ -16,7 +16,7 @@ from typing import Any
 from rl.analysis.analyze import draw_trial
 from rl.analysis.metrics import STATISTICS
 from rl.analysis.search import analyze_search, describe_parameters
-from rl.errors import UserError
+from rl.errors import DiskError, UserError
 from rl.experiment.build import build, import_package
 from rl.experiment.claims import Claims, has_ended
 from rl.experiment.executors import Executor, Listener, Outcome
@@ -29,6 +29,7 @@ from rl.experiment.search_settings import SearchSettings, changes, read_search
 from rl.experiment.search_space import Dimension, Parameters
 from rl.experiment.search_trial import SearchTrial
 from rl.experiment.specification import Specification, read_specifications
+from rl.experiment.trial import at_the_end, refuse_unsaved
 from rl.files import read_json, write_json, write_specification
 from rl.optional import optional
 from rl.paths import user_path
@@ -247,16 +248,18 @@ class Search:
 
     def run(self) -> None:
         """Runs trials until there are no more, or until it is interrupted."""
-        executor = self.executor
-        try:
+        executor, unsaved = self.executor, []
+        with at_the_end(lambda: analyze_search(self.folder)), self._claims:
             with executor, stopped_by_signals(executor.interrupt):
                 while self._fill():
                     for job, outcome in executor.wait():
                         executor.listener.ended(job, outcome)
-                        self._ended(job, outcome)
-        finally:
-            self._claims.release_all()
-            analyze_search(self.folder)
+                        if outcome.get("unsaved"):
+                            executor.interrupt()
+                            unsaved.append(outcome)
+                        else:
+                            self._ended(job, outcome)
+            refuse_unsaved(unsaved)
 
     def _fill(self) -> bool:
         """Begins trials while there is room; says whether anything is under way."""
@@ -307,6 +310,8 @@ class Search:
         self._listen(f"trial {number}: {describe_parameters(parameters)}")
         try:
             specification = build(self.specification.assign(parameters), seed=0).specification
+        except DiskError:
+            raise
         except UserError as error:
             self._conclude(trial, "refused", reason=str(error))
             return

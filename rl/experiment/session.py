@@ -5,22 +5,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nn.checkpoint import CheckpointError
+from nn.checkpoint import CheckpointError, sync_folder
 from nn.typing import State
 from rl.environments import Environments, Episode, TrainingSeeds, evaluation_seeds, make_env
-from rl.errors import Diverged, UserError
+from rl.errors import DiskError, Diverged, UserError, on_disk
 from rl.experiment.build import Experiment
 from rl.experiment.checkpoints import Checkpoints
 from rl.experiment.evaluation import Evaluator, Stopped
 from rl.experiment.player import Player
 from rl.experiment.progress import Progress
-from rl.files import Table
+from rl.files import Table, is_there
 from rl.forms import RESUMABLE
 from rl.run_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder
 
@@ -111,9 +112,12 @@ class Session:
         goes on from further back, or from its beginning, comes to the same end.
 
         Raises:
+            DiskError: a file cannot be read; none was touched.
             UserError: the checkpoint is of another specification.
         """
-        state, complaints = self._checkpoints.load(self._accept)
+        remedy = f"nothing was changed; put that right, and then: rl resume {self._run_folder}"
+        with on_disk(self.folder.path, "read", remedy):
+            state, complaints = self._checkpoints.load(self._accept)
         for complaint in complaints:
             self.watcher.noted(complaint)
         if state:
@@ -132,8 +136,10 @@ class Session:
             raise CheckpointError(f"{self.folder.resume}: a checkpoint in it is of no session")
         for name, size in state["tables"].items():
             path = self.folder.table(name)
-            if not path.exists() or path.stat().st_size < size:
-                raise CheckpointError(f"{path}: is shorter than the checkpoint says")
+            if not is_there(path):
+                raise CheckpointError(f"{path}: is missing")
+            if path.stat().st_size < size:
+                raise CheckpointError(f"{path}: is shorter than the checkpoint says", path)
 
     def _state(self) -> State:
         return {
@@ -204,25 +210,39 @@ class Session:
     @contextmanager
     def _files(self) -> Iterator[None]:
         """Within, the tables are open; afterwards everything is closed."""
-        try:
+        run = self._run_folder
+        remedy = f"what was saved before is whole: put that right, and then: rl resume {run}"
+        with on_disk(self.folder.path, remedy=remedy), self._in_place(), ExitStack() as stack:
+            tables = stack.enter_context(ExitStack())
+            for close in (self.evaluator.close, self.environments.close, self._checkpoints.close):
+                stack.callback(close)
+            stack.callback(self._stop_clock)
             columns = {**TABLES, "updates": ("step", "update", *self.agent.metric_names)}
             for name in TABLES:
                 path = self.folder.table(name)
                 self._tables[name] = Table(path, columns[name], self._kept[name])
+                tables.callback(self._tables[name].close)
+            sync_folder(self.folder.path)
             yield
-        except OSError as error:
-            run = self.folder.path.parents[1]
-            raise UserError(
-                f"{error.filename or self.folder.path}: cannot be written: {error.strerror}; what "
-                f"was saved before is whole: put that right, and then: rl resume {run}"
-            ) from None
-        finally:
-            self.progress.seconds = time.perf_counter() - self._started
-            self._checkpoints.close()
-            self.environments.close()
-            self.evaluator.close()
-            for table in self._tables.values():
-                table.close()
+
+    @contextmanager
+    def _in_place(self) -> Iterator[None]:
+        """Within, an error that comes of a folder which is no longer there says that."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            if self.folder.path.is_dir():
+                raise
+            raise DiskError(
+                f"{self.folder.path}: was moved or removed while its session ran"
+            ) from error
+
+    @property
+    def _run_folder(self) -> Path:
+        return self.folder.path.parents[1]
+
+    def _stop_clock(self) -> None:
+        self.progress.seconds = time.perf_counter() - self._started
 
     def outcome(self) -> dict[str, Any]:
         """How the session ended.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.checkpoint import CheckpointError
+from nn.checkpoint import CheckpointError, naming, open_regular
 from rl.memory import Replay
 
 SEGMENTS = 8  # that a full memory is spread over, about
@@ -25,8 +25,10 @@ class TransitionLog:
 
     The memory is a ring, but counted from the first transition on, its history is a line. So what
     is new is appended and nothing that an earlier checkpoint needs is ever written over. A
-    checkpoint keeps `marks`; what a file holds behind its mark came later, and is cut off by
-    `load`. Segments that are wholly older than the memory are removed by `prune`.
+    checkpoint keeps `marks`; what a file holds behind its mark came later, and is cut off once more
+    is written. Segments that neither the memory nor a checkpoint needs any more are removed, and
+    only the latest is open: however small the memory and however rare the checkpoints, there are
+    few files, and fewer that are open.
 
     Args:
         folder: where the files go; it must exist.
@@ -37,6 +39,7 @@ class TransitionLog:
         self._folder, self._memory = folder, memory
         self._length = max(1, memory.capacity // SEGMENTS)
         self._segments: list[_Segment] = []
+        self._marked = 0  # end of the latest segment that a checkpoint may know
 
     def write(self) -> None:
         """Appends the transitions that are new; a copy of a piece of them is all it needs.
@@ -58,35 +61,52 @@ class TransitionLog:
         """The segment that transition number `first` goes into."""
         latest = self._segments[-1] if self._segments else None
         if latest is None or latest.end != first or latest.count >= self._length:
+            if latest:
+                latest.close()
+            self._drop_unmarked()
             latest = _Segment(self._folder / f"transitions_{first:012d}.bin", first)
             self._segments.append(latest)
         return latest
 
+    def _drop_unmarked(self) -> None:
+        """Removes what has come and gone since the latest checkpoint."""
+        oldest = self._memory.added - self._memory.size
+        for segment in list(self._segments):
+            if segment.first >= self._marked and segment.end <= oldest:
+                self._segments.remove(segment)
+                segment.path.unlink(missing_ok=True)
+
     def marks(self) -> list[Mark]:
         """What has been written, for a checkpoint."""
+        self._marked = self._segments[-1].end if self._segments else 0
         oldest = self._memory.added - self._memory.size
         return [segment.mark() for segment in self._segments if segment.end > oldest]
 
-    def sync(self) -> None:
-        """Sees to it that what was written outlasts a power cut; another thread may write on."""
+    def sync(self, marks: Sequence[Mark]) -> None:
+        """Sees to it that what is marked outlasts a power cut; another thread may write on.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        marked = {mark["file"] for mark in marks}
         for segment in list(self._segments):
-            segment.sync()
+            if segment.path.name in marked:
+                segment.sync()
 
     def prune(self, oldest: int) -> None:
         """Removes the files all of whose transitions came before number `oldest`."""
         files = sorted(self._folder.glob("transitions_*.bin"))
-        for path, following in pairwise(files):
-            if _first(following) <= oldest:
-                for segment in [each for each in self._segments if each.path == path]:
-                    segment.close()
-                    self._segments.remove(segment)
-                path.unlink(missing_ok=True)
+        gone = {path for path, following in pairwise(files) if _first(following) <= oldest}
+        self._segments = [segment for segment in self._segments if segment.path not in gone]
+        for path in gone:
+            path.unlink(missing_ok=True)
 
     def check(self, marks: Sequence[Mark]) -> None:
         """Refuses marks whose files are not what they were.
 
         Raises:
             CheckpointError: the message names the file.
+            OSError: it cannot be read.
         """
         for mark in marks:
             path = self._folder / mark["file"]
@@ -94,16 +114,16 @@ class TransitionLog:
             try:
                 for piece in self._pieces(mark):
                     digest.update(piece)
-            except OSError as error:
-                raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+            except FileNotFoundError:
+                raise CheckpointError(f"{path}: is missing") from None
             if digest.hexdigest() != mark["sha256"]:
-                raise CheckpointError(f"{path}: is damaged")
+                raise CheckpointError(f"{path}: is damaged", path)
 
     def load(self, marks: Sequence[Mark]) -> None:
         """Puts the transitions of `marks`, which were checked, into the memory, and goes on there.
 
         Raises:
-            OSError: a file cannot be read or cut.
+            OSError: a file cannot be read.
         """
         self.close()
         kind = self._memory.record_type
@@ -113,15 +133,17 @@ class TransitionLog:
             for piece in self._pieces(mark):
                 self._memory.put(segment.end, np.frombuffer(piece, kind))
                 segment.skip(piece, len(piece) // kind.itemsize)
+        self._marked = self._segments[-1].end if self._segments else 0
 
     def _pieces(self, mark: Mark) -> Iterator[bytes]:
         size = self._memory.record_type.itemsize
-        with open(self._folder / mark["file"], "rb") as file:
+        path = self._folder / mark["file"]
+        with naming(path), open_regular(path) as file:
             for start in range(0, mark["count"], PIECE):
                 yield file.read(min(PIECE, mark["count"] - start) * size)
 
     def close(self) -> None:
-        """Closes the files."""
+        """Closes the file that is open."""
         for segment in self._segments:
             segment.close()
         self._segments.clear()
@@ -133,13 +155,12 @@ def _first(path: Path) -> int:
 
 
 class _Segment:
-    """One file, of transitions number `first` to `end` - 1."""
+    """One file, of transitions number `first` to `end` - 1; it is open while it is written to."""
 
     def __init__(self, path: Path, first: int) -> None:
         self.path, self.first, self.count = path, first, 0
         self._digest = hashlib.sha256()
-        # Raw: what another thread syncs is what was written.
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0))
+        self._file: int | None = None
         self._bytes = 0
         self._is_synced = True
 
@@ -149,19 +170,22 @@ class _Segment:
 
     def append(self, records: bytes, count: int) -> None:
         """Writes `count` further transitions behind those that are there."""
-        os.lseek(self._file, self._bytes, os.SEEK_SET)
-        self._is_synced = False
-        left = memoryview(records)
-        while left:
-            left = left[os.write(self._file, left) :]
-        self._count(records, count)
-        os.ftruncate(self._file, self._bytes)
+        with naming(self.path):
+            if self._file is None:  # raw: what another thread syncs is what was written
+                self._file = self._open(os.O_CREAT)
+            os.lseek(self._file, self._bytes, os.SEEK_SET)
+            self._is_synced = False
+            left = memoryview(records)
+            while left:
+                left = left[os.write(self._file, left) :]
+            self.skip(records, count)
+            os.ftruncate(self._file, self._bytes)
+
+    def _open(self, more: int = 0) -> int:
+        return os.open(self.path, os.O_RDWR | getattr(os, "O_BINARY", 0) | more)
 
     def skip(self, records: bytes, count: int) -> None:
         """Takes transitions as written that are there already."""
-        self._count(records, count)
-
-    def _count(self, records: bytes, count: int) -> None:
         self._digest.update(records)
         self._bytes += len(records)
         self.count += count
@@ -175,9 +199,17 @@ class _Segment:
         }
 
     def sync(self) -> None:
+        """Flushes what was written by any descriptor; the writer's may be closed meanwhile."""
         if not self._is_synced:
             self._is_synced = True
-            os.fsync(self._file)
+            with naming(self.path):
+                file = self._open()
+                try:
+                    os.fsync(file)
+                finally:
+                    os.close(file)
 
     def close(self) -> None:
-        os.close(self._file)
+        if self._file is not None:
+            file, self._file = self._file, None
+            os.close(file)

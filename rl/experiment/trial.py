@@ -5,13 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from rl.errors import SessionsFailed, UserError
+from rl.errors import DiskError, SessionsFailed, UserError, on_disk
 from rl.experiment.build import build, import_package
-from rl.experiment.executors import WORKER, Executor, Inline, Processes
+from rl.experiment.executors import WORKER, Executor, Inline, Outcome, Processes
 from rl.experiment.jobs import Job
 from rl.experiment.run import Run
 from rl.experiment.session import Watcher
@@ -124,13 +125,30 @@ def run_sessions(run: Run, executor: Executor) -> Run:
         for number, (seed, each) in enumerate(zip(seeds, folders, strict=True))
         if not each.has_ended
     ]
-    with run.folder.lock():
-        try:
-            with executor, stopped_by_signals(executor.interrupt):
-                run_all(jobs, executor)
-        finally:
-            run.analyze()
+    with run.folder.lock(), on_disk(run.path), at_the_end(run.analyze):
+        with executor, stopped_by_signals(executor.interrupt):
+            outcomes = run_all(jobs, executor)
+        refuse_unsaved(outcomes)
     return run
+
+
+@contextmanager
+def at_the_end(analyze: Callable[[], object]) -> Iterator[None]:
+    """Calls `analyze` afterwards; where something was raised, that is what is told."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError, UserError):
+            analyze()
+        raise
+    analyze()
+
+
+def refuse_unsaved(outcomes: Iterable[Outcome]) -> None:
+    """Raises a `DiskError` if one of the sessions could not save what it had learned."""
+    for outcome in outcomes:
+        if outcome.get("unsaved"):
+            raise DiskError(outcome["reason"])
 
 
 def run_all(jobs: Sequence[Job], executor: Executor) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import pickle
+import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -209,21 +210,25 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_beside_it(
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == before
 
 
-def test_until_the_new_file_is_whole_the_name_holds_the_old_one(
+def test_until_the_new_file_is_on_the_disk_the_name_holds_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The file is flushed before it gets its name, and the folder once it has."""
     path, sync = tmp_path / "state", os.fsync
-    found: list[State] = []
+    found: list[tuple[bool, State]] = []
 
     def watching(descriptor: int) -> None:
-        found.append(checkpoint.load(path))
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        found.append((is_folder, checkpoint.load(path)))
         sync(descriptor)
 
     checkpoint.save(path, small())
     monkeypatch.setattr(os, "fsync", watching)
     checkpoint.save(path, {"steps": 8})
-    assert len(found) == 1
-    assert same(found[0], small())
+    (is_folder, before), (is_folder_then, after) = found
+    assert (is_folder, is_folder_then) == (False, True)
+    assert same(before, small())
+    assert after == {"steps": 8}
     assert checkpoint.load(path) == {"steps": 8}
     assert os.listdir(tmp_path) == ["state"]
 

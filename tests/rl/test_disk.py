@@ -1,0 +1,249 @@
+"""A disk that fails now and then costs a run nothing but the time until it is put right."""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nn import checkpoint
+from rl.errors import DiskError, UserError
+from rl.experiment import jobs, transition_log
+from rl.experiment.jobs import run_job
+from rl.experiment.saved import evaluate_player
+from rl.files import read_json, read_specification
+from rl.tables import read_table
+from tests.rl.test_resume import contents, damage, interrupted, job
+
+PASSING = (errno.ESTALE, errno.EIO, errno.EACCES)
+FULL = (errno.ENOSPC, errno.EIO)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def judged_on_few_episodes() -> Iterator[None]:
+    """A hundred would take longer than the learning."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "evaluate_player", lambda *who: evaluate_player(who[0], who[1], 10))
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a session leaves when the disk is sound."""
+    folder = tmp_path_factory.mktemp("whole")
+    run_job(job("ddpg", folder, checkpoint_seconds=30.0))
+    with np.printoptions(threshold=10**9):
+        return contents(folder)
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session that was interrupted at its second evaluation; to be copied."""
+    folder = tmp_path_factory.mktemp("cut") / "session_000"
+    interrupted("ddpg", folder)
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What is in a folder, but its lock."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def failing(call: Callable[..., Any], name: str, number: int) -> Callable[..., Any]:
+    """The call, which fails for a file of that name."""
+
+    def wrapped(path: Any, *arguments: Any, **more: Any) -> Any:
+        if isinstance(path, (str, os.PathLike)) and Path(path).name.startswith(name):
+            raise OSError(number, os.strerror(number), os.fspath(path))
+        return call(path, *arguments, **more)
+
+    return wrapped
+
+
+@pytest.mark.parametrize("number", PASSING)
+@pytest.mark.parametrize("name", ["latest.npz", "transitions_", "episodes.csv", "resume"])
+def test_an_error_of_the_disk_at_a_resume_touches_nothing(
+    name: str, number: int, cut: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "session_000"
+    shutil.copytree(cut, folder)
+    before = files(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        for place, call in (
+            (builtins, "open"), (os, "open"), (os, "stat"), (os, "lstat"), (os, "mkdir"),
+        ):  # fmt: skip
+            patch.setattr(place, call, failing(getattr(place, call), name, number))
+        with pytest.raises(DiskError, match=f"{name}.*: cannot be .*: {os.strerror(number)}; "):
+            run_job(job("ddpg", folder))
+    assert files(folder) == before
+
+
+class Torn:
+    """A file whose reads fail after the first few bytes."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __enter__(self) -> Torn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, *_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("name", ["latest.npz", "transitions_"])
+def test_a_read_that_fails_midway_names_the_file(name: str, cut: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "session_000"
+    shutil.copytree(cut, folder)
+    before = files(folder)
+
+    def tearing(path: Any, open_regular: Any = checkpoint.open_regular) -> Any:
+        file = open_regular(path)
+        return Torn(file) if Path(path).name.startswith(name) else file
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transition_log, "open_regular", tearing)
+        patch.setattr(checkpoint, "open_regular", tearing)
+        with pytest.raises(DiskError, match=f"{name}.*: cannot be read: Input/output error"):
+            run_job(job("ddpg", folder))
+    assert files(folder) == before
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "a JSON object": read_json,
+    "a specification": lambda path: read_specification(path, "x"),
+    "a table": read_table,
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_what_cannot_be_read_is_not_called_damaged(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("a\nx\n")
+    with pytest.raises(UserError, match="file: is damaged"):
+        READERS[kind](path)
+    for number in PASSING:
+        for place in (builtins, os):
+            monkeypatch.setattr(place, "open", failing(open, "file", number))
+        with pytest.raises(DiskError, match=f"file: cannot be read: {os.strerror(number)}"):
+            READERS[kind](path)
+
+
+DAMAGE: dict[str, tuple[str, ...]] = {
+    "the latest": ("resume/latest.npz",),
+    "both": ("resume/latest.npz", "resume/previous.npz"),
+    "the transitions": (),
+}
+
+
+def _common_transitions(folder: Path) -> Path:
+    """The first file that both checkpoints rely on."""
+    states = [checkpoint.load(folder / f"{name}.npz") for name in ("latest", "previous")]
+    ours, theirs = ({mark["file"] for mark in state["transitions"]} for state in states)
+    return folder / min(ours & theirs)
+
+
+@pytest.mark.parametrize("which", DAMAGE)
+def test_what_is_damaged_is_renamed_and_never_removed(
+    which: str, cut: Path, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "session_000"
+    shutil.copytree(cut, folder)
+    paths = [folder / name for name in DAMAGE[which]] or [_common_transitions(folder / "resume")]
+    damaged = {}
+    for path in paths:
+        damage(path)
+        shutil.copy(path, f"{path}.damaged")  # of an earlier time
+        damaged[path] = path.read_bytes()
+    run_job(job("ddpg", folder))
+    with np.printoptions(threshold=10**9):
+        assert contents(folder) == whole
+    for path, content in damaged.items():
+        assert Path(f"{path}.damaged").read_bytes() == content
+        assert Path(f"{path}.2.damaged").read_bytes() == content
+    left = {path.name for path in (folder / "resume").iterdir()}
+    assert all(name.endswith(".damaged") for name in left)
+
+
+CALLS = ("open", "fsync", "replace", "rename", "write", "ftruncate", "unlink", "close", "lseek")
+
+
+class Failing:
+    """Lets the `number`-th system call that a save makes in a folder fail, once.
+
+    Args:
+        number: of the call.
+        reason: for which it fails.
+        folder: calls for files elsewhere are not counted.
+    """
+
+    def __init__(self, number: int, reason: int, folder: Path) -> None:
+        self.left, self._reason, self._folder = number, reason, str(folder)
+        self._descriptors: dict[int, str] = {}
+
+    def wrap(self, name: str) -> Callable[..., Any]:
+        call = getattr(os, name)
+
+        def wrapped(*arguments: Any, **more: Any) -> Any:
+            if self._concerns(arguments[0]):
+                self.left -= 1
+                if self.left == 0:
+                    raise OSError(self._reason, os.strerror(self._reason))
+            return call(*arguments, **more)
+
+        return wrapped
+
+    def _concerns(self, file: Any) -> bool:
+        if isinstance(file, int):
+            file = os.readlink(f"/proc/self/fd/{file}")
+        return str(file).startswith(self._folder)
+
+
+def told(work: Callable[[], object]) -> str | None:
+    """What is said of the disk's failing, if it fails."""
+    try:
+        work()
+    except DiskError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="tells files by /proc")
+@pytest.mark.parametrize("reason", FULL)
+def test_each_call_of_a_save_may_fail_once(
+    reason: int, cut: Path, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    """The run says one line each time, and comes to the same end."""
+    folder = tmp_path / "run/trial_000/session_000"
+    shutil.copytree(cut, folder)
+    for number in range(1, 29):
+        with pytest.MonkeyPatch.context() as patch:
+            fault = Failing(number, reason, folder)
+            for name in CALLS:
+                patch.setattr(os, name, fault.wrap(name))
+            said = told(lambda: run_job(job("ddpg", folder)))
+        assert not list(folder.rglob(".*.tmp"))
+        if said is None:  # it was a call that nothing depends on, such as of a cleaning up
+            with np.printoptions(threshold=10**9):
+                assert contents(folder) == whole
+            shutil.rmtree(folder)
+            shutil.copytree(cut, folder)
+            continue
+        assert said.startswith(str(folder))
+        assert os.strerror(reason) in said
+    run_job(job("ddpg", folder))
+    with np.printoptions(threshold=10**9):
+        assert contents(folder) == whole
