@@ -29,13 +29,23 @@ def told() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        complaint = hiding(error)
+        complaint = hiding(error) or _lacking(error)
         if complaint is None:
             raise
         if os.path.basename(sys.argv[0]) in _COMMANDS:
             print(f"rl: {complaint}", file=sys.stderr)
             sys.exit(2)
         raise ImportError(complaint) from None
+
+
+def _lacking(error: BaseException) -> str | None:
+    """Which package is not there, and the remedy; None if that is not what has gone wrong."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    package = error.name.partition(".")[0]
+    if package in ("rl", "nn"):
+        return None
+    return f"{error}: the package {package} is missing or broken; install it again with pip"
 
 
 def hiding(error: BaseException) -> str | None:

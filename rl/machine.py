@@ -53,9 +53,10 @@ def installed(*names: str) -> str | None:
     """The version of the first of these distributions that is there, or None."""
     for name in names:
         try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
+            if found := version(name):
+                return found
+        except (PackageNotFoundError, KeyError, ValueError, OSError):
+            continue  # the latter three, and a version of None, are of damaged metadata
     return None
 
 
@@ -80,9 +81,12 @@ def blas() -> dict[str, Any]:
 
     Where the library does not say, as Accelerate, the last two are None.
     """
-    from threadpoolctl import threadpool_info
-
-    found = [each for each in threadpool_info() if each["user_api"] == "blas"]
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:  # `rl doctor` tells
+        found = []
+    else:
+        found = [each for each in threadpool_info() if each["user_api"] == "blas"]
     ours = [each for each in found if "numpy" in each["filepath"]] or found
     if not ours:
         built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]

@@ -6,7 +6,7 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 
@@ -63,18 +63,25 @@ def examine_installation() -> Iterator[Finding]:
     version, kind = platform.python_version(), platform.python_implementation()
     yield Finding(OK, "Python", f"{version} ({kind}) on {platform.platform()}")
     yield from _packages()
-    yield _box2d()
-    yield _blas()
-    yield _display()
+    for name, look in (("Box2D", _box2d), ("BLAS", _blas), ("display", _display)):
+        yield _found(name, look)
     yield from _extras()
-    yield _runs_folder()
+    yield _found("runs", _runs_folder)
+
+
+def _found(name: str, look: Callable[[], Finding]) -> Finding:
+    """What looking at a thing finds; that a package which it needs is missing or broken is that."""
+    try:
+        return look()
+    except Exception as error:  # whatever the import of a broken package raises
+        return Finding(PROBLEM, name, f"cannot be looked at ({type(error).__name__}: {error})")
 
 
 def _requirements() -> list[tuple[str, str | None]]:
     """The packages that the lab names in its metadata, each with the extra that brings it."""
     try:
         lines = requires(DISTRIBUTION) or []
-    except PackageNotFoundError:
+    except (PackageNotFoundError, ValueError, OSError):  # the latter two of damaged metadata
         return []
     found = []
     for line in lines:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib.metadata import metadata
 from pathlib import Path
 
@@ -44,6 +47,52 @@ def test_a_missing_package_is_named_with_the_remedy(
     said = capsys.readouterr().out
     assert "missing  rich                 python -m pip install rich\n" in said
     assert said.endswith("the installation: 1 to be put right\n")
+
+
+# Each package by the module that it brings, missing as `import` sees it.
+WITHOUT = """
+import sys
+sys.modules[{module!r}] = None
+from rl.cli import main
+raise SystemExit(main(["doctor"]))
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["threadpoolctl", "matplotlib", "rich", "yaml", "filelock", "PIL",
+               "jinja2", "optuna", "flask", "pygame", "Box2D"]
+)  # fmt: skip
+def test_a_package_that_cannot_be_imported_costs_no_other_finding(module: str) -> None:
+    command = [sys.executable, "-c", WITHOUT.format(module=module)]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert "Traceback" not in answer.stderr
+    said = answer.stdout or answer.stderr
+    assert said.splitlines()[-1].startswith(("the installation: ", "rl: "))
+
+
+def test_without_what_every_verb_needs_there_is_one_line(tmp_path: Path, rl: Command) -> None:
+    (tmp_path / "before" / "gymnasium").mkdir(parents=True)
+    text = "raise ModuleNotFoundError(\"No module named 'gymnasium'\", name='gymnasium')"
+    (tmp_path / "before" / "gymnasium" / "__init__.py").write_text(text)
+    path = os.pathsep.join([str(tmp_path / "before"), str(Path(__file__).parents[2])])
+    answer = rl("doctor", PYTHONPATH=path)
+    assert (answer.returncode, answer.stdout, answer.stderr.count("\n")) == (2, "", 1)
+    assert "the package gymnasium is missing" in answer.stderr
+
+
+@pytest.mark.parametrize("error", [KeyError("Version"), ValueError("a name"), OSError("I/O"), None])
+def test_damaged_metadata_is_a_package_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    monkeypatch.setattr(machine, "version", lambda name: worlds.give(error) if error else None)
+    assert machine.installed("numpy") is None
+
+
+def test_whatever_breaks_a_finding_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "blas", lambda: worlds.give(RuntimeError("no kernel")))
+    (found,) = (each for each in examine_installation() if each.name == "BLAS")
+    assert (found.status, found.fails) == ("problem", True)
+    assert "RuntimeError: no kernel" in found.said
 
 
 def test_without_an_extra_the_core_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
