@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -131,7 +132,12 @@ def _palette(picture: Picture) -> Picture:
 def _mp4(file: Path, seconds: float) -> Iterator[Add]:
     import imageio.v2 as imageio
 
-    # Sizes must be even for this pixel format, and no more than that.
-    writer: Any = imageio.get_writer(file, fps=1.0 / seconds, macro_block_size=2)
-    with writer:
-        yield lambda picture: writer.append_data(np.asarray(picture))
+    beside = file.with_name(f".{file.stem}.{os.getpid()}.tmp.mp4")  # the ending tells the format
+    try:
+        # Sizes must be even for this pixel format, and no more than that.
+        writer: Any = imageio.get_writer(beside, fps=1.0 / seconds, macro_block_size=2)
+        with writer:
+            yield lambda picture: writer.append_data(np.asarray(picture))
+        os.replace(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)

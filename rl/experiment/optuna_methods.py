@@ -204,6 +204,9 @@ class _Lock:
         self._lock.release()
 
 
+JOURNAL = b'{"op_code":'  # begins each
+
+
 def _mend(journal: Path, lock: _Lock) -> None:
     """Takes off the piece of a line that a killed process has left at the end."""
     if not journal.exists():
@@ -211,7 +214,9 @@ def _mend(journal: Path, lock: _Lock) -> None:
     lock.acquire()
     try:
         with open(journal, "r+b") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)
+            content = file.read()
+            if content.startswith(JOURNAL[: len(content)]):  # else it is somebody's other file
+                file.truncate(content.rfind(b"\n") + 1)
     finally:
         lock.release()
 

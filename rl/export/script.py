@@ -82,13 +82,13 @@ def write_script(policy: Policy, title: str, file: Path) -> list[Path]:
         raise UserError(f"{script}: is no script of `rl export`; name another file with --output")
     arrays: dict[str, Array] = {}
     body = "\n".join(f"    {line}" for line in _lines(policy, arrays))
-    with replacing(file) as data:
-        np.savez(data, **arrays)  # type: ignore[arg-type]
     text = SCRIPT.format(
         title=_plain(title), mark=MARK, script=_plain(script.name), data=file.name,
         size=policy.size, sees=policy.sees, gives=policy.gives, body=body,
     )  # fmt: skip
-    write_text(script, text)
+    with replacing(file) as data:
+        np.savez(data, **arrays)  # type: ignore[arg-type]
+        write_text(script, text)  # of the two, none without the other
     return [file, script]
 
 

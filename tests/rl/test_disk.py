@@ -6,6 +6,8 @@ import builtins
 import errno
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,12 @@ import pytest
 from nn import checkpoint
 from rl.errors import DiskError, UserError
 from rl.experiment import jobs, transition_log
+from rl.experiment.build import build
 from rl.experiment.jobs import run_job
+from rl.experiment.progress import Progress
 from rl.experiment.saved import evaluate_player
+from rl.experiment.session import Watcher
+from rl.experiment.specification import load_specification
 from rl.files import read_json, read_specification
 from rl.tables import read_table
 from tests.rl.test_resume import contents, damage, interrupted, job
@@ -247,3 +253,67 @@ def test_each_call_of_a_save_may_fail_once(
     run_job(job("ddpg", folder))
     with np.printoptions(threshold=10**9):
         assert contents(folder) == whole
+
+
+FULL_DISK = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing fails as on a full disk
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+from rl.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+WRITING = {
+    "analyze": ["analyze", "RUN"],
+    "export": ["export", "RUN", "--output", "agent.npz"],
+    "gif": ["watch", "RUN", "--gif", "agent.gif"],
+    "report": ["report", "RUN"],
+    "run": ["run", "cartpole_dqn", "--steps", "1500", "--output", "new"],
+}
+
+
+@pytest.mark.parametrize("verb", WRITING)
+def test_on_a_full_disk_each_verb_says_one_line_and_leaves_no_file(
+    verb: str, cartpole_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(cartpole_run, run)
+    before = files(tmp_path)
+    arguments = [str(run) if each == "RUN" else each for each in WRITING[verb]]
+    answer = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, *arguments],
+        capture_output=True, text=True, cwd=tmp_path, timeout=120,
+    )  # fmt: skip
+    assert answer.returncode == 2, answer.stderr
+    assert "cannot be written: File too large" in answer.stderr
+    *others, last = answer.stderr.splitlines()
+    assert last.startswith("rl: ")
+    assert all(line.startswith("rl: film.gif was not made") for line in others)
+    assert files(tmp_path) == before
+
+
+def test_a_folder_that_is_removed_meanwhile_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "run/trial_000/session_000"
+
+    class Removing(Watcher):
+        def evaluated(self, progress: Progress, player: Any) -> None:
+            shutil.rmtree(tmp_path / "run", ignore_errors=True)
+
+    with pytest.raises(DiskError, match="session_000: was moved or removed while"):
+        run_job(job("dqn", folder), Removing())
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts files by /proc")
+def test_a_small_memory_and_rare_saves_need_few_files(tmp_path: Path) -> None:
+    specification = load_specification("mountaincar_dqn", overrides=["memory.capacity=200"])
+    memory = build(specification, 0).agent.replay
+    assert memory is not None
+    log = transition_log.TransitionLog(tmp_path, memory)
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(5000):
+        memory.add(np.zeros(2, np.float32), 0, float(number), 1.0, np.zeros(2, np.float32))
+        log.write()
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
+    assert len(list(tmp_path.iterdir())) <= 10
+    log.close()
