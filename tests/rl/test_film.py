@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,10 +27,14 @@ def session(path: Path, stages: list[int], best: int | None = None) -> SessionFo
     folder = SessionFolder(path)
     folder.create()
     for stage in stages:
-        checkpoint.save(folder.checkpoint(str(stage)), {"step": stage})
+        checkpoint.save(folder.checkpoint(str(stage)), policy(stage))
     end = "last" if best is None else "best"
-    checkpoint.save(folder.checkpoint(end), {"step": stages[-1] if best is None else best})
+    checkpoint.save(folder.checkpoint(end), policy(stages[-1] if best is None else best))
     return folder
+
+
+def policy(step: int) -> dict[str, Any]:
+    return {"step": step, "seconds": 0.0, "policy": {}, "preprocessor": {}}
 
 
 @pytest.mark.parametrize(
