@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -138,6 +139,8 @@ def _mp4(file: Path, seconds: float) -> Iterator[Add]:
         writer: Any = imageio.get_writer(beside, fps=1.0 / seconds, macro_block_size=2)
         with writer:
             yield lambda picture: writer.append_data(np.asarray(picture))
+        if b"moov" not in beside.read_bytes():  # the encoder ends in silence where the disk is full
+            raise OSError(errno.EIO, "the video was not written to its end", str(file))
         os.replace(beside, file)
     finally:
         beside.unlink(missing_ok=True)
