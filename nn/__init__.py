@@ -37,13 +37,14 @@ from nn.schedules import (
     Warmup,
     make_schedule,
 )
+from nn.settings import BaseSettings, SettingError, setting
 from nn.training import History, fit
 
 __all__ = [
     "ACTIVATIONS", "BIAS_INITIALIZERS", "COSTS", "INITIALIZERS", "OPTIMIZERS", "SCHEDULES",
-    "Activation", "AdaGrad", "Adam", "AdamW", "CheckpointError", "Constant", "Cosine", "Cost",
-    "CrossEntropy", "Exponential", "History", "Huber", "Linear", "LogLikelihood", "NeuralNet",
-    "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule", "Step", "Warmup",
-    "clip_norm", "fit", "load", "make_activation", "make_cost", "make_initializer",
-    "make_optimizer", "make_schedule", "one_hot",
+    "Activation", "AdaGrad", "Adam", "AdamW", "BaseSettings", "CheckpointError", "Constant",
+    "Cosine", "Cost", "CrossEntropy", "Exponential", "History", "Huber", "Linear", "LogLikelihood",
+    "NeuralNet", "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule", "SettingError", "Step",
+    "Warmup", "clip_norm", "fit", "load", "make_activation", "make_cost", "make_initializer",
+    "make_optimizer", "make_schedule", "one_hot", "setting",
 ]  # fmt: skip

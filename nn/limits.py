@@ -6,6 +6,8 @@ import functools
 import math
 import os
 
+from nn.settings import SettingError
+
 _GB = 1e9  # bytes
 
 
@@ -27,11 +29,12 @@ def require_memory(setting: str, value: object, size: float) -> None:
         size: of the arrays, in bytes.
 
     Raises:
-        ValueError: the message begins with the setting's name, and says what it would need.
+        SettingError: the message says what it would need.
     """
     there = machine_memory()
     if size > there:
-        raise ValueError(
-            f"{setting} of {value} would need {size / _GB:,.0f} GB of memory, and this machine has "
-            f"{there / _GB:,.0f} GB; choose less"
+        raise SettingError(
+            setting,
+            f"of {value} would need {size / _GB:,.0f} GB of memory, and this machine has "
+            f"{there / _GB:,.0f} GB; choose less",
         )

@@ -234,18 +234,18 @@ class Network:
         twin.restore(self.state())
         return twin
 
-    def follow(self, other: Network, blend: float) -> None:
-        """p <- (1 - blend) p + blend p_other: copies at 1, else a moving average.
+    def polyak_update(self, other: Network, tau: float) -> None:
+        """p <- (1 - tau) p + tau p_other: copies at 1, else a moving average.
 
         The average is Polyak and Juditsky's (1992), as Lillicrap et al. (2016) use it for targets.
         """
-        if blend == 1:
+        if tau == 1:
             np.copyto(self.parameters, other.parameters)
             return
         if self._scratch is None:
             self._scratch = np.empty_like(self.parameters)
         np.subtract(other.parameters, self.parameters, out=self._scratch)
-        np.multiply(self._scratch, blend, out=self._scratch)
+        np.multiply(self._scratch, tau, out=self._scratch)
         np.add(self.parameters, self._scratch, out=self.parameters)
 
     def state(self) -> State:

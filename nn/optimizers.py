@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nn.names import lookup
-from nn.schedules import Schedule
+from nn.schedules import Schedule, make_schedule
+from nn.settings import BaseSettings, SettingError, setting
 from nn.typing import Array, State
 
 # A moment whose gradient has died decays until it is denormal, and arithmetic on denormal numbers
@@ -24,36 +26,59 @@ _FLUSH = 1e-30
 _FLUSH_EVERY = 256
 
 
+def rate(default: float) -> Any:
+    """The setting that every optimizer has, with a default of its own."""
+    meaning = "the step size, or a schedule of it over the optimizer's own steps"
+    return setting(meaning, default)
+
+
 class Optimizer:
     """Descends along the gradient of the parameters [P] it is given, in place.
 
     Args:
         parameters: the vector to move [P].
         gradients: the vector that holds dC/dparameters [P] when `step` is called.
-        learning_rate: the step size, or a schedule of it over the optimizer's own steps.
+        settings: of the class's own `Settings`; by default these are made of `given`.
+        given: the settings one by one.
 
     Raises:
-        ValueError: a negative rate, a decay outside [0, 1), or an epsilon that is not above 0.
+        SettingError: a setting is out of its bounds.
     """
 
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(BaseSettings):
+        """What every optimizer can be told."""
+
+        learning_rate: float | Schedule = rate(1e-3)
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            schedule = make_schedule(self.learning_rate)
+            for value in (schedule(0), schedule(sys.maxsize)):  # between, none is lower than both
+                if not value >= 0:
+                    raise SettingError("learning_rate", f"must not be negative, but is {value}")
+
+    settings: Settings
+
     def __init__(
-        self, parameters: Array, gradients: Array, *, learning_rate: float | Schedule = 1e-3
+        self,
+        parameters: Array,
+        gradients: Array,
+        settings: Settings | None = None,
+        **given: Any,
     ) -> None:
+        self.settings = settings or self.Settings(**given)
         self.parameters, self.gradients = parameters, gradients
-        self._schedule = learning_rate if isinstance(learning_rate, Schedule) else None
-        self.learning_rate = (
-            learning_rate(0) if isinstance(learning_rate, Schedule) else learning_rate
-        )
-        for rate in (self.learning_rate, self._last_rate()):
-            if not rate >= 0:
-                raise ValueError(f"learning_rate must not be negative, but is {rate}")
+        rate = self.settings.learning_rate
+        self._schedule = rate if isinstance(rate, Schedule) else None
+        self.learning_rate = rate(0) if isinstance(rate, Schedule) else rate
         self.steps = 0
         self._scratch = np.empty_like(parameters)
         self._moments: dict[str, Array] = {}
+        self._prepare()
 
-    def _last_rate(self) -> float:
-        """Where the schedule ends; between its ends none is lower than both."""
-        return self._schedule(sys.maxsize) if self._schedule else self.learning_rate
+    def _prepare(self) -> None:
+        """Makes the moments."""
 
     def _moment(self, name: str) -> Array:
         """A zeroed vector [P] that is saved under `name` and kept free of denormal numbers."""
@@ -88,56 +113,53 @@ class Optimizer:
 class SGD(Optimizer):
     """Gradient descent with momentum: v <- mu v + g; p <- p - lr v.
 
-    Args:
-        momentum: mu, in [0, 1); 0 is plain gradient descent.
-        nesterov: looks ahead along the velocity: p <- p - lr (g + mu v) (Sutskever et al. 2013).
+    Nesterov's looks ahead along the velocity: p <- p - lr (g + mu v) (Sutskever et al. 2013).
     """
 
-    def __init__(
-        self,
-        parameters: Array,
-        gradients: Array,
-        *,
-        learning_rate: float | Schedule = 1e-2,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-    ) -> None:
-        super().__init__(parameters, gradients, learning_rate=learning_rate)
-        if nesterov and not momentum:
-            raise ValueError("nesterov needs a momentum greater than 0")
-        self.momentum, self.nesterov = _decay("momentum", momentum), nesterov
-        self._velocity = self._moment("velocity") if momentum else None
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Optimizer.Settings):
+        """Those of `SGD`."""
+
+        learning_rate: float | Schedule = rate(1e-2)
+        momentum: float = setting("mu; 0 is plain gradient descent", 0.0, least=0, below=1)
+        nesterov: bool = setting("whether to look ahead along the velocity", False)
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.nesterov and not self.momentum:
+                raise SettingError("nesterov", "needs a momentum greater than 0")
+
+    settings: Settings
+
+    def _prepare(self) -> None:
+        self._velocity = self._moment("velocity") if self.settings.momentum else None
 
     def _update(self) -> None:
-        direction = self.gradients
+        direction, mu = self.gradients, self.settings.momentum
         if self._velocity is not None:
             direction = self._velocity
-            np.multiply(direction, self.momentum, out=direction)
+            np.multiply(direction, mu, out=direction)
             np.add(direction, self.gradients, out=direction)
-        if self.nesterov:
-            np.multiply(direction, self.momentum, out=self._scratch)
+        if self.settings.nesterov:
+            np.multiply(direction, mu, out=self._scratch)
             direction = np.add(self._scratch, self.gradients, out=self._scratch)
         np.multiply(direction, self.learning_rate, out=self._scratch)
         np.subtract(self.parameters, self._scratch, out=self.parameters)
 
 
 class AdaGrad(Optimizer):
-    """p <- p - lr g / (sqrt(sum of g^2) + epsilon) (Duchi et al. 2011).
+    """p <- p - lr g / (sqrt(sum of g^2) + epsilon) (Duchi et al. 2011)."""
 
-    Args:
-        epsilon: keeps the divisor from zero.
-    """
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Optimizer.Settings):
+        """Those of `AdaGrad`."""
 
-    def __init__(
-        self,
-        parameters: Array,
-        gradients: Array,
-        *,
-        learning_rate: float | Schedule = 1e-2,
-        epsilon: float = 1e-10,
-    ) -> None:
-        super().__init__(parameters, gradients, learning_rate=learning_rate)
-        self.epsilon = _positive("epsilon", epsilon)
+        learning_rate: float | Schedule = rate(1e-2)
+        epsilon: float = setting("keeps the divisor from zero", 1e-10, above=0)
+
+    settings: Settings
+
+    def _prepare(self) -> None:
         self._square = self._moment("square")
 
     def _update(self) -> None:
@@ -145,75 +167,63 @@ class AdaGrad(Optimizer):
         np.add(self._square, self._scratch, out=self._square)
         _descend(
             self.parameters, self.gradients, self._square, self._scratch,
-            self.learning_rate, self.epsilon,
+            self.learning_rate, self.settings.epsilon,
         )  # fmt: skip
 
 
 class RMSProp(Optimizer):
-    """p <- p - lr g / (sqrt(mean of g^2) + epsilon) (Tieleman and Hinton 2012, lecture 6.5).
+    """p <- p - lr g / (sqrt(mean of g^2) + epsilon) (Tieleman and Hinton 2012, lecture 6.5)."""
 
-    Args:
-        decay: of the running mean of g^2, in [0, 1).
-        epsilon: keeps the divisor from zero.
-    """
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Optimizer.Settings):
+        """Those of `RMSProp`."""
 
-    def __init__(
-        self,
-        parameters: Array,
-        gradients: Array,
-        *,
-        learning_rate: float | Schedule = 1e-3,
-        decay: float = 0.99,
-        epsilon: float = 1e-8,
-    ) -> None:
-        super().__init__(parameters, gradients, learning_rate=learning_rate)
-        self.decay, self.epsilon = _decay("decay", decay), _positive("epsilon", epsilon)
+        decay: float = setting("decay of the running mean of g^2", 0.99, least=0, below=1)
+        epsilon: float = setting("keeps the divisor from zero", 1e-8, above=0)
+
+    settings: Settings
+
+    def _prepare(self) -> None:
         self._square = self._moment("square")
 
     def _update(self) -> None:
-        _add_square(self._square, self.decay, self.gradients, self._scratch)
+        decay, epsilon = self.settings.decay, self.settings.epsilon
+        _add_square(self._square, decay, self.gradients, self._scratch)
         # `square` lacks the factor 1 - decay, so its root, and epsilon, are scaled alike.
-        scale = 1.0 / math.sqrt(1.0 - self.decay)
+        scale = 1.0 / math.sqrt(1.0 - decay)
         _descend(
             self.parameters, self.gradients, self._square, self._scratch,
-            self.learning_rate * scale, self.epsilon * scale,
+            self.learning_rate * scale, epsilon * scale,
         )  # fmt: skip
 
 
 class Adam(Optimizer):
-    """Adaptive moments (Kingma and Ba 2015, algorithm 1).
+    """Adaptive moments (Kingma and Ba 2015, algorithm 1)."""
 
-    Args:
-        beta1: decay of the running mean of g, in [0, 1).
-        beta2: decay of the running mean of g^2, in [0, 1).
-        epsilon: keeps the divisor from zero.
-    """
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Optimizer.Settings):
+        """Those of `Adam`."""
 
-    def __init__(
-        self,
-        parameters: Array,
-        gradients: Array,
-        *,
-        learning_rate: float | Schedule = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-    ) -> None:
-        super().__init__(parameters, gradients, learning_rate=learning_rate)
-        self.beta1, self.beta2 = _decay("beta1", beta1), _decay("beta2", beta2)
-        self.epsilon = _positive("epsilon", epsilon)
+        beta1: float = setting("decay of the running mean of g", 0.9, least=0, below=1)
+        beta2: float = setting("decay of the running mean of g^2", 0.999, least=0, below=1)
+        epsilon: float = setting("keeps the divisor from zero", 1e-8, above=0)
+
+    settings: Settings
+
+    def _prepare(self) -> None:
         self._mean, self._square = self._moment("mean"), self._moment("square")
 
     def _update(self) -> None:
-        np.multiply(self._mean, self.beta1, out=self._mean)
+        beta1, beta2 = self.settings.beta1, self.settings.beta2
+        np.multiply(self._mean, beta1, out=self._mean)
         np.add(self._mean, self.gradients, out=self._mean)
-        _add_square(self._square, self.beta2, self.gradients, self._scratch)
+        _add_square(self._square, beta2, self.gradients, self._scratch)
         # m_hat = mean * mean_scale and sqrt(v_hat) = sqrt(square) / root_scale.
-        mean_scale = (1.0 - self.beta1) / (1.0 - self.beta1**self.steps)
-        root_scale = math.sqrt((1.0 - self.beta2**self.steps) / (1.0 - self.beta2))
+        mean_scale = (1.0 - beta1) / (1.0 - beta1**self.steps)
+        root_scale = math.sqrt((1.0 - beta2**self.steps) / (1.0 - beta2))
         _descend(
             self.parameters, self._mean, self._square, self._scratch,
-            self.learning_rate * mean_scale * root_scale, self.epsilon * root_scale,
+            self.learning_rate * mean_scale * root_scale, self.settings.epsilon * root_scale,
         )  # fmt: skip
 
 
@@ -221,32 +231,18 @@ class AdamW(Adam):
     """Adam with weight decay that is not adapted: p <- (1 - lr decay) p first.
 
     Loshchilov and Hutter (2019), algorithm 2. It decays every parameter, biases too.
-
-    Args:
-        weight_decay: the decay, in units of 1 / learning_rate.
     """
 
-    def __init__(
-        self,
-        parameters: Array,
-        gradients: Array,
-        *,
-        learning_rate: float | Schedule = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: float = 0.01,
-    ) -> None:
-        super().__init__(
-            parameters, gradients,
-            learning_rate=learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon,
-        )  # fmt: skip
-        if not weight_decay >= 0:
-            raise ValueError(f"weight_decay must not be negative, but is {weight_decay}")
-        self.weight_decay = weight_decay
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Adam.Settings):
+        """Those of `AdamW`."""
+
+        weight_decay: float = setting("the decay, in units of 1 / learning_rate", 0.01, least=0)
+
+    settings: Settings
 
     def _update(self) -> None:
-        kept = 1.0 - self.learning_rate * self.weight_decay
+        kept = 1.0 - self.learning_rate * self.settings.weight_decay
         np.multiply(self.parameters, kept, out=self.parameters)
         super()._update()
 
@@ -267,18 +263,6 @@ def _descend(
     np.divide(direction, scratch, out=scratch)
     np.multiply(scratch, rate, out=scratch)
     np.subtract(parameters, scratch, out=parameters)
-
-
-def _decay(name: str, value: float) -> float:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must lie in [0, 1), not {value}")
-    return value
-
-
-def _positive(name: str, value: float) -> float:
-    if not value > 0:
-        raise ValueError(f"{name} must be greater than 0, not {value}")
-    return value
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

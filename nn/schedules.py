@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nn.names import lookup
+from nn.settings import BaseSettings, setting
 
 
 class Schedule:
@@ -17,35 +19,23 @@ class Schedule:
         raise NotImplementedError
 
 
-class Constant(Schedule):
-    """The same value at each step.
+@dataclass(frozen=True, kw_only=True)
+class Constant(BaseSettings, Schedule):
+    """The same value at each step."""
 
-    Args:
-        value: that value.
-    """
-
-    def __init__(self, *, value: float) -> None:
-        self.value = value
+    value: float = setting("that value")
 
     def __call__(self, step: int) -> float:
         return self.value
 
 
-class Step(Schedule):
-    """start * factor^(step // every): a stair.
+@dataclass(frozen=True, kw_only=True)
+class Step(BaseSettings, Schedule):
+    """start * factor^(step // every): a stair."""
 
-    Args:
-        start: the first value.
-        factor: what each stair multiplies it by, at least 0.
-        every: steps from one stair to the next.
-    """
-
-    def __init__(self, *, start: float, factor: float, every: int) -> None:
-        if every < 1:
-            raise ValueError(f"every must be at least 1, not {every}")
-        if not factor >= 0:
-            raise ValueError(f"factor must not be negative, but is {factor}")
-        self.start, self.factor, self.every = start, factor, every
+    start: float = setting("the first value")
+    factor: float = setting("what each stair multiplies it by", least=0)
+    every: int = setting("steps from one stair to the next", least=1)
 
     def __call__(self, step: int) -> float:
         try:
@@ -54,18 +44,13 @@ class Step(Schedule):
             return math.copysign(math.inf, self.start)
 
 
-class Ramp(Schedule):
-    """Goes from `start` to `end` in `steps` steps and stays there.
+@dataclass(frozen=True, kw_only=True)
+class Ramp(BaseSettings, Schedule):
+    """Goes from `start` to `end` in `steps` steps and stays there."""
 
-    Args:
-        start: the first value.
-        end: the last one.
-        steps: from the one to the other.
-    """
-
-    def __init__(self, *, start: float, end: float, steps: int) -> None:
-        _require_steps(steps)
-        self.start, self.end, self.steps = start, end, steps
+    start: float = setting("the first value")
+    end: float = setting("the last value")
+    steps: int = setting("steps from the one to the other", least=1)
 
     def __call__(self, step: int) -> float:
         return self.end if step >= self.steps else self.at(step / self.steps)
@@ -82,13 +67,12 @@ class Linear(Ramp):
         return self.start + (self.end - self.start) * share
 
 
+@dataclass(frozen=True, kw_only=True)
 class Exponential(Ramp):
     """start (end / start)^(step / steps): the same ratio at each step."""
 
-    def __init__(self, *, start: float, end: float, steps: int) -> None:
-        super().__init__(start=start, end=end, steps=steps)
-        if start <= 0 or end <= 0:
-            raise ValueError(f"start and end must be greater than 0, not {start} and {end}")
+    start: float = setting("the first value", above=0)
+    end: float = setting("the last value", above=0)
 
     def at(self, share: float) -> float:
         return float(self.start * (self.end / self.start) ** share)
@@ -101,19 +85,21 @@ class Cosine(Ramp):
         return self.start + (self.end - self.start) * 0.5 * (1.0 - math.cos(math.pi * share))
 
 
-class Warmup(Schedule):
-    """Rises linearly to another schedule: then(step) * (step + 1) / steps (Goyal et al. 2017).
+@dataclass(frozen=True, kw_only=True)
+class Warmup(BaseSettings, Schedule):
+    """Rises linearly to another schedule: then(step) * (step + 1) / steps (Goyal et al. 2017)."""
 
-    Args:
-        steps: of the rise; at the last of them the value is `then`'s own.
-        then: the other schedule, or a number that stays.
-    """
+    steps: int = setting(
+        "steps of the rise, at the last of which the value is that of `then`", least=1
+    )
+    then: float | Schedule = setting("the other schedule, or a number that stays")
 
-    def __init__(self, *, steps: int, then: float | Schedule) -> None:
-        _require_steps(steps)
-        self.steps, self.then = steps, make_schedule(then)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "then", make_schedule(self.then))
 
     def __call__(self, step: int) -> float:
+        assert isinstance(self.then, Schedule)
         return self.then(step) * min(1.0, (step + 1) / self.steps)
 
 
@@ -143,8 +129,3 @@ def make_schedule(part: str | float | Mapping[str, Any] | Schedule, **settings: 
 def make_ramp(name: str, start: float, end: float, steps: int) -> Ramp:
     """The schedule called `name` from `start` to `end` in `steps` steps."""
     return lookup(RAMPS, name, "schedule")(start=start, end=end, steps=steps)
-
-
-def _require_steps(steps: int) -> None:
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, not {steps}")

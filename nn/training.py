@@ -15,6 +15,7 @@ from nn.network import Network
 from nn.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from nn.regularization import Penalty, limit_norms
 from nn.schedules import Schedule
+from nn.settings import fields_of
 from nn.typing import Array, IntArray
 
 Pair = tuple[Any, Any]
@@ -201,8 +202,9 @@ def _require(
 
 def _require_known(settings: dict[str, Any], optimizer: str) -> None:
     kind = lookup(OPTIMIZERS, optimizer, "optimizer")
-    own, its = (inspect.signature(each).parameters.values() for each in (fit, kind))
-    known = [each.name for each in (*own, *its) if each.kind is each.KEYWORD_ONLY]
+    own = inspect.signature(fit).parameters.values()
+    known = [each.name for each in own if each.kind is each.KEYWORD_ONLY]
+    known += fields_of(kind.Settings)
     for name in settings:
         if name not in known:
             raise TypeError(

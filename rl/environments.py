@@ -102,7 +102,9 @@ class Environments:
         self._longest = sys.maxsize if timed else rules.ENDLESS
         self.spaces = spaces_of(self._envs[0], self.id)
         self._continuous = isinstance(self.spaces.actions, Continuous)
-        self._preprocessor = preprocessor or Preprocessor(self.spaces.observation_size)
+        self._preprocessor = preprocessor or Preprocessor(
+            self.spaces.observation_size, Preprocessor.Settings()
+        )
         self.seeds = seeds
         size = self._preprocessor.size
         self.observations = np.zeros((lanes, size), np.float32)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
+from nn.settings import BaseSettings, setting
 from nn.typing import Array, State
-
-_LONGEST_STACK = 1_000
 
 
 def _within(value: float, limit: float) -> float:
@@ -26,19 +26,27 @@ class Preprocessor:
 
     Args:
         raw_size: entries of the environment's observation.
-        reward_scale: what the agent's rewards are multiplied by; reported returns are not.
-        reward_clip: their largest magnitude after that (Mnih et al. 2015, who have 1), None for no
-            bound; reported returns are not clipped.
+        settings: of the class's own `Settings`.
     """
 
-    def __init__(
-        self, raw_size: int, *, reward_scale: float = 1.0, reward_clip: float | None = None
-    ) -> None:
-        if not reward_scale > 0:
-            raise ValueError(f"reward_scale must be greater than 0, not {reward_scale}")
-        if reward_clip is not None and not reward_clip > 0:
-            raise ValueError(f"reward_clip must be greater than 0, not {reward_clip}")
-        self.raw_size, self.reward_scale, self.reward_clip = raw_size, reward_scale, reward_clip
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(BaseSettings):
+        """Those that every preprocessor has."""
+
+        reward_scale: float = setting(
+            "what the agent's rewards are multiplied by; reported returns are not", 1.0, above=0
+        )
+        reward_clip: float | None = setting(
+            "their largest magnitude after that (Mnih et al. 2015, who have 1), null for no bound; "
+            "reported returns are not clipped",
+            None,
+            above=0,
+        )
+
+    settings: Settings
+
+    def __init__(self, raw_size: int, settings: Settings) -> None:
+        self.raw_size, self.settings = raw_size, settings
         self.learning = False
         self._prepare(1)
 
@@ -67,8 +75,8 @@ class Preprocessor:
 
     def reward(self, lane: int, reward: float, ended: bool) -> float:
         """The agent's reward."""
-        reward *= self.reward_scale
-        return reward if self.reward_clip is None else _within(reward, self.reward_clip)
+        reward, limit = reward * self.settings.reward_scale, self.settings.reward_clip
+        return reward if limit is None else _within(reward, limit)
 
     def state(self) -> State:
         """What `restore` needs."""
@@ -82,35 +90,22 @@ class Stack(Preprocessor):
     """The last observations one after the other, the newest last (Mnih et al. 2015, for frames).
 
     At first all of them are the first one.
-
-    Args:
-        raw_size: entries of the environment's observation.
-        length: how many are stacked.
-        reward_scale: what the agent's rewards are multiplied by.
-        reward_clip: their largest magnitude after that, None for no bound.
     """
 
-    def __init__(
-        self,
-        raw_size: int,
-        *,
-        length: int = 4,
-        reward_scale: float = 1.0,
-        reward_clip: float | None = None,
-    ) -> None:
-        if length < 1:
-            raise ValueError(f"length must be at least 1, not {length}")
-        if length > _LONGEST_STACK:
-            raise ValueError(f"length must be at most {_LONGEST_STACK}, not {length}")
-        self.length = length
-        super().__init__(raw_size, reward_scale=reward_scale, reward_clip=reward_clip)
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Preprocessor.Settings):
+        """Those of `Stack`."""
+
+        length: int = setting("how many are stacked", 4, least=1, most=1_000)
+
+    settings: Settings
 
     @property
     def size(self) -> int:
-        return self.length * self.raw_size
+        return self.settings.length * self.raw_size
 
     def _prepare(self, lanes: int) -> None:
-        self._latest = np.zeros((lanes, self.length, self.raw_size), np.float32)
+        self._latest = np.zeros((lanes, self.settings.length, self.raw_size), np.float32)
 
     def start(self, lane: int, raw: Array, out: Array) -> None:
         self._latest[lane] = raw
@@ -124,29 +119,19 @@ class Stack(Preprocessor):
 
 
 class Difference(Preprocessor):
-    """How far the observation has moved since the one before; at first, not at all.
+    """How far the observation has moved since the one before; at first, not at all."""
 
-    Args:
-        raw_size: entries of the environment's observation.
-        keep: whether the observation itself stands in front of its difference.
-        reward_scale: what the agent's rewards are multiplied by.
-        reward_clip: their largest magnitude after that, None for no bound.
-    """
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Preprocessor.Settings):
+        """Those of `Difference`."""
 
-    def __init__(
-        self,
-        raw_size: int,
-        *,
-        keep: bool = True,
-        reward_scale: float = 1.0,
-        reward_clip: float | None = None,
-    ) -> None:
-        self.keep = keep
-        super().__init__(raw_size, reward_scale=reward_scale, reward_clip=reward_clip)
+        keep: bool = setting("whether the observation itself stands in front of it", True)
+
+    settings: Settings
 
     @property
     def size(self) -> int:
-        return (1 + self.keep) * self.raw_size
+        return (1 + self.settings.keep) * self.raw_size
 
     def _prepare(self, lanes: int) -> None:
         self._before = np.zeros((lanes, self.raw_size), np.float32)
@@ -157,7 +142,7 @@ class Difference(Preprocessor):
 
     def follow(self, lane: int, raw: Array, out: Array) -> None:
         out[-self.raw_size :] = raw - self._before[lane]
-        if self.keep:
+        if self.settings.keep:
             out[: self.raw_size] = raw
         self._before[lane] = raw
 
@@ -198,38 +183,25 @@ class Normalize(Preprocessor):
     Rewards, if wanted, over the running standard deviation of the discounted return, which makes
     one learning rate serve problems of any scale. Both are learned while the agent learns, and
     kept as they are in evaluation.
-
-    Args:
-        raw_size: entries of the environment's observation.
-        observations: whether these are normalized.
-        rewards: whether these are.
-        gamma: discount of the return by whose deviation rewards are divided.
-        clip: the largest magnitude of anything normalized.
-        reward_scale: what the agent's rewards are multiplied by before that.
-        reward_clip: their largest magnitude between the two, None for no bound.
     """
 
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Preprocessor.Settings):
+        """Those of `Normalize`, which come after the reward's scale and clip."""
+
+        observations: bool = setting("whether these are normalized", True)
+        rewards: bool = setting("whether these are", False)
+        gamma: float = setting(
+            "discount of the return by whose deviation rewards are divided", 0.99, least=0, most=1
+        )
+        clip: float = setting("the largest magnitude of anything normalized", 10.0, above=0)
+
+    settings: Settings
     _EPSILON = 1e-8
 
-    def __init__(
-        self,
-        raw_size: int,
-        *,
-        observations: bool = True,
-        rewards: bool = False,
-        gamma: float = 0.99,
-        clip: float = 10.0,
-        reward_scale: float = 1.0,
-        reward_clip: float | None = None,
-    ) -> None:
-        if not 0 <= gamma <= 1:
-            raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
-        if not clip > 0:
-            raise ValueError(f"clip must be greater than 0, not {clip}")
-        self.of_observations, self._of_rewards, self._gamma = observations, rewards, gamma
-        self.clip = clip
+    def __init__(self, raw_size: int, settings: Settings) -> None:
         self.seen, self._returned = Moments(raw_size), Moments(1)
-        super().__init__(raw_size, reward_scale=reward_scale, reward_clip=reward_clip)
+        super().__init__(raw_size, settings)
 
     def _prepare(self, lanes: int) -> None:
         self._returns = [0.0] * lanes
@@ -240,24 +212,25 @@ class Normalize(Preprocessor):
         return np.sqrt(self.seen.variance + self._EPSILON)
 
     def follow(self, lane: int, raw: Array, out: Array) -> None:
-        if not self.of_observations:
+        if not self.settings.observations:
             out[:] = raw
             return
         if self.learning:
             self.seen.add(np.asarray(raw, float))
-        out[:] = np.clip((raw - self.seen.mean) / self.deviation, -self.clip, self.clip)
+        limit = self.settings.clip
+        out[:] = np.clip((raw - self.seen.mean) / self.deviation, -limit, limit)
 
     def reward(self, lane: int, reward: float, ended: bool) -> float:
         reward = super().reward(lane, reward, ended)
-        if not self._of_rewards:
+        if not self.settings.rewards:
             return reward
-        self._returns[lane] = self._gamma * self._returns[lane] + reward
+        self._returns[lane] = self.settings.gamma * self._returns[lane] + reward
         if self.learning:
             self._returned.add(np.array([self._returns[lane]]))
         if ended:
             self._returns[lane] = 0.0
         deviation = math.sqrt(float(self._returned.variance[0]) + self._EPSILON)
-        return _within(reward / deviation, self.clip)
+        return _within(reward / deviation, self.settings.clip)
 
     def state(self) -> State:
         return {"observations": self.seen.state(), "returns": self._returned.state()}
@@ -265,3 +238,11 @@ class Normalize(Preprocessor):
     def restore(self, state: State) -> None:
         self.seen.restore(state["observations"])
         self._returned.restore(state["returns"])
+
+
+PREPROCESSORS: dict[str, type[Preprocessor]] = {
+    "Identity": Preprocessor,
+    "Stack": Stack,
+    "Difference": Difference,
+    "Normalize": Normalize,
+}

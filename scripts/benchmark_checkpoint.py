@@ -71,7 +71,9 @@ def compare(name: str, steps: int, repetitions: int) -> None:
 def full_memory() -> Replay:
     """A memory that is about to be full for the first time."""
     actions = np.zeros((0, ACTIONS), np.float32)
-    memory = Replay(OBSERVATIONS, np.random.default_rng(0), actions, capacity=MILLION)
+    memory = Replay(
+        OBSERVATIONS, np.random.default_rng(0), Replay.Settings(capacity=MILLION), actions
+    )
     for array in vars(memory._stored).values():
         if array is not None:
             array.fill(1)  # so that it takes its room now

@@ -61,13 +61,15 @@ def engine_agent(hidden: int, batch: Batch) -> DQN:
     rng = np.random.default_rng(0)
     network = NeuralNet((INPUTS, hidden, hidden, ACTIONS), seed=0)
     optimizer = Adam(network.parameters, network.gradients, learning_rate=RATE)
-    memory = Replay(INPUTS, rng, batch_size=len(batch.rewards))
-    return DQN(network, optimizer, memory, EpsilonGreedy(rng), target_every=10**9)
+    memory = Replay(INPUTS, rng, Replay.Settings(batch_size=len(batch.rewards)))
+    settings = DQN.Settings(target_every=10**9)
+    explorer = EpsilonGreedy(rng, EpsilonGreedy.Settings())
+    return DQN(network, optimizer, memory, explorer, settings)
 
 
 def engine(hidden: int, batch: Batch) -> Update:
     agent = engine_agent(hidden, batch)
-    return lambda: agent._update(batch)
+    return lambda: agent.update(batch)
 
 
 def torch_eager(hidden: int, batch: Batch, fused: bool) -> Update:

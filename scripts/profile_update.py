@@ -38,15 +38,15 @@ def timed(call: Callable[..., Any], name: str, timings: Timings) -> Callable[...
 
 def profile(agent: DQN, batch: Batch, times: int) -> Timings:
     """Seconds of one of `times` updates, by part."""
-    seconds(lambda: agent._update(batch), 10)
+    seconds(lambda: agent.update(batch), 10)
     timings: Timings = defaultdict(float)
-    for network in (agent.network, agent.target):
+    for network in (agent.q.network, agent.target.network):
         for layer, passes in network.latest_passes():
             kind = "products" if isinstance(layer, Dense) else "activations"
             for name in ("forward", "backward"):
                 setattr(passes, name, timed(getattr(passes, name), f"{kind}, {name}", timings))
     agent.optimizer.step = timed(agent.optimizer.step, "Adam", timings)  # type: ignore[method-assign]
-    total = seconds(lambda: agent._update(batch), times)
+    total = seconds(lambda: agent.update(batch), times)
     parts = {name: value / times for name, value in timings.items()}
     return {
         **parts,
@@ -58,7 +58,7 @@ def profile(agent: DQN, batch: Batch, times: int) -> Timings:
 def product_flops(agent: DQN, batch: Batch) -> float:
     """Floating-point operations of the products as the engine does them, biases included."""
     total = 0.0
-    for number, layer in enumerate(agent.network.layers):
+    for number, layer in enumerate(agent.q.network.layers):
         if isinstance(layer, Dense):
             forward = 2.0 * len(batch.rewards) * layer.size
             total += 3 * forward  # the target's, the online network's, and the way back to P

@@ -3,9 +3,8 @@
     python scripts/spec_reference.py              # writes it
     python scripts/spec_reference.py --check      # status 1 if it is not what the code gives
 
-What can be named stands in the tables of rl/experiment/build.py and of the engine. The settings of
-a part, their types and their defaults are those of its constructor, and what they mean is what its
-docstring says under "Args". A setting without a description there is an error.
+What can be named stands in the tables of the lab's packages and of the engine. The settings of a
+part, with their types, defaults, bounds and meanings, are the fields of its `Settings`.
 """
 
 from __future__ import annotations
@@ -16,11 +15,13 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field
 from pathlib import Path
 from typing import Any
 
 import nn
-from rl.agents import Agent
+from rl.agents import AGENTS, Agent
+from rl.agents.replay_agent import ReplayAgent
 from rl.analysis.metrics import STATISTICS
 from rl.environments import make_env
 from rl.experiment import build
@@ -28,8 +29,10 @@ from rl.experiment.methods import METHODS
 from rl.experiment.optuna_methods import PRUNERS, SAMPLERS
 from rl.experiment.search_settings import SearchSettings
 from rl.experiment.search_space import RANGE_KEYS, Range
-from rl.experiment.settings import describe_type, settings_of
+from rl.experiment.settings import describe_type, settings_of, types_of
 from rl.experiment.specification import KEYS, Specification
+from rl.memory import REPLAYS, ROLLOUTS
+from rl.preprocessors import PREPROCESSORS
 from rl.problems import known_problems
 from rl.spaces import Continuous, Discrete, spaces_of
 
@@ -107,11 +110,11 @@ updates, not the environment's.
 
 ## memory
 
-For DQN, DoubleDQN and DDPG:
+For agents that replay what they have seen, {replaying}:
 
 {replays}
 
-For ActorCritic:
+For agents that learn from what they just did, {on_policy}:
 
 {rollouts}
 
@@ -121,11 +124,11 @@ Among discrete actions:
 
 {discrete_explorers}
 
-On continuous ones, of DDPG:
+On continuous ones:
 
 {continuous_explorers}
 
-ActorCritic draws its actions from its own policy and has no such block.
+Agents that draw their actions from a policy of their own, {on_policy}, have no such block.
 
 ## preprocessor
 
@@ -179,17 +182,19 @@ def reference() -> str:
         blocks=blocks(),
         problems=problems(),
         agents=agents(),
-        agent_parts=parts(build.AGENTS),
-        network=settings(build.make_network),
+        agent_parts=parts(AGENTS),
+        network=settings(build.NetworkSettings),
         activations=names("activation", nn.ACTIVATIONS),
         initializers=names("initializer", nn.INITIALIZERS),
         optimizers=parts(nn.OPTIMIZERS),
         schedules=parts(nn.SCHEDULES, level=4),
-        replays=parts(build.REPLAYS),
-        rollouts=parts(build.ROLLOUTS),
+        replaying=listed(name for name in AGENTS if replays(name)),
+        on_policy=listed(name for name in AGENTS if not replays(name)),
+        replays=parts(REPLAYS),
+        rollouts=parts(ROLLOUTS),
         discrete_explorers=parts(discrete),
         continuous_explorers=parts(continuous),
-        preprocessors=parts(build.PREPROCESSORS),
+        preprocessors=parts(PREPROCESSORS),
         train=settings(build.Training),
         search=settings(SearchSettings),
         ranges=ranges(),
@@ -231,7 +236,7 @@ def actions(found: Any) -> str:
 def agents() -> str:
     """A row for each agent, and the blocks that it takes with their default parts."""
     rows = []
-    for name, agent in build.AGENTS.items():
+    for name, agent in AGENTS.items():
         kinds = " and ".join(kind.__name__.lower() for kind in agent.kinds)
         link = f"[{name}](#{name.lower()})"
         rows.append((link, kinds, listed(agent.roles), defaults(name, agent)))
@@ -263,14 +268,30 @@ def parts(found: Mapping[str, Part], level: int = 3) -> str:
 
 def settings(part: Part) -> str:
     """A row for each setting of a part."""
-    known, described = settings_of(part), meanings(part)
+    known = settings_of(part)
     if not known:
         return "It has no settings."
     rows = [
-        (f"`{name}`", describe_type(each.annotation), default(each), described[name])
-        for name, each in known.items()
+        (f"`{name}`", kind(part, name), default(field), sentence(field.metadata["meaning"]))
+        for name, field in known.items()
     ]
     return "Settings:\n\n" + table(("setting", "type", "default", "meaning"), rows)
+
+
+def kind(part: Part, name: str) -> str:
+    """What a setting may be: its type and its bounds."""
+    bounds = settings_of(part)[name].metadata["bounds"].describe()
+    return describe_type(types_of(part)[name]) + (f", {bounds}" if bounds else "")
+
+
+def sentence(meaning: str) -> str:
+    """A meaning with a full stop, if it has one within."""
+    return f"{meaning}." if re.search(r"[a-z)]\. [A-Z]", meaning) else meaning
+
+
+def replays(name: str) -> bool:
+    """Whether an agent has a replay memory."""
+    return issubclass(AGENTS[name], ReplayAgent)
 
 
 def ranges() -> str:
@@ -279,24 +300,16 @@ def ranges() -> str:
     return table(("key", "meaning"), ((f"`{key}`", described[key]) for key in RANGE_KEYS))
 
 
-def default(parameter: inspect.Parameter) -> str:
+def default(field: Field[Any]) -> str:
     """A setting's default as a file has it."""
-    if parameter.default is parameter.empty:
-        return "*required*"
-    return f"`{json.dumps(parameter.default)}`"
+    return "*required*" if field.default is MISSING else f"`{json.dumps(field.default)}`"
 
 
 def meanings(part: Part) -> dict[str, str]:
-    """What each argument means, by its docstring or that of a class it derives from."""
-    found: dict[str, str] = {}
-    for each in reversed(getattr(part, "__mro__", (part,))):
-        _, _, text = (inspect.cleandoc(each.__doc__ or "") + "\n").partition("\nArgs:\n")
-        section = re.match(r"(?: +.*\n|\n)*", text)
-        for name, meaning in re.findall(
-            r"^ {4}(\w+): (.*\n(?: {8}.*\n)*)", section[0] if section else "", re.MULTILINE
-        ):
-            found[name] = " ".join(meaning.split())
-    return found
+    """What each argument means, by its docstring."""
+    _, _, text = (inspect.cleandoc(part.__doc__ or "") + "\n").partition("\nArgs:\n")
+    found = re.findall(r"^ {4}(\w+): (.*\n(?: {8}.*\n)*)", text, re.MULTILINE)
+    return {name: " ".join(meaning.split()) for name, meaning in found}
 
 
 def prose(part: Part) -> str:

@@ -122,12 +122,14 @@ def test_the_readmes_results_are_those_that_were_measured() -> None:
 
 def test_the_readme_names_every_part() -> None:
     import nn
-    from rl.experiment import build
+    from rl.agents import AGENTS
+    from rl.experiment.build import EXPLORERS
+    from rl.memory import REPLAYS, ROLLOUTS
+    from rl.preprocessors import PREPROCESSORS
 
     tables: tuple[Mapping[str, Any], ...] = (
         nn.ACTIVATIONS, nn.COSTS, nn.INITIALIZERS, nn.BIAS_INITIALIZERS, nn.OPTIMIZERS,
-        nn.SCHEDULES, build.AGENTS, build.REPLAYS, build.ROLLOUTS, build.PREPROCESSORS,
-        *build.EXPLORERS.values(),
+        nn.SCHEDULES, AGENTS, REPLAYS, ROLLOUTS, PREPROCESSORS, *EXPLORERS.values(),
     )  # fmt: skip
     for name in (name for table in tables for name in table):
         assert re.search(rf"\b{name}\b", README), name

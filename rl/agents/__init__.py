@@ -1,9 +1,22 @@
 """The learning algorithms."""
 
-from rl.agents.actor_critic import ActorCritic
+from rl.agents.a2c import A2C
 from rl.agents.base import Agent
 from rl.agents.ddpg import DDPG
 from rl.agents.double_dqn import DoubleDQN
 from rl.agents.dqn import DQN
+from rl.agents.ppo import PPO
+from rl.agents.qrdqn import QRDQN
+from rl.agents.td3 import TD3
 
-__all__ = ["ActorCritic", "DDPG", "DQN", "Agent", "DoubleDQN"]
+AGENTS: dict[str, type[Agent]] = {
+    "DQN": DQN,
+    "DoubleDQN": DoubleDQN,
+    "QRDQN": QRDQN,
+    "A2C": A2C,
+    "PPO": PPO,
+    "DDPG": DDPG,
+    "TD3": TD3,
+}
+
+__all__ = ["A2C", "AGENTS", "DDPG", "DQN", "PPO", "QRDQN", "TD3", "Agent", "DoubleDQN"]

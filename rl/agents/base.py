@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from nn import NeuralNet, Optimizer
+from nn.settings import BaseSettings
 from nn.typing import Array, State
 from rl.agents.thoughts import Thoughts
 from rl.environments import Transitions
-from rl.memory import Replay
+from rl.exploration import Explorer
+from rl.memory import Replay, Rollout
 from rl.spaces import Actions, Discrete, Spaces
 
 
@@ -23,6 +26,7 @@ class Parts(Protocol):
     """
 
     spaces: Spaces
+    lanes: int  # environments stepped together
 
     def network(
         self, inputs: int, outputs: int, role: str | None = None, output: str = "identity"
@@ -32,17 +36,37 @@ class Parts(Protocol):
     def optimizer(self, network: NeuralNet, role: str | None = None) -> Optimizer:
         """An optimizer of the network's parameters."""
 
-    def memory(self) -> Any:
-        """A memory for the problem's observations and actions."""
+    def memory(self) -> Replay:
+        """A replay memory for the problem's observations and actions."""
 
-    def rollout(self, lanes: int) -> Any:
-        """A memory of the latest steps of so many lanes, from the block `memory`."""
+    def rollout(self) -> Rollout:
+        """A memory of the latest steps of all lanes, from the block `memory`."""
 
-    def exploration(self) -> Any:
+    def exploration(self) -> Explorer:
         """An explorer among the problem's actions."""
 
     def generator(self) -> np.random.Generator:
         """The random numbers of a stochastic policy."""
+
+
+@dataclass(frozen=True)
+class GreedyPolicy:
+    """What `Agent.act` computes: a network, and what becomes of its outputs. For exporting it.
+
+    Args:
+        network: from what the agent sees to outputs.
+        first: the first output that counts.
+        count: how many do; None for all from there on.
+        groups: outputs side by side whose mean is one number.
+        bound: "tanh" or "clip" keeps continuous actions in [-1, 1]; "" leaves the outputs as they
+            are. Of discrete actions the one of the greatest output is taken.
+    """
+
+    network: NeuralNet
+    first: int = 0
+    count: int | None = None
+    groups: int = 1
+    bound: str = ""
 
 
 class Agent:
@@ -53,6 +77,10 @@ class Agent:
     of the parameters.
     """
 
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(BaseSettings):
+        """What the agent can be told."""
+
     kinds: tuple[type[Actions], ...] = (Discrete,)  # of actions that it can handle
     roles: tuple[str, ...] = ()  # of its networks, if there are several
     metric_names: tuple[str, ...] = ()
@@ -61,8 +89,8 @@ class Agent:
     updates = 0
 
     @classmethod
-    def assemble(cls, parts: Parts, lanes: int, **settings: Any) -> Agent:
-        """An agent from the parts of a specification, for a number of lanes."""
+    def assemble(cls, parts: Parts, settings: Any) -> Agent:
+        """An agent from the parts of a specification and its own settings."""
         raise NotImplementedError
 
     @property
@@ -78,8 +106,13 @@ class Agent:
         """
         raise NotImplementedError
 
+    @property
+    def greedy_policy(self) -> GreedyPolicy:
+        """What `act` computes."""
+        raise NotImplementedError
+
     def thoughts(self, observations: Array) -> Thoughts:
-        """What `act` goes by in one state, for observations [1, n]."""
+        """The numbers behind `act` in one state, for observations [1, n]."""
         raise NotImplementedError
 
     def explore(self, observations: Array) -> Array:
@@ -105,7 +138,7 @@ class Agent:
         return None
 
     def abandon(self, lane: int) -> None:
-        """Is told that the episode under way in `lane` will not go on; the next one begins."""
+        """Drops the episode under way in `lane`; the next one begins."""
         raise NotImplementedError
 
     def metrics(self) -> dict[str, float]:

@@ -18,7 +18,5 @@ class DoubleDQN(DQN):
 
     def next_values(self, batch: Batch) -> Array:
         """Q_target(s', argmax_a' Q(s', a')) [B]."""
-        np.copyto(self._values, self._values_of(self.network, batch.next_observations))
-        best = np.argmax(self._values, axis=1, out=self._chosen)
-        following = self._values_of(self.target, batch.next_observations)
-        return self._q_of(following, best, out=self._next_values)
+        best = self.q.values(batch.next_observations).argmax(axis=1)
+        return self.target.values(batch.next_observations)[np.arange(len(best)), best]

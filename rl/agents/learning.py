@@ -1,4 +1,4 @@
-"""What every agent does with a gradient, and checks of settings that several have."""
+"""What every agent does with a gradient."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nn import NeuralNet, Optimizer, clip_norm
 from rl.errors import Diverged
 
 
-def descend(
+def clip_and_step(
     networks: Mapping[str, NeuralNet],
     optimizers: Mapping[str, Optimizer],
     limit: float,
@@ -57,14 +57,6 @@ def require_finite_weights(networks: Mapping[str, NeuralNet], update: int) -> No
             raise Diverged(f"{name}'s weights", f"not finite after update {update}")
 
 
-def with_history(error: Diverged, metrics: Mapping[str, float]) -> Diverged:
-    """A divergence that also says how the update before went, if there was one."""
-    if not all(map(math.isfinite, metrics.values())):
-        return error
-    values = ", ".join(f"{name} {value:.3g}" for name, value in metrics.items())
-    return Diverged(error.component, f"{error.found}, after {values}")
-
-
 def require_finite_loss(loss: float, update: int) -> None:
     """Refuses a loss that is not finite.
 
@@ -75,39 +67,9 @@ def require_finite_loss(loss: float, update: int) -> None:
         raise Diverged("loss", f"{loss} at update {update}")
 
 
-def require_counts(**settings: int) -> None:
-    """Refuses a setting below 1.
-
-    Raises:
-        ValueError: the message begins with the setting's name; so do those below.
-    """
-    for name, value in settings.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}")
-
-
-def require_not_negative(**settings: float) -> None:
-    """Refuses a setting below 0."""
-    for name, value in settings.items():
-        if not value >= 0:
-            raise ValueError(f"{name} must not be negative, but is {value}")
-
-
-def require_positive(**settings: float) -> None:
-    """Refuses a setting that is not above 0."""
-    for name, value in settings.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be greater than 0, not {value}")
-
-
-def require_shares(**settings: float) -> None:
-    """Refuses a setting outside [0, 1]."""
-    for name, value in settings.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must lie in [0, 1], not {value}")
-
-
-def require_blend(target_blend: float) -> None:
-    """Refuses a target that would take over nothing, or more than all."""
-    if not 0 < target_blend <= 1:
-        raise ValueError(f"target_blend must lie in (0, 1], not {target_blend}")
+def with_history(error: Diverged, metrics: Mapping[str, float]) -> Diverged:
+    """A divergence that also says how the update before went, if there was one."""
+    if not all(map(math.isfinite, metrics.values())):
+        return error
+    values = ", ".join(f"{name} {value:.3g}" for name, value in metrics.items())
+    return Diverged(error.component, f"{error.found}, after {values}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -11,61 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from nn import OPTIMIZERS, NeuralNet, Optimizer
+from nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, NeuralNet, Optimizer
 from nn.limits import require_memory
 from nn.names import lookup, suggestion
+from nn.settings import BaseSettings, SettingError, setting
 from rl import rules
-from rl.agents import DDPG, DQN, ActorCritic, Agent, DoubleDQN
+from rl.agents import AGENTS, Agent
 from rl.environments import make_env
 from rl.errors import BrokenEnvironment, UserError, brief
+from rl.experiment.earlier_names import with_present_names
 from rl.experiment.evaluation import EXTENDED_EPISODES
 from rl.experiment.player import Player
-from rl.experiment.settings import Explain, construct, resolve
+from rl.experiment.settings import Explain, make_settings, refusing, resolve
 from rl.experiment.specification import IMPORT_FOLDER, Specification
-from rl.exploration import (
-    Boltzmann,
-    EpsilonGreedy,
-    Explorer,
-    Gaussian,
-    Greedy,
-    NoNoise,
-    OrnsteinUhlenbeck,
-    PeriodicEpsilonGreedy,
-    TargetEpsilonGreedy,
-)
-from rl.memory import Prioritized, Replay, Rollout
+from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS, Explorer
+from rl.memory import REPLAYS, ROLLOUTS, Replay, Rollout
 from rl.modules import import_module, places
-from rl.preprocessors import Difference, Normalize, Preprocessor, Stack
+from rl.preprocessors import PREPROCESSORS, Preprocessor
 from rl.problems import Problem, find_problem
 from rl.spaces import Actions, Continuous, Discrete, Spaces, spaces_of
 
-AGENTS: dict[str, type[Agent]] = {
-    "DQN": DQN,
-    "DoubleDQN": DoubleDQN,
-    "ActorCritic": ActorCritic,
-    "DDPG": DDPG,
-}
-REPLAYS: dict[str, type[Replay]] = {"Replay": Replay, "Prioritized": Prioritized}
-ROLLOUTS: dict[str, type[Rollout]] = {"Rollout": Rollout}
 EXPLORERS: dict[type[Actions], dict[str, type[Explorer]]] = {
-    Discrete: {
-        "EpsilonGreedy": EpsilonGreedy,
-        "PeriodicEpsilonGreedy": PeriodicEpsilonGreedy,
-        "TargetEpsilonGreedy": TargetEpsilonGreedy,
-        "Boltzmann": Boltzmann,
-        "None": Greedy,
-    },
-    Continuous: {
-        "Gaussian": Gaussian,
-        "OrnsteinUhlenbeck": OrnsteinUhlenbeck,
-        "None": NoNoise,
-    },
-}
-PREPROCESSORS: dict[str, type[Preprocessor]] = {
-    "Identity": Preprocessor,
-    "Stack": Stack,
-    "Difference": Difference,
-    "Normalize": Normalize,
+    Discrete: DISCRETE_EXPLORERS,
+    Continuous: CONTINUOUS_EXPLORERS,
 }
 
 # Beyond these a setting is a slip of the keyboard rather than an experiment.
@@ -86,52 +53,67 @@ STREAMS = ("network", "exploration", "memory", "environment", "evaluation")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """The `train` block: how long a session learns, and how it is evaluated meanwhile.
+class Training(BaseSettings):
+    """The `train` block: how long a session learns, and how it is evaluated meanwhile."""
 
-    Args:
-        steps: environment steps, over all lanes.
-        lanes: environments stepped together.
-        max_episode_steps: cuts training episodes sooner than the environment does. The value of
-            what would have followed is bootstrapped, so the task stays the same; an agent that
-            dawdles sees more beginnings. Evaluation episodes are never cut.
-        evaluate_every: environment steps between two evaluations.
-        evaluate_episodes: greedy episodes of an evaluation; one that looks solved is extended.
-        extended_episodes: to how many, at least the 100 over which "solved" is defined. Of many
-            checkpoints that look alike, the one that comes out best was in part lucky with its
-            episodes; more of them leave less to luck.
-        stop_when_solved: end as soon as an evaluation shows that the problem is solved.
-        checkpoint_seconds: wall-clock seconds between two checkpoints.
-    """
-
-    steps: int
-    lanes: int = 1
-    max_episode_steps: int | None = None
-    evaluate_every: int = 5000
-    evaluate_episodes: int = 5
-    extended_episodes: int = EXTENDED_EPISODES
-    stop_when_solved: bool = True
-    checkpoint_seconds: float = 30.0
+    steps: int = setting("environment steps, over all lanes", least=1)
+    lanes: int = setting("environments stepped together", 1, least=1, most=MOST_LANES)
+    max_episode_steps: int | None = setting(
+        "cuts training episodes sooner than the environment does. The value of what would have "
+        "followed is bootstrapped, so the task stays the same; an agent that dawdles sees more "
+        "beginnings. Evaluation episodes are never cut",
+        None,
+        least=1,
+    )
+    evaluate_every: int = setting("environment steps between two evaluations", 5000, least=1)
+    evaluate_episodes: int = setting(
+        "greedy episodes of an evaluation; one that looks solved is extended", 5, least=1
+    )
+    extended_episodes: int = setting(
+        'to how many, at least the 100 over which "solved" is defined. Of many checkpoints that '
+        "look alike, the one that comes out best was in part lucky with its episodes; more of them "
+        "leave less to luck",
+        EXTENDED_EPISODES,
+        least=EXTENDED_EPISODES,
+        most=MOST_EPISODES,
+    )
+    stop_when_solved: bool = setting(
+        "end as soon as an evaluation shows that the problem is solved", True
+    )
+    checkpoint_seconds: float = setting("wall-clock seconds between two checkpoints", 30.0, above=0)
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            ("steps", 1, math.inf),
-            ("lanes", 1, MOST_LANES),
-            ("evaluate_every", 1, math.inf),
-            ("extended_episodes", EXTENDED_EPISODES, MOST_EPISODES),
-            ("evaluate_episodes", 1, self.extended_episodes),
-        ):
-            value = getattr(self, name)
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, not {value}")
-            if value > most:
-                raise ValueError(f"{name} must be at most {most}, not {value}")
-        if self.max_episode_steps is not None and self.max_episode_steps < 1:
-            raise ValueError(f"max_episode_steps must be at least 1, not {self.max_episode_steps}")
-        if not self.checkpoint_seconds > 0:
-            raise ValueError(
-                f"checkpoint_seconds must be greater than 0, not {self.checkpoint_seconds}"
-            )
+        super().__post_init__()
+        most = self.extended_episodes
+        if self.evaluate_episodes > most:
+            complaint = f"must be at most {most}, not {self.evaluate_episodes}"
+            raise SettingError("evaluate_episodes", complaint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings(BaseSettings):
+    """A feedforward network; its input and output fit the problem and the agent."""
+
+    hidden: tuple[int, ...] = setting(
+        "units of each hidden layer; an empty list is a linear network", (64, 64)
+    )
+    activation: str = setting("of the hidden layers", "relu", names=ACTIVATIONS)
+    initializer: str = setting("of the weights; biases begin at 0", "he", names=INITIALIZERS)
+    layer_norm: bool = setting(
+        "whether each hidden layer is normalized before its activation", False
+    )
+    output_scale: float = setting(
+        "what the last layer's first weights are multiplied by; less than 1 makes a policy that "
+        "is undecided at first",
+        1.0,
+        above=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.hidden) > MOST_LAYERS or min(self.hidden, default=1) < 1:
+            complaint = f"must be up to {MOST_LAYERS} layers of at least 1 unit"
+            raise SettingError("hidden", f"{complaint}, not {brief(list(self.hidden))}")
 
 
 @dataclass
@@ -140,6 +122,8 @@ class Experiment:
 
     Args:
         specification: with every default filled in.
+        digests: of the specification as it was given and as it is here; a checkpoint of an earlier
+            version has the former.
         problem: what is to be solved.
         agent: who is to solve it.
         preprocessor: what the agent sees of it.
@@ -149,6 +133,7 @@ class Experiment:
     """
 
     specification: Specification
+    digests: tuple[str, str]
     problem: Problem
     agent: Agent
     preprocessor: Preprocessor
@@ -169,17 +154,18 @@ def build(specification: Specification, seed: int) -> Experiment:
     """
     children = np.random.SeedSequence(seed).spawn(len(STREAMS))
     rngs = {name: np.random.default_rng(each) for name, each in zip(STREAMS, children, strict=True)}
+    given, specification = specification, with_present_names(specification)
     problem, spaces = _problem(specification)
     parts = SpecifiedParts(specification, spaces, rngs)
-    training: Training = parts.make("train", Training, ())
+    training: Training = parts.settings("train", Training)
+    parts.lanes = training.lanes
     preprocessor = parts.preprocessor()
-    agent_class = _agent_class(parts, problem)
-    agent: Agent = parts.make(
-        "agent", agent_class, (parts, training.lanes), constructor=agent_class.assemble
-    )
+    agent = parts.agent(_agent_class(parts, problem))
     parts.refuse_unused()
     _refuse_hopeless(specification, training, agent)
-    return Experiment(parts.resolved(), problem, agent, preprocessor, spaces, training, rngs)
+    resolved = parts.resolved()
+    digests = given.digest, resolved.digest
+    return Experiment(resolved, digests, problem, agent, preprocessor, spaces, training, rngs)
 
 
 def import_package(specification: Specification) -> dict[str, str]:
@@ -245,13 +231,19 @@ class SpecifiedParts:
     specification: Specification
     spaces: Spaces
     rngs: Mapping[str, np.random.Generator]
+    lanes: int = 1
     _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
     _units: int = 0  # of all networks together
+
+    def agent(self, part: type[Agent]) -> Agent:
+        """The agent, which asks for its parts."""
+        settings = self.settings("agent", part)
+        return self._refusing("agent", lambda: part.assemble(self, settings))
 
     def preprocessor(self) -> Preprocessor:
         """What the agent sees of the problem; `spaces` is then of that."""
         part = self.find(PREPROCESSORS, "preprocessor", "Identity")
-        made: Preprocessor = self.make("preprocessor", part, (self.spaces.observation_size,))
+        made: Preprocessor = part(self.spaces.observation_size, self.settings("preprocessor", part))
         self.spaces = replace(self.spaces, observation_size=made.size)
         return made
 
@@ -259,43 +251,49 @@ class SpecifiedParts:
         self, inputs: int, outputs: int, role: str | None = None, output: str = "identity"
     ) -> NeuralNet:
         """A network from `inputs` to `outputs` with the hidden layers of the `network` block."""
-        wiring = (inputs, outputs, output, self.rngs["network"])
-        net: NeuralNet = self.make("network", make_network, wiring, role=role)
+        settings = self.settings("network", NetworkSettings, role)
+        net: NeuralNet = self._refusing(
+            self._block("network", role)[0],
+            lambda: make_network(inputs, outputs, output, self.rngs["network"], settings),
+        )
         self._units += sum(net.sizes)
         return net
 
     def optimizer(self, network: NeuralNet, role: str | None = None) -> Optimizer:
         """An optimizer of the network's parameters."""
         part = self.find(OPTIMIZERS, "optimizer", "Adam", role)
-        wiring = (network.parameters, network.gradients)
-        made: Optimizer = self.make("optimizer", part, wiring, role=role)
+        settings = self.settings("optimizer", part, role)
+        made: Optimizer = part(network.parameters, network.gradients, settings)
         return made
 
     def memory(self) -> Replay:
-        """A memory for the problem's observations and actions."""
-        spaces = self.spaces
-        wiring = (spaces.observation_size, self.rngs["memory"], spaces.actions.array(0))
-        made: Replay = self.make(
-            "memory", self.find(REPLAYS, "memory", "Replay", others=ROLLOUTS), wiring
+        """A replay memory for the problem's observations and actions."""
+        part = self.find(REPLAYS, "memory", "Replay", others=ROLLOUTS)
+        settings, spaces = self.settings("memory", part), self.spaces
+        made: Replay = self._refusing(
+            "memory",
+            lambda: part(
+                spaces.observation_size, self.rngs["memory"], settings, spaces.actions.array(0)
+            ),
         )
-        self._refuse_large_batch("memory.batch_size", made.batch_size, made.batch_size)
+        self._refuse_large_batch("batch_size", made.batch_size, made.batch_size)
         return made
 
-    def rollout(self, lanes: int) -> Rollout:
-        """A memory of the latest steps of so many lanes."""
-        wiring = (self.spaces.observation_size, lanes, self.spaces.actions.array(0))
-        made: Rollout = self.make(
-            "memory", self.find(ROLLOUTS, "memory", "Rollout", others=REPLAYS), wiring
+    def rollout(self) -> Rollout:
+        """A memory of the latest steps of all lanes."""
+        part = self.find(ROLLOUTS, "memory", "Rollout", others=REPLAYS)
+        settings, spaces = self.settings("memory", part), self.spaces
+        made: Rollout = self._refusing(
+            "memory",
+            lambda: part(spaces.observation_size, self.lanes, spaces.actions.array(0), settings),
         )
-        self._refuse_large_batch("memory.horizon", made.horizon, made.horizon * lanes)
+        self._refuse_large_batch("horizon", made.horizon, made.horizon * self.lanes)
         return made
 
-    def _refuse_large_batch(self, path: str, value: int, rows: int) -> None:
+    def _refuse_large_batch(self, setting: str, value: int, rows: int) -> None:
         """Refuses more rows than the networks, which are there by now, can learn from at once."""
-        try:
-            require_memory(path, value, rows * self._units * UNIT_BYTES)
-        except ValueError as error:
-            raise self.specification.explain(path, str(error).partition(" ")[2]) from None
+        size = rows * self._units * UNIT_BYTES
+        self._refusing("memory", lambda: require_memory(setting, value, size))
 
     def generator(self) -> np.random.Generator:
         """The random numbers of a stochastic policy."""
@@ -306,7 +304,7 @@ class SpecifiedParts:
         table = EXPLORERS[type(self.spaces.actions)]
         others = {name: each for kind in EXPLORERS.values() for name, each in kind.items()}
         part = self.find(table, "exploration", next(iter(table)), others=others)
-        made: Explorer = self.make("exploration", part, (self.rngs["exploration"],))
+        made: Explorer = part(self.rngs["exploration"], self.settings("exploration", part))
         return made
 
     def find(
@@ -334,25 +332,25 @@ class SpecifiedParts:
         self._done(key, role)["name"] = next(k for k, v in table.items() if v is part)
         return part
 
-    def make(
-        self,
-        key: str,
-        part: Callable[..., Any],
-        wiring: tuple[Any, ...],
-        constructor: Callable[..., Any] | None = None,
-        role: str | None = None,
-    ) -> Any:
-        """`part` with the settings of block `key`, made by `constructor` where that differs."""
+    def settings(self, key: str, part: Any, role: str | None = None) -> Any:
+        """The settings of a part, from block `key`."""
         path, block = self._block(key, role)
-        explain: Explain = lambda name, complaint: self.specification.explain(  # noqa: E731
-            f"{path}.{name}" if name else path, complaint
-        )
         done = self._done(key, role)
         if "name" in done:  # it has been found by it
             block.pop("name", None)
-        settings = resolve(part, block, explain)
-        done.update(settings)
-        return construct(constructor or part, wiring, settings, explain)
+        resolved = resolve(part, block, self._explain(path))
+        done.update(resolved)
+        return make_settings(part, resolved, self._explain(path))
+
+    def _explain(self, path: str) -> Explain:
+        """What explains a complaint about a setting of the block at `path`."""
+        return lambda name, complaint: self.specification.explain(
+            f"{path}.{name}" if name else path, complaint
+        )
+
+    def _refusing(self, path: str, make: Callable[[], Any]) -> Any:
+        """What `make` makes of the block at `path`; it may refuse a setting."""
+        return refusing(self._explain(path), make)
 
     def _block(self, key: str, role: str | None) -> tuple[str, dict[str, Any]]:
         """The settings of block `key` for a role, and the path they stand at."""
@@ -397,47 +395,26 @@ class SpecifiedParts:
 
 
 def make_network(
-    inputs: int,
-    outputs: int,
-    output: str,
-    rng: np.random.Generator,
-    *,
-    hidden: tuple[int, ...] = (64, 64),
-    activation: str = "relu",
-    initializer: str = "he",
-    layer_norm: bool = False,
-    output_scale: float = 1.0,
+    inputs: int, outputs: int, output: str, rng: np.random.Generator, settings: NetworkSettings
 ) -> NeuralNet:
-    """A feedforward network; its input and output fit the problem and the agent.
+    """A network as the `network` block describes it.
 
     Args:
         inputs: units of the first layer.
         outputs: units of the last.
         output: the activation of the last layer, which the agent chooses.
         rng: draws the weights.
-        hidden: units of each hidden layer; an empty list is a linear network.
-        activation: of the hidden layers.
-        initializer: of the weights; biases begin at 0.
-        layer_norm: whether each hidden layer is normalized before its activation.
-        output_scale: what the last layer's first weights are multiplied by; less than 1 makes a
-            policy that is undecided at first.
+        settings: of what is between.
+
+    Raises:
+        SettingError: it does not fit into the machine.
     """
-    if len(hidden) > MOST_LAYERS or min(hidden, default=1) < 1:
-        raise ValueError(
-            f"hidden must be up to {MOST_LAYERS} layers of at least 1 unit, not "
-            f"{brief(list(hidden))}"
-        )
-    sizes = (inputs, *hidden, outputs)
+    sizes = (inputs, *settings.hidden, outputs)
     parameters = sum((before + 1) * after for before, after in pairwise(sizes))
-    require_memory("hidden", brief(list(hidden)), parameters * PARAMETER_BYTES)
-    if not output_scale > 0:
-        raise ValueError(f"output_scale must be greater than 0, not {output_scale}")
+    require_memory("hidden", brief(list(settings.hidden)), parameters * PARAMETER_BYTES)
     network = NeuralNet(
-        sizes, activation, output,
-        initializer=initializer, layer_norm=layer_norm, seed=rng,
+        sizes, settings.activation, output,
+        initializer=settings.initializer, layer_norm=settings.layer_norm, seed=rng,
     )  # fmt: skip
-    network.weights[-1][:] *= output_scale
+    network.weights[-1][:] *= settings.output_scale
     return network
-
-
-make_network.__name__ = "network"  # what an error calls it

@@ -7,53 +7,38 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nn.names import lookup
+from nn.settings import BaseSettings, setting
 from rl.analysis.metrics import STATISTICS
 from rl.errors import UserError
 from rl.experiment.methods import METHODS
 from rl.experiment.optuna_methods import PRUNERS, SAMPLERS, require_optuna
 from rl.experiment.search_space import Dimension, Range, read_space
-from rl.experiment.settings import resolve
+from rl.experiment.settings import make_settings, resolve
 from rl.experiment.specification import Specification
 
 MOST_SESSIONS = 1_000
 
 
+METHOD_NAMES = (*METHODS, *SAMPLERS)
+
+
 @dataclass(frozen=True, kw_only=True)
-class SearchSettings:
-    """The `search` block without its space.
+class SearchSettings(BaseSettings):
+    """The `search` block without its space."""
 
-    Args:
-        method: "grid", "line", "random", "tpe" or "cmaes".
-        trials: how many at most; null is all of a grid or a line and 20 of the others.
-        sessions: of each trial, with the seeds `seed`, `seed` + 1, ...: the same for all trials.
-        seed: of the method, and of each trial's first session.
-        pruner: "none", "median" or "asha".
-        statistic: what trials are ranked by.
-    """
-
-    method: str = "random"
-    trials: int | None = None
-    sessions: int = 1
-    seed: int = 0
-    pruner: str = "none"
-    statistic: str = "mean_return"
-
-    def __post_init__(self) -> None:
-        for name, known in (
-            ("method", (*METHODS, *SAMPLERS)), ("pruner", PRUNERS), ("statistic", STATISTICS),
-        ):  # fmt: skip
-            try:
-                found = lookup({each: each for each in known}, getattr(self, name), name)
-            except ValueError as error:
-                raise ValueError(f"{name} names an {error}") from None
-            object.__setattr__(self, name, found)  # as the tables spell it
-        for name, least in (("trials", 1), ("sessions", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} must be at least {least}, not {value}")
-        if self.sessions > MOST_SESSIONS:
-            raise ValueError(f"sessions must be at most {MOST_SESSIONS}, not {self.sessions}")
+    method: str = setting(f"one of {', '.join(METHOD_NAMES)}", "random", names=METHOD_NAMES)
+    trials: int | None = setting(
+        "how many at most; null is all of a grid or a line and 20 of the others", None, least=1
+    )
+    sessions: int = setting(
+        "of each trial, with the seeds `seed`, `seed` + 1, ...: the same for all trials",
+        1,
+        least=1,
+        most=MOST_SESSIONS,
+    )
+    seed: int = setting("of the method, and of each trial's first session", 0, least=0)
+    pruner: str = setting(f"one of {', '.join(PRUNERS)}", "none", names=PRUNERS)
+    statistic: str = setting("what trials are ranked by", "mean_return", names=STATISTICS)
 
 
 def changes(before: Any, now: Any, path: str = "") -> list[str]:
@@ -86,12 +71,10 @@ def read_settings(specification: Specification) -> SearchSettings:
     def explain(key: str, complaint: str) -> UserError:
         return specification.explain(f"search.{key}" if key else "search", complaint)
 
-    settings = resolve(SearchSettings, block, explain)
-    try:
-        return SearchSettings(**settings)
-    except ValueError as error:
-        key, complaint = str(error).split(" ", 1)
-        raise explain(key, complaint) from None
+    settings: SearchSettings = make_settings(
+        SearchSettings, resolve(SearchSettings, block, explain), explain
+    )
+    return settings
 
 
 def read_search(specification: Specification) -> tuple[SearchSettings, dict[str, Dimension]]:

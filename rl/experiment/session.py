@@ -155,7 +155,7 @@ class Session:
         }
 
     def _restore(self, state: State) -> None:
-        if state["specification"] != self.experiment.specification.digest:
+        if state["specification"] not in self.experiment.digests:
             raise UserError(
                 f"{self.folder.path}: its checkpoint was made with another specification; put that "
                 "back, or remove the folder"

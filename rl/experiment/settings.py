@@ -1,23 +1,23 @@
-"""Settings: a constructor's keyword-only parameters, checked and filled in from a spec block.
+"""Settings as a specification gives them: checked, converted, and filled in with the defaults.
 
-What stands before the `*` of a constructor is wiring, which the lab supplies; what stands behind
-it is a setting, which a specification may name. So a part says what it can be told just once, in
-its signature.
+What a part can be told stands in its `Settings`, or in the part itself where that is nothing but
+its settings (`nn.settings`). This module knows the texts' side of it.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field
 from typing import Any
 
 import numpy as np
 
 from nn.names import lookup, suggestion
 from nn.schedules import SCHEDULES, Schedule, make_schedule
+from nn.settings import SettingError, fields_of
 from rl.errors import UserError, brief
 from rl.scalars import near_number
 
@@ -32,52 +32,60 @@ _TRUTHS = {
 Explain = Callable[[str, str], UserError]  # key and complaint -> the error to raise
 
 
+def settings_class(part: Any) -> Any:
+    """The class of a part's settings."""
+    return getattr(part, "Settings", part)
+
+
+def settings_of(part: Any) -> dict[str, Field[Any]]:
+    """The settings of a part by name; a variant's include its base's."""
+    return fields_of(settings_class(part))
+
+
 @functools.cache
-def settings_of(constructor: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The settings that a class or function accepts, by name; a subclass's include its base's."""
-    parameters = inspect.signature(constructor, eval_str=True).parameters.values()
-    return {each.name: each for each in parameters if each.kind is each.KEYWORD_ONLY}
+def types_of(part: Any) -> dict[str, Any]:
+    """The types of a part's settings, by name."""
+    return typing.get_type_hints(settings_class(part))
 
 
-def resolve(
-    constructor: Callable[..., Any], given: Mapping[str, Any], explain: Explain
-) -> dict[str, Any]:
-    """Every setting of `constructor`: those given, checked, and the defaults of the rest.
+def resolve(part: Any, given: Mapping[str, Any], explain: Explain) -> dict[str, Any]:
+    """Every setting of a part: those given, checked, and the defaults of the rest.
 
     Raises:
         UserError: a key that is no setting, a value of the wrong type, or a missing one.
     """
-    known = settings_of(constructor)
+    known = settings_of(part)
     for key in given:
         if key not in known:
-            near = suggestion(key, known)
-            raise explain(key, f"is no setting of {constructor.__name__}{near}")
+            raise explain(key, f"is no setting of {part.__name__}{suggestion(key, known)}")
     resolved = {}
-    for name, parameter in known.items():
+    for name, field in known.items():
         if name in given:
-            resolved[name] = _typed(given[name], parameter.annotation, name, explain)
-        elif parameter.default is parameter.empty:
-            raise explain(name, f"is missing; {constructor.__name__} needs it")
+            resolved[name] = _typed(given[name], types_of(part)[name], name, explain)
+        elif field.default is MISSING:
+            raise explain(name, f"is missing; {part.__name__} needs it")
         else:
-            resolved[name] = parameter.default
+            resolved[name] = field.default
     return resolved
 
 
-def construct(
-    constructor: Callable[..., Any], wiring: tuple[Any, ...], settings: Mapping[str, Any],
-    explain: Explain,
-) -> Any:  # fmt: skip
-    """Calls `constructor` and turns its refusal of a setting's value into a `UserError`."""
-    made = {name: _made(value, name, explain) for name, value in settings.items()}
+def make_settings(part: Any, resolved: Mapping[str, Any], explain: Explain) -> Any:
+    """The settings object of a part.
+
+    Raises:
+        UserError: a value that the part refuses.
+    """
+    made = {name: _made(value, name, explain) for name, value in resolved.items()}
+    return refusing(explain, lambda: settings_class(part)(**made))
+
+
+def refusing(explain: Explain, make: Callable[[], Any]) -> Any:
+    """What `make` makes; its refusal of a setting becomes a `UserError`."""
     try:
-        return constructor(*wiring, **made)
+        return make()
+    except SettingError as error:
+        raise explain(error.setting, error.complaint) from None
     except ValueError as error:
-        key, _, complaint = str(error).partition(" ")
-        if key in settings:
-            raise explain(key, complaint) from None
-        kind = complaint.partition(" ")[0]
-        if key == "unknown" and kind in settings:
-            raise explain(kind, f"names an {error}") from None
         raise explain("", str(error)) from None
 
 
@@ -91,13 +99,13 @@ def _made(value: Any, name: str, explain: Explain) -> Any:
 
 def _typed(value: Any, annotation: Any, name: str, explain: Explain) -> Any:
     """`value` as the annotated type; 5 serves as 5.0, and 1e5 as 100000."""
-    if Schedule in _alternatives(annotation) and isinstance(value, Mapping):
+    if Schedule in alternatives(annotation) and isinstance(value, Mapping):
         return _schedule(value, lambda key, complaint: explain(f"{name}.{key}", complaint))
     if annotation not in (bool, str):
         for each in value if isinstance(value, (list, tuple)) else [value]:
             if complaint := unfit(each):
                 raise explain(name, complaint)
-    for kind in _alternatives(annotation):
+    for kind in alternatives(annotation):
         converted = _convert(value, kind)
         if converted is not None or (value is None and kind is type(None)):
             return converted
@@ -107,7 +115,7 @@ def _typed(value: Any, annotation: Any, name: str, explain: Explain) -> Any:
 
 def _remedy(value: Any, annotation: Any) -> str:
     """The end of a complaint: how to write the numbers that were meant, if one can tell."""
-    kinds = _alternatives(annotation)
+    kinds = alternatives(annotation)
     if isinstance(value, str) and (int in kinds or float in kinds):
         near = near_number(value)
         return f"; write {near}" if near else ""
@@ -164,7 +172,8 @@ def as_bool(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _alternatives(annotation: Any) -> tuple[Any, ...]:
+def alternatives(annotation: Any) -> tuple[Any, ...]:
+    """The types that an annotation allows."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return typing.get_args(annotation)
     return (annotation,)
@@ -182,7 +191,7 @@ _NAMES = {
 def describe_type(annotation: Any) -> str:
     """What a setting of this type may be, in words."""
     described = []
-    for kind in _alternatives(annotation):
+    for kind in alternatives(annotation):
         if typing.get_origin(kind) is tuple:
             described.append("a list, each of it " + _NAMES[typing.get_args(kind)[0]])
         else:

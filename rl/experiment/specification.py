@@ -34,7 +34,7 @@ KEYS: dict[str, type] = {
     "train": dict,
     "search": dict,
 }
-_REQUIRED = ("problem", "agent")
+REQUIRED = ("problem", "agent")
 _NAME = re.compile(r"\w[\w.-]{0,59}")  # it becomes that of a folder
 IMPORT_FOLDER = "import_folder"  # of a manifest
 _SECOND = re.compile(rf"[,;]\s*((?:{'|'.join(KEYS)})(?:\.\w+)*)=")  # --set a=1,b=2
@@ -186,7 +186,7 @@ def _instead(values: Any) -> str:
         return "; it is empty"
     if isinstance(values, dict) and "specification" in values:
         return "; this is a run's manifest: its specification is in the spec.yaml beside it"
-    if isinstance(values, dict) and values.keys() & {*_REQUIRED}:
+    if isinstance(values, dict) and values.keys() & {*REQUIRED}:
         return "; put a line NAME: above these keys, and indent them"
     return ""
 
@@ -233,7 +233,7 @@ def check_form(specification: Specification) -> None:
             if KEYS[key] is dict:
                 kind, remedy = "a block of settings", "an empty one is {}"
             raise specification.explain(key, f"must be {kind}, not {brief(value)}; {remedy}")
-    for key in _REQUIRED:
+    for key in REQUIRED:
         if key not in specification.values:
             raise specification.explain(key, "is missing")
 

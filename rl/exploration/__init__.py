@@ -10,7 +10,21 @@ from rl.exploration.discrete import (
 )
 from rl.exploration.noise import Gaussian, NoNoise, OrnsteinUhlenbeck
 
+DISCRETE_EXPLORERS: dict[str, type[Explorer]] = {
+    "EpsilonGreedy": EpsilonGreedy,
+    "PeriodicEpsilonGreedy": PeriodicEpsilonGreedy,
+    "TargetEpsilonGreedy": TargetEpsilonGreedy,
+    "Boltzmann": Boltzmann,
+    "None": Greedy,
+}
+CONTINUOUS_EXPLORERS: dict[str, type[Explorer]] = {
+    "Gaussian": Gaussian,
+    "OrnsteinUhlenbeck": OrnsteinUhlenbeck,
+    "None": NoNoise,
+}
+
 __all__ = [
+    "CONTINUOUS_EXPLORERS", "DISCRETE_EXPLORERS",
     "Boltzmann", "EpsilonGreedy", "Explorer", "Gaussian", "Greedy", "NoNoise",
     "OrnsteinUhlenbeck", "PeriodicEpsilonGreedy", "TargetEpsilonGreedy",
 ]  # fmt: skip

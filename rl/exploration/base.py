@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nn.schedules import make_ramp
+from nn.schedules import RAMPS, Schedule, make_ramp
+from nn.settings import BaseSettings, setting
 from nn.typing import Array, State
 
 
 class Explorer:
     """Chooses actions, more freely at first than later.
 
-    The amount of exploration goes from `start` to `end` in `steps` environment steps. An explorer
-    receives numbers and knows no agent and no environment.
+    An explorer receives numbers and knows no agent and no environment. How much it explores is
+    epsilon, a temperature or a standard deviation, which follows a schedule.
+
+    Args:
+        rng: draws what is random.
+        settings: of the class's own `Settings`.
     """
 
-    def __init__(
-        self, rng: np.random.Generator, start: float, end: float, steps: int, schedule: str
-    ) -> None:
-        self._rng = rng
-        self._schedule = make_ramp(schedule, start, end, steps)
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(BaseSettings):
+        """An explorer has none of its own."""
+
+    settings: Settings
+
+    def __init__(self, rng: np.random.Generator, settings: Settings) -> None:
+        self.settings, self._rng = settings, rng
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Makes what a subclass keeps."""
 
     def amount(self, step: int) -> float:
-        """How much is explored at environment step `step`: epsilon, a temperature, a deviation."""
-        return self._schedule(step)
+        """How much is explored at environment step `step`; 0 unless a subclass says otherwise."""
+        return 0.0
 
     def choose(self, greedy: Array, step: int) -> Any:
         """Actions of N lanes at environment step `step`.
@@ -39,7 +52,7 @@ class Explorer:
         raise NotImplementedError
 
     def ended(self, lane: int, total: float | None) -> None:
-        """Is told that an episode of `lane` has ended, with its return; None if it was given up."""
+        """Called when an episode of `lane` ends, with its return; None if it was abandoned."""
 
     def state(self) -> State:
         """What `restore` needs."""
@@ -48,3 +61,32 @@ class Explorer:
     def restore(self, state: State) -> None:
         """Takes over a saved state."""
         self._rng.bit_generator.state = state["rng"]
+
+
+class Scheduled(Explorer):
+    """An explorer whose amount goes from `start` to `end`; each kind has defaults of its own."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Explorer.Settings):
+        """Those of a schedule."""
+
+        start: float
+        end: float
+        steps: int = setting("environment steps from the one to the other", 10_000, least=1)
+        schedule: str = setting('"linear", "exponential" or "cosine"', "linear", names=RAMPS)
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self.ramp()
+
+        def ramp(self) -> Schedule:
+            """The amount at each environment step."""
+            return make_ramp(self.schedule, self.start, self.end, self.steps)
+
+    settings: Settings
+
+    def _prepare(self) -> None:
+        self._ramp = self.settings.ramp()
+
+    def amount(self, step: int) -> float:
+        return self._ramp(step)

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from nn.settings import setting
 from nn.typing import Array, State
-from rl.exploration.base import Explorer
+from rl.exploration.base import Explorer, Scheduled
 
 
 class NoNoise(Explorer):
     """The agent's own action, always."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        super().__init__(rng, 0.0, 0.0, 1, "linear")
-
     def choose(self, greedy: Array, step: int) -> Array:
         return greedy
 
 
-class Gaussian(Explorer):
-    """a + sigma xi, with xi standard normal, independent in each step; cut to [-1, 1].
+class Gaussian(Scheduled):
+    """a + sigma xi, with xi standard normal, independent in each step; cut to [-1, 1]."""
 
-    Args:
-        start: sigma at first, where actions reach from -1 to 1.
-        end: sigma at last.
-        steps: environment steps from the one to the other.
-        schedule: "linear", "exponential" or "cosine".
-    """
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Scheduled.Settings):
+        """Those of `Gaussian`."""
 
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        *,
-        start: float = 0.1,
-        end: float = 0.1,
-        steps: int = 1,
-        schedule: str = "linear",
-    ) -> None:
-        for name, value in (("start", start), ("end", end)):
-            if not value >= 0:
-                raise ValueError(f"{name} is a standard deviation, at least 0, not {value}")
-        super().__init__(rng, start, end, steps, schedule)
+        start: float = setting("sigma at first, where actions reach from -1 to 1", 0.1, least=0)
+        end: float = setting("sigma at last", 0.1, least=0)
+        steps: int = setting("environment steps from the one to the other", 1, least=1)
+
+    settings: Settings
 
     def choose(self, greedy: Array, step: int) -> Array:
         noise = self.amount(step) * self._noise(greedy)
@@ -57,29 +46,20 @@ class OrnsteinUhlenbeck(Gaussian):
     The process of Uhlenbeck and Ornstein (1930) in steps of one, which Lillicrap et al. (2016)
     explore with; scaled to a standard deviation of sigma whatever theta is, so that the two can be
     chosen apart. It starts afresh with each episode.
-
-    Args:
-        start: sigma at first, where actions reach from -1 to 1.
-        end: sigma at last.
-        steps: environment steps from the one to the other.
-        schedule: "linear", "exponential" or "cosine".
-        theta: how fast it forgets, in (0, 1]; 1 is uncorrelated.
     """
 
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        *,
-        start: float = 0.3,
-        end: float = 0.3,
-        steps: int = 1,
-        schedule: str = "linear",
-        theta: float = 0.15,
-    ) -> None:
-        super().__init__(rng, start=start, end=end, steps=steps, schedule=schedule)
-        if not 0 < theta <= 1:
-            raise ValueError(f"theta must lie in (0, 1], not {theta}")
-        self._theta = theta
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Gaussian.Settings):
+        """Those of `OrnsteinUhlenbeck`."""
+
+        start: float = setting("sigma at first, where actions reach from -1 to 1", 0.3, least=0)
+        end: float = setting("sigma at last", 0.3, least=0)
+        theta: float = setting("how fast it forgets; 1 is uncorrelated", 0.15, above=0, most=1)
+
+    settings: Settings
+
+    def _prepare(self) -> None:
+        super()._prepare()
         self._process: Array | None = None  # [N, k]
         self._starting: set[int] = set()  # lanes whose episode has just begun
 
@@ -88,7 +68,7 @@ class OrnsteinUhlenbeck(Gaussian):
         if self._process is None:
             self._process = xi
             return xi
-        kept = 1.0 - self._theta
+        kept = 1.0 - self.settings.theta
         self._process = kept * self._process + np.sqrt(1.0 - kept * kept) * xi
         for lane in self._starting:
             self._process[lane] = xi[lane]

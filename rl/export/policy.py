@@ -8,7 +8,7 @@ from typing import Any
 
 from rl.errors import UserError
 from rl.experiment.player import Player
-from rl.export.steps import AGENTS, Step, of_actions, of_preprocessor
+from rl.export.steps import Step, of_actions, of_agent, of_preprocessor
 from rl.preprocessors import Difference, Normalize, Preprocessor, Stack
 from rl.spaces import Actions, Discrete, Spaces
 
@@ -34,17 +34,15 @@ def policy_of(player: Player) -> Policy:
     """The greedy policy of a player.
 
     Raises:
-        UserError: the agent or its preprocessor is none of the lab's own.
+        UserError: it has no greedy policy, or its preprocessor is none of the lab's own.
     """
     agent, preprocessor, actions = player.agent, player.preprocessor, player.spaces.actions
-    _require_known(agent, AGENTS)
     _require_known(preprocessor, SEEN)
-    decides = AGENTS[type(agent)](agent, actions)
     return Policy(
         preprocessor.size,
         SEEN[type(preprocessor)](preprocessor) + _form(player.spaces),
         _action(actions),
-        [*of_preprocessor(preprocessor), *decides, of_actions(actions)],
+        [*of_preprocessor(preprocessor), *of_agent(agent), of_actions(actions)],
     )
 
 
@@ -60,14 +58,14 @@ def _of_observation(preprocessor: Preprocessor) -> str:
 
 def _of_stack(preprocessor: Stack) -> str:
     return (
-        f"the last {preprocessor.length} observations, the newest last (at first the first one "
-        "each time)"
+        f"the last {preprocessor.settings.length} observations, the newest last (at first the "
+        "first one each time)"
     )
 
 
 def _of_difference(preprocessor: Difference) -> str:
     less = "the observation less the one before (at first 0)"
-    return f"the observation, and behind it {less}" if preprocessor.keep else less
+    return f"the observation, and behind it {less}" if preprocessor.settings.keep else less
 
 
 SEEN: dict[type[Preprocessor], Callable[[Any], str]] = {

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -13,8 +11,7 @@ from nn.layers import Activate, Dense, Layer
 from nn.names import describe
 from nn.normalization import LayerNorm
 from nn.typing import Array
-from rl.agents import DDPG, DQN, ActorCritic, Agent, DoubleDQN
-from rl.agents.distributions import Gaussian
+from rl.agents import Agent
 from rl.preprocessors import Normalize, Preprocessor
 from rl.spaces import Actions, Discrete
 
@@ -34,10 +31,10 @@ class Step:
 
 def of_preprocessor(preprocessor: Preprocessor) -> list[Step]:
     """What becomes of each observation on its own."""
-    if not isinstance(preprocessor, Normalize) or not preprocessor.of_observations:
+    if not isinstance(preprocessor, Normalize) or not preprocessor.settings.observations:
         return []
     arrays = {"mean": preprocessor.seen.mean, "deviation": preprocessor.deviation}
-    return [Step("normalize", {**arrays, "limit": np.array(preprocessor.clip, float)})]
+    return [Step("normalize", {**arrays, "limit": np.array(preprocessor.settings.clip, float)})]
 
 
 def _of_network(network: NeuralNet, first: int = 0, count: int | None = None) -> list[Step]:
@@ -62,32 +59,15 @@ def _of_layer(layer: Layer) -> Step:
     return Step(name, {key: np.array(value, np.float32) for key, value in settings.items()})
 
 
-def _of_dqn(agent: DQN, actions: Actions) -> list[Step]:
-    # Of dueling heads V, the first, and the mean do not change which action is the best.
-    return _of_network(agent.policy, first=int(agent.dueling))
-
-
-def _of_actor_critic(agent: ActorCritic, actions: Actions) -> list[Step]:
-    """The first outputs are preferences or means; deviations and V may stand behind them."""
-    actor = agent.networks["actor"]
-    if isinstance(actions, Discrete):
-        return _of_network(actor, count=actions.count)
-    assert isinstance(agent.distribution, Gaussian)
-    bounded = Step("tanh" if agent.distribution.squash else "clip")
-    return [*_of_network(actor, count=actions.size), bounded]
-
-
-def _of_ddpg(agent: DDPG, actions: Actions) -> list[Step]:
-    return _of_network(agent.actor)
-
-
-# From what an agent sees to its greedy action, as the agent counts actions.
-AGENTS: dict[type[Agent], Callable[[Any, Any], list[Step]]] = {
-    DQN: _of_dqn,
-    DoubleDQN: _of_dqn,
-    ActorCritic: _of_actor_critic,
-    DDPG: _of_ddpg,
-}
+def of_agent(agent: Agent) -> list[Step]:
+    """From what an agent sees to its greedy action, as the agent counts actions."""
+    policy = agent.greedy_policy
+    steps = _of_network(policy.network, policy.first, policy.count)
+    if policy.groups > 1:
+        count = (policy.network.sizes[-1] - policy.first) // policy.groups
+        means = np.repeat(np.eye(count, dtype=np.float32), policy.groups, axis=0) / policy.groups
+        steps.append(Step("dense", {"weights": means, "biases": np.zeros(count, np.float32)}))
+    return [*steps, Step(policy.bound)] if policy.bound else steps
 
 
 def of_actions(actions: Actions) -> Step:

@@ -5,4 +5,7 @@ from rl.memory.prioritized import Prioritized
 from rl.memory.replay import Batch, Replay
 from rl.memory.rollout import Rollout
 
-__all__ = ["Batch", "NStep", "Prioritized", "Replay", "Rollout"]
+REPLAYS: dict[str, type[Replay]] = {"Replay": Replay, "Prioritized": Prioritized}
+ROLLOUTS: dict[str, type[Rollout]] = {"Rollout": Rollout}
+
+__all__ = ["REPLAYS", "ROLLOUTS", "Batch", "NStep", "Prioritized", "Replay", "Rollout"]

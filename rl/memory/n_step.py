@@ -46,7 +46,7 @@ class NStep:
         observation: Array,
         action: Any,
         reward: float,
-        following: Array,
+        next_observation: Array,
         terminated: bool,
         truncated: bool,
     ) -> None:
@@ -61,7 +61,7 @@ class NStep:
         while self._pending and (ended or len(self._pending) == self._n):
             first = self._pending.popleft()
             discount = 0.0 if terminated else first.discount
-            self._add(first.observation, first.action, first.total, discount, following)
+            self._add(first.observation, first.action, first.total, discount, next_observation)
 
     def clear(self) -> None:
         """Forgets the steps of an episode that will not go on."""

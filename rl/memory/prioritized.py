@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from nn.settings import setting
 from nn.typing import Array, IntArray, State
 from rl.memory.replay import DISCRETE, Replay
 
@@ -72,51 +73,49 @@ class Prioritized(Replay):
     Args:
         observation_size: n.
         rng: draws the samples.
+        settings: the capacity, B, and how priorities count.
         actions: an empty array [0] or [0, k] of the kind that holds actions.
-        capacity: transitions kept; the oldest is overwritten.
-        batch_size: B, transitions a sample.
-        alpha: 0 is uniform, 1 proportional to the error.
-        beta: at first, in [0, 1].
-        beta_steps: samples until beta is 1.
-        epsilon: keeps a transition without error from never being seen again.
     """
 
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Replay.Settings):
+        """Those of `Prioritized`."""
+
+        alpha: float = setting("0 is uniform, 1 proportional to the error", 0.6, least=0, most=1)
+        beta: float = setting("how much of the bias is undone at first", 0.4, least=0, most=1)
+        beta_steps: int = setting("samples until beta is 1", 100_000, least=1)
+        epsilon: float = setting(
+            "keeps a transition without error from never being seen again", 1e-6, above=0
+        )
+
+    settings: Settings
     _BESIDE = 32  # a tree has up to four sums for each leaf
 
     def __init__(
         self,
         observation_size: int,
         rng: np.random.Generator,
+        settings: Settings,
         actions: Array = DISCRETE,
-        *,
-        capacity: int = 100_000,
-        batch_size: int = 64,
-        alpha: float = 0.6,
-        beta: float = 0.4,
-        beta_steps: int = 100_000,
-        epsilon: float = 1e-6,
     ) -> None:
-        super().__init__(observation_size, rng, actions, capacity=capacity, batch_size=batch_size)
-        for name, value in (("alpha", alpha), ("beta", beta)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], not {value}")
-        if beta_steps < 1:
-            raise ValueError(f"beta_steps must be at least 1, not {beta_steps}")
-        if not epsilon > 0:
-            raise ValueError(f"epsilon must be greater than 0, not {epsilon}")
-        self.alpha, self.beta, self.beta_steps, self.epsilon = alpha, beta, beta_steps, epsilon
-        self._tree = SumTree(capacity)
+        super().__init__(observation_size, rng, settings, actions)
+        self._tree = SumTree(self.capacity)
         self._greatest = 1.0  # p^alpha
         self._unseen: list[int] = []  # places whose priority is still to be set
         self._samples = 0
-        self._weights = np.ones(batch_size, np.float32)
+        self._weights = np.ones(self.batch_size, np.float32)
         self._batch = replace(self._batch, weights=self._weights)
 
     def add(
-        self, observation: Array, action: Any, reward: float, discount: float, following: Array
+        self,
+        observation: Array,
+        action: Any,
+        reward: float,
+        discount: float,
+        next_observation: Array,
     ) -> None:
         self._unseen.append(self.added % self.capacity)
-        super().add(observation, action, reward, discount, following)
+        super().add(observation, action, reward, discount, next_observation)
 
     def _choose(self) -> None:
         self._set_unseen()
@@ -125,13 +124,15 @@ class Prioritized(Replay):
         np.multiply(self._uniform, self._tree.total / self.batch_size, out=self._uniform)
         np.copyto(self._indices, self._tree.find(self._uniform))
         share = self._tree.get(self._indices) / self._tree.total
-        beta = min(1.0, self.beta + (1.0 - self.beta) * self._samples / self.beta_steps)
+        beta = self.settings.beta
+        beta = min(1.0, beta + (1.0 - beta) * self._samples / self.settings.beta_steps)
         weights = (self.size * share) ** -beta
         np.divide(weights, weights.max(), out=self._weights)
         self._samples += 1
 
-    def learned(self, errors: Array) -> None:
-        priorities = (np.abs(errors).astype(float) + self.epsilon) ** self.alpha
+    def update_priorities(self, errors: Array) -> None:
+        magnitudes = np.abs(errors).astype(float) + self.settings.epsilon
+        priorities = magnitudes**self.settings.alpha
         self._tree.set(self._indices, priorities)
         self._greatest = max(self._greatest, float(priorities.max()))
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn.limits import require_memory
+from nn.settings import BaseSettings, SettingError, setting
 from nn.typing import Array, IntArray, State
 
 Records = np.ndarray[Any, np.dtype[np.void]]  # [k] transitions, with a field for each of STORED
@@ -40,28 +41,35 @@ class Replay:
     Args:
         observation_size: n.
         rng: draws the samples.
+        settings: the capacity, and B.
         actions: an empty array [0] or [0, k] of the kind that holds actions.
-        capacity: transitions kept; the oldest is overwritten.
-        batch_size: B, transitions a sample.
     """
 
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(BaseSettings):
+        """Those of `Replay`."""
+
+        capacity: int = setting("transitions kept; the oldest is overwritten", 100_000)
+        batch_size: int = setting("transitions a sample", 64, least=1)
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.capacity < self.batch_size:
+                complaint = f"must be at least the batch_size, {self.batch_size}"
+                raise SettingError("capacity", f"{complaint}, not {self.capacity}")
+
+    settings: Settings
     _BESIDE = 0  # bytes that a subclass keeps beside each transition
 
     def __init__(
         self,
         observation_size: int,
         rng: np.random.Generator,
+        settings: Settings,
         actions: Array = DISCRETE,
-        *,
-        capacity: int = 100_000,
-        batch_size: int = 64,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-        if capacity < batch_size:
-            raise ValueError(
-                f"capacity must be at least the batch_size, {batch_size}, not {capacity}"
-            )
+        self.settings = settings
+        capacity, batch_size = settings.capacity, settings.batch_size
         row = _arrays(1, observation_size, actions)
         size = sum(getattr(row, name).nbytes for name in STORED) + self._BESIDE
         require_memory("capacity", capacity, (capacity + batch_size) * size)
@@ -76,7 +84,12 @@ class Replay:
         self._indices = np.empty(batch_size, np.int64)
 
     def add(
-        self, observation: Array, action: Any, reward: float, discount: float, following: Array
+        self,
+        observation: Array,
+        action: Any,
+        reward: float,
+        discount: float,
+        next_observation: Array,
     ) -> None:
         """Stores one transition: observation [n], action, reward, discount, next one [n]."""
         place, stored = self.added % self.capacity, self._stored
@@ -84,7 +97,7 @@ class Replay:
         stored.actions[place] = action
         stored.rewards[place] = reward
         stored.discounts[place] = discount
-        stored.next_observations[place] = following
+        stored.next_observations[place] = next_observation
         self.added += 1
         self.size = max(self.size, place + 1)
 
@@ -108,8 +121,8 @@ class Replay:
         np.multiply(self._uniform, self.size, out=self._uniform)
         np.copyto(self._indices, self._uniform, casting="unsafe")
 
-    def learned(self, errors: Array) -> None:
-        """Is told how far off the latest sample's predictions were [B]; here all count alike."""
+    def update_priorities(self, errors: Array) -> None:
+        """Updates the priorities of the latest sample by its errors [B]; here all count alike."""
 
     @property
     def record_type(self) -> np.dtype[np.void]:

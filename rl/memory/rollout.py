@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from nn.limits import require_memory
+from nn.settings import BaseSettings, setting
 from nn.typing import Array, State
 
 _ARRAYS = ("observations", "actions", "rewards", "next_observations", "terminated", "cuts")
@@ -19,14 +21,19 @@ class Rollout:
         observation_size: n.
         lanes: N.
         actions: an empty array [0] or [0, k] of the kind that holds actions.
-        horizon: T, steps of each lane between two updates.
+        settings: T.
     """
 
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(BaseSettings):
+        """Those of `Rollout`."""
+
+        horizon: int = setting("steps of each lane between two updates", 16, least=1)
+
     def __init__(
-        self, observation_size: int, lanes: int, actions: Array, *, horizon: int = 16
+        self, observation_size: int, lanes: int, actions: Array, settings: Settings
     ) -> None:
-        if horizon < 1:
-            raise ValueError(f"horizon must be at least 1, not {horizon}")
+        horizon = settings.horizon
         row = 8 * observation_size + actions.itemsize * math.prod(actions.shape[1:]) + 12
         require_memory("horizon", horizon, horizon * lanes * row)
         self.horizon, self.lanes, self.size = horizon, lanes, 0
@@ -44,13 +51,13 @@ class Rollout:
         return self.size == self.horizon
 
     def add(
-        self, observations: Array, actions: Array, rewards: Array, following: Array,
+        self, observations: Array, actions: Array, rewards: Array, next_observations: Array,
         terminated: Array, truncated: Array,
     ) -> None:  # fmt: skip
         """Stores a step of all lanes: each array has N rows."""
         at = self.size
         self.observations[at], self.actions[at], self.rewards[at] = observations, actions, rewards
-        self.next_observations[at], self.terminated[at] = following, terminated
+        self.next_observations[at], self.terminated[at] = next_observations, terminated
         np.logical_or(terminated, truncated, out=self.cuts[at], casting="unsafe")
         self.size = at + 1
 

@@ -152,14 +152,15 @@ def refuse_unknown(unknown: Sequence[str], verb: argparse.ArgumentParser) -> NoR
 
 def _setting(name: str) -> str | None:
     """The dotted path of a setting that is named with or without its block."""
-    from rl.experiment.build import AGENTS, Training, make_network
+    from rl.agents import AGENTS
+    from rl.experiment.build import NetworkSettings, Training
     from rl.experiment.settings import settings_of
     from rl.experiment.specification import KEYS
 
     if name.partition(".")[0] in KEYS:
         return name
     parts = [("train", Training), *(("agent", each) for each in AGENTS.values())]
-    for block, part in [*parts, ("network", make_network)]:
+    for block, part in [*parts, ("network", NetworkSettings)]:
         for setting in settings_of(part):
             if setting == name.replace("-", "_").lower():
                 return f"{block}.{setting}"

@@ -98,7 +98,7 @@ class Learner:
         self._descend_from(prediction, target)
         nn.clip_norm(self.online.gradients, 1.0)
         self.optimizer.step()
-        self.target.follow(self.online, blend=0.01)
+        self.target.polyak_update(self.online, tau=0.01)
 
     def _descend_from(self, prediction: Array, target: Array) -> None:
         if self.route == "in place":

@@ -214,9 +214,9 @@ def test_sizes_that_are_no_network_are_refused(sizes: tuple[int, ...]) -> None:
 def test_follow_moves_by_a_share_of_the_difference() -> None:
     net, other = nn.NeuralNet((1, 1)), nn.NeuralNet((1, 1))
     net.parameters[:], other.parameters[:] = [2.0, -4.0], [6.0, 4.0]
-    net.follow(other, blend=0.25)
+    net.polyak_update(other, tau=0.25)
     assert net.parameters.tolist() == [3.0, -2.0]
-    net.follow(other, blend=0.5)
+    net.polyak_update(other, tau=0.5)
     assert net.parameters.tolist() == [4.5, 1.0]
     assert other.parameters.tolist() == [6.0, 4.0]
 
@@ -224,7 +224,7 @@ def test_follow_moves_by_a_share_of_the_difference() -> None:
 def test_follow_with_a_blend_of_one_copies_to_the_bit() -> None:
     net, other = random_net(1), random_net(2)
     net.parameters[:] *= 1e6  # p + (q - p) would not give q
-    net.follow(other, blend=1)
+    net.polyak_update(other, tau=1)
     np.testing.assert_array_equal(net.parameters, other.parameters)
     other.parameters[:] = 0.0
     assert net.parameters.all()  # a copy and not the same array
@@ -233,7 +233,7 @@ def test_follow_with_a_blend_of_one_copies_to_the_bit() -> None:
 def test_follow_reaches_the_output() -> None:
     net, other, x = random_net(1), random_net(2), examples(4)
     net.forward(x)
-    net.follow(other, blend=1)
+    net.polyak_update(other, tau=1)
     np.testing.assert_array_equal(net.forward(x), other.forward(x))
 
 

@@ -165,7 +165,9 @@ def test_what_is_not_finite_is_told_from_what_is_no_number(given: Any, said: str
 def test_a_preprocessor_does_not_hide_an_infinite_observation() -> None:
     """Normalize would cut it to its limit."""
     given = step(np.array([math.inf]))
-    environments = Environments(lambda: Unruly(step=given), 1, itertools.count(), Normalize(1))
+    environments = Environments(
+        lambda: Unruly(step=given), 1, itertools.count(), Normalize(1, Normalize.Settings())
+    )
     environments.reset()
     environments.step(np.array([0]))
     environments.step(np.array([0]))

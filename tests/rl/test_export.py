@@ -75,7 +75,7 @@ def make_player(problem: str, values: dict[str, Any]) -> Player:
 def networks(agent: Any) -> list[NeuralNet]:
     if hasattr(agent, "networks"):
         return list(agent.networks.values())
-    return [agent.actor] if hasattr(agent, "actor") else [agent.network, agent.policy]
+    return [agent.actor] if hasattr(agent, "actor") else [agent.q.network, agent.policy.network]
 
 
 def observations(player: Player, count: int = OBSERVATIONS) -> Array:

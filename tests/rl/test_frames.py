@@ -37,7 +37,7 @@ def player(problem: str = "Shown-v0") -> Player:
     values = {"problem": problem, "agent": {"name": "DQN"}, "train": {"steps": 2000}}
     experiment = build(Specification("test", "test.json", values), seed=0)
     assert isinstance(experiment.agent, DQN)
-    network = experiment.agent.network
+    network = experiment.agent.q.network
     network.parameters[:] = 0.0
     network.biases[-1][:] = [3.0, 1.0, 2.0][: network.sizes[-1]]
     return experiment.player()

@@ -13,7 +13,9 @@ from tests.rl.conftest import take_over
 
 
 def replay(capacity: int = 4, batch_size: int = 2, seed: int = 0) -> Replay:
-    return Replay(1, np.random.default_rng(seed), capacity=capacity, batch_size=batch_size)
+    return Replay(
+        1, np.random.default_rng(seed), Replay.Settings(capacity=capacity, batch_size=batch_size)
+    )
 
 
 def fill(memory: Replay, count: int, start: int = 0) -> None:
@@ -83,7 +85,7 @@ def test_only_transitions_that_are_there_can_be_given_out() -> None:
 )
 def test_impossible_sizes_are_refused(settings: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        Replay(1, np.random.default_rng(0), **settings)
+        Replay(1, np.random.default_rng(0), Replay.Settings(**settings))
 
 
 def test_an_empty_memory_cannot_be_sampled() -> None:
@@ -174,8 +176,8 @@ def test_the_observation_is_copied_when_it_is_added() -> None:
 
 
 def test_continuous_actions_are_stored() -> None:
-    memory = Replay(1, np.random.default_rng(0), np.zeros((0, 2), np.float32), capacity=4,
-                    batch_size=3)  # fmt: skip
+    settings, actions = Replay.Settings(capacity=4, batch_size=3), np.zeros((0, 2), np.float32)
+    memory = Replay(1, np.random.default_rng(0), settings, actions)
     for i in range(4):
         memory.add(np.array([i]), np.array([i, -i]), 0.0, 0.5, np.array([i]))
     batch = memory.sample()
@@ -184,7 +186,9 @@ def test_continuous_actions_are_stored() -> None:
 
 
 def test_n_step_keeps_an_action_that_its_owner_overwrites() -> None:
-    memory = Replay(1, np.random.default_rng(0), np.zeros((0, 1), np.float32), batch_size=1)
+    memory = Replay(
+        1, np.random.default_rng(0), Replay.Settings(batch_size=1), np.zeros((0, 1), np.float32)
+    )
     n_step, action = NStep(memory.add, 2, 0.5), np.array([1.0])
     n_step.add(np.zeros(1), action, 0.0, np.zeros(1), False, False)
     action[:] = 7.0
@@ -225,7 +229,9 @@ def test_a_sum_beyond_the_end_by_rounding_finds_a_leaf_that_has_a_priority() -> 
 
 def prioritized(capacity: int = 8, batch_size: int = 4, seed: int = 0, **settings: Any) -> Any:
     return Prioritized(
-        1, np.random.default_rng(seed), capacity=capacity, batch_size=batch_size, **settings
+        1,
+        np.random.default_rng(seed),
+        Prioritized.Settings(capacity=capacity, batch_size=batch_size, **settings),
     )
 
 
@@ -234,7 +240,7 @@ def set_errors(memory: Any, errors: dict[int, float]) -> None:
     seen: set[int] = set()
     while len(seen) < len(errors):
         rewards = memory.sample().rewards
-        memory.learned(np.array([errors[int(reward)] for reward in rewards]))
+        memory.update_priorities(np.array([errors[int(reward)] for reward in rewards]))
         seen |= set(rewards.astype(int))
 
 
@@ -266,7 +272,7 @@ def test_beta_rises_to_one() -> None:
     memory = prioritized(capacity=10, batch_size=10, alpha=1.0, beta=0.0, beta_steps=100)
     fill(memory, 2)
     memory.sample()
-    memory.learned(np.where(memory._batch.rewards == 0, 1.0, 4.0))
+    memory.update_priorities(np.where(memory._batch.rewards == 0, 1.0, 4.0))
     assert memory.sample().weights.min() > 0.97  # (1/4)^0.01
     for _ in range(100):
         memory.sample()
@@ -278,9 +284,9 @@ def test_a_new_transition_has_the_greatest_priority() -> None:
     fill(memory, 50)
     for _ in range(500):
         memory.sample()
-        memory.learned(np.array([1e-3]))
+        memory.update_priorities(np.array([1e-3]))
     memory.sample()
-    memory.learned(np.array([5.0]))
+    memory.update_priorities(np.array([5.0]))
     fill(memory, 1, start=77)
     drawn = [float(memory.sample().rewards[0]) for _ in range(200)]
     assert drawn.count(77.0) > 40
@@ -294,7 +300,7 @@ def test_a_restored_prioritized_memory_goes_on_to_the_bit() -> None:
     fill(memory, 1, start=30)
     take_over(memory, other)
     for each in (memory, other):
-        each.learned(np.array([1.0, 2.0, 3.0, 4.0]))
+        each.update_priorities(np.array([1.0, 2.0, 3.0, 4.0]))
     for start in (40, 50):
         fill(memory, 1, start=start)
         fill(other, 1, start=start)
@@ -313,7 +319,7 @@ def test_impossible_priorities_are_refused(setting: str, value: Any) -> None:
 
 
 def test_a_rollout_by_hand() -> None:
-    rollout = Rollout(1, 2, np.zeros(0, np.int64), horizon=2)
+    rollout = Rollout(1, 2, np.zeros(0, np.int64), Rollout.Settings(horizon=2))
     flags = np.array([False, True]), np.array([True, False])
     for step, (terminated, truncated) in enumerate((flags, flags[::-1])):
         assert not rollout.full
@@ -331,7 +337,9 @@ def test_a_rollout_by_hand() -> None:
 
 
 def test_a_restored_rollout_goes_on() -> None:
-    rollout, other = (Rollout(1, 1, np.zeros(0, np.int64), horizon=3) for _ in range(2))
+    rollout, other = (
+        Rollout(1, 1, np.zeros(0, np.int64), Rollout.Settings(horizon=3)) for _ in range(2)
+    )
     step = np.array([[4.0]]), np.array([1]), np.array([2.0]), np.array([[5.0]])
     rollout.add(*step, np.array([False]), np.array([True]))
     other.restore(rollout.state())

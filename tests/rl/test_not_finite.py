@@ -24,14 +24,14 @@ BLOCKS: dict[str, dict[str, Any]] = {
         "agent": {"name": "DQN", "learn_start": 16, "learn_every": 1},
         "memory": {"batch_size": 8},
     },
-    "DDPG": {
+    "TD3": {
         "problem": "Pendulum-v1",
-        "agent": {"name": "DDPG", "learn_start": 16, "twin_critics": True},
+        "agent": {"name": "TD3", "learn_start": 16, "policy_delay": 1},
         "memory": {"batch_size": 8},
     },
-    "ActorCritic": {
+    "A2C": {
         "problem": "CartPole-v1",
-        "agent": {"name": "ActorCritic"},
+        "agent": {"name": "A2C"},
         "memory": {"horizon": 8},
     },
 }
@@ -74,7 +74,7 @@ def spoil_dqn(agent: Any, number: str, value: float) -> None:
     if number == "loss":
         spoil(agent, agent.cost, "gradient", lambda: value)
     else:
-        spoil_network(agent, agent.network, agent.optimizer, number, value)
+        spoil_network(agent, agent.q.network, agent.optimizer, number, value)
 
 
 def spoil_second_critic(agent: Any, number: str, value: float) -> None:
@@ -90,7 +90,7 @@ def spoil_actor(agent: Any, number: str, value: float) -> None:
 
 def spoil_value(agent: Any, number: str, value: float) -> None:
     if number == "loss":
-        spoil(agent, agent, "_judge", lambda: {"loss": value, "policy_loss": 0.0})
+        spoil(agent, agent, "_measure", lambda: {"loss": value, "policy_loss": 0.0})
     else:
         critic = agent.networks["critic"], agent.optimizers["critic"]
         spoil_network(agent, *critic, number, value)
@@ -100,14 +100,14 @@ CASES = [
     ("DQN", spoil_dqn, "loss", "loss: {} at update 3"),
     ("DQN", spoil_dqn, "gradient", "network's gradient: norm {} at update 3"),
     ("DQN", spoil_dqn, "weight", "network's weights: not finite after update 3"),
-    ("DDPG", spoil_second_critic, "loss", "loss: {} at update 3"),
-    ("DDPG", spoil_second_critic, "gradient", "critic's gradient: norm {} at update 3"),
-    ("DDPG", spoil_second_critic, "weight", "critic's weights: not finite after update 3"),
-    ("DDPG", spoil_actor, "gradient", "actor's gradient: norm {} at update 3"),
-    ("DDPG", spoil_actor, "weight", "actor's weights: not finite after update 3"),
-    ("ActorCritic", spoil_value, "loss", "loss: {} at update 3"),
-    ("ActorCritic", spoil_value, "gradient", "critic's gradient: norm {} at update 3"),
-    ("ActorCritic", spoil_value, "weight", "critic's weights: not finite after update 3"),
+    ("TD3", spoil_second_critic, "loss", "loss: {} at update 3"),
+    ("TD3", spoil_second_critic, "gradient", "critic's gradient: norm {} at update 3"),
+    ("TD3", spoil_second_critic, "weight", "critic's weights: not finite after update 3"),
+    ("TD3", spoil_actor, "gradient", "actor's gradient: norm {} at update 3"),
+    ("TD3", spoil_actor, "weight", "actor's weights: not finite after update 3"),
+    ("A2C", spoil_value, "loss", "loss: {} at update 3"),
+    ("A2C", spoil_value, "gradient", "critic's gradient: norm {} at update 3"),
+    ("A2C", spoil_value, "weight", "critic's weights: not finite after update 3"),
 ]
 
 
@@ -136,12 +136,12 @@ def test_large_but_finite_weights_go_on() -> None:
     spoil_dqn(agent, "weight", 1e20)
     with np.errstate(over="ignore"):
         learn(agent, UPDATE + 1)
-    assert agent.network.parameters[-1] == np.float32(1e20)
+    assert agent.q.network.parameters[-1] == np.float32(1e20)
 
 
 def test_the_first_update_has_none_before() -> None:
     agent = make_agent("DQN")
-    agent.network.parameters[:] = math.nan
+    agent.q.network.parameters[:] = math.nan
     with pytest.raises(Diverged) as caught:
         learn(agent, 1)
     assert str(caught.value) == "loss: nan at update 0"

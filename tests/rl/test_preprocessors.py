@@ -12,7 +12,7 @@ import rl
 from nn.typing import Array
 from rl.environments import Environments
 from rl.experiment.run import Run
-from rl.preprocessors import Difference, Normalize, Preprocessor, Stack
+from rl.preprocessors import PREPROCESSORS, Difference, Normalize, Preprocessor, Stack
 from tests.rl.worlds import Counter
 
 EPISODE = [[1.0, 10.0], [2.0, 30.0], [4.0, 60.0]]
@@ -32,22 +32,22 @@ def seen(
 
 
 def test_identity() -> None:
-    assert seen(Preprocessor(2), EPISODE) == EPISODE
-    assert Preprocessor(2, reward_scale=0.5).reward(0, 3.0, False) == 1.5
+    assert seen(Preprocessor(2, Preprocessor.Settings()), EPISODE) == EPISODE
+    assert Preprocessor(2, Preprocessor.Settings(reward_scale=0.5)).reward(0, 3.0, False) == 1.5
 
 
-@pytest.mark.parametrize("kind", [Preprocessor, Stack, Difference, Normalize])
+@pytest.mark.parametrize("kind", PREPROCESSORS.values())
 def test_rewards_are_clipped_after_they_are_scaled(kind: type[Preprocessor]) -> None:
     """Halved and cut at 10: 30 would be 5 the other way about."""
-    view = kind(2, reward_scale=0.5, reward_clip=10.0)
+    view = kind(2, kind.Settings(reward_scale=0.5, reward_clip=10.0))
     rewards = [view.reward(0, reward, False) for reward in (30.0, 18.0, -19.0, -100.0)]
     assert rewards == [10.0, 9.0, -9.5, -10.0]
-    assert kind(2).reward(0, -1e9, False) == -1e9
+    assert kind(2, kind.Settings()).reward(0, -1e9, False) == -1e9
     assert np.isnan(view.reward(0, float("nan"), False))
 
 
 def test_a_stack_by_hand() -> None:
-    view = Stack(2, length=3).for_lanes(2, learning=True)
+    view = Stack(2, Stack.Settings(length=3)).for_lanes(2, learning=True)
     expected = [[1, 10, 1, 10, 1, 10], [1, 10, 1, 10, 2, 30], [1, 10, 2, 30, 4, 60]]
     assert seen(view, EPISODE, lane=1) == expected
     assert seen(view, EPISODE, lane=1) == expected  # nothing is left of the episode before
@@ -58,27 +58,27 @@ def test_a_stack_by_hand() -> None:
 def test_a_difference_by_hand(keep: bool) -> None:
     differences = [[0.0, 0.0], [1.0, 20.0], [2.0, 30.0]]
     expected = [raw * keep + d for raw, d in zip(EPISODE, differences, strict=True)]
-    view = Difference(2, keep=keep).for_lanes(1, learning=False)
+    view = Difference(2, Difference.Settings(keep=keep)).for_lanes(1, learning=False)
     assert seen(view, EPISODE) == expected
     assert seen(view, EPISODE) == expected
 
 
 def test_normalized_observations_by_hand() -> None:
     """Of 1, 2, 4: means 1, 1.5, 7/3; variances 1 (of a single one), 1/4, 14/9."""
-    view = Normalize(1).for_lanes(1, learning=True)
+    view = Normalize(1, Normalize.Settings()).for_lanes(1, learning=True)
     values = [row[0] for row in seen(view, [[1], [2], [4]])]
     np.testing.assert_allclose(values, [0, 0.5 / 0.5, (5 / 3) / np.sqrt(14 / 9)], rtol=1e-5)
 
 
 def test_what_is_normalized_is_kept_within_bounds() -> None:
-    view = Normalize(1, clip=2.0).for_lanes(1, learning=True)
+    view = Normalize(1, Normalize.Settings(clip=2.0)).for_lanes(1, learning=True)
     seen(view, [[0.0], [1.0]] * 50)
     frozen = view.for_lanes(1, learning=False)
     assert seen(frozen, [[100.0], [-100.0]]) == [[2.0], [-2.0]]
 
 
 def test_only_learning_changes_the_statistics_and_all_lanes_share_them() -> None:
-    base = Normalize(1)
+    base = Normalize(1, Normalize.Settings())
     learner, reader = base.for_lanes(2, learning=True), base.for_lanes(1, learning=False)
     seen(learner, [[1.0], [5.0]], lane=1)
     assert seen(reader, [[3.0]]) == [[0.0]]
@@ -88,7 +88,9 @@ def test_only_learning_changes_the_statistics_and_all_lanes_share_them() -> None
 
 def test_normalized_rewards_by_hand() -> None:
     """gamma 1/2, rewards 2, 4: returns 2 and 5 of variance 9/4; then a new episode begins."""
-    view = Normalize(1, observations=False, rewards=True, gamma=0.5).for_lanes(1, learning=True)
+    view = Normalize(1, Normalize.Settings(observations=False, rewards=True, gamma=0.5)).for_lanes(
+        1, learning=True
+    )
     assert view.reward(0, 2.0, False) == pytest.approx(2.0)
     assert view.reward(0, 4.0, True) == pytest.approx(4.0 / 1.5)
     # returns 2, 5, 6: of a new episode, not 6 + 5 / 2.
@@ -98,7 +100,9 @@ def test_normalized_rewards_by_hand() -> None:
 
 def test_rewards_are_clipped_before_they_are_normalized() -> None:
     """As above, of 100 cut to 4; its deviation is that of what was cut."""
-    view = Normalize(1, rewards=True, gamma=0.5, reward_clip=4.0).for_lanes(1, learning=True)
+    view = Normalize(1, Normalize.Settings(rewards=True, gamma=0.5, reward_clip=4.0)).for_lanes(
+        1, learning=True
+    )
     rewards = [view.reward(0, 2.0, False), view.reward(0, 100.0, True)]
     assert rewards == pytest.approx([2.0, 4.0 / 1.5])
 
@@ -106,11 +110,17 @@ def test_rewards_are_clipped_before_they_are_normalized() -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Preprocessor(1, reward_scale=0.0), "reward_scale must be greater than 0"),
-        (lambda: Preprocessor(1, reward_clip=0.0), "reward_clip must be greater than 0"),
-        (lambda: Stack(1, length=0), "length must be at least 1"),
-        (lambda: Normalize(1, gamma=2.0), "gamma must lie"),
-        (lambda: Normalize(1, clip=0.0), "clip must be greater"),
+        (
+            lambda: Preprocessor(1, Preprocessor.Settings(reward_scale=0.0)),
+            "reward_scale must be greater than 0",
+        ),
+        (
+            lambda: Preprocessor(1, Preprocessor.Settings(reward_clip=0.0)),
+            "reward_clip must be greater than 0",
+        ),
+        (lambda: Stack(1, Stack.Settings(length=0)), "length must be at least 1"),
+        (lambda: Normalize(1, Normalize.Settings(gamma=2.0)), "gamma must lie"),
+        (lambda: Normalize(1, Normalize.Settings(clip=0.0)), "clip must be greater"),
     ],
 )
 def test_impossible_settings_are_refused(make: Any, said: str) -> None:
@@ -134,23 +144,25 @@ def step(environments: Environments, times: int) -> Any:
 
 
 def test_an_episode_that_ends_shows_its_last_step_and_the_next_begins_afresh() -> None:
-    environments = counters((2,), Stack(2, length=2).for_lanes(1, learning=True))
+    environments = counters((2,), Stack(2, Stack.Settings(length=2)).for_lanes(1, learning=True))
     latest = step(environments, 2)
     assert latest.next_observations[0, [0, 2]].tolist() == [1.0, 2.0]
     assert environments.observations[0, [0, 2]].tolist() == [0.0, 0.0]
 
 
 def test_reported_returns_are_raw() -> None:
-    view = Preprocessor(2, reward_scale=0.1, reward_clip=0.15).for_lanes(1, learning=True)
+    view = Preprocessor(2, Preprocessor.Settings(reward_scale=0.1, reward_clip=0.15)).for_lanes(
+        1, learning=True
+    )
     environments = counters((2,), view)
     latest = step(environments, 2)
     assert latest.rewards.tolist() == pytest.approx([0.15])
     assert (latest.returns.tolist(), environments.finished[0].total) == ([3.0], 3.0)
 
 
-@pytest.mark.parametrize("kind", [Preprocessor, Stack, Difference, Normalize])
+@pytest.mark.parametrize("kind", PREPROCESSORS.values())
 def test_a_rebuilt_episode_goes_on_to_the_bit(kind: type[Preprocessor]) -> None:
-    base, other_base = kind(2), kind(2)
+    base, other_base = kind(2, kind.Settings()), kind(2, kind.Settings())
     environments = counters((50, 50), base.for_lanes(2, learning=True))
     step(environments, 5)
     other = counters((50, 50), other_base.for_lanes(2, learning=True))
@@ -162,7 +174,7 @@ def test_a_rebuilt_episode_goes_on_to_the_bit(kind: type[Preprocessor]) -> None:
     np.testing.assert_array_equal(one.rewards, two.rewards)
 
 
-@pytest.mark.parametrize("name", ["Identity", "Stack", "Difference", "Normalize"])
+@pytest.mark.parametrize("name", PREPROCESSORS)
 def test_a_loaded_agent_scores_what_it_scored(name: str, tmp_path: Path) -> None:
     """Through the evaluation, and through a loop of one's own."""
     run = rl.train(

@@ -26,8 +26,8 @@ def test_every_problem_has_its_agents(id: str) -> None:
         each.values["agent"]["name"] for each in all_specifications().values()
         if each.values["problem"] == id
     }  # fmt: skip
-    discrete = {"DQN", "DoubleDQN", "ActorCritic"}
-    assert agents in (discrete, {"ActorCritic", "DDPG"})
+    assert agents & {"DQN", "DDPG", "TD3"}  # one that replays what it has seen
+    assert agents & {"A2C", "PPO"}  # and one that learns from what it just did
 
 
 @pytest.mark.parametrize("id", known_problems())

@@ -8,9 +8,11 @@ def test_the_target_is_the_reward_and_the_discounted_next_value() -> None:
     rewards = np.array([1.0, -2.0, 3.0], np.float32)
     discounts = np.array([0.5, 0.25, 0.0], np.float32)
     next_values = np.array([4.0, 8.0, 100.0], np.float32)
-    out = np.empty(3, np.float32)
-    assert td_target(rewards, discounts, next_values, out) is out
-    np.testing.assert_array_equal(out, [3.0, 0.0, 3.0])
+    y = td_target(rewards, discounts, next_values)
+    np.testing.assert_array_equal(y, [3.0, 0.0, 3.0])
+    quantiles = np.array([[4.0, 6.0], [8.0, 4.0], [100.0, -1.0]], np.float32)
+    y = td_target(rewards, discounts, quantiles)
+    np.testing.assert_array_equal(y, [[3.0, 4.0], [0.0, -1.0], [3.0, 3.0]])
 
 
 def test_generalized_advantages_by_hand() -> None:
@@ -22,7 +24,7 @@ def test_generalized_advantages_by_hand() -> None:
     cuts = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
     # delta: 1 + 10 - 10 = 1;  2 + 0 - 20 = -18 or 2 + 20 - 20 = 2;  4 + 25 - 30 = -1
     # With lam = 0.8: A_0 = 1 + 0.4 A_1, and A_1 takes nothing from the next episode.
-    out = advantages(rewards, discounts, np.stack([before, after]), cuts, 0.8, np.empty((3, 2)))
+    out = advantages(rewards, discounts, np.stack([before, after]), cuts, 0.8)
     np.testing.assert_allclose(out, [[1 - 0.4 * 18, 1 + 0.4 * 2.0], [-18.0, 2.0], [-1.0, -1.0]])
 
 
@@ -32,8 +34,8 @@ def test_generalized_advantages_at_the_ends_of_lambda() -> None:
     rewards, values = rng.normal(size=(5, 1)), rng.normal(size=(6, 1))
     discounts, cuts = np.full((5, 1), 0.9), np.zeros((5, 1))
     pair = np.stack([values[:-1], values[1:]])
-    one_step = advantages(rewards, discounts, pair, cuts, 0.0, np.empty((5, 1)))
+    one_step = advantages(rewards, discounts, pair, cuts, 0.0)
     np.testing.assert_allclose(one_step, rewards + 0.9 * values[1:] - values[:-1])
-    full = advantages(rewards, discounts, pair, cuts, 1.0, np.empty((5, 1)))
+    full = advantages(rewards, discounts, pair, cuts, 1.0)
     returned = sum(0.9**t * rewards[t, 0] for t in range(5)) + 0.9**5 * values[5, 0]
     assert full[0, 0] == pytest.approx(returned - values[0, 0])

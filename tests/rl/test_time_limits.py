@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rl.agents import DDPG, DQN, ActorCritic
+from rl.agents import A2C, DDPG, DQN
 from rl.environments import Environments, TrainingSeeds, Transitions, make_env
 from rl.experiment.build import Experiment, build
 from rl.experiment.specification import Specification
@@ -68,7 +68,7 @@ def value(agent: Any) -> float:
         return float(agent.values(state).min())
     if isinstance(agent, DDPG):
         return float(agent.critics[0].forward(np.hstack([state, agent.act(state)]))[0, 0])
-    assert isinstance(agent, ActorCritic)
+    assert isinstance(agent, A2C)
     return float(agent._values(state)[0])
 
 

@@ -1,0 +1,126 @@
+"""Settings of parts: what a part can be told, each with its meaning, its default and its bounds.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(nn.BaseSettings):
+        gamma: float = setting("discount of one step", 0.99, least=0, most=1)
+
+This is the only place where a setting is described. Its checks and messages, what a specification
+may say, the reference and the schema for editors follow from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, dataclass
+from typing import Any
+
+from nn.names import lookup
+
+
+class SettingError(ValueError):
+    """A setting that a part refuses.
+
+    Args:
+        setting: its name.
+        complaint: what is wrong, such as "must be at least 1, not 0".
+    """
+
+    def __init__(self, setting: str, complaint: str) -> None:
+        super().__init__(f"{setting} {complaint}")
+        self.setting, self.complaint = setting, complaint
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What values a setting may have; None bounds nothing.
+
+    Args:
+        least: the lowest value.
+        above: what it must be greater than.
+        most: the highest value.
+        below: what it must be less than.
+        names: the names that it may be, such as a table of parts.
+    """
+
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    below: float | None = None
+    names: Iterable[str] | None = None
+
+    def complaint(self, value: float) -> str | None:
+        """What is wrong with a number; None if it lies within. One that is no number never does."""
+        outside = [
+            f"{words} {bound}"
+            for bound, words, fits in (
+                (self.least, "at least", operator.ge),
+                (self.above, "greater than", operator.gt),
+                (self.most, "at most", operator.le),
+                (self.below, "less than", operator.lt),
+            )
+            if bound is not None and not fits(value, bound)
+        ]
+        if not outside:
+            return None
+        interval = self.describe()
+        if interval.startswith("in ") and isinstance(value, float):
+            return f"must lie {interval}, not {value}"
+        if self.least == 0 and value < 0:
+            return f"must not be negative, but is {value}"
+        return f"must be {outside[0]}, not {value}"
+
+    def describe(self) -> str:
+        """The bounds in words, such as "at least 1" or "in [0, 1)"; empty without any."""
+        low = f"[{self.least}" if self.least is not None else f"({self.above}"
+        high = f"{self.most}]" if self.most is not None else f"{self.below})"
+        if "None" not in low + high:
+            return f"in {low}, {high}"
+        words = {"at least": self.least, "greater than": self.above, "at most": self.most,
+                 "less than": self.below}  # fmt: skip
+        return "".join(f"{said} {bound}" for said, bound in words.items() if bound is not None)
+
+    def check(self, name: str, value: Any) -> Any:
+        """The value, a name as its table spells it.
+
+        Raises:
+            SettingError: it is not allowed.
+        """
+        if value is None or isinstance(value, bool):
+            return value
+        if self.names is not None and isinstance(value, str):
+            try:
+                return lookup({known: known for known in self.names}, value, name)
+            except ValueError as error:
+                raise SettingError(name, f"names an {error}") from None
+        if isinstance(value, (int, float)) and (complaint := self.complaint(value)):
+            raise SettingError(name, complaint)
+        return value
+
+
+def setting(meaning: str, default: Any = MISSING, **bounds: Any) -> Any:
+    """A field of a settings class.
+
+    Args:
+        meaning: what it says, in one line without a full stop.
+        default: its value where none is given; left out, it is required.
+        bounds: those of `Bounds`.
+    """
+    metadata = {"meaning": meaning, "bounds": Bounds(**bounds)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseSettings:
+    """What a part can be told; a subclass adds fields, and checks that span several of them."""
+
+    def __post_init__(self) -> None:
+        for name, field in fields_of(type(self)).items():
+            value = field.metadata["bounds"].check(name, getattr(self, name))
+            object.__setattr__(self, name, value)
+
+
+def fields_of(settings: Callable[..., Any]) -> dict[str, dataclasses.Field[Any]]:
+    """The settings of a class by name, its base's first."""
+    return {field.name: field for field in dataclasses.fields(settings)}  # type: ignore[arg-type]

@@ -1,0 +1,56 @@
+"""Quantile-regression DQN (Dabney, Rowland, Bellemare and Munos 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nn.settings import setting
+from nn.typing import Array
+from rl.agents.dqn import DQN
+from rl.agents.values import Head
+from rl.memory import Batch
+
+
+class QRDQN(DQN):
+    """DQN that learns the distribution of the return, as N quantiles theta_i(s, a), not its mean.
+
+    Q(s, a) is their mean. With a* the best next action by the target network (algorithm 1),
+
+        y_j = r + gamma theta_target_j(s', a*)
+        descend along the gradient of sum_i mean_j rho_i(y_j - theta_i(s, a)),
+
+    rho_i being the quantile Huber loss (eq. 10) at the midpoint (i - 1/2) / N.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(DQN.Settings):
+        """Those of `QRDQN`."""
+
+        quantiles: int = setting("N, quantiles of each action", 50, least=1, most=10_000)
+        kappa: float = setting("errors beyond it count linearly", 1.0, above=0)
+        cost: str = setting("the quantile Huber loss, and no other", "huber", names=("huber",))
+
+        @property
+        def head(self) -> Head:
+            """How the network's outputs are read."""
+            return Head(dueling=self.dueling, quantiles=self.quantiles)
+
+    settings: Settings
+
+    def next_values(self, batch: Batch) -> Array:
+        """theta_target(s', a*) [B, N]."""
+        quantiles = self.target.predict(batch.next_observations)
+        best = quantiles.mean(axis=2).argmax(axis=1)
+        return quantiles[np.arange(len(best)), best]
+
+    def loss(self, q: Array, y: Array) -> tuple[float, Array]:
+        """The quantile Huber loss of theta [B, N] against y [B, N], and its gradient [B, N]."""
+        n, kappa = q.shape[1], self.settings.kappa
+        midpoints = (np.arange(n, dtype=q.dtype) + 0.5) / n
+        errors = y[:, None, :] - q[:, :, None]  # [B, i, j]
+        clipped = np.clip(errors, -kappa, kappa)
+        weights = np.abs(midpoints[:, None] - (errors < 0)) / (kappa * n * len(q))
+        loss = float((weights * clipped * (errors - 0.5 * clipped)).sum())
+        return loss, -(weights * clipped).sum(axis=2)

@@ -1,0 +1,102 @@
+"""What a network says of actions: the one place that knows how its outputs are read.
+
+An algorithm asks `ActionValues` and never the network behind it, so that each head works with each
+algorithm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nn import NeuralNet
+from nn.typing import Array, IntArray, State
+
+
+@dataclass(frozen=True)
+class Head:
+    """How outputs stand for the values of A actions.
+
+    Args:
+        dueling: whether V(s) comes first, and then the advantages A(s, a) (Wang et al. 2016).
+        quantiles: N of the return's distribution, one behind the other; None for its mean alone.
+    """
+
+    dueling: bool = False
+    quantiles: int | None = None
+
+    def outputs(self, actions: int) -> int:
+        """Units of the network's last layer."""
+        return (actions + self.dueling) * (self.quantiles or 1)
+
+
+class ActionValues:
+    """Q(s, a) of all actions, of a network with some head.
+
+    Args:
+        network: from observations [B, n] to outputs [B, m].
+        head: how these are read.
+    """
+
+    def __init__(self, network: NeuralNet, head: Head) -> None:
+        self.network, self.head = network, head
+
+    def predict(self, observations: Array) -> Array:
+        """What is learned of each action: its value [B, A], or its quantiles [B, A, N].
+
+        The next call for as many observations [B, n] may overwrite it.
+        """
+        outputs = self.network.forward(observations)
+        if self.head.quantiles:
+            outputs = outputs.reshape(len(outputs), -1, self.head.quantiles)
+        return dueling_values(outputs) if self.head.dueling else outputs
+
+    def values(self, observations: Array) -> Array:
+        """Q(s, a) [B, A] for observations [B, n]."""
+        predicted = self.predict(observations)
+        return predicted.mean(axis=2) if self.head.quantiles else predicted
+
+    def backward(self, gradient: Array) -> None:
+        """Leaves the gradients of the parameters, given those of what `predict` gave last."""
+        if self.head.dueling:
+            gradient = dueling_gradient(gradient)
+        self.network.backward(gradient.reshape(len(gradient), -1))
+
+    def copy(self) -> ActionValues:
+        """Values of their own that are equal to these."""
+        return ActionValues(self.network.copy(), self.head)
+
+    def polyak_update(self, other: ActionValues, tau: float) -> None:
+        """p <- (1 - tau) p + tau p_other, for each parameter."""
+        self.network.polyak_update(other.network, tau)
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        return self.network.state()
+
+    def restore(self, state: State) -> None:
+        """Takes over a saved state."""
+        self.network.restore(state)
+
+
+def of_actions(actions: IntArray, chosen: Array, shape: tuple[int, ...]) -> Array:
+    """An array [B, A, ...] that is 0 but for `chosen` [B, ...], at the actions [B]."""
+    spread = np.zeros(shape, chosen.dtype)
+    spread[np.arange(len(actions)), actions] = chosen
+    return spread
+
+
+def dueling_values(outputs: Array) -> Array:
+    """Q = V + A - mean(A) [B, A, ...] of outputs [B, 1 + A, ...] (Wang et al. 2016, eq. 9).
+
+    The two streams share all hidden layers.
+    """
+    advantages = outputs[:, 1:]
+    return outputs[:, :1] + advantages - advantages.mean(axis=1, keepdims=True)
+
+
+def dueling_gradient(gradient: Array) -> Array:
+    """dC/doutputs [B, 1 + A, ...] for dC/dQ [B, A, ...], the transpose of `dueling_values`."""
+    total = gradient.sum(axis=1, keepdims=True)
+    return np.hstack([total, gradient - total / gradient.shape[1]])
