@@ -1,0 +1,118 @@
+"""What the contract suite tries each part with: small specifications, and values out of bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nn.settings import Bounds
+from rl.agents import AGENTS
+from rl.agents.replay_agent import ReplayAgent
+from rl.environments import Environments, TrainingSeeds, Transitions, make_env
+from rl.experiment.build import Experiment, build
+from rl.experiment.settings import settings_of, types_of
+from rl.experiment.specification import Specification
+from rl.spaces import Continuous, Discrete
+
+PROBLEMS: dict[Any, str] = {Discrete: "CartPole-v1", Continuous: "Pendulum-v1"}
+NARROW = {"hidden": [8]}
+
+
+def agents() -> Iterator[tuple[str, Any]]:
+    """Each agent of the table, with each kind of actions that it handles."""
+    for name, agent in AGENTS.items():
+        for kind in agent.kinds:
+            yield name, kind
+
+
+def values(name: str, kind: Any, **blocks: Any) -> dict[str, Any]:
+    """A specification of an agent that learns within a hundred steps."""
+    agent = {"name": name, **blocks.pop("agent", {})}
+    memory = {"horizon": 8}
+    if issubclass(AGENTS[name], ReplayAgent):
+        agent = {"learn_start": 20, "learn_every": 1, **agent}
+        memory = {"capacity": 50, "batch_size": 8}
+    given = {
+        "problem": PROBLEMS[kind],
+        "agent": agent,
+        "network": NARROW,
+        "memory": memory,
+        "train": {"steps": 1_000, "lanes": 2},
+    }
+    return {**given, **blocks}
+
+
+def experiment(given: dict[str, Any], seed: int = 0) -> Experiment:
+    """The parts of a specification."""
+    return build(Specification("contract", "contract.yaml", given), seed)
+
+
+class Play:
+    """An experiment in its environments, step by step."""
+
+    def __init__(self, made: Experiment) -> None:
+        self.agent, lanes = made.agent, made.training.lanes
+        self.environments = Environments(
+            lambda: make_env(made.problem.id),
+            lanes,
+            TrainingSeeds(made.rngs["environment"]),
+            made.preprocessor.for_lanes(lanes, learning=True),
+        )
+        self.environments.reset()
+
+    def steps(self, count: int, spoil: Any = None) -> None:
+        """So many steps of all lanes; `spoil` changes the transitions before they are seen."""
+        for _ in range(count):
+            actions = self.agent.explore(self.environments.observations)
+            transitions: Transitions = self.environments.step(actions)
+            if spoil:
+                spoil(transitions)
+            self.agent.observe(transitions)
+            self.agent.learn()
+
+
+def arrays(state: Any, path: str = "") -> dict[str, Any]:
+    """Each leaf of a nested state, by its path."""
+    if isinstance(state, dict):
+        found: dict[str, Any] = {}
+        for key, value in state.items():
+            found.update(arrays(value, f"{path}/{key}"))
+        return found
+    return {path: np.asarray(state)}
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Two states are equal to the bit."""
+    one, other = arrays(one), arrays(other)
+    assert one.keys() == other.keys()
+    for path, array in one.items():
+        np.testing.assert_array_equal(array, other[path], err_msg=path)
+
+
+def refused(part: Any) -> Iterator[tuple[str, Any]]:
+    """For each setting of a part, values that it must refuse: of other types, and out of bounds."""
+    for name, field in settings_of(part).items():
+        kind, bounds = types_of(part)[name], field.metadata["bounds"]
+        yield name, {"no": "value of any setting"}
+        if kind is str and bounds.names is None:
+            yield name, 3
+        else:
+            yield name, "no such name"
+        if bool not in getattr(kind, "__args__", (kind,)):
+            yield name, True
+        for value in outside(bounds):
+            yield name, value
+
+
+def outside(bounds: Bounds) -> Iterator[float]:
+    """Numbers that bounds leave out."""
+    if bounds.least is not None:
+        yield bounds.least - 1
+    if bounds.above is not None:
+        yield bounds.above
+    if bounds.most is not None:
+        yield bounds.most + 1
+    if bounds.below is not None:
+        yield bounds.below

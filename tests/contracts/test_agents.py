@@ -1,0 +1,172 @@
+"""What holds for every agent, over the table; one registered from outside passes through it too."""
+
+from __future__ import annotations
+
+import math
+import runpy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nn.settings import setting
+from nn.typing import Array
+from rl.agents import AGENTS, DQN
+from rl.agents.replay_agent import ReplayAgent
+from rl.agents.thoughts import Thoughts
+from rl.errors import Diverged, UserError
+from rl.experiment.specification import read_specifications
+from rl.export import FORMATS, export, policy_of
+from rl.files import write_specification
+from rl.memory import Batch
+from rl.spaces import Discrete
+from tests.contracts.cases import Play, agents, assert_same, experiment, refused, values
+from tests.rl import worlds  # noqa: F401  registers the problems
+from tests.rl.conftest import take_over
+
+
+class Sarsa(DQN):
+    """From outside: the next action is the exploring policy's, and a setting is its own."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(DQN.Settings):
+        """Those of `Sarsa`."""
+
+        trust: float = setting("in the best action", 0.9, least=0, most=1)
+
+    settings: Settings
+
+    def next_values(self, batch: Batch) -> Array:
+        """trust max_a' Q_target(s', a') + (1 - trust) mean_a' Q_target(s', a') [B]."""
+        values, trust = self.target.values(batch.next_observations), self.settings.trust
+        return trust * values.max(axis=1) + (1.0 - trust) * values.mean(axis=1)
+
+
+@pytest.fixture(autouse=True)
+def outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AGENTS, "Sarsa", Sarsa)
+
+
+EVERY = pytest.mark.parametrize(("name", "kind"), [*agents(), ("Sarsa", Discrete)])
+
+
+@EVERY
+def test_the_same_seed_gives_the_same_bits(name: str, kind: Any) -> None:
+    one, other = (Play(experiment(values(name, kind))) for _ in range(2))
+    different = Play(experiment(values(name, kind), seed=1))
+    for each in (one, other, different):
+        each.steps(40)
+    assert one.agent.updates > 1
+    assert_same(one.agent.state(), other.agent.state())
+    with pytest.raises(AssertionError):
+        assert_same(one.agent.policy_state(), different.agent.policy_state())
+
+
+@EVERY
+def test_a_restored_agent_goes_on_to_the_bit(name: str, kind: Any) -> None:
+    one, other = Play(experiment(values(name, kind))), Play(experiment(values(name, kind), seed=7))
+    one.steps(45)
+    other.steps(21)  # what is there must not matter
+    other.agent.restore(one.agent.state())
+    if one.agent.replay is not None and other.agent.replay is not None:
+        take_over(one.agent.replay, other.agent.replay)
+    other.environments.restore(one.environments.state())
+    one.environments.seeds, other.environments.seeds = iter(range(99)), iter(range(99))
+    assert one.agent.metrics() == other.agent.metrics()
+    for each in (one, other):
+        each.steps(43)
+    assert_same(one.agent.state(), other.agent.state())
+
+
+@EVERY
+def test_a_restored_policy_acts_as_before(name: str, kind: Any) -> None:
+    one, other = (Play(experiment(values(name, kind), seed)) for seed in (0, 3))
+    one.steps(40)
+    other.agent.restore_policy(one.agent.policy_state())
+    seen = np.random.default_rng(0).standard_normal(one.environments.observations.shape)
+    seen = seen.astype(np.float32)
+    np.testing.assert_array_equal(one.agent.act(seen), other.agent.act(seen))
+    assert isinstance(other.agent.thoughts(seen[:1]), Thoughts)
+
+
+@EVERY
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_what_is_not_finite_is_found_in_the_update_that_made_it(
+    name: str, kind: Any, value: float
+) -> None:
+    play = Play(experiment(values(name, kind)))
+    play.steps(30)
+
+    def spoil(transitions: Any) -> None:
+        transitions.rewards[:] = value
+
+    with (
+        pytest.raises(Diverged, match=r"(loss|gradient).* at update \d+"),
+        np.errstate(all="ignore"),
+    ):
+        play.steps(60, spoil)
+    play.agent.policy_state()  # nothing has moved
+
+
+@EVERY
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_time_limit_is_worth_its_value_and_a_terminal_state_is_not(
+    name: str, kind: Any, ends: bool
+) -> None:
+    """A reward of 1 a step, and a limit after each episode's few steps; gamma is 1/2."""
+    problem = "Steady-v0" if kind is Discrete else "SteadyContinuous-v0"
+    given = values(
+        name, kind, problem=problem, agent={"gamma": 0.5}, optimizer={"learning_rate": 0.01},
+        train={"steps": 5_000, "lanes": 1},
+    )  # fmt: skip
+    if issubclass(AGENTS[name], ReplayAgent):
+        given["agent"] |= {"tau": 0.1}
+    play = Play(experiment(given))
+
+    def end(transitions: Any) -> None:
+        transitions.terminated |= True if ends else transitions.truncated & False
+
+    play.steps(900, end)
+    thoughts = play.agent.thoughts(np.ones((1, 1), np.float32))
+    learned = thoughts.bars.min() if thoughts.value is None else thoughts.value
+    assert learned == pytest.approx(1.0 if ends else 2.0, abs=0.15)
+
+
+@EVERY
+def test_the_exported_policy_agrees(name: str, kind: Any, tmp_path: Path) -> None:
+    made = experiment(values(name, kind))
+    play = Play(made)
+    play.steps(40)
+    player, file = made.player(), tmp_path / "policy.npz"
+    export(policy_of(player), FORMATS["numpy"], "a contract", file)
+    act = runpy.run_path(str(file.with_suffix(".py")))["act"]
+    size = made.spaces.observation_size
+    for seen in np.random.default_rng(2).standard_normal((200, size)).astype(np.float32):
+        np.testing.assert_allclose(act(seen), player.act(seen), rtol=1e-4, atol=1e-5)
+
+
+@EVERY
+def test_the_specification_survives_a_round_trip(name: str, kind: Any, tmp_path: Path) -> None:
+    resolved = experiment(values(name, kind)).specification
+    file = tmp_path / "spec.yaml"
+    write_specification(file, "contract", resolved.values)
+    read = read_specifications(file)["contract"]
+    assert read.digest == resolved.digest
+    assert experiment(read.values).specification.digest == resolved.digest
+
+
+REFUSALS = [
+    (name, setting, value)
+    for name, agent in {**AGENTS, "Sarsa": Sarsa}.items()
+    for setting, value in refused(agent)
+]
+
+
+@pytest.mark.parametrize(("name", "setting", "value"), REFUSALS)
+def test_each_refusal_names_its_setting(name: str, setting: str, value: Any) -> None:
+    kind = AGENTS[name].kinds[-1]
+    with pytest.raises(UserError) as refusal:
+        experiment(values(name, kind, agent={setting: value}))
+    assert f"contract.yaml: contract: agent.{setting}" in str(refusal.value)
