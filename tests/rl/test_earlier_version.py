@@ -1,0 +1,123 @@
+"""Run folders of version 0.1: evaluated, resumed, verified, reported and searched on.
+
+They were made by that version, with names that are others now: `target_blend`, DDPG with
+`twin_critics`, ActorCritic with `clip`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rl.cli import main
+from rl.experiment.build import build
+from rl.experiment.run import Run
+from rl.experiment.specification import Specification
+from rl.manifest import differences
+
+DATA = Path(__file__).parents[1] / "data" / "version_0_1"
+FINISHED = ("td3", "ppo")
+TABLES = ("episodes.csv", "updates.csv", "evaluations.csv")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A copy of the run folder that the parameter names."""
+    copy = tmp_path / str(request.param)
+    shutil.copytree(DATA / str(request.param), copy)
+    return copy
+
+
+def same_machine(folder: Path) -> bool:
+    """Whether bits can be expected to be equal here."""
+    return not differences(json.loads((folder / "manifest.json").read_text()))
+
+
+@pytest.mark.parametrize("folder", [*FINISHED, "dqn", "search"], indirect=True)
+def test_it_is_evaluated(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(folder), "--episodes", "3"]) == 0
+    assert "over 3 greedy episodes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", FINISHED, indirect=True)
+def test_it_is_verified(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["verify", str(folder)])
+    if same_machine(folder):
+        assert status == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ["td3", "search"], indirect=True)
+def test_it_is_reported(folder: Path) -> None:
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("folder", ["dqn"], indirect=True)
+def test_it_is_resumed_to_the_bit(folder: Path, tmp_path: Path) -> None:
+    assert Run.open(folder).outcome["status"] == "interrupted"
+    assert main(["resume", str(folder), "--quiet", "--no-report"]) == 0
+    outcome = Run.open(folder).outcome
+    assert (outcome["status"], outcome["steps"]) == ("finished", 1500)
+    if not same_machine(folder):
+        pytest.skip("made on another machine, whose last bits may be others")
+    whole = tmp_path / "whole"
+    again = ["run", "old_dqn", "--spec", str(folder / "spec.yaml"), "--seed", "3"]
+    assert main([*again, "--output", str(whole), "--quiet", "--no-report"]) == 0
+    for name in TABLES:
+        at = f"trial_000/session_000/{name}"
+        assert (folder / at).read_bytes() == (whole / at).read_bytes()
+    assert Run.open(whole).outcome["weights"] == outcome["weights"]
+
+
+@pytest.mark.parametrize("folder", ["search"], indirect=True)
+def test_its_best_specification_runs_in_todays_names(folder: Path) -> None:
+    values = json.loads((folder / "best_spec.json").read_text())["old_search"]
+    assert "target_blend" in values["agent"]
+    resolved = build(Specification("old_search", "best_spec.json", values), 0).specification
+    assert resolved.values["agent"]["tau"] == values["agent"]["target_blend"]
+
+
+EARLIER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "DQN": ({"name": "DQN", "target_blend": 0.5}, {"name": "DQN", "tau": 0.5}),
+    "plain": ({"name": "actor_critic"}, {"name": "A2C", "epochs": 1}),
+    "epochs": ({"name": "ActorCritic", "epochs": 2, "clip": 0}, {"name": "A2C", "epochs": 2}),
+    "clip": (
+        {"name": "ActorCritic", "clip": 0.2},
+        {"name": "PPO", "clip": 0.2, "epochs": 1, "minibatches": 1, "normalize_advantages": False},
+    ),
+    "noise": (
+        {"name": "DDPG", "target_noise": 0.1, "target_noise_limit": 0.3},
+        {"name": "TD3", "critics": 1, "policy_delay": 1, "target_noise": 0.1,
+         "target_noise_clip": 0.3},
+    ),
+    "twins": (
+        {"name": "DDPG", "twin_critics": True, "target_blend": 0.01},
+        {"name": "TD3", "critics": 2, "policy_delay": 1, "target_noise": 0.0, "tau": 0.01},
+    ),
+    "off": ({"name": "DDPG", "twin_critics": False, "actor_every": 1}, {"name": "DDPG"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EARLIER)
+def test_earlier_names_mean_what_they_meant(case: str) -> None:
+    earlier, today = EARLIER[case]
+    problem = "Pendulum-v1" if "DDPG" in earlier["name"] else "CartPole-v1"
+    values = {"problem": problem, "agent": earlier, "train": {"steps": 5000}}
+    resolved = build(Specification("x", "x.yaml", values), 0).specification.values["agent"]
+    assert {name: resolved[name] for name in today} == today
+
+
+def test_a_setting_under_both_names_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent = {"name": "DQN", "target_blend": 0.5, "tau": 0.5}
+    file = tmp_path / "x.yaml"
+    values = {"x": {"problem": "CartPole-v1", "agent": agent, "train": {"steps": 5000}}}
+    file.write_text(yaml.safe_dump(values))
+    assert main(["run", "x", "--spec", str(file)]) == 2
+    assert "agent.target_blend is the earlier name of tau" in capsys.readouterr().err
