@@ -22,11 +22,12 @@ from rl.verbs import (
     resume,
     run,
     search,
+    spec,
     verify,
 )
 from rl.verbs.arguments import INTERRUPTED, refuse_unknown
 
-VERBS = (run, resume, search, look, play, film, report, dashboard, export, verify, doctor)
+VERBS = (run, resume, search, look, spec, play, film, report, dashboard, export, verify, doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

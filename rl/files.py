@@ -121,13 +121,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_specification(path: Path, name: str, values: Mapping[str, Any]) -> None:
     """Writes an experiment for `rl run --spec`, as JSON or YAML by the path's ending."""
-    plain = {name: _plain(values)}
     if path.suffix == ".json":
-        write_json(path, plain)
-        return
+        write_json(path, {name: _plain(values)})
+    else:
+        write_text(path, specification_text(name, values))
+
+
+def specification_text(name: str, values: Mapping[str, Any]) -> str:
+    """An experiment as YAML."""
     import yaml
 
-    write_text(path, yaml.dump(plain, Dumper=dumper(), sort_keys=False))
+    return yaml.dump({name: _plain(values)}, Dumper=dumper(), sort_keys=False)
 
 
 def read_specification(path: Path, name: str) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""`rl spec`: a specification of the lab, or the schema of all."""
+
+from __future__ import annotations
+
+import argparse
+
+from rl.errors import UserError
+from rl.output import say
+from rl.verbs.arguments import Verbs, add_verb
+
+
+def spec(options: argparse.Namespace) -> int:
+    """`rl spec`: prints an experiment's specification, or the JSON Schema of specifications."""
+    if options.schema == (options.name is not None):
+        raise UserError("name an experiment, or give --schema; `rl list` shows the experiments")
+    if options.schema:
+        import json
+
+        from rl.experiment.schema import specification_schema
+
+        say(*json.dumps(specification_schema(), indent=2).splitlines())
+        return 0
+    from rl.experiment.specification import load_specification
+    from rl.files import specification_text
+
+    found = load_specification(options.name)
+    say(*specification_text(found.name, found.values).splitlines())
+    return 0
+
+
+def add(verbs: Verbs) -> None:
+    """Adds `rl spec` to the command line."""
+    verb = add_verb(
+        verbs, "spec", spec,
+        "print an experiment's specification, to start your own from",
+        "rl spec cartpole_dqn > mine.yaml",
+    )  # fmt: skip
+    verb.add_argument("name", metavar="NAME", nargs="?", help="an experiment of the lab")
+    verb.add_argument("--schema", action="store_true",
+                      help="print the JSON Schema instead, by which editors complete and check "
+                      "specifications")  # fmt: skip
