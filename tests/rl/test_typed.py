@@ -123,7 +123,7 @@ def test_a_specification_with_every_kind_of_number(tmp_path: Path) -> None:
         ("agent: {name: DQN, gamma: 0;5}", "agent.gamma must be a number, not '0;5'"),
         ("agent: {name: DQN, gamma: 0,5}", "'5' has no value; a number has a decimal point"),
         ("agent: {name: no}", "agent.name names an unknown agent 'no'"),
-        ("agent: {name: 1e3}", "agent.name must be a name, not 1000.0. Known: ActorCritic"),
+        ("agent: {name: 1e3}", "agent.name must be a name, not 1000.0. Known: A2C"),
         ("agent: {name: ~}", "agent.name must be a name, not None"),
         ("agent: {<<: {name: DQN}}", "the merge key << is not followed"),
         ("agent: {name:DQN}", "'name:DQN' lacks a space behind the colon"),
