@@ -60,7 +60,7 @@ def make_server(app: Flask, listener: socket) -> Any:
         def _is_held(self) -> bool:
             return time.monotonic() < self._held_until
 
-    server = create_server(
+    server: Any = create_server(
         app, sockets=[listener], threads=THREADS, connection_limit=2 * MOST,
         channel_timeout=SECONDS_OF_SILENCE, cleanup_interval=5, asyncore_use_poll=True,
         max_request_header_size=16_384, max_request_body_size=1_024,

@@ -395,7 +395,7 @@ def test_weights_that_are_not_finite_are_refused(run: Path, wrong: float) -> Non
 
 def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
     grid = np.arange(6, dtype=np.float32).reshape(2, 3)
-    state = {
+    state: dict[str, Any] = {
         "rows": grid, "columns": np.asfortranarray(grid), "none": np.empty((0, 3)),
         "one": np.array(7), "swapped": grid.astype(">f4"), "flags": np.array([True, False]),
     }  # fmt: skip
