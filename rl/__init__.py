@@ -8,12 +8,39 @@ agent = rl.load(run.path)
 action = agent.act(observation)
 """
 
-from rl.hidden import told
+from __future__ import annotations
 
-with told():
+TYPE_CHECKING = False
+if TYPE_CHECKING:
     from rl.environments import make_env
     from rl.errors import Diverged, SessionsFailed, UserError
     from rl.experiment.run import load
     from rl.experiment.trial import train
 
 __all__ = ["Diverged", "SessionsFailed", "UserError", "load", "make_env", "train"]
+
+# Where each is; a name is loaded when it is first used.
+_HOMES = {
+    "Diverged": "rl.errors",
+    "SessionsFailed": "rl.errors",
+    "UserError": "rl.errors",
+    "load": "rl.experiment.run",
+    "make_env": "rl.environments",
+    "train": "rl.experiment.trial",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    from rl.hidden import told
+
+    with told():
+        globals()[name] = value = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

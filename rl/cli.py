@@ -1,83 +1,74 @@
-"""The command line: finds the verb, and turns what goes wrong into one line and a status."""
+"""The command line: runs a verb, and turns what goes wrong into one line and a status.
+
+What takes a while to be imported is imported once Ctrl-C is known to leave no traceback.
+"""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NoReturn
 
-from rl.errors import Diverged, UserError, on_disk
-from rl.hidden import hiding
-from rl.output import warn
-from rl.signals import noticed
-from rl.verbs import (
-    dashboard,
-    doctor,
-    export,
-    film,
-    look,
-    play,
-    report,
-    resume,
-    run,
-    search,
-    spec,
-    verify,
-)
-from rl.verbs.arguments import INTERRUPTED, refuse_unknown
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
-VERBS = (run, resume, search, look, spec, play, film, report, dashboard, export, verify, doctor)
+# The verbs whose result is what they print: if that is lost, they have failed.
+TELLING = ("list", "spec", "analyze", "compare", "evaluate", "verify", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb; returns the exit status."""
+    """Runs one verb; returns the exit status.
+
+    Args:
+        arguments: what is typed behind `rl`; by default this program's own, which then ends.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        parser, verbs = _parser()
-        _check_verb(given, verbs)
-        options, unknown = parser.parse_known_args(given)
-        if unknown:
-            refuse_unknown(unknown, verbs[given[0]])
-        with noticed(), on_disk("a file"):
-            status: int = options.call(options)
-    except UserError as error:
-        warn(error)
-        return UserError.exit_status
-    except Diverged as error:
-        warn(error)
-        return Diverged.exit_status
-    except KeyboardInterrupt:
-        warn("interrupted")
-        return INTERRUPTED
+        from rl.output import lenient
+        from rl.signals import program
+
+        with program(ends=arguments is None), lenient() as lost:
+            return _told(given, _run(given), lost)
+    except KeyboardInterrupt:  # before it was heeded
+        print("rl: interrupted", file=sys.stderr)
+        return 130
     except Exception as error:
-        if complaint := hiding(error):
-            warn(complaint)
-            return UserError.exit_status
-        raise
-    return status
+        from rl.hidden import hiding
+
+        if not (complaint := hiding(error)):
+            raise
+        print(f"rl: {complaint}", file=sys.stderr)
+        return 2
 
 
-def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
-    """The parser, and that of each verb."""
-    parser = _Parser(
-        prog="rl", description="A reinforcement-learning lab. Each verb has its own --help."
-    )
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for module in VERBS:
-        module.add(verbs)
-    return parser, verbs.choices
+def _run(given: Sequence[str]) -> int:
+    """The exit status of a verb."""
+    from rl.errors import Diverged, UserError, on_disk
+    from rl.output import warn
+    from rl.signals import status_of_interrupt
+
+    try:
+        from rl.verbs.arguments import INTERRUPTED
+        from rl.verbs.parser import parse
+
+        options = parse(given)
+        with on_disk("a file"):
+            status: int = options.call(options)
+        return status_of_interrupt() if status == INTERRUPTED else status
+    except (UserError, Diverged) as error:
+        warn(error)
+        return error.exit_status
+    except KeyboardInterrupt as error:
+        warn("; ".join(("interrupted", *map(str, error.args))))
+        return status_of_interrupt()
 
 
-def _check_verb(arguments: Sequence[str], verbs: Iterable[str]) -> None:
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in verbs:
-        from nn.names import suggestion
+def _told(given: Sequence[str], status: int, lost: Callable[[], OSError | None]) -> int:
+    """The exit status, once all is printed; a reader that went away has seen what it wanted."""
+    error = lost()
+    if error is None or isinstance(error, BrokenPipeError):
+        return status
+    from rl.errors import UserError
+    from rl.output import warn
 
-        raise UserError(f"unknown verb {arguments[0]!r}{suggestion(arguments[0], verbs)}")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Answers a mistake with one line instead of the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see `{self.prog} --help`")
+    warn(f"the output cannot be written: {error.strerror}")
+    return status or (UserError.exit_status if given[:1] and given[0] in TELLING else 0)

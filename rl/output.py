@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
+import select
 import sys
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 from rl.errors import printable
 
@@ -15,11 +20,93 @@ def say(*lines: object) -> None:
 
 
 def warn(line: object) -> None:
-    """Prints a line to the standard error, as this program's."""
-    _print(f"rl: {line}", sys.stderr)
+    """Prints a line to the standard error, as this program's; nothing fails if it cannot be."""
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            _print(f"rl: {line}", sys.stderr)
 
 
 def _print(line: str, stream: TextIO) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     shown = printable(line).encode(encoding, "replace").decode(encoding)
     print(shown, file=stream, flush=True)
+
+
+@contextmanager
+def lenient() -> Iterator[Callable[[], OSError | None]]:
+    """Within, output that cannot be written is dropped, and costs nothing else.
+
+    A pipe may have lost its reader, a disk be full, a terminal be gone, a stream be closed from the
+    beginning or know few characters. What captures the output otherwise is left alone.
+
+    Yields:
+        Prints what is left, and returns why something of the standard output was dropped, if it
+        was.
+    """
+    before = sys.stdout, sys.stderr
+    out, err = _lenient("stdout", 1), _lenient("stderr", 2)
+    sys.stdout, sys.stderr = out or before[0], err or before[1]
+
+    def lost() -> OSError | None:
+        if out is None:
+            return None
+        out.flush()
+        return out.buffer.raw.error
+
+    try:
+        yield lost
+    finally:
+        for stream in filter(None, (out, err)):
+            stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _lenient(name: str, number: int) -> Any:
+    """A stream like one of this process's own, which drops what it cannot write; None if there is
+    something else in its place."""
+    before = getattr(sys, name)
+    buffer = getattr(before, "buffer", None)
+    if before is not getattr(sys, f"__{name}__"):
+        return None
+    if before is not None and not isinstance(getattr(buffer, "raw", buffer), io.FileIO):
+        return None
+    if before is None:
+        _open(number)
+    else:
+        with suppress(OSError, ValueError):
+            before.flush()
+    file = _Dropping(number, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(file),
+        encoding=getattr(before, "encoding", "utf-8"),
+        errors="backslashreplace",
+        line_buffering=number == 2 or file.isatty(),
+        write_through=getattr(before, "write_through", False),
+    )
+
+
+def _open(number: int) -> None:
+    """Lets a descriptor that was closed lead nowhere, before a file of the run is opened as it."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        if nowhere != number:
+            os.dup2(nowhere, number)
+            os.close(nowhere)
+
+
+class _Dropping(io.FileIO):
+    """A file that takes what cannot be written for written, and keeps the error."""
+
+    error: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        while self.error is None:
+            try:
+                written: int | None = super().write(content)
+            except OSError as error:
+                self.error = error
+                break
+            if written is not None:
+                return written
+            select.select((), (self,), ())  # somebody has set it not to wait
+        return len(content)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 from rl.output import warn
@@ -15,6 +20,9 @@ ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 SIGNALLED = 128  # and the number of the signal: the status of a process that a signal has ended
+SECONDS_TO_HEED = 1.0  # a signal, before it is looked at what is in the way
+SECONDS_TO_END = 30.0  # after the second, at most
+WAITING = "waiting for the environment's step; press Ctrl-C again to end without saving"
 _HANGUP = getattr(signal, "SIGHUP", None)
 
 Handler = Any  # what `signal.signal` takes
@@ -66,6 +74,41 @@ def noticed() -> Iterator[None]:
         _Noting.contexts -= 1
 
 
+def status_of_interrupt() -> int:
+    """The exit status of a process that has ended as a signal asked: 130 after Ctrl-C."""
+    return SIGNALLED + (_Noting.arrived or signal.SIGINT)
+
+
+@contextmanager
+def program(ends: bool) -> Iterator[None]:
+    """`noticed` for the command line: Ctrl-C leaves no traceback, and pressed again ends it.
+
+    Args:
+        ends: whether the process has nothing else to do afterwards.
+    """
+    ours = {signal.SIGINT: _interrupt} if _interrupts() else {}
+    with handled(ours), noticed():
+        yield
+    if ours and ends:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # while Python shuts down
+
+
+def _interrupts() -> bool:
+    """Returns True if Ctrl-C raises a KeyboardInterrupt here, as Python has it."""
+    return _is_main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raises a KeyboardInterrupt; but an import that is broken off could leave and say anything."""
+    signal.signal(number, signal.SIG_DFL)  # pressed again, it ends whatever this one does not
+    while frame:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            warn("interrupted")
+            os._exit(SIGNALLED + number)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
 def act_as_asked(message: str) -> None:
     """Does what the signal that has arrived asked for, now that everything is saved; or nothing.
 
@@ -86,10 +129,16 @@ def act_as_asked(message: str) -> None:
 
 
 @contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+def stopped_by_signals(
+    stop: Callable[[], None], lags: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """Within, the first signal that would end the process calls `stop`; the next acts as it did.
 
     A SIGHUP that was ignored, as `nohup` lets it be, stays so.
+
+    Args:
+        stop: lets what is under way end soon.
+        lags: whether a user is to be told that the first signal is not heeded yet.
     """
     before = {
         number: handler for number, handler in _handlers().items()
@@ -101,12 +150,55 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, _noting(handler))
         stop()
 
-    with noticed(), handled(dict.fromkeys(before, _Noting(first))):
+    with noticed(), _watched(lags), handled(dict.fromkeys(before, _Noting(first))):
         yield
 
 
 @contextmanager
-def handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
+def _watched(lags: Callable[[], bool]) -> Iterator[None]:
+    """Within, a thread hears of the signals too, while code that is not Python holds up this one.
+
+    It says what is waited for after the first, and ends the process if the second does not.
+    """
+    if not _is_main_thread():
+        yield
+        return
+    heard, telling = socket.socketpair()
+    telling.setblocking(False)
+    before = signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(heard, lags, before), name="signals", daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        telling.close()
+
+
+def _watch(heard: socket.socket, lags: Callable[[], bool], others: int) -> None:
+    """What that thread does until the other end is closed; it passes on what others listen to."""
+    signals, limit, waited = 0, None, 0.0
+    ends = not hasattr(sys, "ps1")  # where somebody types, there is more at stake
+    with heard:
+        while True:
+            if select.select((heard,), (), (), limit)[0]:
+                if not (byte := heard.recv(1)):
+                    return
+                if others != -1:
+                    with suppress(OSError):
+                        os.write(others, byte)
+                if byte[0] in ENDING:
+                    signals, limit = signals + 1, SECONDS_TO_HEED
+                continue
+            waited += SECONDS_TO_HEED
+            if signals == 1 and lags():
+                warn(WAITING)
+                limit = None
+            elif signals > 1 and ends and (lags() or waited > SECONDS_TO_END):
+                os._exit(SIGNALLED + byte[0])
+
+
+@contextmanager
+def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
     """Within, signals have other handlers; in a thread that hears of none, nothing changes."""
     if not _is_main_thread():
         yield
@@ -121,7 +213,7 @@ def handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _handlers() -> dict[int, Handler]:
+def _handlers() -> dict[signal.Signals, Handler]:
     """The handlers in place, by signal; those that are not Python's cannot be put back."""
     found = {number: signal.getsignal(number) for number in ENDING}
     return {number: handler for number, handler in found.items() if handler is not None}

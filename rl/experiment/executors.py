@@ -6,6 +6,7 @@ tells a watcher how they go. Whatever an executor is, the same job gives the sam
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -66,6 +67,7 @@ class Executor(ABC):
     def __init__(self, capacity: int, listener: Listener | None = None) -> None:
         self.capacity, self.listener = capacity, listener or Listener()
         self.interrupted = False
+        self._since = math.inf  # the clock's time since when it is
 
     @property
     @abstractmethod
@@ -86,7 +88,11 @@ class Executor(ABC):
 
     def interrupt(self) -> None:
         """Lets every job end soon as interrupted; safe to call from a signal handler."""
-        self.interrupted = True
+        self.interrupted, self._since = True, time.monotonic()
+
+    def lags(self) -> bool:
+        """Returns True if an interrupt has not been heeded for so long that a user is told."""
+        return time.monotonic() > self._since + SECONDS_TO_STOP
 
     @abstractmethod
     def close(self) -> None:
@@ -137,6 +143,9 @@ class Inline(Executor):
         super().interrupt()
         if self._session:
             self._session.interrupt()
+
+    def lags(self) -> bool:
+        return self._session is None or self._session.is_learning
 
     def close(self) -> None:
         self._waiting.clear()
@@ -228,6 +237,7 @@ class Concurrent(Executor):
 
     def close(self) -> None:
         self._waiting.clear()
+        self._since = math.inf
 
 
 class Processes(Concurrent):

@@ -250,7 +250,7 @@ class Search:
         """Runs trials until there are no more, or until it is interrupted."""
         executor, unsaved = self.executor, []
         with at_the_end(lambda: analyze_search(self.folder)), self._claims:
-            with executor, stopped_by_signals(executor.interrupt):
+            with executor, stopped_by_signals(executor.interrupt, executor.lags):
                 while self._fill():
                     for job, outcome in executor.wait():
                         executor.listener.ended(job, outcome)

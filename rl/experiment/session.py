@@ -101,6 +101,7 @@ class Session:
         self._tables: dict[str, Table] = {}
         self._kept = dict.fromkeys(TABLES, 0)  # bytes of each table that is there already
         self._is_begun = False
+        self.is_learning = True  # or about to; False once it saves for the last time
         self._status = "failed"  # until it has ended in one of the other ways
         self._ends_as: str | None = None
         self._next_report = 0.0
@@ -200,7 +201,10 @@ class Session:
         with self._files(), np.errstate(over="ignore", invalid="ignore"):
             self.watcher.started(self)
             try:
-                self._learn()
+                try:
+                    self._learn()
+                finally:
+                    self.is_learning = False
                 self._save()
                 self._checkpoints.wait()
             except Diverged as error:

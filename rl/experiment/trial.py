@@ -17,6 +17,7 @@ from rl.experiment.jobs import Job
 from rl.experiment.run import Run
 from rl.experiment.session import Watcher
 from rl.experiment.specification import Specification, load_specification
+from rl.output import lenient
 from rl.paths import user_path
 from rl.run_folder import RunFolder, default_path
 from rl.signals import act_as_asked, noticed, stopped_by_signals
@@ -63,7 +64,7 @@ def train(
             "what it does under `if __name__ == '__main__':`"
         )
     executor = Inline(watcher=watcher) if sessions == 1 else Processes(jobs)
-    with noticed():
+    with noticed(), lenient():
         run = run_trial(specification, range(seed, seed + sessions), output, executor)
         act_as_asked(f"{run.path}: was interrupted; to go on: rl resume {run.path}")
     _require_success(run)
@@ -126,7 +127,7 @@ def run_sessions(run: Run, executor: Executor) -> Run:
         if not each.has_ended
     ]
     with run.folder.lock(), on_disk(run.path), at_the_end(run.analyze):
-        with executor, stopped_by_signals(executor.interrupt):
+        with executor, stopped_by_signals(executor.interrupt, executor.lags):
             outcomes = run_all(jobs, executor)
         refuse_unsaved(outcomes)
     return run

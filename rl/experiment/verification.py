@@ -64,7 +64,7 @@ def verify(run: Run, sessions: int | None, executor: Executor) -> list[Verdict]:
             Job(specification, seeds[number], Path(place) / str(number), number, run.trial.number)
             for number in numbers
         ]
-        with executor, stopped_by_signals(executor.interrupt):
+        with executor, stopped_by_signals(executor.interrupt, executor.lags):
             run_all(jobs, executor)
         if executor.interrupted:
             raise KeyboardInterrupt

@@ -29,13 +29,15 @@ def work(line: Connection) -> None:
 def _attempt(line: Connection, job: Job) -> dict[str, Any]:
     from rl.experiment.jobs import attempt
     from rl.experiment.reporter import PipeReporter
+    from rl.output import lenient
 
     reporter = PipeReporter(line)
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) != signal.SIG_IGN:  # as under `nohup`
             signal.signal(number, lambda *_: reporter.stop("interrupted"))
-    return attempt(job, reporter)
+    with lenient():
+        return attempt(job, reporter)
 
 
 def _watch_parent() -> None:

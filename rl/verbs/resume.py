@@ -46,6 +46,8 @@ def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int
     except (Diverged, BrokenEnvironment):
         report.conclude(run.path, options)
         raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"to go on: rl resume {run.path}") from None
     return conclude(run, options)
 
 

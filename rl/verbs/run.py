@@ -47,6 +47,9 @@ def run(options: argparse.Namespace) -> int:
         if created:
             report.conclude(created.path, options)
         raise
+    except KeyboardInterrupt:
+        hint = (f"to go on: rl resume {created.path}",) if created else ()
+        raise KeyboardInterrupt(*hint) from None
     return conclude(created, options)
 
 

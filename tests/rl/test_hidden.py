@@ -78,7 +78,7 @@ def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
 def test_a_program_gets_an_import_error(tmp_path: Path) -> None:
     (tmp_path / "nn.py").write_text("")
     (tmp_path / "program.py").write_text(
-        "try:\n    import rl\nexcept ImportError as e:\n    print(e)"
+        "import rl\ntry:\n    rl.train\nexcept ImportError as e:\n    print(e)"
     )
     answer = subprocess.run(
         [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60

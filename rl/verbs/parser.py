@@ -1,0 +1,65 @@
+"""The verbs, and what is typed behind them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NoReturn
+
+from rl.errors import UserError
+from rl.verbs import (
+    dashboard,
+    doctor,
+    export,
+    film,
+    look,
+    play,
+    report,
+    resume,
+    run,
+    search,
+    spec,
+    verify,
+)
+from rl.verbs.arguments import refuse_unknown
+
+VERBS = (run, resume, search, look, spec, play, film, report, dashboard, export, verify, doctor)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options that were given; `call` answers them.
+
+    Raises:
+        UserError: something that was typed is wrong.
+    """
+    parser, verbs = _parser()
+    _check_verb(arguments, verbs)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        refuse_unknown(unknown, verbs[arguments[0]])
+    return options
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser, and that of each verb."""
+    parser = _Parser(
+        prog="rl", description="A reinforcement-learning lab. Each verb has its own --help."
+    )
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    for module in VERBS:
+        module.add(verbs)
+    return parser, verbs.choices
+
+
+def _check_verb(arguments: Sequence[str], verbs: Iterable[str]) -> None:
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in verbs:
+        from nn.names import suggestion
+
+        raise UserError(f"unknown verb {arguments[0]!r}{suggestion(arguments[0], verbs)}")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Answers a mistake with one line instead of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see `{self.prog} --help`")
