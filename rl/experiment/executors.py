@@ -29,6 +29,7 @@ from rl.run_folder import DIED, SessionFolder
 BEGUN_AGAIN = 2  # times, a job whose process was lost
 SECONDS_BETWEEN_LOOKS = 0.2  # for an interrupt, while nothing is heard of any process
 SECONDS_TO_STOP = 8.0  # for processes that are to end
+SECONDS_TO_HEED = 30.0  # in which sessions elsewhere save and draw, before a user is told to wait
 WORKER = "rl session"  # begins the name of each worker process
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
                     "VECLIB_MAXIMUM_THREADS")  # fmt: skip
@@ -92,7 +93,7 @@ class Executor(ABC):
 
     def lags(self) -> bool:
         """Returns True if an interrupt has not been heeded for so long that a user is told."""
-        return time.monotonic() > self._since + SECONDS_TO_STOP
+        return time.monotonic() > self._since + SECONDS_TO_HEED
 
     @abstractmethod
     def close(self) -> None:
