@@ -46,7 +46,13 @@ def _watch_parent() -> None:
     A thread would not do: whatever hangs may keep the interpreter to itself.
     """
     parent, worker = parent_process(), os.getpid()
-    if parent is None or not hasattr(os, "fork") or os.fork():
+    if parent is None or not hasattr(os, "fork"):
+        return
+    try:
+        is_worker = os.fork() > 0
+    except OSError:  # there are too many processes for a guard
+        return
+    if is_worker:
         return
     try:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())

@@ -140,6 +140,7 @@ def _conclude_unfinished(run: Run, outcome: dict[str, Any]) -> int:
 def _conclude_trial(run: Run, quiet: bool) -> int:
     """Prints what the sessions are worth; the exit status tells whether all of them counted."""
     from rl.analysis.analyze import describe_trial
+    from rl.run_folder import is_unfinished
 
     figures = run.result
     statuses = [each["status"] for each in figures["outcomes"]]
@@ -154,6 +155,8 @@ def _conclude_trial(run: Run, quiet: bool) -> int:
         return INTERRUPTED
     if quiet:
         say(*(line for line in describe_trial(figures) if "did not count" in line))
+    if any(map(is_unfinished, figures["outcomes"])):
+        say(f"to try again: rl resume {run.path}")
     return Diverged.exit_status if "diverged" in statuses else FAILED
 
 

@@ -166,6 +166,7 @@ def test_one_that_fails_takes_no_other_with_it(
     assert "no_such_package" in reasons[0]
     assert "loss" in reasons[1]
     assert reasons[2].startswith("Ray: ")
+    assert [each["unfinished"] for each in outcomes[:3]] == [False, False, True]
     assert counted.read_text() == "x\nx\n"
     assert not (deadly.folder / "left.txt").exists()
     for job, outcome in zip(jobs, outcomes, strict=True):
