@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nn.layers import Activate, Dense, Layer
-from nn.network import Network
 from nn.typing import Array
 
+if TYPE_CHECKING:
+    from nn.neural_net import NeuralNet
 
-def describe_update(net: Network, x: Array, y: Array, cost: float) -> str:
+
+def describe_update(net: NeuralNet, x: Array, y: Array, cost: float) -> str:
     """What the latest `propagate` of x [B, n_in] and y [B, n_out] made of them.
 
     Layer by layer from the input: the parameters, their gradients, the outputs [B, n], and the

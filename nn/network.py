@@ -9,12 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nn.activations import Activation, Identity, make_activation
-from nn.costs import Cost, make_cost
-from nn.data import are_classes, pairs, pieces, to_classes
 from nn.initializers import Initializer, make_bias_initializer, make_initializer
 from nn.layers import Activate, Dense, Layer, Pass
 from nn.normalization import LayerNorm
-from nn.regularization import Dropout, Penalty
+from nn.regularization import Dropout
 from nn.typing import Array, State
 
 Net = TypeVar("Net", bound="Network")
@@ -23,7 +21,7 @@ _WORKSPACES = 8  # batch sizes whose arrays are kept
 
 
 class Network:
-    """A stack of layers with a cost, and its passes, as a learning loop uses them.
+    """A stack of layers and its passes, as a learning loop uses them.
 
     All parameters are one flat vector, `parameters` [P], and their gradients another,
     `gradients` [P]; the layers hold views. So an optimizer step is a few passes over one vector,
@@ -32,9 +30,7 @@ class Network:
     Args:
         sizes: units of each layer, from the input to the output, such as (8, 128, 128, 4).
         hidden: activation of the layers between, by name or as an object.
-        output: activation of the last layer, likewise; by default the one that the cost is made
-            for, or else the identity.
-        cost: by name or as an object.
+        output: activation of the last layer, likewise.
         initializer: of the weights, by name or as a function.
         bias_initializer: of the biases, likewise.
         dropout: share of each hidden layer's outputs that training leaves out, in [0, 1).
@@ -43,17 +39,17 @@ class Network:
         dtype: float32, or float64 for checking gradients.
 
     Raises:
-        ValueError: fewer than two sizes, a size below 1, an unknown name, another dtype, or an
-            output activation that makes no sense with the cost.
+        ValueError: fewer than two sizes, a size below 1, an unknown name, or another dtype.
     """
+
+    _keeps_logits = False  # whether the last layer's pre-activation is kept, for a cost made for it
 
     def __init__(
         self,
         sizes: Sequence[int],
         hidden: str | Activation = "relu",
-        output: str | Activation | None = None,
+        output: str | Activation = "identity",
         *,
-        cost: str | Cost = "quadratic",
         initializer: str | Initializer = "he",
         bias_initializer: str | Initializer = "zero",
         dropout: float = 0.0,
@@ -66,9 +62,7 @@ class Network:
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, not {np.dtype(dtype)}")
         self.sizes = tuple(int(size) for size in sizes)
-        self.hidden, self.cost_function = make_activation(hidden), make_cost(cost)
-        self.output = make_activation(output or (self.cost_function.made_for or Identity)())
-        self.cost_function.require_output(self.output)
+        self.hidden, self.output = make_activation(hidden), make_activation(output)
         self.dropout, self.layer_norm = dropout, layer_norm
         self.rng = np.random.default_rng(seed)
         self.layers = self._stack(
@@ -86,7 +80,7 @@ class Network:
         for number, (inputs, outputs) in enumerate(pairwise(self.sizes), start=2):
             layers.append(Dense(inputs, outputs, initializer, bias_initializer))
             if number == len(self.sizes):
-                layers += _activate(outputs, self.output, self.cost_function.made_for is not None)
+                layers += _activate(outputs, self.output, self._keeps_logits)
                 break
             if self.layer_norm:
                 layers.append(LayerNorm(outputs))
@@ -121,44 +115,6 @@ class Network:
         whole = self._enter(x).whole
         whole.forward(training)
         return whole.output
-
-    def propagate(self, x: Array, y: Array) -> float:
-        """Both passes of training for x [B, n_in] and y [B, n_out], into `gradients`.
-
-        Unlike `backprop` it neither checks the data nor copies anything. Returns the cost.
-        """
-        judged = self._enter(x).judged
-        judged.forward(training=True)
-        cost = self.cost_function.gradient(judged.output, y, judged.gradient)
-        judged.backward()
-        return cost
-
-    def measure(self, x: Array, y: Array) -> tuple[float, float | None]:
-        """The cost, and the accuracy or None if y holds no classes, in a single forward pass.
-
-        Like `propagate` it does not check the data.
-        """
-        total, right = 0.0, 0
-        for piece in pieces(len(x)):
-            outputs = self.forward(x[piece])
-            assert self._latest is not None
-            total += self.cost_function.value(self._latest.judged.output, y[piece]) * len(outputs)
-            right += int((to_classes(outputs) == y[piece]).all(axis=1).sum())
-        return total / len(x), right / len(x) if are_classes(y) else None
-
-    def checked(self, x: Any, y: Any) -> tuple[Array, Array]:
-        """x [B, n_in] and y [B, n_out] as the network's arrays.
-
-        Raises:
-            ValueError: as for `cost`.
-        """
-        x, y = pairs(x, y, self.sizes, self.parameters.dtype)
-        self.cost_function.require_targets(y)
-        return x, y
-
-    def penalty(self, examples: int, l1: float, l2: float) -> Penalty:
-        """The penalty on this network's weights when it learns from so many examples."""
-        return Penalty(self._is_weight, examples, l1, l2)
 
     def backward(self, gradient: Array) -> Array:
         """Backpropagates dC/doutput [B, n_out] through the latest `forward`.
@@ -228,11 +184,15 @@ class Network:
     def copy(self: Net) -> Net:
         """A network of the same layers with parameters of its own, equal to these."""
         twin = type(self)(
-            self.sizes, self.hidden, self.output, cost=self.cost_function, dropout=self.dropout,
-            layer_norm=self.layer_norm, dtype=self.parameters.dtype,
+            self.sizes, self.hidden, self.output, dropout=self.dropout,
+            layer_norm=self.layer_norm, dtype=self.parameters.dtype, **self._more(),
         )  # fmt: skip
         twin.restore(self.state())
         return twin
+
+    def _more(self) -> dict[str, Any]:
+        """Further settings of a subclass's constructor."""
+        return {}
 
     def polyak_update(self, other: Network, tau: float) -> None:
         """p <- (1 - tau) p + tau p_other: copies at 1, else a moving average.
@@ -286,8 +246,7 @@ class Network:
             )
         while len(self._workspaces) >= _WORKSPACES:
             del self._workspaces[next(iter(self._workspaces))]
-        straight = self.cost_function.made_for is not None
-        workspace = _Workspace(self.layers, len(x), self.parameters.dtype, straight)
+        workspace = _Workspace(self.layers, len(x), self.parameters.dtype, self._keeps_logits)
         self._workspaces[x.shape] = workspace
         return workspace
 

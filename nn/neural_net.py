@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from nn import checkpoint
-from nn.activations import ACTIVATIONS
-from nn.costs import COSTS
-from nn.data import examples, pairs, pieces, require_classes, to_classes
+from nn.activations import ACTIVATIONS, Activation, Identity, make_activation
+from nn.costs import COSTS, Cost, make_cost
+from nn.data import are_classes, examples, pairs, pieces, require_classes, to_classes
 from nn.names import describe, rebuild
 from nn.network import Network
+from nn.regularization import Penalty
 from nn.training import History, fit
 from nn.typing import Array
 
@@ -22,9 +24,38 @@ class NeuralNet(Network):
 
         net = NeuralNet((784, 100, 10), cost="log_likelihood", dropout=0.5, seed=0)
 
-    Data are 2D arrays, examples x features. Arguments and errors of the constructor are those of
-    `Network`, which holds the passes themselves.
+    Data are 2D arrays, examples x features. It is a `Network`, which holds the passes themselves,
+    with a cost.
+
+    Args:
+        sizes: units of each layer, from the input to the output.
+        hidden: activation of the layers between, by name or as an object.
+        output: activation of the last layer, likewise; by default the one that the cost is made
+            for, or else the identity.
+        cost: by name or as an object.
+        settings: further ones of `Network`.
+
+    Raises:
+        ValueError: as for `Network`, or an output activation that makes no sense with the cost.
     """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        hidden: str | Activation = "relu",
+        output: str | Activation | None = None,
+        *,
+        cost: str | Cost = "quadratic",
+        **settings: Any,
+    ) -> None:
+        self.cost_function = make_cost(cost)
+        self._keeps_logits = self.cost_function.made_for is not None
+        output = make_activation(output or (self.cost_function.made_for or Identity)())
+        self.cost_function.require_output(output)
+        super().__init__(sizes, hidden, output, **settings)
+
+    def _more(self) -> dict[str, Any]:
+        return {"cost": self.cost_function}
 
     def feedforward(self, x: Any) -> Array:
         """The outputs [B, n_out] for inputs [B, n_in], an array of the caller's own.
@@ -96,6 +127,44 @@ class NeuralNet(Network):
         weights = [layer.gradients[:-1].copy() for layer in self._dense]
         biases = [layer.gradients[-1].copy() for layer in self._dense]
         return cost, weights, biases
+
+    def propagate(self, x: Array, y: Array) -> float:
+        """Both passes of training for x [B, n_in] and y [B, n_out], into `gradients`.
+
+        Unlike `backprop` it neither checks the data nor copies anything. Returns the cost.
+        """
+        judged = self._enter(x).judged
+        judged.forward(training=True)
+        cost = self.cost_function.gradient(judged.output, y, judged.gradient)
+        judged.backward()
+        return cost
+
+    def measure(self, x: Array, y: Array) -> tuple[float, float | None]:
+        """The cost, and the accuracy or None if y holds no classes, in a single forward pass.
+
+        Like `propagate` it does not check the data.
+        """
+        total, right = 0.0, 0
+        for piece in pieces(len(x)):
+            outputs = self.forward(x[piece])
+            assert self._latest is not None
+            total += self.cost_function.value(self._latest.judged.output, y[piece]) * len(outputs)
+            right += int((to_classes(outputs) == y[piece]).all(axis=1).sum())
+        return total / len(x), right / len(x) if are_classes(y) else None
+
+    def checked(self, x: Any, y: Any) -> tuple[Array, Array]:
+        """x [B, n_in] and y [B, n_out] as the network's arrays.
+
+        Raises:
+            ValueError: as for `cost`.
+        """
+        x, y = pairs(x, y, self.sizes, self.parameters.dtype)
+        self.cost_function.require_targets(y)
+        return x, y
+
+    def penalty(self, examples: int, l1: float, l2: float) -> Penalty:
+        """The penalty on this network's weights when it learns from so many examples."""
+        return Penalty(self._is_weight, examples, l1, l2)
 
     def fit(self, x: Any, y: Any, **settings: Any) -> History:
         """Mini-batch gradient descent; arguments and errors are those of `nn.training.fit`."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nn.inspection import describe_update
 from nn.names import lookup, suggestion
-from nn.network import Network
 from nn.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from nn.regularization import Penalty, limit_norms
 from nn.schedules import Schedule
 from nn.settings import fields_of
 from nn.typing import Array, IntArray
+
+if TYPE_CHECKING:
+    from nn.neural_net import NeuralNet
 
 Pair = tuple[Any, Any]
 _TAKEN = 4096  # examples taken out of the data at once
@@ -37,7 +39,7 @@ class History:
 
 
 def fit(
-    net: Network,
+    net: NeuralNet,
     x: Any,
     y: Any,
     *,
@@ -137,7 +139,7 @@ def _pieces(order: IntArray, batch_size: int) -> list[IntArray]:
 class _Update:
     """What is done with each batch."""
 
-    net: Network
+    net: NeuralNet
     optimizer: Optimizer
     penalty: Penalty | None
     max_norm: float | None
@@ -156,7 +158,7 @@ class _Update:
 
 
 def _measure(
-    net: Network, x: Array, y: Array, penalty: float, costs: list[float], accuracies: list[float]
+    net: NeuralNet, x: Array, y: Array, penalty: float, costs: list[float], accuracies: list[float]
 ) -> None:
     cost, accuracy = net.measure(x, y)
     costs.append(cost + penalty)

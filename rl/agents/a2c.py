@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nn import NeuralNet, Optimizer
+from nn import Network, Optimizer
 from nn.settings import SettingError, setting
 from nn.typing import Array, State
 from rl.agents.base import Agent, GreedyPolicy, Parts
@@ -114,7 +114,7 @@ class A2C(Agent):
 
     def __init__(
         self,
-        networks: dict[str, NeuralNet],
+        networks: dict[str, Network],
         optimizers: dict[str, Optimizer],
         actions: Actions,
         rollout: Rollout,
@@ -155,7 +155,7 @@ class A2C(Agent):
             networks["critic"] = parts.network(inputs, 1, "critic")
         if _LOG_STD in roles:
             assert isinstance(actions, Continuous)
-            networks[_LOG_STD] = NeuralNet((1, actions.size))
+            networks[_LOG_STD] = Network((1, actions.size))
         optimizers = {name: parts.optimizer(each, roles[name]) for name, each in networks.items()}
         return cls(networks, optimizers, actions, parts.rollout(), parts.generator(), settings)
 

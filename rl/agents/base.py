@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from nn import NeuralNet, Optimizer
+from nn import Network, Optimizer
 from nn.settings import BaseSettings
 from nn.typing import Array, State
 from rl.agents.thoughts import Thoughts
@@ -30,10 +30,10 @@ class Parts(Protocol):
 
     def network(
         self, inputs: int, outputs: int, role: str | None = None, output: str = "identity"
-    ) -> NeuralNet:
+    ) -> Network:
         """A network with the hidden layers that the block gives, and this output activation."""
 
-    def optimizer(self, network: NeuralNet, role: str | None = None) -> Optimizer:
+    def optimizer(self, network: Network, role: str | None = None) -> Optimizer:
         """An optimizer of the network's parameters."""
 
     def memory(self) -> Replay:
@@ -62,7 +62,7 @@ class GreedyPolicy:
             are. Of discrete actions the one of the greatest output is taken.
     """
 
-    network: NeuralNet
+    network: Network
     first: int = 0
     count: int | None = None
     groups: int = 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nn import COSTS, NeuralNet, Optimizer
+from nn import COSTS, Network, Optimizer
 from nn.settings import setting
 from nn.typing import Array, State
 from rl.agents.base import GreedyPolicy, Parts
@@ -66,8 +66,8 @@ class DDPG(ReplayAgent):
 
     def __init__(
         self,
-        actor: NeuralNet,
-        critics: list[NeuralNet],
+        actor: Network,
+        critics: list[Network],
         optimizers: list[Optimizer],
         memory: Replay,
         exploration: Explorer,
@@ -166,7 +166,7 @@ class DDPG(ReplayAgent):
         for network in (*self.critics, *self.target_critics):
             network.restore(state["critic"])
 
-    def _networks(self) -> dict[str, NeuralNet]:
+    def _networks(self) -> dict[str, Network]:
         named = {"actor": self.actor, "target_actor": self.target_actor}
         for number, (critic, target) in enumerate(
             zip(self.critics, self.target_critics, strict=True)
@@ -191,6 +191,6 @@ class DDPG(ReplayAgent):
         self._rng.bit_generator.state = state["rng"]
 
 
-def value_of(critic: NeuralNet, observations: Array, actions: Array) -> Array:
+def value_of(critic: Network, observations: Array, actions: Array) -> Array:
     """Q(s, a) [B] of observations [B, n] and actions [B, k]."""
     return critic.forward(np.hstack([observations, actions]))[:, 0].copy()

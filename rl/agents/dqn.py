@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nn import NeuralNet, Optimizer
+from nn import Network, Optimizer
 from nn.settings import setting
 from nn.typing import Array, IntArray, State
 from rl.agents.base import GreedyPolicy, Parts
@@ -65,7 +65,7 @@ class DQN(ReplayAgent):
 
     def __init__(
         self,
-        network: NeuralNet,
+        network: Network,
         optimizer: Optimizer,
         memory: Replay,
         exploration: Explorer,

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nn import NeuralNet, Optimizer, clip_norm
+from nn import Network, Optimizer, clip_norm
 from rl.errors import Diverged
 
 
 def clip_and_step(
-    networks: Mapping[str, NeuralNet],
+    networks: Mapping[str, Network],
     optimizers: Mapping[str, Optimizer],
     limit: float,
     update: int,
@@ -42,7 +42,7 @@ def clip_and_step(
     return norms
 
 
-def require_finite_weights(networks: Mapping[str, NeuralNet], update: int) -> None:
+def require_finite_weights(networks: Mapping[str, Network], update: int) -> None:
     """Refuses networks with a parameter that is not finite.
 
     A product of the parameters with themselves says so in a third of the time; since finite ones

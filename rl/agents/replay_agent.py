@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nn import COSTS, NeuralNet, Optimizer, make_cost
+from nn import COSTS, Network, Optimizer, make_cost
 from nn.settings import setting
 from nn.typing import Array, State
 from rl.agents.base import Agent
@@ -127,7 +127,7 @@ class ReplayAgent(Agent):
             gradient = (gradient.T * batch.weights).T
         return loss, gradient
 
-    def clip_and_step(self, name: str, network: NeuralNet, optimizer: Optimizer) -> float:
+    def clip_and_step(self, name: str, network: Network, optimizer: Optimizer) -> float:
         """Moves one network along its gradients; returns their norm before it was clipped."""
         limit = self.settings.max_gradient_norm
         return clip_and_step({name: network}, {name: optimizer}, limit, self.updates)[name]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nn import NeuralNet
+from nn import Network
 from nn.typing import Array, IntArray, State
 
 
@@ -39,7 +39,7 @@ class ActionValues:
         head: how these are read.
     """
 
-    def __init__(self, network: NeuralNet, head: Head) -> None:
+    def __init__(self, network: Network, head: Head) -> None:
         self.network, self.head = network, head
 
     def predict(self, observations: Array) -> Array:

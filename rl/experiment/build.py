@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, NeuralNet, Optimizer
+from nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, Network, Optimizer
 from nn.limits import require_memory
 from nn.names import lookup, suggestion
 from nn.settings import BaseSettings, SettingError, setting
@@ -249,17 +249,17 @@ class SpecifiedParts:
 
     def network(
         self, inputs: int, outputs: int, role: str | None = None, output: str = "identity"
-    ) -> NeuralNet:
+    ) -> Network:
         """A network from `inputs` to `outputs` with the hidden layers of the `network` block."""
         settings = self.settings("network", NetworkSettings, role)
-        net: NeuralNet = self._refusing(
+        net: Network = self._refusing(
             self._block("network", role)[0],
             lambda: make_network(inputs, outputs, output, self.rngs["network"], settings),
         )
         self._units += sum(net.sizes)
         return net
 
-    def optimizer(self, network: NeuralNet, role: str | None = None) -> Optimizer:
+    def optimizer(self, network: Network, role: str | None = None) -> Optimizer:
         """An optimizer of the network's parameters."""
         part = self.find(OPTIMIZERS, "optimizer", "Adam", role)
         settings = self.settings("optimizer", part, role)
@@ -396,7 +396,7 @@ class SpecifiedParts:
 
 def make_network(
     inputs: int, outputs: int, output: str, rng: np.random.Generator, settings: NetworkSettings
-) -> NeuralNet:
+) -> Network:
     """A network as the `network` block describes it.
 
     Args:
@@ -412,7 +412,7 @@ def make_network(
     sizes = (inputs, *settings.hidden, outputs)
     parameters = sum((before + 1) * after for before, after in pairwise(sizes))
     require_memory("hidden", brief(list(settings.hidden)), parameters * PARAMETER_BYTES)
-    network = NeuralNet(
+    network = Network(
         sizes, settings.activation, output,
         initializer=settings.initializer, layer_norm=settings.layer_norm, seed=rng,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nn import ACTIVATIONS, NeuralNet
+from nn import ACTIVATIONS, Network
 from nn.layers import Activate, Dense, Layer
 from nn.names import describe
 from nn.normalization import LayerNorm
@@ -37,7 +37,7 @@ def of_preprocessor(preprocessor: Preprocessor) -> list[Step]:
     return [Step("normalize", {**arrays, "limit": np.array(preprocessor.settings.clip, float)})]
 
 
-def _of_network(network: NeuralNet, first: int = 0, count: int | None = None) -> list[Step]:
+def _of_network(network: Network, first: int = 0, count: int | None = None) -> list[Step]:
     """A forward pass, of which `count` outputs from the `first` one on are used; or all."""
     steps = [_of_layer(layer) for layer in network.layers]
     used = np.arange(network.sizes[-1])[first:][:count]
