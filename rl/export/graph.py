@@ -60,8 +60,20 @@ def _layer_norm(g: Graph, x: str, a: Arrays) -> str:
 
 
 def _scale(g: Graph, x: str, a: Arrays) -> str:
+    x = _converted(g, x, {"like": a["middle"]}) if a["middle"].dtype != np.float32 else x
     x = g("Add", g("Mul", x, a["reach"]), a["middle"])
     return g("Min", g("Max", x, a["low"]), a["high"])
+
+
+def _converted(g: Graph, x: str, a: Arrays) -> str:
+    return g("Cast", x, to=_element_type(a["like"]))
+
+
+def _element_type(array: Any) -> int:
+    """What ONNX calls the type of an array's numbers."""
+    from onnx import helper
+
+    return int(helper.np_dtype_to_tensor_dtype(array.dtype))
 
 
 # What is done with x [B, n], given the arrays of the step.
@@ -81,6 +93,8 @@ NODES: dict[str, Callable[[Graph, str, Arrays], str]] = {
     "select": lambda g, x, a: g("Gather", x, a["entries"], axis=1),
     "clip": lambda g, x, a: g("Clip", x, np.float32(-1.0), np.float32(1.0)),
     "scale": _scale,
+    "round": lambda g, x, a: g("Round", x),
+    "convert": _converted,
     "argmax": lambda g, x, a: g("Add", g("ArgMax", x, axis=1, keepdims=0), a["first"]),
 }
 
@@ -112,8 +126,12 @@ def _model(policy: Policy, title: str) -> Any:
     for step in policy.steps:
         x = NODES[step.name](graph, x, step.arrays)
     graph.nodes[-1].output[0] = "action"
-    discrete = policy.steps[-1].name == "argmax"
-    kind, shape = (TensorProto.INT64, ["B"]) if discrete else (TensorProto.FLOAT, ["B", None])
+    last = policy.steps[-1]
+    kind = int(TensorProto.INT64)
+    shape: list[str | None] = ["B"]
+    if last.name != "argmax":
+        like = last.arrays.get("like", last.arrays.get("middle"))
+        kind, shape = _element_type(like), ["B", None]
     words = f"{title}: from {policy.sees}, to {policy.gives}"
     return helper.make_model(
         helper.make_graph(

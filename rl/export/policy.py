@@ -42,7 +42,7 @@ def policy_of(player: Player) -> Policy:
         preprocessor.size,
         SEEN[type(preprocessor)](preprocessor) + _form(player.spaces),
         _action(actions),
-        [*of_preprocessor(preprocessor), *of_agent(agent), of_actions(actions)],
+        [*of_preprocessor(preprocessor), *of_agent(agent), *of_actions(actions)],
     )
 
 

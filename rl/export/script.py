@@ -35,6 +35,8 @@ LINES: dict[str, tuple[str, ...]] = {
     "select": ("x = x[{entries}]",),
     "clip": ("x = np.clip(x, -1, 1)",),
     "scale": ("x = np.clip({middle} + {reach} * x, {low}, {high})",),
+    "round": ("x = np.rint(x)",),
+    "convert": ("x = x.astype({like}.dtype)",),
     "argmax": ("x = int(x.argmax() + {first})",),
 }
 

@@ -70,9 +70,14 @@ def of_agent(agent: Agent) -> list[Step]:
     return [*steps, Step(policy.bound)] if policy.bound else steps
 
 
-def of_actions(actions: Actions) -> Step:
+def of_actions(actions: Actions) -> list[Step]:
     """From the agent's action to the environment's."""
     if isinstance(actions, Discrete):
-        return Step("argmax", {"first": np.array(actions.first)})
+        return [Step("argmax", {"first": np.array(actions.first)})]
     arrays = {"middle": actions.middle, "reach": actions.reach}
-    return Step("scale", {**arrays, "low": actions.low, "high": actions.high})
+    scaled = [Step("scale", {**arrays, "low": actions.least, "high": actions.most})]
+    if actions.kind.kind in "iu":
+        scaled.append(Step("round"))
+    if actions.kind != actions.least.dtype:
+        scaled.append(Step("convert", {"like": np.zeros(1, actions.kind)}))
+    return scaled
