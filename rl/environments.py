@@ -19,9 +19,9 @@ from nn.typing import Array, BoolArray, State
 from rl import rules
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Preprocessor
-from rl.problems import environment_spec, known_problems
+from rl.problems import Problem, environment_spec, find_problem
 from rl.renewed import Renewed
-from rl.spaces import Continuous, spaces_of
+from rl.spaces import Continuous, Spaces, spaces_of
 
 
 def make_env(id: str, **settings: Any) -> gymnasium.Env:
@@ -35,20 +35,45 @@ def make_env(id: str, **settings: Any) -> gymnasium.Env:
         UserError: there is no such environment, or its package is missing.
         BrokenEnvironment: its constructor raises something.
     """
-    spec = environment_spec(id)
-    problem = known_problems().get(id)
+    return environment_of(find_problem(id), **settings)
+
+
+def environment_of(problem: Problem, **settings: Any) -> gymnasium.Env:
+    """An environment of a problem; the settings and errors are those of `make_env`."""
+    spec = environment_spec(problem.id)
 
     def make() -> gymnasium.Env:
         return gymnasium.make(spec, disable_env_checker=True, **settings)
 
     try:
         with rules.guarded("its constructor"):
-            return Renewed(make) if problem and problem.renewed else make()
+            return Renewed(make) if problem.renewed else make()
     except rules.Breach as found:
         if isinstance(found.__cause__, (gymnasium.error.DependencyNotInstalled, ImportError)):
             missing = f"needs a package that is missing: {found.__cause__}"
-            raise UserError(f"environment {id!r} {missing}") from None
-        raise BrokenEnvironment(id, str(found)) from found.__cause__
+            raise UserError(f"environment {problem.id!r} {missing}") from None
+        raise BrokenEnvironment(problem.id, str(found)) from found.__cause__
+
+
+_known: dict[str, tuple[Any, Any, Spaces]] = {}  # by id, with the registration they are of
+
+
+def known_spaces(problem: Problem) -> Spaces:
+    """The sizes of a problem's environment, which is made only the first time in a process.
+
+    Raises:
+        UserError: as for `make_env` and `spaces_of`.
+    """
+    registered = environment_spec(problem.id)
+    settings = repr(registered.kwargs)
+    known = _known.get(problem.id)
+    if known is None or known[0] is not registered or known[1] != settings:
+        env = environment_of(problem)
+        try:
+            known = _known[problem.id] = registered, settings, spaces_of(env, problem.id)
+        finally:
+            rules.close(env)
+    return known[2]
 
 
 @dataclass(frozen=True)
@@ -59,6 +84,7 @@ class Episode:
     total: float  # the return: the undiscounted sum of its rewards
     length: int  # steps
     terminated: bool  # False where a time limit cut it
+    cut: bool = False  # whether that limit was the lab's own
 
 
 @dataclass
@@ -78,7 +104,8 @@ class Environments:
     """N lanes of one environment.
 
     `observations` [N, n] is what the agent acts on next; `finished` lists the episodes that ended
-    in the latest step; `active` [N] is False for a lane whose seeds have run out.
+    in the latest step; `active` [N] is False for a lane whose seeds have run out. A lane's
+    environment is made when the lane first plays; the first one's at once, to see what it is like.
 
     Args:
         make: makes one environment.
@@ -86,6 +113,10 @@ class Environments:
         seeds: a seed for each episode to come; where it ends, lanes fall idle.
         preprocessor: what the agent sees instead of the raw observation, for N lanes; by default
             just that.
+        playing: how many of the lanes play; the others stay idle, and no environment is made for
+            them. None stands for all.
+        longest: steps after which an episode is cut; None leaves that to the environment.
+        options: what `reset` is told, if it takes that.
     """
 
     def __init__(
@@ -94,13 +125,21 @@ class Environments:
         lanes: int,
         seeds: Iterator[int],
         preprocessor: Preprocessor | None = None,
+        *,
+        playing: int | None = None,
+        longest: int | None = None,
+        options: dict[str, Any] | None = None,
     ) -> None:
-        self._envs = [make() for _ in range(lanes)]
-        spec = self._envs[0].spec
+        first = make()
+        self._make, self._options, self._is_cut = make, options, longest is not None
+        self._envs: list[Any] = [first, *[None] * (lanes - 1)]
+        self._playing = lanes if playing is None else playing
+        spec = first.spec
         self.id = spec.id if spec else "environment"
         timed = spec is not None and spec.max_episode_steps is not None
-        self._longest = sys.maxsize if timed else rules.ENDLESS
-        self.spaces = spaces_of(self._envs[0], self.id)
+        self._longest = longest or (sys.maxsize if timed else rules.ENDLESS + 1)
+        self.spaces = self._read_spaces(first)
+        self._fixed = (first.observation_space, first.action_space)
         self._continuous = isinstance(self.spaces.actions, Continuous)
         self._preprocessor = preprocessor or Preprocessor(
             self.spaces.observation_size, Preprocessor.Settings()
@@ -108,7 +147,7 @@ class Environments:
         self.seeds = seeds
         size = self._preprocessor.size
         self.observations = np.zeros((lanes, size), np.float32)
-        self.active = [True] * lanes
+        self.active = [lane < self._playing for lane in range(lanes)]
         self.finished: list[Episode] = []
         self._latest = Transitions(
             np.zeros((lanes, size), np.float32),
@@ -126,9 +165,16 @@ class Environments:
 
     def reset(self) -> Array:
         """Starts an episode in every lane; returns `observations` [N, n]."""
-        for lane in range(len(self._envs)):
+        for lane in range(self._playing):
             self._start(lane)
         return self.observations
+
+    def _read_spaces(self, env: gymnasium.Env) -> Spaces:
+        try:
+            return spaces_of(env, self.id)
+        except UserError:
+            rules.close(env)
+            raise
 
     def step(self, actions: Array) -> Transitions:
         """Acts in every active lane, and starts a new episode where one ends.
@@ -163,8 +209,8 @@ class Environments:
                 self._envs[lane], self.spaces.actions.for_environment(action)
             )
             raw, reward = self._raw(observation), rules.number(reward)
-            if len(actions) > self._longest:
-                raise rules.Breach(rules.ENDS)
+            if len(actions) >= self._longest and not (terminated or truncated):
+                truncated = self._cut()
         except (rules.Breach, rules.NotFinite) as found:
             raise self._complaint(found, lane) from found.__cause__
         self._totals[lane] += reward
@@ -177,21 +223,34 @@ class Environments:
         latest.returns[lane] = self._totals[lane]
         return ended
 
+    def _env(self, lane: int) -> gymnasium.Env:
+        """The environment of a lane, which is made when it is first asked for."""
+        env = self._envs[lane]
+        if env is None:
+            env = self._envs[lane] = self._make()
+        return env
+
+    def _cut(self) -> bool:
+        """Whether an episode that has become the longest there may be is cut.
+
+        Raises:
+            Breach: it ought to have ended by itself.
+        """
+        if not self._is_cut:
+            raise rules.Breach(rules.ENDS)
+        return True
+
     def _raw(self, observation: Any) -> Array:
         if self.spaces.flatten is None:
             return rules.vector(observation, self.spaces.observation_size)
-        rules.require_member(observation, self._envs[0].observation_space)
+        rules.require_member(observation, self._fixed[0])
         return self.spaces.flatten(observation)
 
     def _end(self, lane: int) -> None:
-        self.finished.append(
-            Episode(
-                self._episode_seeds[lane],
-                self._totals[lane],
-                len(self._episode_actions[lane]),
-                bool(self._latest.terminated[lane]),
-            )
-        )
+        length, terminated = len(self._episode_actions[lane]), bool(self._latest.terminated[lane])
+        cut = self._is_cut and not terminated and length >= self._longest
+        seed, total = self._episode_seeds[lane], self._totals[lane]
+        self.finished.append(Episode(seed, total, length, terminated, cut))
         self._start(lane)
 
     def _start(self, lane: int) -> None:
@@ -204,11 +263,28 @@ class Environments:
         self._episode_seeds[lane], self._totals[lane] = seed, 0.0
         self._episode_actions[lane] = []
         try:
-            raw = self._raw(rules.reset(self._envs[lane], seed))
+            observation = self._reset(self._env(lane), seed)
+            self._require_spaces(self._env(lane))
+            raw = self._raw(observation)
         except (rules.Breach, rules.NotFinite) as found:
             raise self._complaint(found, lane) from found.__cause__
         self._raws[lane] = raw
         self._preprocessor.start(lane, raw, self.observations[lane])
+
+    def _reset(self, env: gymnasium.Env, seed: int) -> Any:
+        if self._options:
+            try:
+                return rules.reset(env, seed, self._options)
+            except rules.Breach:  # it knows no such option; if not, it breaks the rule again
+                self._options = None
+        return rules.reset(env, seed)
+
+    def _require_spaces(self, env: gymnasium.Env) -> None:
+        """Refuses spaces that are others than those of the first environment were at first."""
+        for name, fixed in zip(("observation_space", "action_space"), self._fixed, strict=True):
+            space = getattr(env, name, None)
+            if space is not fixed and space != fixed:
+                raise rules.Breach(f"its {name} must stay {fixed}, but is {space}")
 
     def _check_actions(self) -> None:
         actions = self._latest.actions
@@ -271,10 +347,25 @@ class Environments:
         same = np.array_equal(self._raws[lane], saved["observation"], equal_nan=True)
         return bool(same and self._totals[lane] == saved["total"])
 
+    def lend(self) -> gymnasium.Env:
+        """The first lane's environment for another use, which does not close it.
+
+        Its episode is lost then, and to be put back: `restore(state())`.
+        """
+        return _Lent(self._env(0))
+
+    def close(self) -> list[str]:
+        """Frees what the environments hold, such as windows; returns what has gone wrong there."""
+        made = [env for env in self._envs if env is not None]
+        self._envs = [None] * len(self._envs)
+        return list(dict.fromkeys(filter(None, map(rules.close, made))))
+
+
+class _Lent(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """An environment that somebody else closes."""
+
     def close(self) -> None:
-        """Frees what the environments hold, such as windows."""
-        for env in self._envs:
-            rules.close(env)
+        """Leaves it open."""
 
 
 # Gymnasium accepts seeds below 2^31 everywhere. Each purpose has a range of its own, so that

@@ -73,7 +73,7 @@ _EVALUATION = block_of(
         "solved": is_truth,
         "ci95": list_of(is_number),
     },
-    {"returns": list_of(is_number)},
+    {"returns": list_of(is_number), "cut_episodes": is_count},
 )
 _REACHED = block_of({"step": is_count, "episodes": is_count, "seconds": is_number})
 _COUNTS = ("seed", "steps", "updates", "episodes", "best_step")

@@ -211,6 +211,10 @@ class Normalize(Preprocessor):
         """What observations less their mean are divided by [raw_size]."""
         return np.sqrt(self.seen.variance + self._EPSILON)
 
+    def start(self, lane: int, raw: Array, out: Array) -> None:
+        self._returns[lane] = 0.0
+        self.follow(lane, raw, out)
+
     def follow(self, lane: int, raw: Array, out: Array) -> None:
         if not self.settings.observations:
             out[:] = raw

@@ -21,18 +21,29 @@ SPEC_FOLDER = Path(__file__).parent / "spec"
 class Problem:
     """An entry of `rl/spec/problems.json`, or an environment id without one.
 
+    What a specification's `train` block says of the environment replaces the defaults.
+
     Args:
         id: the Gymnasium id.
         solved: the mean return over 100 episodes that counts as solved, or None if undefined.
         horizon: the time limit in steps, or None if the environment has none.
         renewed: whether the environment is made anew for each episode, since it carries something
             over from one to the next.
+        cut: steps after which a greedy episode is cut if there is no time limit.
+        shared: whether only one instance may exist at a time.
     """
 
     id: str
     solved: float | None = None
     horizon: int | None = None
     renewed: bool = False
+    cut: int = 10_000
+    shared: bool = False
+
+    @property
+    def longest(self) -> int | None:
+        """Steps after which a greedy episode is cut by the lab; None if a time limit does it."""
+        return self.cut if self.horizon is None else None
 
 
 @cache

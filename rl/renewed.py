@@ -7,6 +7,8 @@ from typing import Any
 
 import gymnasium
 
+from rl import rules
+
 
 class Renewed(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Makes its environment anew for each episode.
@@ -28,7 +30,7 @@ class Renewed(gymnasium.Wrapper[Any, Any, Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Begins an episode, in another environment than the one before."""
         if not self._is_new:
-            self.env.close()
+            rules.close(self.env)
             self.env = self._make()
         self._is_new = False
         return self.env.reset(seed=seed, options=options)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,17 @@ from gymnasium.spaces import Space
 
 from nn.typing import Array
 from rl import signals
+from rl.errors import brief
 
 # Steps after which an episode that has no time limit is one that never ends.
 ENDLESS = 100_000
 
 ENDS = (
     f"an episode must end, and this one has not in {ENDLESS:,} steps: "
-    "register the environment with max_episode_steps"
+    "register the environment with max_episode_steps, or set train.max_episode_steps"
 )
 _RESET = "reset must give two values: observation, info"
+_KEYWORDS = "reset must take the keywords seed and options"
 _STEP = "step must give five values: observation, reward, terminated, truncated, info"
 _LARGEST = float(np.finfo(np.float32).max)  # what the agent sees is in single precision
 _SHOWN = 16  # entries of a vector in a message
@@ -63,16 +65,18 @@ def _breach(method: str, error: BaseException) -> Breach:
     return Breach(_raised(method, error))
 
 
-def reset(env: gymnasium.Env, seed: int) -> Any:
+def reset(env: gymnasium.Env, seed: int, options: dict[str, Any] | None = None) -> Any:
     """The first observation of an episode.
 
     Raises:
-        Breach: it raised something, or gave no pair.
+        Breach: it raised something, or gave no pair of an observation and a dictionary.
     """
     with guarded("reset"):
-        given = env.reset(seed=seed)
-    if type(given) is not tuple or len(given) != 2:
+        given = env.reset(seed=seed) if options is None else env.reset(seed=seed, options=options)
+    if not isinstance(given, tuple) or len(given) != 2:
         raise Breach(f"{_RESET}; it gave {_kind(given)}")
+    if not isinstance(given[1], Mapping):
+        raise Breach(f"info, which reset gives, must be a dictionary, but is {_kind(given[1])}")
     return given[0]
 
 
@@ -80,25 +84,43 @@ def step(env: gymnasium.Env, action: Any) -> Any:
     """What `env.step` gives: observation, reward, terminated, truncated, info.
 
     Raises:
-        Breach: it raised something, or gave another number of values.
+        Breach: it raised something, gave another number of values, or what is no truth value or no
+            dictionary where there must be one.
     """
     try:  # as `guarded` does, which takes a while
         given = env.step(action)
     except BaseException as error:
         raise _breach("step", error) from error
-    if type(given) is not tuple or len(given) != 5:
+    if not isinstance(given, tuple) or len(given) != 5:
         raise Breach(f"{_STEP}; it gave {_kind(given)}")
+    _, _, terminated, truncated, info = given
+    if type(terminated) is not bool or type(truncated) is not bool:
+        _require_truth("terminated", terminated)
+        _require_truth("truncated", truncated)
+    if type(info) is not dict and not isinstance(info, Mapping):
+        raise Breach(f"info, which step gives, must be a dictionary, but is {_kind(info)}")
     return given
 
 
-def close(env: gymnasium.Env) -> None:
-    """Frees what an environment holds; nothing is lost by then if it fails at that."""
-    with suppress(Breach), guarded("close"):
-        env.close()
+def close(env: gymnasium.Env) -> str | None:
+    """Frees what an environment holds; says what went wrong, for which no result is to suffer."""
+    try:
+        with guarded("close"):
+            env.close()
+    except Breach as found:
+        return str(found)
+    return None
+
+
+def _require_truth(name: str, value: Any) -> None:
+    """Refuses what is neither true nor false; 1 and 0 are."""
+    array = _array(value)
+    if array.shape != () or array.dtype.kind not in "biu" or array not in (0, 1):
+        raise Breach(f"{name} must be true or false, but is {_kind(value)}")
 
 
 def vector(observation: Any, size: int) -> Array:
-    """An observation as an array [size].
+    """An observation as an array [size] of its own: the environment may write into its own again.
 
     Raises:
         Breach: it has another shape, or is not made of numbers.
@@ -106,11 +128,15 @@ def vector(observation: Any, size: int) -> Array:
     """
     try:
         entries = observation.tolist()
-        if len(entries) == size and -_LARGEST < sum(entries) < _LARGEST:  # quick, for what is right
-            return observation
+        if (  # quick, for what is right
+            len(entries) == size
+            and -_LARGEST < sum(entries) < _LARGEST
+            and observation.dtype.kind in _NUMBERS
+        ):
+            return observation.copy()
     except (AttributeError, TypeError):
         pass
-    array = _array(observation)
+    array = np.array(_array(observation))
     if array.dtype.kind not in _NUMBERS:
         raise Breach(f"an observation must be made of numbers, but is {_kind(observation)}")
     if array.shape != (size,):
@@ -151,14 +177,14 @@ def number(reward: Any) -> float:
         if array.shape != () or array.dtype.kind not in _NUMBERS:
             raise Breach(f"a reward must be a number, but is {_kind(reward)}")
     if not -_LARGEST <= reward <= _LARGEST:
-        raise NotFinite(f"reward {reward}")
+        raise NotFinite(f"reward {brief(reward) if isinstance(reward, int) else reward}")
     return float(reward)
 
 
 def _array(value: Any) -> Array:
     try:
         return np.asarray(value)
-    except ValueError:  # lists of several lengths
+    except Exception:  # lists of several lengths, tensors of another device
         return np.asarray(None)
 
 
@@ -175,7 +201,7 @@ def _kind(value: Any) -> str:
         return f"an array {list(value.shape)} of {value.dtype}"
     if isinstance(value, tuple):
         return f"{len(value)} values"
-    return " ".join(repr(value).split())[:80]
+    return " ".join(brief(value).split())[:80]
 
 
 def _raised(method: str, error: BaseException) -> str:
@@ -184,4 +210,6 @@ def _raised(method: str, error: BaseException) -> str:
     said = " ".join("".join(traceback.format_exception_only(error)).split())[:200]
     if "unpack" in said and "gymnasium/wrappers" in Path(place.filename).as_posix():
         return f"{_STEP} ({said.partition(': ')[2]})"
+    if method == "reset" and isinstance(error, TypeError) and "unexpected keyword" in said:
+        method = f"{_KEYWORDS}; it"
     return f"{method} raised {said} ({Path(place.filename).name}:{place.lineno})"

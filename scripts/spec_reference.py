@@ -72,7 +72,7 @@ another one, the threshold and the time limit are those that it was registered w
 
 A return is the sum of an episode's rewards. A problem counts as solved at a mean return of so much
 over 100 episodes. BipedalWalker carries something over from an episode to the next, so the lab
-makes it anew for each (`renewed`).
+makes it anew for each (`renewed`); whether another environment does, a run finds out as it begins.
 
 ## agent
 

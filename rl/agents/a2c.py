@@ -163,6 +163,9 @@ class A2C(Agent):
     def learns_after(self) -> int:
         return self.rollout.horizon * self.rollout.lanes
 
+    def gradient_steps(self, steps: int) -> int:
+        return steps // self.learns_after * self.settings.epochs * self.settings.minibatches
+
     def act(self, observations: Array) -> Array:
         return self.distribution.greedy(self._outputs(observations))
 

@@ -98,6 +98,10 @@ class Agent:
         """Environment steps before the first update."""
         raise NotImplementedError
 
+    def gradient_steps(self, steps: int) -> int:
+        """Steps of its optimizers within so many environment steps."""
+        raise NotImplementedError
+
     def act(self, observations: Array) -> Array:
         """The greedy actions for observations [N, n].
 

@@ -88,7 +88,7 @@ class DDPG(ReplayAgent):
         n, actions = parts.spaces.observation_size, parts.spaces.actions
         assert isinstance(actions, Continuous)
         if not actions.bounded:
-            raise ValueError("needs actions with finite bounds, and these have none")
+            raise ValueError("needs actions that are bounded on both sides, and these are not")
         actor = parts.network(n, actions.size, "actor", output="tanh")
         critics = [parts.network(n + actions.size, 1, "critic") for _ in range(settings.count)]
         optimizers = [parts.optimizer(actor, "actor")]

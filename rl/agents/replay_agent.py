@@ -65,6 +65,9 @@ class ReplayAgent(Agent):
     def learns_after(self) -> int:
         return self.settings.learn_start
 
+    def gradient_steps(self, steps: int) -> int:
+        return max(steps - self.settings.learn_start, 0) // self.settings.learn_every
+
     @property
     def replay(self) -> Replay:
         return self.memory

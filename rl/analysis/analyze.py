@@ -41,7 +41,23 @@ def _outcome(record: Record) -> dict[str, Any]:
         "session": record.number,
         "status": record.status,
         **{key: record.outcome[key] for key in ("seed", "reason") if key in record.outcome},
-        **({"best": record.best, "final": record.final} if record.counted else {}),
+        **({"best": record.best, "final": record.final} if record.counted else _so_far(record)),
+    }
+
+
+def _so_far(record: Record) -> dict[str, Any]:
+    """What is known of a session that has not come to its end."""
+    if not len(record.returns):
+        return {}
+    best = int(record.returns.argmax())
+    return {
+        "so_far": {
+            "evaluations": len(record.returns),
+            "latest_step": int(record.steps[-1]),
+            "latest": float(record.returns[-1]),
+            "best_step": int(record.steps[best]),
+            "best": float(record.returns[best]),
+        }
     }
 
 
@@ -111,6 +127,8 @@ def describe_trial(figures: dict[str, Any]) -> list[str]:
         if "best" not in each:
             reason = f": {each['reason']}" if "reason" in each else ""
             lines.append(f"session {each['session']} did not count: {each['status']}{reason}")
+            if "so_far" in each:
+                lines.append(_describe_so_far(each["so_far"]))
     return lines
 
 
@@ -122,6 +140,14 @@ def _describe_spread(figures: dict[str, Any]) -> str:
         between = f" (95% interval {interval[0]:.1f} to {interval[1]:.1f})" if interval else ""
         texts.append(f"{words} {figures[name]:.1f}{between}")
     return ", ".join(texts)
+
+
+def _describe_so_far(figures: dict[str, Any]) -> str:
+    return (
+        f"  its evaluations so far, {figures['evaluations']}: mean return {figures['latest']:.1f} "
+        f"at step {figures['latest_step']:,}, at best {figures['best']:.1f} at step "
+        f"{figures['best_step']:,}"
+    )
 
 
 def _amount(figures: dict[str, Any]) -> str:

@@ -14,9 +14,8 @@ from nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, Network, Optimizer
 from nn.limits import require_memory
 from nn.names import lookup, suggestion
 from nn.settings import BaseSettings, SettingError, setting
-from rl import rules
 from rl.agents import AGENTS, Agent
-from rl.environments import make_env
+from rl.environments import known_spaces
 from rl.errors import BrokenEnvironment, UserError, brief
 from rl.experiment.earlier_names import with_present_names
 from rl.experiment.evaluation import EXTENDED_EPISODES
@@ -28,7 +27,7 @@ from rl.memory import REPLAYS, ROLLOUTS, Replay, Rollout
 from rl.modules import import_module, places
 from rl.preprocessors import PREPROCESSORS, Preprocessor
 from rl.problems import Problem, find_problem
-from rl.spaces import Actions, Continuous, Discrete, Spaces, spaces_of
+from rl.spaces import Actions, Continuous, Discrete, Spaces
 
 EXPLORERS: dict[type[Actions], dict[str, type[Explorer]]] = {
     Discrete: DISCRETE_EXPLORERS,
@@ -61,11 +60,34 @@ class Training(BaseSettings):
     max_episode_steps: int | None = setting(
         "cuts training episodes sooner than the environment does. The value of what would have "
         "followed is bootstrapped, so the task stays the same; an agent that dawdles sees more "
-        "beginnings. Evaluation episodes are never cut",
+        "beginnings. Evaluation episodes are not cut so",
         None,
         least=1,
     )
-    evaluate_every: int = setting("environment steps between two evaluations", 5000, least=1)
+    max_evaluation_steps: int = setting(
+        "cuts evaluation episodes of an environment that has no time limit; the result says how "
+        "many were. Other environments are not touched by it",
+        10_000,
+        least=1,
+    )
+    share_environment: bool = setting(
+        "whether training and evaluation take turns with a single instance, for a simulator of "
+        "which only one may run. The training episode that an evaluation interrupts is played "
+        "again from its seed and its actions; where that does not lead back to it, a new one "
+        "begins. It needs `lanes` of 1",
+        False,
+    )
+    renew_environment: bool | None = setting(
+        "whether the environment is made anew for each episode, since it carries something over "
+        "from one to the next. If it is null, a run finds out as it begins",
+        None,
+    )
+    evaluate_every: int | None = setting(
+        "environment steps between two evaluations; null for none but the last checkpoint's, when "
+        "training has ended. That checkpoint is then the best one too",
+        5000,
+        least=1,
+    )
     evaluate_episodes: int = setting(
         "greedy episodes of an evaluation; one that looks solved is extended", 5, least=1
     )
@@ -88,6 +110,8 @@ class Training(BaseSettings):
         if self.evaluate_episodes > most:
             complaint = f"must be at most {most}, not {self.evaluate_episodes}"
             raise SettingError("evaluate_episodes", complaint)
+        if self.share_environment and self.lanes > 1:
+            raise SettingError("share_environment", f"needs lanes to be 1, not {self.lanes}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +167,7 @@ class Experiment:
 
     def player(self) -> Player:
         """The agent in front of an environment."""
-        return Player(self.agent, self.preprocessor, self.spaces)
+        return Player(self.agent, self.preprocessor, self.spaces, self.problem)
 
 
 def build(specification: Specification, seed: int) -> Experiment:
@@ -155,10 +179,12 @@ def build(specification: Specification, seed: int) -> Experiment:
     children = np.random.SeedSequence(seed).spawn(len(STREAMS))
     rngs = {name: np.random.default_rng(each) for name, each in zip(STREAMS, children, strict=True)}
     given, specification = specification, with_present_names(specification)
-    problem, spaces = _problem(specification)
-    parts = SpecifiedParts(specification, spaces, rngs)
+    registered = _registered(specification)
+    parts = SpecifiedParts(specification, rngs)
     training: Training = parts.settings("train", Training)
     parts.lanes = training.lanes
+    problem = as_set(registered, vars(training))
+    spaces = parts.spaces = _spaces(specification, problem)
     preprocessor = parts.preprocessor()
     agent = parts.agent(_agent_class(parts, problem))
     parts.refuse_unused()
@@ -166,6 +192,27 @@ def build(specification: Specification, seed: int) -> Experiment:
     resolved = parts.resolved()
     digests = given.digest, resolved.digest
     return Experiment(resolved, digests, problem, agent, preprocessor, spaces, training, rngs)
+
+
+def as_set(problem: Problem, train: Mapping[str, Any]) -> Problem:
+    """A problem with what the settings of `train` say of its environment."""
+    renewed = train.get("renew_environment")
+    return replace(
+        problem,
+        renewed=problem.renewed if renewed is None else renewed,
+        cut=train.get("max_evaluation_steps", problem.cut),
+        shared=train.get("share_environment", problem.shared),
+    )
+
+
+def problem_of(specification: Specification) -> Problem:
+    """The problem of a run's specification, whose package is imported.
+
+    Raises:
+        UserError: the package cannot be imported, or the environment is not registered.
+    """
+    import_package(specification)
+    return as_set(find_problem(specification.values["problem"]), specification.block("train"))
 
 
 def import_package(specification: Specification) -> dict[str, str]:
@@ -187,19 +234,21 @@ def import_package(specification: Specification) -> dict[str, str]:
     return {IMPORT_FOLDER: str(found)} if found else {}
 
 
-def _problem(specification: Specification) -> tuple[Problem, Spaces]:
-    id = specification.values["problem"]
+def _registered(specification: Specification) -> Problem:
     import_package(specification)
     try:
-        problem = find_problem(id)
-        env = make_env(problem.id)
-        spaces = spaces_of(env, problem.id)
-        rules.close(env)
+        return find_problem(specification.values["problem"])
+    except UserError as error:
+        raise specification.explain("problem", f"does not fit: {error}") from None
+
+
+def _spaces(specification: Specification, problem: Problem) -> Spaces:
+    try:
+        return known_spaces(problem)
     except BrokenEnvironment:  # the specification is not at fault
         raise
     except UserError as error:
         raise specification.explain("problem", f"does not fit: {error}") from None
-    return problem, spaces
 
 
 def _agent_class(parts: SpecifiedParts, problem: Problem) -> type[Agent]:
@@ -229,8 +278,8 @@ class SpecifiedParts:
     """Builds parts from a specification's blocks and remembers the settings it resolved."""
 
     specification: Specification
-    spaces: Spaces
     rngs: Mapping[str, np.random.Generator]
+    spaces: Spaces = field(init=False)
     lanes: int = 1
     _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
     _units: int = 0  # of all networks together

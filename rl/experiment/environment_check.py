@@ -7,16 +7,18 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.utils.env_checker import check_env
 
-from nn.typing import Array
 from rl import rules
 from rl.environments import Environments, make_env
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.experiment.doctor import NOTE, OK, PROBLEM, Finding
+from rl.experiment.evaluation import OPTIONS
+from rl.experiment.repeats import Record, record
 from rl.problems import environment_spec
 from rl.signals import is_asked
 from rl.spaces import Actions, Discrete, spaces_of
@@ -27,8 +29,6 @@ _UNREPEATABLE = (
     "an agent learns, but its run cannot be resumed to the bit: let `reset` make anew all that an "
     "episode depends on"
 )
-
-Record = list[tuple[bytes, ...]]  # of an episode: what was given at each step
 
 
 def examine_environment(id: str) -> Iterator[Finding]:
@@ -43,13 +43,11 @@ def examine_environment(id: str) -> Iterator[Finding]:
     except BrokenEnvironment as error:
         yield Finding(PROBLEM, "is made", error.found)
         return
-    try:
-        yield from _gymnasium(env)
-        spaces = _spaces(env, id)
-    finally:
-        rules.close(env)
-    yield spaces
-    if not spaces.fails:
+    found = [*_gymnasium(env), _spaces(env, id)]
+    if complaint := rules.close(env):
+        found.insert(-1, Finding(PROBLEM, "close", complaint))
+    yield from found
+    if not found[-1].fails:
         yield from _play_it(id, limit)
 
 
@@ -95,41 +93,73 @@ def _play_it(id: str, limit: int | None) -> Iterator[Finding]:
 
 
 def _play_and_repeat(id: str, limit: int | None) -> Iterator[Finding]:
-    seeds = range(EPISODES)
-    with closing(_one_lane(id)) as environments:
-        first = [_play(environments, seed) for seed in seeds]
+    seeds, notes = range(EPISODES), dict[str, None]()
+    with closing(_one_lane(id, notes)) as environments:
+        first = [record(environments, seed) for seed in seeds]
         yield Finding(OK, "rules", f"kept in {EPISODES} random episodes")
-        yield _ends([len(record) - 1 for record in first], limit)
-        again = [_play(environments, seed) for seed in reversed(seeds)][::-1]
+        yield from (Finding(NOTE, "observations", note) for note in notes)
+        yield _options(environments.lend())
+        yield _ends([len(each) - 1 for each in first], limit)
+        again = [record(environments, seed) for seed in reversed(seeds)][::-1]
+    fresh = [_play_fresh(id, seed) for seed in seeds]
     yield _repeats("after other episodes", first, again)
-    yield _repeats("in a fresh object", first, [_play_fresh(id, seed) for seed in seeds])
+    yield _repeats("in a fresh object", first, fresh)
+    if first != fresh and fresh == [_play_fresh(id, seed) for seed in seeds]:
+        said = "made anew for each episode it does: train.renew_environment, or a run finds out"
+        yield Finding(NOTE, "repeats itself", said)
 
 
-def _one_lane(id: str) -> Environments:
-    return Environments(lambda: make_env(id), 1, iter(()))
+def _options(env: gymnasium.Env) -> Finding:
+    """Whether it can be told that it serves evaluation."""
+    try:
+        rules.reset(env, 0, OPTIONS)
+    except rules.Breach as error:
+        said = f"an evaluation does without {OPTIONS}, as it cannot be told: {error}"
+        return Finding(NOTE, "options", said)
+    return Finding(OK, "options", f"reset takes {OPTIONS}, which an evaluation tells it")
+
+
+class _Noting(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Notes what the lab can live with in observations, though it is against the interface.
+
+    Args:
+        env: the environment.
+        notes: where that goes; of each kind once.
+    """
+
+    def __init__(self, env: gymnasium.Env, notes: dict[str, None]) -> None:
+        super().__init__(env)
+        self._notes, self._latest = notes, np.zeros(0)
+
+    def reset(self, **settings: Any) -> Any:
+        return self._seen(self.env.reset(**settings))
+
+    def step(self, action: Any) -> Any:
+        return self._seen(self.env.step(action))
+
+    def _seen(self, given: Any) -> Any:
+        observation = given[0] if isinstance(given, tuple) and given else None
+        if isinstance(observation, np.ndarray):
+            if not self.observation_space.contains(observation):
+                self._notes.setdefault(
+                    "some lie outside of observation_space, or are of another type"
+                )
+            if observation is self._latest:
+                self._notes.setdefault("the same array is given again and again; the lab copies it")
+            self._latest = observation
+        return given
+
+
+def _one_lane(id: str, notes: dict[str, None] | None = None) -> Environments:
+    def make() -> gymnasium.Env:
+        return make_env(id) if notes is None else _Noting(make_env(id), notes)
+
+    return Environments(make, 1, iter(()))
 
 
 def _play_fresh(id: str, seed: int) -> Record:
     with closing(_one_lane(id)) as environments:
-        return _play(environments, seed)
-
-
-def _play(environments: Environments, seed: int) -> Record:
-    """One episode with random actions that follow from its seed."""
-    rng = np.random.default_rng(seed)
-    environments.seeds = iter([seed])
-    record: Record = [(environments.reset().tobytes(),)]
-    while environments.active[0]:
-        latest = environments.step(_random(environments.spaces.actions, rng))
-        given = latest.next_observations, latest.returns, latest.terminated, latest.truncated
-        record.append(tuple(array.tobytes() for array in given))
-    return record
-
-
-def _random(actions: Actions, rng: np.random.Generator) -> Array:
-    if isinstance(actions, Discrete):
-        return rng.integers(actions.count, size=1)
-    return rng.uniform(-1.0, 1.0, (1, actions.size))
+        return record(environments, seed)
 
 
 def _ends(steps: list[int], limit: int | None) -> Finding:

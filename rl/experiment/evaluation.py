@@ -16,15 +16,23 @@ from rl.environments import Environments
 from rl.preprocessors import Preprocessor
 
 LANES = 10  # fixed: the batch size may change the last bit of a value
+OPTIONS = {"evaluation": True}  # what `reset` is told, so that an environment can find out
 EXTENDED_EPISODES = 100  # "solved" is defined over so many
 
 
 @dataclass
 class Evaluation:
-    """The returns and lengths of greedy episodes, in the order of their seeds."""
+    """The returns and lengths of greedy episodes, in the order of their seeds.
+
+    Args:
+        returns: of each.
+        lengths: of each, in steps.
+        cut: how many were cut by the lab, as the environment has no time limit.
+    """
 
     returns: list[float] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
+    cut: int = 0
 
     @property
     def episodes(self) -> int:
@@ -69,6 +77,7 @@ class Evaluation:
             "mean_length": float(np.mean(self.lengths)),
             "min_length": min(self.lengths),
             "max_length": max(self.lengths),
+            "cut_episodes": self.cut,
         }
 
 
@@ -84,13 +93,15 @@ class Stopped(Exception):
 
 
 class Evaluator:
-    """Plays greedy episodes in lanes of its own.
+    """Plays greedy episodes in lanes of its own, whose environments are made when they first play.
 
     Args:
         make: makes one environment.
         preprocessor: what the agent sees of it; by default everything as it is.
-        lanes: episodes played at once.
+        lanes: rows of the batch that the agent is given.
         heed: called after each step; it may raise `Stopped`.
+        playing: lanes that play, as for `Environments`.
+        longest: steps after which an episode is cut, None for the environment's own time limit.
     """
 
     def __init__(
@@ -99,10 +110,22 @@ class Evaluator:
         preprocessor: Preprocessor | None = None,
         lanes: int = LANES,
         heed: Callable[[], None] = lambda: None,
+        playing: int | None = None,
+        longest: int | None = None,
     ) -> None:
-        self._heed = heed
-        view = preprocessor and preprocessor.for_lanes(lanes, learning=False)
-        self._environments = Environments(make, lanes, iter(()), view)
+        self._make, self._preprocessor, self._lanes, self._heed = make, preprocessor, lanes, heed
+        self._playing, self._longest = playing, longest
+        self._made: Environments | None = None
+
+    @property
+    def _environments(self) -> Environments:
+        if self._made is None:
+            view = self._preprocessor and self._preprocessor.for_lanes(self._lanes, learning=False)
+            self._made = Environments(
+                self._make, self._lanes, iter(()), view,
+                playing=self._playing, longest=self._longest, options=OPTIONS,
+            )  # fmt: skip
+        return self._made
 
     def play(self, agent: Policy, seeds: Sequence[int]) -> Evaluation:
         """One episode for each environment seed."""
@@ -114,7 +137,11 @@ class Evaluator:
             finished.update({episode.seed: episode for episode in environments.finished})
             self._heed()
         episodes = [finished[seed] for seed in seeds]
-        return Evaluation([each.total for each in episodes], [each.length for each in episodes])
+        return Evaluation(
+            [each.total for each in episodes],
+            [each.length for each in episodes],
+            sum(each.cut for each in episodes),
+        )
 
     def judge(
         self, agent: Policy, seeds: Sequence[int], episodes: int, threshold: float | None
@@ -134,10 +161,12 @@ class Evaluator:
             more = self.play(agent, seeds[result.episodes : max(episodes, 2 * result.episodes)])
             result.returns += more.returns
             result.lengths += more.lengths
+            result.cut += more.cut
             looks_solved = threshold is not None and result.mean >= threshold
             if not looks_solved or result.episodes >= len(seeds):
                 return result
 
-    def close(self) -> None:
-        """Frees the environments."""
-        self._environments.close()
+    def close(self) -> list[str]:
+        """Frees the environments; returns what has gone wrong there."""
+        made, self._made = self._made, None
+        return made.close() if made else []

@@ -95,6 +95,10 @@ class Executor(ABC):
         """Returns True if an interrupt has not been heeded for so long that a user is told."""
         return time.monotonic() > self._since + SECONDS_TO_HEED
 
+    def noted(self, text: str) -> None:
+        """Tells whoever is told how jobs go of something else."""
+        self.listener.noted(text)
+
     @abstractmethod
     def close(self) -> None:
         """Ends whatever still runs."""
@@ -147,6 +151,10 @@ class Inline(Executor):
 
     def lags(self) -> bool:
         return self._session is None or self._session.is_learning
+
+    def noted(self, text: str) -> None:
+        super().noted(text)
+        self._watcher.noted(text)
 
     def close(self) -> None:
         self._waiting.clear()

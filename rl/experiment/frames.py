@@ -10,9 +10,10 @@ import numpy as np
 from nn.typing import Array
 from rl.agents.thoughts import Thoughts
 from rl.environments import Environments, Episode
-from rl.experiment.evaluation import Policy
+from rl.experiment.evaluation import OPTIONS, Policy
 from rl.experiment.player import Player
 from rl.experiment.rendering import draw, open_drawing, rate_of
+from rl.problems import find_problem
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,12 @@ class Scene:
 
     def __init__(self, id: str, player: Player) -> None:
         self._id, self._agent = id, player.agent
-        self._env = open_drawing(id)
+        problem = player.problem or find_problem(id)
+        self._env = open_drawing(id, problem)
         view = player.preprocessor.for_lanes(1, learning=False)
-        self._environments = Environments(lambda: self._env, 1, iter(()), view)
+        self._environments = Environments(
+            lambda: self._env, 1, iter(()), view, longest=problem.longest, options=OPTIONS
+        )
         self.frames_a_second = rate_of(self._env.metadata)
         self._shape: tuple[int, ...] | None = None  # of the first picture, and so of all
 

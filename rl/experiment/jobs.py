@@ -30,6 +30,7 @@ class Job:
         folder: of the session.
         session: its number in the trial.
         trial: the number of that; None outside a search.
+        draw: whether it leaves a picture of its learning curve.
     """
 
     specification: Specification
@@ -37,6 +38,7 @@ class Job:
     folder: Path
     session: int = 0
     trial: int | None = None
+    draw: bool = True
 
 
 def run_job(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def run_job(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
             try:
                 return _run(job, session)
             finally:
-                if job.trial is None:  # a search would have hundreds of pictures
+                if job.draw and job.trial is None:  # a search would have hundreds of pictures
                     with suppress(Exception):  # `Run.analyze` tries again, and says what is wrong
                         _draw(folder, experiment)
 

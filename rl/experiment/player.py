@@ -8,6 +8,7 @@ import numpy as np
 
 from rl.agents import Agent
 from rl.preprocessors import Preprocessor
+from rl.problems import Problem
 from rl.spaces import Spaces
 
 
@@ -22,10 +23,18 @@ class Player:
         agent: who decides.
         preprocessor: what the agent sees of an observation.
         spaces: of the environment.
+        problem: that was learned, with how its environment is made; None if nobody knows.
     """
 
-    def __init__(self, agent: Agent, preprocessor: Preprocessor, spaces: Spaces) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        preprocessor: Preprocessor,
+        spaces: Spaces,
+        problem: Problem | None = None,
+    ) -> None:
         self.agent, self.preprocessor, self.spaces = agent, preprocessor, spaces
+        self.problem = problem
         self._view = preprocessor.for_lanes(1, learning=False)
         self._seen = np.zeros((1, preprocessor.size), np.float32)
         self._starting = True

@@ -10,9 +10,10 @@ import gymnasium
 
 from nn.typing import Array
 from rl import rules
-from rl.environments import make_env
+from rl.environments import environment_of
 from rl.errors import BrokenEnvironment, Unseen, UserError
 from rl.experiment.pixels import pixels
+from rl.problems import Problem, find_problem
 
 FRAMES_A_SECOND = 25.0  # of an environment that does not say how fast it is meant to be seen
 SLOWEST, FASTEST = 0.1, 1000.0  # frames a second; what is beyond cannot be meant
@@ -23,14 +24,19 @@ class NothingToSee(UserError):
     """There is no picture to be had, and nothing is wrong."""
 
 
-def open_drawing(id: str) -> gymnasium.Env[Any, Any]:
+def open_drawing(id: str, problem: Problem | None = None) -> gymnasium.Env[Any, Any]:
     """An environment that is ready to draw pictures.
+
+    Args:
+        id: of the environment.
+        problem: how it is made; by default as `find_problem` says.
 
     Raises:
         NothingToSee: it draws none.
         UserError: it fails when it is asked for them.
     """
-    return _open(id, _mode(id))
+    made = problem or find_problem(id)
+    return _open(made, _mode(made))
 
 
 def draw(id: str, env: gymnasium.Env[Any, Any]) -> Array:
@@ -49,9 +55,9 @@ def draw(id: str, env: gymnasium.Env[Any, Any]) -> Array:
         raise Unseen(id, f"the environment's picture {error}") from None
 
 
-def _mode(id: str) -> str:
+def _mode(problem: Problem) -> str:
     """The render mode in which an environment gives pictures; the usual one if it names none."""
-    env = make_env(id)
+    env = environment_of(problem)
     metadata = env.metadata
     rules.close(env)
     modes = metadata.get("render_modes") if isinstance(metadata, Mapping) else None
@@ -60,20 +66,20 @@ def _mode(id: str) -> str:
     found = [mode for mode in MODES if mode in ([modes] if isinstance(modes, str) else modes)]
     if not found:
         raise NothingToSee(
-            f"{id}: draws no pictures, so there is nothing to see; its render_modes must have "
-            "rgb_array"
+            f"{problem.id}: draws no pictures, so there is nothing to see; its render_modes must "
+            "have rgb_array"
         )
     return found[0]
 
 
-def _open(id: str, mode: str) -> gymnasium.Env[Any, Any]:
+def _open(problem: Problem, mode: str) -> gymnasium.Env[Any, Any]:
     """The environment in a render mode, of which its constructor may know nothing."""
     try:
-        return make_env(id, render_mode=mode)
+        return environment_of(problem, render_mode=mode)
     except BrokenEnvironment as error:
         if "unexpected keyword argument 'render_mode'" not in str(error):
             raise
-    env = make_env(id)
+    env = environment_of(problem)
     with suppress(AttributeError):
         env.unwrapped.render_mode = mode
     return env

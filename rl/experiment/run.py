@@ -13,14 +13,14 @@ from rl.analysis.analyze import draw_session, draw_trial, trial_figures
 from rl.analysis.comparison import Group
 from rl.analysis.records import read_records
 from rl.errors import UserError, on_disk
-from rl.experiment.build import import_package
+from rl.experiment.build import problem_of
 from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation
 from rl.experiment.player import Player
 from rl.experiment.saved import evaluate_player, load_player, report
 from rl.experiment.specification import Specification, read_specifications
 from rl.files import is_there, read_json, write_json
 from rl.optional import optional
-from rl.problems import Problem, find_problem
+from rl.problems import Problem
 from rl.run_folder import RunFolder, SessionFolder, TrialFolder
 
 
@@ -39,6 +39,7 @@ class Run:
     def __init__(self, folder: RunFolder, trial: int = 0, session: int = 0) -> None:
         self.folder = folder
         self.manifest = folder.read_manifest()
+        self.notes: list[str] = []  # what a user should know as it begins
         self.trial: TrialFolder = folder.trial(trial)
         self.session: SessionFolder = self.trial.session(session)
         if (trial or session) and not self.session.path.is_dir():
@@ -47,8 +48,7 @@ class Run:
             has_own = is_there(self.trial.spec)
         self.spec: Path = self.trial.spec if has_own else folder.spec
         self.specification = _specification(self.spec, self.manifest["experiment"])
-        import_package(self.specification)
-        self.problem: Problem = find_problem(self.specification.values["problem"])
+        self.problem: Problem = problem_of(self.specification)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], trial: int | None = None, session: int = 0) -> Run:
@@ -92,14 +92,23 @@ class Run:
             self.trial, planned, self.specification.name, problem.id, problem.solved
         )
 
-    def analyze(self) -> dict[str, Any]:
+    def analyze(self, draw: bool = True) -> dict[str, Any]:
         """Writes `figures` down as `result`, and draws the curves.
+
+        Args:
+            draw: whether it does.
 
         Raises:
             UserError: a file is damaged.
         """
         figures = self.figures()
         write_json(self.trial.result, figures)
+        if draw:
+            self._draw(figures)
+        return figures
+
+    def _draw(self, figures: dict[str, Any]) -> None:
+        """Draws the curves; what cannot be drawn is said."""
         remedy = f"`rl analyze {shlex.quote(str(self.path))}` tries again"
         for session in self.trial.sessions():
             with optional(session.curve.name, remedy):
@@ -107,7 +116,6 @@ class Run:
                 draw_session(session, name, self.problem.solved)
         with optional(self.trial.curve.name, remedy):
             draw_trial(self.trial, figures)
-        return figures
 
     def group(self, name: str) -> Group:
         """The sessions of this trial that count, for a comparison under a name.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nn.typing import Array, State
-from rl.environments import evaluation_seeds, make_env
+from rl.environments import environment_of, evaluation_seeds
 from rl.errors import UserError
 from rl.experiment.build import build
 from rl.experiment.evaluation import EXTENDED_EPISODES, Evaluation, Evaluator
@@ -60,10 +60,13 @@ def evaluate_player(
         episodes: how many.
         seed: another number gives other episodes.
     """
-    with (
-        noticed(),
-        closing(Evaluator(lambda: make_env(problem.id), player.preprocessor)) as evaluator,
-    ):
+    evaluator = Evaluator(
+        lambda: environment_of(problem),
+        player.preprocessor,
+        playing=1 if problem.shared else None,
+        longest=problem.longest,
+    )
+    with noticed(), closing(evaluator):
         return evaluator.play(player.agent, evaluation_seeds("report", seed, episodes))
 
 

@@ -24,6 +24,7 @@ from rl.experiment.jobs import Job
 from rl.experiment.methods import METHODS, Method
 from rl.experiment.optuna_methods import SAMPLERS, Pruning, Sampled, checked_storage
 from rl.experiment.progress import Progress
+from rl.experiment.repeats import settled
 from rl.experiment.run import Run
 from rl.experiment.search_settings import SearchSettings, changes, read_search
 from rl.experiment.search_space import Dimension, Parameters
@@ -53,6 +54,10 @@ def start_search(
         UserError: its block is missing or wrong, or the storage is another search's.
     """
     settings, space = read_search(specification)
+    if "problem" not in space:
+        specification, notes = settled(specification, build(specification, seed=0).problem)
+        for note in notes:
+            executor.noted(note)
     if storage is not None:
         storage = checked_storage(storage, settings.method)
         if (known := Path(f"{storage}.json")).exists():
@@ -217,7 +222,8 @@ class Search:
         self._by_folder: dict[Path, SearchTrial] = {}
         self._method = self._make_method(space, _find_journal(folder, settings.method))
         training = build(specification, seed=0).training
-        self._evaluations = -(-training.steps // training.evaluate_every)  # of a session at most
+        every = training.evaluate_every or training.steps
+        self._evaluations = -(-training.steps // every)  # of a session at most
         executor.listener = _Relay(executor.listener, self)
 
     def _make_method(self, space: Mapping[str, Dimension], journal: Path) -> Method:

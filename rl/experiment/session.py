@@ -14,7 +14,13 @@ import numpy as np
 
 from nn.checkpoint import CheckpointError, sync_folder
 from nn.typing import State
-from rl.environments import Environments, Episode, TrainingSeeds, evaluation_seeds, make_env
+from rl.environments import (
+    Environments,
+    Episode,
+    TrainingSeeds,
+    environment_of,
+    evaluation_seeds,
+)
 from rl.errors import DiskError, Diverged, UserError, on_disk
 from rl.experiment.build import Experiment
 from rl.experiment.checkpoints import Checkpoints
@@ -83,21 +89,15 @@ class Session:
         self.progress = Progress(self.training.steps)
 
         self._seeds = TrainingSeeds(experiment.rngs["environment"])
-        id, limit = experiment.problem.id, self.training.max_episode_steps
-        self.environments = Environments(
-            lambda: make_env(id, max_episode_steps=limit),
-            self.training.lanes,
-            self._seeds,
-            experiment.preprocessor.for_lanes(self.training.lanes, learning=True),
-        )
-        self.evaluator = Evaluator(lambda: make_env(id), experiment.preprocessor, heed=self._heed)
+        self.environments = self._training_environments()
+        self.evaluator = self._evaluator()
         selection = int(experiment.rngs["evaluation"].integers(2**31))
         self._selection_seeds = evaluation_seeds(
             "selection", selection, self.training.extended_episodes
         )
         self._checkpoints = Checkpoints(folder, self.agent.replay)
-        every, of_rows = self.training.evaluate_every, self.training.steps // ROWS
-        self._due = _Due(evaluation=every, row_step=of_rows)
+        of_rows = self.training.steps // ROWS
+        self._due = _Due(evaluation=self._evaluate_every, row_step=of_rows)
         self._tables: dict[str, Table] = {}
         self._kept = dict.fromkeys(TABLES, 0)  # bytes of each table that is there already
         self._is_begun = False
@@ -105,6 +105,35 @@ class Session:
         self._status = "failed"  # until it has ended in one of the other ways
         self._ends_as: str | None = None
         self._next_report = 0.0
+        self._has_lost = False  # an episode, to an evaluation
+
+    def _training_environments(self) -> Environments:
+        problem, training = self.experiment.problem, self.training
+        limit, lanes = training.max_episode_steps, training.lanes
+        # An evaluation that shares the environment must not find that limit in it.
+        settings = {} if problem.shared else {"max_episode_steps": limit}
+        return Environments(
+            lambda: environment_of(problem, **settings),
+            lanes,
+            self._seeds,
+            self.experiment.preprocessor.for_lanes(lanes, learning=True),
+            longest=limit if problem.shared else None,
+        )
+
+    def _evaluator(self) -> Evaluator:
+        problem = self.experiment.problem
+        return Evaluator(
+            self.environments.lend if problem.shared else lambda: environment_of(problem),
+            self.experiment.preprocessor,
+            heed=self._heed,
+            playing=1 if problem.shared else None,
+            longest=problem.longest,
+        )
+
+    @property
+    def _evaluate_every(self) -> int:
+        """Environment steps between two evaluations; of none, more than anybody has."""
+        return self.training.evaluate_every or 2**53
 
     def go_on(self) -> None:
         """Takes over the latest complete checkpoint in its folder, if there is one.
@@ -167,15 +196,19 @@ class Session:
         self.agent.restore(state["agent"])
         self.experiment.preprocessor.restore(state["preprocessor"])
         self._seeds.restore(state["seeds"])
-        lost = self.environments.restore(state["environments"])
-        for lane in lost:
-            self.agent.abandon(lane)
-        if lost:
+        if self._rebuild(state["environments"]):
             self.watcher.noted(
                 f"{self.environments.id} does not repeat itself: it goes on with new episodes, and "
                 "not to the bit as it would have"
             )
         self._is_begun = True
+
+    def _rebuild(self, state: State) -> bool:
+        """Plays the episodes under way again; says whether there are some that are lost."""
+        lost = self.environments.restore(state)
+        for lane in lost:
+            self.agent.abandon(lane)
+        return bool(lost)
 
     def discard(self) -> None:
         """Removes what would be needed to go on; the policies stay."""
@@ -218,7 +251,7 @@ class Session:
         remedy = f"what was saved before is whole: put that right, and then: rl resume {run}"
         with on_disk(self.folder.path, remedy=remedy), self._in_place(), ExitStack() as stack:
             tables = stack.enter_context(ExitStack())
-            for close in (self.evaluator.close, self.environments.close, self._checkpoints.close):
+            for close in (self._close_environments, self._checkpoints.close):
                 stack.callback(close)
             stack.callback(self._stop_clock)
             columns = {**TABLES, "updates": ("step", "update", *self.agent.metric_names)}
@@ -244,6 +277,11 @@ class Session:
     @property
     def _run_folder(self) -> Path:
         return self.folder.path.parents[1]
+
+    def _close_environments(self) -> None:
+        """Frees them; what goes wrong there is said, and costs nothing."""
+        for complaint in dict.fromkeys(self.evaluator.close() + self.environments.close()):
+            self.watcher.noted(f"environment {self.environments.id}: {complaint}")
 
     def _stop_clock(self) -> None:
         self.progress.seconds = time.perf_counter() - self._started
@@ -288,8 +326,8 @@ class Session:
             if agent.updates >= due.row or few:
                 self._record_update()
             if progress.step >= due.evaluation or progress.step >= training.steps:
-                due.evaluation += training.evaluate_every
-                self._evaluate()
+                due.evaluation += self._evaluate_every
+                self._evaluate() if training.evaluate_every else self._keep_last()
                 next_save = time.perf_counter() + training.checkpoint_seconds
             now = time.perf_counter()
             if self._report(now):
@@ -357,6 +395,7 @@ class Session:
             )
         except Stopped:
             return
+        self._take_back()
         due.unfinished = False
         now = time.perf_counter()
         due.evaluation_seconds += now - started
@@ -377,9 +416,24 @@ class Session:
         self._save(*(["best"] if is_best else []), *self._stage())
         self.watcher.evaluated(progress, self.experiment.player())
 
+    def _take_back(self) -> None:
+        """Puts the training episode back into an environment that an evaluation has shared."""
+        shared = self.experiment.problem.shared
+        if shared and self._rebuild(self.environments.state()) and not self._has_lost:
+            self._has_lost = True
+            self.watcher.noted(
+                f"{self.environments.id} does not repeat itself: each evaluation, which shares the "
+                "environment, ends the training episode under way, and a new one begins"
+            )
+
+    def _keep_last(self) -> None:
+        """Keeps the agent as the best one, where none is evaluated while it learns."""
+        self._due.best_step = self.progress.step
+        self._save("best")
+
     def _stage(self) -> list[str]:
         """The name under which the policy of this evaluation is kept, if it is."""
-        evaluations = self._due.evaluation // self.training.evaluate_every - 1
+        evaluations = self._due.evaluation // self._evaluate_every - 1
         return [str(self.progress.step)] if is_stage(evaluations) else []
 
     def _save(self, *names: str) -> None:

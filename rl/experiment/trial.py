@@ -14,6 +14,8 @@ from rl.errors import DiskError, SessionsFailed, UserError, on_disk
 from rl.experiment.build import build, import_package
 from rl.experiment.executors import WORKER, Executor, Inline, Outcome, Processes
 from rl.experiment.jobs import Job
+from rl.experiment.notes import notes_of
+from rl.experiment.repeats import settled
 from rl.experiment.run import Run
 from rl.experiment.session import Watcher
 from rl.experiment.specification import Specification, load_specification
@@ -32,6 +34,7 @@ def train(
     watcher: Watcher | None = None,
     sessions: int = 1,
     jobs: int = 1,
+    draw: bool = True,
 ) -> Run:
     """Runs an experiment: learns, keeps the best checkpoint, evaluates it on unseen episodes.
 
@@ -47,6 +50,7 @@ def train(
         watcher: is told of progress; of a single session only.
         sessions: how many.
         jobs: how many of them at once.
+        draw: whether learning curves are drawn; everything else is left in any case.
 
     Raises:
         UserError: something in the specification is wrong, and nothing was written; or the
@@ -65,7 +69,7 @@ def train(
         )
     executor = Inline(watcher=watcher) if sessions == 1 else Processes(jobs)
     with noticed(), lenient():
-        run = run_trial(specification, range(seed, seed + sessions), output, executor)
+        run = run_trial(specification, range(seed, seed + sessions), output, executor, draw)
         act_as_asked(f"{run.path}: was interrupted; to go on: rl resume {run.path}")
     _require_success(run)
     return run
@@ -84,9 +88,10 @@ def run_trial(
     seeds: Sequence[int],
     output: str | os.PathLike[str] | None,
     executor: Executor,
+    draw: bool = True,
 ) -> Run:
     """`train` for a specification that is loaded already, on an executor."""
-    return run_sessions(create_trial(specification, seeds, output), executor)
+    return run_sessions(create_trial(specification, seeds, output), executor, draw)
 
 
 def create_trial(
@@ -102,14 +107,17 @@ def create_trial(
     """
     if min(seeds) < 0:
         raise UserError(f"seed must not be negative, but is {min(seeds)}")
-    specification = build(specification, seeds[0]).specification
+    experiment = build(specification, seeds[0])
+    specification, notes = settled(experiment.specification, experiment.problem)
     name = specification.name
     path = user_path(output) if output is not None else default_path(name)
     more = import_package(specification)
-    return Run(RunFolder.create(path, name, specification.values, sys.argv, seeds, more))
+    run = Run(RunFolder.create(path, name, specification.values, sys.argv, seeds, more))
+    run.notes = [*notes, *notes_of(experiment)]
+    return run
 
 
-def run_sessions(run: Run, executor: Executor) -> Run:
+def run_sessions(run: Run, executor: Executor, draw: bool = True) -> Run:
     """Runs the sessions of a run that have not ended, each from where it was, and says what they
     are worth.
 
@@ -122,12 +130,14 @@ def run_sessions(run: Run, executor: Executor) -> Run:
     seeds = run.manifest["seeds"]
     folders = [run.trial.session(number) for number in range(len(seeds))]
     jobs = [
-        Job(run.specification, seed, each.path, session=number)
+        Job(run.specification, seed, each.path, session=number, draw=draw)
         for number, (seed, each) in enumerate(zip(seeds, folders, strict=True))
         if not each.has_ended
     ]
-    with run.folder.lock(), on_disk(run.path), at_the_end(run.analyze):
+    with run.folder.lock(), on_disk(run.path), at_the_end(lambda: run.analyze(draw)):
         with executor, stopped_by_signals(executor.interrupt, executor.lags):
+            for note in run.notes:
+                executor.noted(note)
             outcomes = run_all(jobs, executor)
         refuse_unsaved(outcomes)
     return run

@@ -30,6 +30,11 @@ def _session_verdict(run: Run, record: Record) -> Verdict:
         f"The best checkpoint, of step {outcome['best_step']:,}, has a mean return of "
         f"{figure_of(evaluation['mean_return'])} over {evaluation['episodes']} unseen episodes."
     )
+    if cut := evaluation.get("cut_episodes"):
+        sentence += (
+            f" {cut} of them were cut at {evaluation['max_length']:,} steps, as the environment "
+            "has no time limit."
+        )
     ends = (evaluation["min_return"], evaluation["max_return"])
     mean, interval = _number(evaluation["mean_return"]), f"95%: {_range(evaluation['ci95'])}"
     figures = [

@@ -45,15 +45,22 @@ def _print_columns(rows: Sequence[Sequence[str]]) -> None:
 def analyze(options: argparse.Namespace) -> int:
     """`rl analyze`: figures and pictures again, from the files alone."""
     from rl.analysis.analyze import describe_trial
+    from rl.analysis.records import read_records
     from rl.analysis.search import analyze_search, describe_search
     from rl.experiment.run import Run
     from rl.run_folder import RunFolder
 
     folder = RunFolder.open(options.run)
     sessions = [each for trial in folder.trials() for each in trial.sessions()]
-    if not any("evaluation" in each.read_outcome() for each in sessions):
-        raise UserError(f"{folder.path}: has no session that finished; nothing can be said of it")
-    if folder.read_manifest().get("kind") == "search":
+    finished = any("evaluation" in each.read_outcome() for each in sessions)
+    is_search = folder.read_manifest().get("kind") == "search"
+    records = [] if finished or is_search else read_records(folder.trial())
+    if not finished and not any(each.outcome and len(each.steps) for each in records):
+        raise UserError(
+            f"{folder.path}: has no session that finished or was evaluated; nothing can be said of "
+            "it"
+        )
+    if is_search:
         say(*describe_search(folder, analyze_search(folder)))
         return 0
     run = Run(folder)

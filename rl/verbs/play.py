@@ -98,6 +98,11 @@ def print_evaluation(report: dict[str, Any]) -> None:
         f"episode length: mean {report['mean_length']:.0f}, "
         f"{report['min_length']} to {report['max_length']}"
     )
+    if cut := report.get("cut_episodes"):
+        say(
+            f"{cut} of {report['episodes']} episodes were cut at {report['max_length']:,} steps: "
+            "the environment has no time limit (train.max_evaluation_steps)"
+        )
     verdict = {True: "solved", False: "not solved", None: "undecided"}[report["solved"]]
     if report["threshold"] is not None:
         say(f"{verdict} (solved is a mean of {report['threshold']:g} over 100 episodes or more)")

@@ -138,7 +138,7 @@ def test_a_good_environment(id: str) -> None:
     findings = list(examine_environment(id))
     assert failing(findings) == []
     named = [finding.name for finding in findings if finding.status == "ok"]
-    assert named[-4:] == ["rules", "ends", "repeats itself", "repeats itself"]
+    assert named[-5:] == ["rules", "options", "ends", "repeats itself", "repeats itself"]
 
 
 BROKEN = [
@@ -152,6 +152,23 @@ BROKEN = [
         "cannot be resumed to the bit",
     ),
     ("Endless-v0", ["rules"], "an episode must end"),
+    ("Odd-made-v0", ["is made"], "its constructor raised RuntimeError: no licence"),
+    ("Odd-no-space-v0", ["Gymnasium's check", "spaces"], "must have an observation_space"),
+    ("Odd-no-actions-v0", ["Gymnasium's check", "spaces"], "must have an action_space"),
+    ("Odd-grows-v0", ["Gymnasium's check", "rules"], "its observation_space must stay Box"),
+    ("Odd-reset-info-v0", ["Gymnasium's check", "rules"], "info, which reset gives, must be a"),
+    ("Odd-terminated-v0", ["rules"], "terminated must be true or false"),
+    ("Odd-truncated-v0", ["Gymnasium's check", "rules"], "truncated must be true or false"),
+    ("Odd-info-v0", ["Gymnasium's check", "rules"], "info, which step gives, must be a"),
+    ("Odd-object-v0", ["rules"], "an observation must be made of numbers"),
+    ("Odd-reward-v0", ["rules"], "a reward must be a number"),
+    ("Odd-close-v0", ["Gymnasium's check", "close"], "close raised OSError: port in use"),
+    ("Bare-v0", ["Gymnasium's check", "rules"], "reset must take the keywords seed and options"),
+    (
+        "Worn-v0",
+        ["Gymnasium's check", "repeats itself", "repeats itself"],
+        "cannot be resumed to the bit",
+    ),
 ]
 
 
@@ -163,6 +180,18 @@ def test_a_broken_environment(
     findings = list(examine_environment(id))
     assert failing(findings) == names
     assert any(said in finding.said for finding in findings if finding.fails)
+
+
+@pytest.mark.parametrize(
+    ("id", "said"),
+    [("Odd-outside-v0", "some lie outside of observation_space"),
+     ("Odd-buffer-v0", "the same array is given again and again"),
+     ("Odd-no-options-v0", "an evaluation does without {'evaluation': True}"),
+     ("Worn-v0", "made anew for each episode it does: train.renew_environment")],
+)  # fmt: skip
+def test_what_the_lab_can_live_with_is_a_note(id: str, said: str) -> None:
+    notes = [each for each in examine_environment(id) if each.status == "note"]
+    assert any(said in note.said for note in notes)
 
 
 def test_what_gymnasium_warns_of_is_a_line_without_colours() -> None:

@@ -6,16 +6,18 @@ import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Discrete, MultiDiscrete
 
+import rl
 from rl import rules
 from rl.environments import Environments, make_env
 from rl.errors import BrokenEnvironment, Diverged, UserError
+from rl.experiment.session import Watcher
 from rl.preprocessors import Normalize
 from tests.rl.conftest import Command
 from tests.rl.worlds import Pushed, Steady, Unruly
@@ -38,6 +40,16 @@ def step(observation: Any = ONE, reward: Any = 1.0) -> Any:
     return observation, reward, False, False, {}
 
 
+class Five(NamedTuple):
+    """What a step gives, with names."""
+
+    observation: Any
+    reward: float
+    terminated: bool
+    truncated: bool
+    info: dict[str, Any]
+
+
 BREACHES = [
     (step(np.ones(2, np.float32)), r"must have the shape \[1\], not \[2\]"),
     (step(np.ones((1, 1), np.float32)), r"must have the shape \[1\], not \[1, 1\]"),
@@ -55,6 +67,14 @@ BREACHES = [
     ((ONE, 1.0, False, {}), "step must give five values: observation.* it gave 4 values"),
     ([*step()], "step must give five values"),
     (7, "step must give five values: .* it gave 7"),
+    ((ONE, 1.0, np.array([False]), False, {}), r"terminated must be true or false"),
+    ((ONE, 1.0, None, False, {}), "terminated must be true or false, but is None"),
+    ((ONE, 1.0, False, "no", {}), "truncated must be true or false, but is 'no'"),
+    ((ONE, 1.0, 0.5, False, {}), "terminated must be true or false, but is 0.5"),
+    ((ONE, 1.0, False, False, None), "info, which step gives, must be a dictionary, but is None"),
+    (step(np.array([1.0], object)), r"must be made of numbers, but is an array \[1\] of object"),
+    (step(np.array(["2020-01-01"], "datetime64[D]")), "must be made of numbers"),
+    (step(reward=10**400), "reward a number of 1329 bits"),
     (ZeroDivisionError("no\nway"), r"step raised ZeroDivisionError: no way \(worlds.py:\d+\)"),
 ]  # fmt: skip
 
@@ -62,12 +82,13 @@ BREACHES = [
 @pytest.mark.parametrize(("given", "said"), BREACHES, ids=range(len(BREACHES)))
 def test_a_step_against_the_rules(given: Any, said: str) -> None:
     play(lambda: Unruly(step=given), 2)  # until then it keeps to them
-    with pytest.raises(BrokenEnvironment, match=said) as caught:
+    with pytest.raises((BrokenEnvironment, Diverged), match=said) as caught:
         play(lambda: Unruly(step=given))
     message = str(caught.value)
     assert "environment" in message
     assert "at step 3 of the episode with seed 7" in message
-    assert "`rl doctor --env environment` checks it" in message
+    if isinstance(caught.value, BrokenEnvironment):
+        assert "`rl doctor --env environment` checks it" in message
     assert "\n" not in message
 
 
@@ -75,6 +96,7 @@ RESETS = [
     (ONE, r"reset must give two values: observation, info; it gave an array \[1\]"),
     ((np.ones(3), {}), r"must have the shape \[1\], not \[3\]"),
     ((ONE, {}, {}), "reset must give two values: .* it gave 3 values"),
+    ((ONE, None), "info, which reset gives, must be a dictionary, but is None"),
     (KeyError("x"), "reset raised KeyError: 'x'"),
 ]
 
@@ -88,7 +110,9 @@ def test_a_reset_against_the_rules(given: Any, said: str) -> None:
 @pytest.mark.parametrize(
     "given",
     [step([1.0]), step([1]), step(np.ones(1)), step(np.ones(1, np.int8)), step(np.array([True])),
-     step(reward=1), step(reward=True), step(reward=np.float32(1)), step(reward=np.array(1.0))],
+     step(reward=1), step(reward=True), step(reward=np.float32(1)), step(reward=np.array(1.0)),
+     (ONE, 1.0, np.False_, 0, {}), (ONE, 1.0, np.array(False), np.int64(0), {}),
+     Five(ONE, 1.0, False, False, {})],
 )  # fmt: skip
 def test_what_can_be_taken_for_a_number_is(given: Any) -> None:
     environments = play(lambda: Unruly(step=given))
@@ -206,3 +230,57 @@ def test_the_command_line_says_it_in_one_line_and_keeps_the_traceback(
     kept = (tmp_path / "r/trial_000/session_000/traceback.txt").read_text()
     assert "ZeroDivisionError: nothing left" in kept
     assert "worlds.py" in kept
+
+
+@pytest.mark.parametrize(
+    ("id", "said"),
+    [("Odd-made-v0", r"its constructor raised RuntimeError: no licence \(worlds.py:\d+\)"),
+     ("Odd-no-space-v0", "must have an observation_space of gymnasium.spaces, but that is None"),
+     ("Odd-no-actions-v0", "must have an action_space of gymnasium.spaces, but that is None")],
+)  # fmt: skip
+def test_what_can_be_seen_before_training_is(id: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        train(id, tmp_path)
+    assert not list(tmp_path.rglob("manifest.json"))
+
+
+def train(id: str, folder: Path, *overrides: str, **settings: Any) -> Any:
+    overrides = (f"problem={id}", "train.steps=1100", "network.hidden=[4]", *overrides)
+    return rl.train("cartpole_dqn", overrides=overrides, output=folder / "run", **settings)
+
+
+def test_spaces_must_stay_as_they_are() -> None:
+    said = r"its observation_space must stay Box.*\(1,\).*, but is Box.*\(2,\).* at step 0"
+    with pytest.raises(UserError, match=said):
+        play(lambda: make_env("Odd-grows-v0"), 0)
+
+
+def test_a_reset_without_the_keywords_is_told_so() -> None:
+    with pytest.raises(UserError, match="reset must take the keywords seed and options; it raised"):
+        play(lambda: make_env("Bare-v0"), 0)
+
+
+def test_an_array_that_the_environment_writes_into_again_is_copied() -> None:
+    buffer = np.ones(1)
+    environments = play(lambda: Unruly(step=step(buffer)))
+    state = environments.state()
+    buffer[:] = 7.0
+    assert state["lanes"]["0"]["observation"].tolist() == [1.0]
+    assert environments.state()["lanes"]["0"]["observation"].tolist() == [1.0]
+
+
+class Notes(Watcher):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def noted(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def test_an_environment_that_cannot_be_closed_costs_nothing_but_a_line(tmp_path: Path) -> None:
+    notes = Notes()
+    run = train("Odd-close-v0", tmp_path, watcher=notes)
+    assert run.outcome["status"] == "finished"
+    assert sum("close raised OSError: port in use" in text for text in notes.texts) == 1

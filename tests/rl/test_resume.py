@@ -177,7 +177,7 @@ def die_in_step(number: int, folder: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(*arguments)
 
-    Environments.step = wrapped  # type: ignore[method-assign]
+    Environments.step = wrapped  # type: ignore[method-assign, assignment]
 
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")

@@ -497,7 +497,10 @@ def test_a_search_without_a_finished_session_has_nothing_to_analyze(
     before = sorted((tmp_path / "r").rglob("*"))
     answer = rl_here("analyze", "r")
     assert answer.returncode == 2
-    assert answer.stderr == "rl: r: has no session that finished; nothing can be said of it\n"
+    assert (
+        answer.stderr
+        == "rl: r: has no session that finished or was evaluated; nothing can be said of it\n"
+    )
     assert sorted((tmp_path / "r").rglob("*")) == before
 
 

@@ -117,7 +117,10 @@ def test_a_run_that_nobody_finished_has_nothing_to_analyze(
     (tmp_path / "r/trial_000/trial.json").unlink()
     answer = rl_here("analyze", "r")
     assert answer.returncode == 2
-    assert answer.stderr == "rl: r: has no session that finished; nothing can be said of it\n"
+    assert (
+        answer.stderr
+        == "rl: r: has no session that finished or was evaluated; nothing can be said of it\n"
+    )
     assert not (tmp_path / "r/trial_000/trial.json").exists()
 
 

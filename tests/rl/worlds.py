@@ -295,3 +295,114 @@ gymnasium.register(
 )  # fmt: skip
 gymnasium.register("Undrawn-v0", "tests.rl.worlds:Drawn")
 gymnasium.register("Unasked-v0", "tests.rl.worlds:Unasked")
+
+
+class Counted(Counter):
+    """As Counter, and says how many of it there are, and what `reset` was told."""
+
+    action_space = Discrete(3)
+    alive = made = most = 0
+    told: list[Any] = []  # noqa: RUF012
+
+    def __init__(self, length: int = 7) -> None:
+        super().__init__(length)
+        kind = type(self)
+        kind.made, kind.alive = kind.made + 1, kind.alive + 1
+        kind.most = max(kind.most, kind.alive)
+
+    @classmethod
+    def forget(cls) -> None:
+        """Counts from 0 again."""
+        cls.alive = cls.made = cls.most = 0
+        cls.told = []
+
+    def reset(
+        self, *, seed: int | None = None, options: Any = None
+    ) -> tuple[Array, dict[str, Any]]:
+        self.told.append(options)
+        return super().reset(seed=seed)
+
+    def close(self) -> None:
+        type(self).alive -= 1
+
+
+gymnasium.register("Counted-v0", "tests.rl.worlds:Counted", max_episode_steps=20)
+
+
+class Worn(Counter):
+    """As Counter, but wears out: the mark grows with the episodes of an instance."""
+
+    action_space = Discrete(3)
+    age = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: Any = None
+    ) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.age += 1
+        self.mark += self.age
+        return self._observe(), {}
+
+
+gymnasium.register("Worn-v0", "tests.rl.worlds:Worn", max_episode_steps=20, kwargs={"length": 9})
+
+
+class Odd(Steady):
+    """As Steady, but for one thing.
+
+    Args:
+        what: is odd, a key of its methods.
+    """
+
+    def __init__(self, what: str = "") -> None:
+        self.what, self.steps, self.buffer = what, 0, np.ones(1, np.float32)
+        if what == "made":
+            raise RuntimeError("no licence")
+        if what == "no space":
+            self.observation_space = None  # type: ignore[assignment]
+        if what == "no actions":
+            self.action_space = None  # type: ignore[assignment]
+        if what == "outside":
+            self.observation_space = Box(5.0, 6.0, (1,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        observation, info = super().reset(seed=seed)
+        if self.what == "no options" and options is not None:
+            raise KeyError("task")
+        if self.what == "grows":
+            self.observation_space = Box(0.0, 1.0, (2,), np.float32)
+        return observation, None if self.what == "reset info" else info
+
+    def step(self, action: Any) -> Any:
+        given: dict[str, Any] = {
+            "terminated": (np.ones(1), 1.0, np.array([False]), False, {}),
+            "truncated": (np.ones(1), 1.0, False, None, {}),
+            "info": (np.ones(1), 1.0, False, False, None),
+            "object": (np.array([1.0], object), 1.0, False, False, {}),
+            "reward": (np.ones(1), np.ones(2), False, False, {}),
+            "buffer": (self.buffer, 1.0, False, False, {}),
+        }
+        return given.get(self.what) or super().step(action)
+
+    def close(self) -> None:
+        if self.what == "close":
+            raise OSError("port in use")
+
+
+ODD = ("made", "no space", "no actions", "outside", "no options", "grows", "reset info",
+       "terminated", "truncated", "info", "object", "reward", "buffer", "close")  # fmt: skip
+for _what in ODD:
+    gymnasium.register(
+        f"Odd-{_what.replace(' ', '-')}-v0", "tests.rl.worlds:Odd", max_episode_steps=5,
+        kwargs={"what": _what},
+    )  # fmt: skip
+
+
+class Bare(Steady):
+    """As Steady, but `reset` takes no seed."""
+
+    def reset(self) -> Any:  # type: ignore[override]
+        return np.ones(1, np.float32), {}
+
+
+gymnasium.register("Bare-v0", "tests.rl.worlds:Bare", max_episode_steps=5)
