@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rl.environments import make_env
     from rl.errors import Diverged, SessionsFailed, UserError
-    from rl.experiment.run import load
-    from rl.experiment.trial import train
+    from rl.running.opened_run import load
+    from rl.running.trial import train
 
 __all__ = ["Diverged", "SessionsFailed", "UserError", "load", "make_env", "train"]
 
@@ -24,9 +24,9 @@ _HOMES = {
     "Diverged": "rl.errors",
     "SessionsFailed": "rl.errors",
     "UserError": "rl.errors",
-    "load": "rl.experiment.run",
+    "load": "rl.running.opened_run",
     "make_env": "rl.environments",
-    "train": "rl.experiment.trial",
+    "train": "rl.running.trial",
 }
 
 
@@ -35,7 +35,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    from rl.hidden import told
+    from rl.console.hidden import told
 
     with told():
         globals()[name] = value = getattr(import_module(_HOMES[name]), name)

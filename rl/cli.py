@@ -23,8 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        from rl.output import lenient
-        from rl.signals import program
+        from rl.console.output import lenient
+        from rl.console.signals import program
 
         with program(ends=arguments is None), lenient() as lost:
             return _told(given, _run(given), lost)
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("rl: interrupted", file=sys.stderr)
         return 130
     except Exception as error:
-        from rl.hidden import hiding
+        from rl.console.hidden import hiding
 
         if not (complaint := hiding(error)):
             raise
@@ -42,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: Sequence[str]) -> int:
     """The exit status of a verb."""
+    from rl.console.output import warn
+    from rl.console.signals import status_of_interrupt
     from rl.errors import Diverged, UserError, on_disk
-    from rl.output import warn
-    from rl.signals import status_of_interrupt
 
     try:
         from rl.verbs.arguments import INTERRUPTED
@@ -67,8 +67,8 @@ def _told(given: Sequence[str], status: int, lost: Callable[[], OSError | None])
     error = lost()
     if error is None or isinstance(error, BrokenPipeError):
         return status
+    from rl.console.output import warn
     from rl.errors import UserError
-    from rl.output import warn
 
     warn(f"the output cannot be written: {error.strerror}")
     return status or (UserError.exit_status if given[:1] and given[0] in TELLING else 0)

@@ -24,13 +24,13 @@ from unittest.mock import patch
 
 import numpy as np
 
-from rl.experiment.build import build
-from rl.experiment.checkpoints import Checkpoints
-from rl.experiment.jobs import one_blas_thread
-from rl.experiment.session import Session
-from rl.experiment.specification import load_specification
 from rl.memory import Replay
-from rl.run_folder import SessionFolder
+from rl.running.jobs import one_blas_thread
+from rl.session.checkpoints import Checkpoints
+from rl.session.session import Session
+from rl.specification.build import build
+from rl.specification.specification import load_specification
+from rl.storage.run_folder import SessionFolder
 
 MILLION = 1_000_000
 OBSERVATIONS, ACTIONS = 24, 4  # of BipedalWalker

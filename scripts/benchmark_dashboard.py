@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from rl.dashboard.app import create_app
-from rl.experiment.trial import train
-from rl.files import write_text
+from rl.running.trial import train
+from rl.storage.files import write_text
 
 ROWS = 1_000_000
 SETTINGS = ("train.steps=2000", "train.evaluate_every=1000", "train.evaluate_episodes=2",

@@ -28,8 +28,8 @@ import itertools  # noqa: E402
 import numpy as np  # noqa: E402
 
 from rl.environments import Environments, make_env  # noqa: E402
-from rl.experiment.build import build  # noqa: E402
-from rl.experiment.specification import Specification  # noqa: E402
+from rl.specification.build import build  # noqa: E402
+from rl.specification.specification import Specification  # noqa: E402
 
 PROBLEM, LEARN_START = "Pendulum-v1", 256
 HIDDEN, BATCH = (400, 300), 256

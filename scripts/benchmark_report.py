@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import rl
-from rl.experiment.film import make_film
-from rl.experiment.run import Run
-from rl.experiment.window import draw_off_screen
 from rl.report import write_report
+from rl.running.opened_run import Run
+from rl.watching.film import make_film
+from rl.watching.window import draw_off_screen
 
 
 def measure(path: Path) -> None:

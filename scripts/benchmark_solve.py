@@ -64,7 +64,7 @@ def run_peer(seed: int, limit: int) -> dict[str, Any]:
     from stable_baselines3 import DQN
 
     from rl.environments import evaluation_seeds, make_env
-    from rl.experiment.evaluation import Evaluator
+    from rl.session.evaluation import Evaluator
 
     torch.set_num_threads(1)
 

@@ -21,12 +21,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from rl.experiment.build import build
-from rl.experiment.jobs import one_blas_thread
-from rl.experiment.saved import weights_digest
-from rl.experiment.session import TABLES, Session
-from rl.experiment.specification import Specification, all_specifications, check_form
-from rl.run_folder import SessionFolder
+from rl.running.jobs import one_blas_thread
+from rl.session.saved import weights_digest
+from rl.session.session import TABLES, Session
+from rl.specification.build import build
+from rl.specification.specification import Specification, all_specifications, check_form
+from rl.storage.run_folder import SessionFolder
 
 STEPS = 2_000
 LEARN_START = 500

@@ -34,9 +34,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rl.analysis.statistics import bootstrap_interval, interquartile_mean
-from rl.experiment.specification import Specification, all_specifications
-from rl.problems import find_problem
-from rl.run_folder import RunFolder
+from rl.environments.problems import find_problem
+from rl.specification.specification import Specification, all_specifications
+from rl.storage.run_folder import RunFolder
 
 RESULTS = Path(__file__).parents[1] / "docs" / "RESULTS.md"
 BEGIN, END = "<!-- fitness matrix -->", "<!-- end of the fitness matrix -->"

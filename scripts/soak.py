@@ -24,8 +24,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from rl.experiment.verification import difference
-from rl.run_folder import RunFolder
+from rl.checks.verification import difference
+from rl.storage.run_folder import RunFolder
 
 GROWTH = 20.0  # MB
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)

@@ -24,17 +24,17 @@ from rl.agents import AGENTS, Agent
 from rl.agents.replay_agent import ReplayAgent
 from rl.analysis.metrics import STATISTICS
 from rl.environments import make_env
-from rl.experiment import build
-from rl.experiment.methods import METHODS
-from rl.experiment.optuna_methods import PRUNERS, SAMPLERS
-from rl.experiment.search_settings import SearchSettings
-from rl.experiment.search_space import RANGE_KEYS, Range
-from rl.experiment.settings import describe_type, settings_of, types_of
-from rl.experiment.specification import KEYS, Specification
+from rl.environments.problems import known_problems
+from rl.environments.spaces import Continuous, Discrete, spaces_of
 from rl.memory import REPLAYS, ROLLOUTS
 from rl.preprocessors import PREPROCESSORS
-from rl.problems import known_problems
-from rl.spaces import Continuous, Discrete, spaces_of
+from rl.search.methods import METHODS
+from rl.search.optuna_methods import PRUNERS, SAMPLERS
+from rl.search.settings import SearchSettings
+from rl.search.space import RANGE_KEYS, Range
+from rl.specification import build
+from rl.specification.settings import describe_type, settings_of, types_of
+from rl.specification.specification import KEYS, Specification
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "specification.md"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rl.experiment.specification import load_specification
+from rl.specification.specification import load_specification
 from tests.documents import (
     DOCUMENTS,
     HOLDS,
@@ -123,9 +123,9 @@ def test_the_readmes_results_are_those_that_were_measured() -> None:
 def test_the_readme_names_every_part() -> None:
     import nn
     from rl.agents import AGENTS
-    from rl.experiment.build import EXPLORERS
     from rl.memory import REPLAYS, ROLLOUTS
     from rl.preprocessors import PREPROCESSORS
+    from rl.specification.build import EXPLORERS
 
     tables: tuple[Mapping[str, Any], ...] = (
         nn.ACTIVATIONS, nn.COSTS, nn.INITIALIZERS, nn.BIAS_INITIALIZERS, nn.OPTIMIZERS,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rl.experiment.specification import Specification, all_specifications
+from rl.specification.specification import Specification, all_specifications
 from tests.rl.conftest import evaluation
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "fitness_matrix.py"

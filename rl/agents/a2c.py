@@ -22,9 +22,9 @@ from rl.agents.learning import (
 )
 from rl.agents.thoughts import Thoughts
 from rl.environments import Transitions
+from rl.environments.spaces import Actions, Continuous, Discrete
 from rl.errors import Diverged
 from rl.memory import Rollout
-from rl.spaces import Actions, Continuous, Discrete
 from rl.targets import advantages
 
 _MOST_EPOCHS = 1_000  # an update cannot be interrupted

@@ -12,9 +12,9 @@ from nn.settings import BaseSettings
 from nn.typing import Array, State
 from rl.agents.thoughts import Thoughts
 from rl.environments import Transitions
+from rl.environments.spaces import Actions, Discrete, Spaces
 from rl.exploration import Explorer
 from rl.memory import Replay, Rollout
-from rl.spaces import Actions, Discrete, Spaces
 
 
 class Parts(Protocol):

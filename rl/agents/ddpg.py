@@ -13,9 +13,9 @@ from rl.agents.base import GreedyPolicy, Parts
 from rl.agents.learning import require_finite_weights
 from rl.agents.replay_agent import ReplayAgent
 from rl.agents.thoughts import Thoughts, of_action
+from rl.environments.spaces import Continuous
 from rl.exploration import Explorer
 from rl.memory import Batch, Replay
-from rl.spaces import Continuous
 
 
 class DDPG(ReplayAgent):

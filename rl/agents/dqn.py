@@ -14,9 +14,9 @@ from rl.agents.learning import require_finite_weights
 from rl.agents.replay_agent import ReplayAgent
 from rl.agents.thoughts import Thoughts, of_values
 from rl.agents.values import ActionValues, Head, of_actions
+from rl.environments.spaces import Discrete
 from rl.exploration import Explorer
 from rl.memory import Batch, Replay
-from rl.spaces import Discrete
 
 _AVERAGE_EVERY = 10  # updates between two parameters that enter the average
 

@@ -7,7 +7,7 @@ from typing import Any
 from rl.analysis.charts import drawable_curves
 from rl.analysis.metrics import METRICS, trial_metrics
 from rl.analysis.records import Record, read_records
-from rl.run_folder import SessionFolder, TrialFolder
+from rl.storage.run_folder import SessionFolder, TrialFolder
 
 
 def trial_figures(

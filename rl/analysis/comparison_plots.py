@@ -12,8 +12,8 @@ import numpy as np
 from rl.analysis.charts import drawable, drawable_curves, is_drawable
 from rl.analysis.comparison import FEWEST_SESSIONS, LEVEL, Comparison
 from rl.analysis.comparison_charts import profile_grid
+from rl.analysis.figures import drawing, literal
 from rl.analysis.statistics import performance_band, performance_profile, sample_efficiency
-from rl.figures import drawing, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,10 +10,10 @@ import numpy as np
 
 from nn.typing import Array
 from rl.analysis.charts import drawable, drawable_curve, is_drawable
+from rl.analysis.figures import drawing, literal
 from rl.analysis.statistics import running_mean, sample_efficiency
-from rl.figures import drawing, literal
-from rl.run_folder import SessionFolder
-from rl.tables import read_table
+from rl.storage.run_folder import SessionFolder
+from rl.storage.tables import read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,9 +10,9 @@ import numpy as np
 
 from nn.typing import Array
 from rl.errors import UserError, on_disk
-from rl.files import is_there
-from rl.run_folder import SessionFolder, TrialFolder
-from rl.tables import Columns, Read, read_table
+from rl.storage.files import is_there
+from rl.storage.run_folder import SessionFolder, TrialFolder
+from rl.storage.tables import Columns, Read, read_table
 
 BASELINE_EPISODES = 10
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rl.analysis import charts
 from rl.analysis.charts import Axis, Chart
-from rl.analysis.search import Result, describe_parameters
+from rl.analysis.search_figures import Result, describe_parameters
 
 
 def score_chart(scored: Sequence[Result], statistic: str) -> Chart:

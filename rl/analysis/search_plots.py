@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from nn.typing import Array
 from rl.analysis.charts import drawable, places
+from rl.analysis.figures import drawing, literal
 from rl.analysis.metrics import METRICS
-from rl.figures import drawing, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

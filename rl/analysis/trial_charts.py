@@ -14,7 +14,7 @@ from rl.analysis.charts import Axis, Chart, Mark, Series, figure_of
 from rl.analysis.plots import RUNNING_MEAN_EPISODES
 from rl.analysis.records import Record, columns, table
 from rl.analysis.statistics import running_mean, sample_efficiency
-from rl.tables import Columns
+from rl.storage.tables import Columns
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ from rl.dashboard.guard import REPORT_POLICY, guard
 from rl.dashboard.listing import Rows
 from rl.dashboard.view import View
 from rl.errors import UserError
-from rl.files import LARGEST, read_bytes
 from rl.report import page
 from rl.report.blocks import Replay
-from rl.tables import Tables
+from rl.storage.files import LARGEST, read_bytes
+from rl.storage.tables import Tables
 
 if TYPE_CHECKING:
     from flask import Flask, Response

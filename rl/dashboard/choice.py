@@ -16,8 +16,8 @@ from rl.dashboard.states import session_state
 from rl.dashboard.trial_view import trial_view
 from rl.dashboard.view import View
 from rl.report.report import NAME
-from rl.run_folder import RunFolder, SessionFolder, TrialFolder
-from rl.tables import Read
+from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
+from rl.storage.tables import Read
 
 
 @dataclass(frozen=True)

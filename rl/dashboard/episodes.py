@@ -11,12 +11,12 @@ from threading import Lock, Thread
 
 from rl.environments import evaluation_seeds
 from rl.errors import UserError
-from rl.experiment.frames import Scene
-from rl.experiment.jobs import one_blas_thread
-from rl.experiment.run import Run
 from rl.report.blocks import Replay
 from rl.report.pictures import replay
-from rl.run_folder import CHECKPOINTS, RunFolder, SessionFolder
+from rl.running.jobs import one_blas_thread
+from rl.running.opened_run import Run
+from rl.storage.run_folder import CHECKPOINTS, RunFolder, SessionFolder
+from rl.watching.frames import Scene
 
 KEPT = 8  # episodes, at most
 

@@ -13,7 +13,7 @@ from rl.dashboard.plan import Plan, read_plan
 from rl.dashboard.progress import count_ended, evaluation_of, read_trials, steps_of
 from rl.dashboard.states import State, run_state, search_state, session_state
 from rl.errors import UserError
-from rl.run_folder import RunFolder, SessionFolder
+from rl.storage.run_folder import RunFolder, SessionFolder
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from rl.errors import UserError
-from rl.files import read_specification
-from rl.forms import block_of, is_count, is_text, optional
-from rl.run_folder import RunFolder, TrialFolder
+from rl.storage.files import read_specification
+from rl.storage.forms import block_of, is_count, is_text, optional
+from rl.storage.run_folder import RunFolder, TrialFolder
 
 _SPECIFICATION = block_of(
     {

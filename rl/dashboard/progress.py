@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rl.analysis.search import Result, ranked, read_results
+from rl.analysis.search_figures import Result, ranked, read_results
 from rl.errors import UserError
-from rl.run_folder import RunFolder, SessionFolder
-from rl.tables import last_row
+from rl.storage.run_folder import RunFolder, SessionFolder
+from rl.storage.tables import last_row
 
 
 def read_trials(folder: RunFolder) -> list[Result]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rl.analysis.search import Result, describe_parameters
 from rl.analysis.search_charts import score_chart
+from rl.analysis.search_figures import Result, describe_parameters
 from rl.dashboard.plan import Plan, read_plan
 from rl.dashboard.progress import count_ended, read_trials
 from rl.dashboard.states import State, run_state, search_state, session_state
 from rl.dashboard.view import Trial, View, sentences, verdict
 from rl.report.blocks import Figure
 from rl.report.search_page import failures
-from rl.run_folder import RunFolder
+from rl.storage.run_folder import RunFolder
 
 
 def search_view(folder: RunFolder) -> View:

@@ -8,11 +8,11 @@ import secrets
 import socket
 from pathlib import Path
 
+from rl.console.output import say
 from rl.dashboard.guard import is_local
 from rl.distribution import installing
 from rl.errors import UserError
-from rl.output import say
-from rl.paths import user_path
+from rl.storage.paths import user_path
 
 EXTRA = f"rl dashboard needs more packages: {installing('dashboard')}"
 ELSEWHERE = "is not an address of this machine; leave --host out for 127.0.0.1"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rl.experiment.session import ENDS
-from rl.run_folder import SessionFolder, has_ended
+from rl.session.session import ENDS
+from rl.storage.run_folder import SessionFolder, has_ended
 
 SECONDS_OF_SILENCE = 60.0  # after which nobody is taken to be at work whose lock is not seen
 

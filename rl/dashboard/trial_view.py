@@ -19,13 +19,13 @@ from rl.dashboard.plan import Plan, read_plan
 from rl.dashboard.progress import evaluation_of, steps_of
 from rl.dashboard.states import State, run_state, session_state
 from rl.dashboard.view import View, sentences, verdict
+from rl.environments.problems import Problem, find_problem
 from rl.errors import UserError
-from rl.problems import Problem, find_problem
 from rl.report.blocks import Figure, Section, Table
 from rl.report.trial_page import failures
 from rl.report.verdicts import criterion
-from rl.run_folder import RunFolder, SessionFolder, TrialFolder
-from rl.tables import Read, last_row, last_rows
+from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
+from rl.storage.tables import Read, last_row, last_rows
 
 ROWS = 12  # of a table, its last ones
 

@@ -11,7 +11,7 @@ from rl.errors import UserError
 from rl.export.graph import NODES, write_graph
 from rl.export.policy import Policy
 from rl.export.script import LINES, write_script
-from rl.paths import user_path
+from rl.storage.paths import user_path
 
 
 @dataclass(frozen=True)

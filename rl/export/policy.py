@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rl.environments.spaces import Actions, Discrete, Spaces
 from rl.errors import UserError
-from rl.experiment.player import Player
 from rl.export.steps import Step, of_actions, of_agent, of_preprocessor
 from rl.preprocessors import Difference, Normalize, Preprocessor, Stack
-from rl.spaces import Actions, Discrete, Spaces
+from rl.session.player import Player
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from nn.checkpoint import replacing
 from nn.typing import Array
 from rl.errors import UserError
 from rl.export.policy import Policy
-from rl.files import read_bytes, write_text
+from rl.storage.files import read_bytes, write_text
 
 MARK = "written by `rl export`"  # in each script, so that no other is overwritten
 

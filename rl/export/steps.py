@@ -12,8 +12,8 @@ from nn.names import describe
 from nn.normalization import LayerNorm
 from nn.typing import Array
 from rl.agents import Agent
+from rl.environments.spaces import Actions, Discrete
 from rl.preprocessors import Normalize, Preprocessor
-from rl.spaces import Actions, Discrete
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from rl.analysis.comparison import Comparison, Estimate, Pair, Summary, compare, group_of
 from rl.analysis.comparison_charts import comparison_charts
 from rl.errors import UserError
-from rl.files import read_json
-from rl.forms import COMPARISON
 from rl.report.blocks import Charts, Code, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import command_of
+from rl.storage.files import read_json
+from rl.storage.forms import COMPARISON
 
 FILE = "comparison.json"
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rl.files import read_text
 from rl.report.blocks import Block, Code, Section, Table, Text
-from rl.run_folder import RunFolder
+from rl.storage.files import read_text
+from rl.storage.run_folder import RunFolder
 
 INTERPRETED = {
     "run.py": "python -m rl.run",

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rl.analysis.charts import numbers
+from rl.console.optional import complain, not_made, reason
+from rl.console.signals import is_asked, noticed
 from rl.environments import evaluation_seeds
-from rl.experiment.animation import pace
-from rl.experiment.film import choose_stages, make_film
-from rl.experiment.frames import Moment, Scene
-from rl.experiment.rendering import NothingToSee
-from rl.experiment.run import Run
-from rl.files import read_bytes
-from rl.optional import complain, not_made, reason
 from rl.report.blocks import Block, Picture, Replay, Text
-from rl.signals import is_asked, noticed
+from rl.running.opened_run import Run
+from rl.storage.files import read_bytes
+from rl.watching.animation import pace
+from rl.watching.film import choose_stages, make_film
+from rl.watching.frames import Moment, Scene
+from rl.watching.rendering import NothingToSee
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 
 from rl.errors import UserError
-from rl.experiment.run import Run
-from rl.files import write_text
-from rl.paths import user_path
 from rl.report.blocks import Page
 from rl.report.comparison_page import FILE, comparison_page
 from rl.report.page import render
 from rl.report.search_page import search_page
 from rl.report.trial_page import trial_page
-from rl.run_folder import RunFolder
+from rl.running.opened_run import Run
+from rl.storage.files import write_text
+from rl.storage.paths import user_path
+from rl.storage.run_folder import RunFolder
 
 NAME = "report.html"
 

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rl.analysis.charts import name_of
-from rl.analysis.search import Result, describe_parameters, is_log, ranked, read_results
 from rl.analysis.search_charts import pair_charts, parameter_charts, score_chart
-from rl.experiment.run import Run
-from rl.files import read_json
+from rl.analysis.search_figures import Result, describe_parameters, is_log, ranked, read_results
 from rl.report.blocks import Block, Charts, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
-from rl.run_folder import RunFolder
+from rl.running.opened_run import Run
+from rl.storage.files import read_json
+from rl.storage.run_folder import RunFolder
 
 MOST_PAIRS = 10
 

@@ -14,12 +14,12 @@ from rl.analysis.trial_charts import (
     session_scores,
     update_charts,
 )
-from rl.experiment.run import Run
-from rl.files import read_bytes
 from rl.report.blocks import Block, Charts, Code, Page, Section, Table, Text
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
 from rl.report.verdicts import verdict_of
+from rl.running.opened_run import Run
+from rl.storage.files import read_bytes
 
 
 def trial_page(run: Run) -> Page:

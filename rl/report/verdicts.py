@@ -7,9 +7,9 @@ from typing import Any
 
 from rl.analysis.charts import figure_of
 from rl.analysis.records import Record
-from rl.experiment.run import Run
-from rl.problems import Problem
+from rl.environments.problems import Problem
 from rl.report.blocks import Figure, Verdict
+from rl.running.opened_run import Run
 
 
 def verdict_of(run: Run, records: Sequence[Record]) -> Verdict:

@@ -10,13 +10,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nn.names import nearest
+from rl.console.output import say
 from rl.errors import UserError, brief
-from rl.output import say
-from rl.paths import unquoted, user_path
-from rl.scalars import near_number, scalar
+from rl.storage.paths import unquoted, user_path
+from rl.storage.scalars import near_number, scalar
 
 if TYPE_CHECKING:
-    from rl.experiment.executors import Executor, Listener
+    from rl.running.executors import Executor, Listener
 
 FAILED = 1
 INTERRUPTED = 130
@@ -153,9 +153,9 @@ def refuse_unknown(unknown: Sequence[str], verb: argparse.ArgumentParser) -> NoR
 def _setting(name: str) -> str | None:
     """The dotted path of a setting that is named with or without its block."""
     from rl.agents import AGENTS
-    from rl.experiment.build import NetworkSettings, Training
-    from rl.experiment.settings import settings_of
-    from rl.experiment.specification import KEYS
+    from rl.specification.build import NetworkSettings, Training
+    from rl.specification.settings import settings_of
+    from rl.specification.specification import KEYS
 
     if name.partition(".")[0] in KEYS:
         return name
@@ -176,10 +176,10 @@ def check_executor(options: argparse.Namespace) -> None:
 def processes(options: argparse.Namespace, listener: Listener) -> Executor:
     """Processes of this machine, or of a Ray cluster."""
     if options.executor == "ray":
-        from rl.experiment.ray_executor import RayExecutor
+        from rl.running.ray_executor import RayExecutor
 
         return RayExecutor(options.jobs, listener, options.ray_address)
-    from rl.experiment.executors import Processes
+    from rl.running.executors import Processes
 
     return Processes(options.jobs or cores(), listener)
 
@@ -191,7 +191,7 @@ def cores() -> int:
 
 def warn_of_differences(manifest: Mapping[str, Any]) -> None:
     """Says in which ways this machine may give other bits than the one that made a run."""
-    from rl.manifest import differences
+    from rl.storage.manifest import differences
 
     if found := differences(manifest):
         say(f"the last bits may differ from the run's: {'; '.join(found)}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from rl.paths import user_path
-from rl.run_folder import RUNS
+from rl.storage.paths import user_path
+from rl.storage.run_folder import RUNS
 from rl.verbs.arguments import Verbs, add_verb, natural
 
 PORT, LAST_PORT = 8642, 65535
@@ -14,7 +14,7 @@ PORT, LAST_PORT = 8642, 65535
 def dashboard(options: argparse.Namespace) -> int:
     """`rl dashboard`: serves the pages until Ctrl-C."""
     from rl.dashboard.server import serve
-    from rl.experiment.window import draw_off_screen
+    from rl.watching.window import draw_off_screen
 
     draw_off_screen()
     serve(options.folder, options.host, options.port, options.token)

@@ -6,17 +6,17 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rl.console.output import say
 from rl.errors import UserError
-from rl.output import say
 from rl.verbs.arguments import FAILED, Verbs, add_verb
 
 if TYPE_CHECKING:
-    from rl.experiment.doctor import Finding
+    from rl.checks.doctor import Finding
 
 
 def doctor(options: argparse.Namespace) -> int:
     """`rl doctor`: one line a finding, and the verdict."""
-    from rl.experiment.doctor import examine_installation
+    from rl.checks.doctor import examine_installation
 
     if options.imported and not options.env:
         raise UserError("--import names the package of an environment; add --env ID")
@@ -33,8 +33,8 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def _environment(options: argparse.Namespace) -> Iterator[Finding]:
-    from rl.experiment.environment_check import examine_environment
-    from rl.modules import import_module, places
+    from rl.checks.environment_check import examine_environment
+    from rl.specification.modules import import_module, places
 
     if options.imported:
         try:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rl.output import say
-from rl.paths import user_path
+from rl.console.output import say
+from rl.storage.paths import user_path
 from rl.verbs.arguments import Verbs, add_checkpoint, add_session, add_verb
 
 
 def export(options: argparse.Namespace) -> int:
     """`rl export`: the greedy policy of a checkpoint in a format of one's choice."""
-    from rl.experiment.run import Run
     from rl.export import export as write
     from rl.export import find_format, policy_of
+    from rl.running.opened_run import Run
 
     format = find_format(options.format)
     run = Run.open(options.run, options.trial, options.session)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from rl.output import say
-from rl.paths import user_path
+from rl.console.output import say
+from rl.storage.paths import user_path
 from rl.verbs.arguments import Verbs, add_seed, add_session, add_verb
 
 
 def film(options: argparse.Namespace) -> int:
     """`rl film`: the same episode at several stages of the learning, side by side."""
-    from rl.experiment.animation import check_file
-    from rl.experiment.film import make_film
-    from rl.experiment.run import Run
-    from rl.experiment.window import draw_off_screen
+    from rl.running.opened_run import Run
+    from rl.watching.animation import check_file
+    from rl.watching.film import make_film
+    from rl.watching.window import draw_off_screen
 
     if options.output:
         check_file(options.output)

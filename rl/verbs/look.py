@@ -6,18 +6,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from rl.console.optional import optional
+from rl.console.output import say
 from rl.errors import UserError, printable
-from rl.optional import optional
-from rl.output import say
-from rl.paths import user_path
+from rl.storage.paths import user_path
 from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb
 
 
 def list_experiments(options: argparse.Namespace) -> int:
     """`rl list`: every experiment and every problem."""
-    from rl.experiment.specification import all_specifications
-    from rl.problems import known_problems
+    from rl.environments.problems import known_problems
+    from rl.specification.specification import all_specifications
 
     del options
     rows = [("experiment", "problem", "agent", "description")]
@@ -46,9 +46,9 @@ def analyze(options: argparse.Namespace) -> int:
     """`rl analyze`: figures and pictures again, from the files alone."""
     from rl.analysis.analyze import describe_trial
     from rl.analysis.records import read_records
-    from rl.analysis.search import analyze_search, describe_search
-    from rl.experiment.run import Run
-    from rl.run_folder import RunFolder
+    from rl.analysis.search_figures import analyze_search, describe_search
+    from rl.running.opened_run import Run
+    from rl.storage.run_folder import RunFolder
 
     folder = RunFolder.open(options.run)
     sessions = [each for trial in folder.trials() for each in trial.sessions()]
@@ -74,9 +74,9 @@ def compare(options: argparse.Namespace) -> int:
     """`rl compare`: is one setting better than another?"""
     from rl.analysis.comparison import compare as compare_groups
     from rl.analysis.comparison_plots import draw_comparison
-    from rl.experiment.run import Run
-    from rl.files import write_json
-    from rl.run_folder import default_path
+    from rl.running.opened_run import Run
+    from rl.storage.files import write_json
+    from rl.storage.run_folder import default_path
 
     runs = [Run.open(path) for path in options.runs]
     names = [run.specification.name for run in runs]

@@ -7,8 +7,8 @@ import json
 from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING, Any
 
-from rl.output import say
-from rl.paths import user_path
+from rl.console.output import say
+from rl.storage.paths import user_path
 from rl.verbs.arguments import (
     Verbs,
     add_checkpoint,
@@ -20,13 +20,13 @@ from rl.verbs.arguments import (
 )
 
 if TYPE_CHECKING:
-    from rl.experiment.frames import Scene
-    from rl.experiment.watching import Show
+    from rl.watching.frames import Scene
+    from rl.watching.watching import Show
 
 
 def evaluate(options: argparse.Namespace) -> int:
     """`rl evaluate`: what a saved agent is worth."""
-    from rl.experiment.run import Run
+    from rl.running.opened_run import Run
 
     run = Run.open(options.run, options.trial, options.session)
     report = run.report(run.evaluate(options.episodes, options.seed, options.checkpoint))
@@ -40,9 +40,9 @@ def evaluate(options: argparse.Namespace) -> int:
 def watch(options: argparse.Namespace) -> int:
     """`rl watch`: a saved agent in a window, in the terminal or in a file."""
     from rl.environments import evaluation_seeds
-    from rl.experiment import watching
-    from rl.experiment.frames import Scene
-    from rl.experiment.run import Run
+    from rl.running.opened_run import Run
+    from rl.watching import watching
+    from rl.watching.frames import Scene
 
     _check_screen(options)
     run = Run.open(options.run, options.trial, options.session)
@@ -61,8 +61,8 @@ def watch(options: argparse.Namespace) -> int:
 
 def _check_screen(options: argparse.Namespace) -> None:
     """Refuses what could not be shown, before anything is loaded or played."""
-    from rl.experiment.animation import check_file
-    from rl.experiment.window import draw_off_screen, require_display
+    from rl.watching.animation import check_file
+    from rl.watching.window import draw_off_screen, require_display
 
     if not (options.gif or options.mp4 or options.terminal):
         require_display()
@@ -76,7 +76,7 @@ def _check_screen(options: argparse.Namespace) -> None:
 
 def _screen(options: argparse.Namespace, scene: Scene, title: str) -> AbstractContextManager[Show]:
     """Where the moments of a scene are shown."""
-    from rl.experiment import watching
+    from rl.watching import watching
 
     if file := options.gif or options.mp4:
         return watching.in_file(scene, file, options.slow, options.plain)

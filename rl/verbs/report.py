@@ -6,9 +6,9 @@ import argparse
 import shlex
 from pathlib import Path
 
+from rl.console.optional import optional
+from rl.console.output import say
 from rl.errors import UserError
-from rl.optional import optional
-from rl.output import say
 from rl.verbs.arguments import Verbs, add_verb, natural
 
 
@@ -22,8 +22,8 @@ def report(options: argparse.Namespace) -> int:
 
 
 def _write(path: str | Path, trial: int | None = None) -> Path:
-    from rl.experiment.window import draw_off_screen
     from rl.report import write_report
+    from rl.watching.window import draw_off_screen
 
     draw_off_screen()
     return write_report(path, trial)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from rl.console.output import say
 from rl.errors import BrokenEnvironment, Diverged, UserError
-from rl.output import say
 from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb, positive, processes, warn_of_differences
 from rl.verbs.run import add_loggers, conclude, watched
 
 if TYPE_CHECKING:
-    from rl.experiment.executors import Executor, Listener
-    from rl.run_folder import RunFolder
+    from rl.running.executors import Executor, Listener
+    from rl.storage.run_folder import RunFolder
 
 
 def resume(options: argparse.Namespace) -> int:
     """`rl resume`: a run, a trial or a search goes on where it was."""
-    from rl.run_folder import RunFolder
+    from rl.storage.run_folder import RunFolder
 
     folder = RunFolder.open(options.run)
     manifest = folder.read_manifest()
@@ -33,8 +33,8 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int:
-    from rl.experiment.run import Run
-    from rl.experiment.trial import run_sessions
+    from rl.running.opened_run import Run
+    from rl.running.trial import run_sessions
 
     left = [each for each in range(sessions) if not folder.session(0, each).has_ended]
     if not left:
@@ -52,7 +52,7 @@ def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int
 
 
 def _executor(options: argparse.Namespace, sessions: int, listener: Listener) -> Executor:
-    from rl.experiment.executors import Inline
+    from rl.running.executors import Inline
 
     return Inline(listener) if sessions == 1 else processes(options, listener)
 

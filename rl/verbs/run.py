@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rl.console.output import say, warn
 from rl.errors import BrokenEnvironment, Diverged, UserError
-from rl.output import say, warn
 from rl.verbs import report
 from rl.verbs.arguments import (
     FAILED,
@@ -25,16 +25,16 @@ from rl.verbs.arguments import (
 from rl.verbs.play import print_evaluation
 
 if TYPE_CHECKING:
-    from rl.experiment.executors import Executor, Listener
-    from rl.experiment.loggers import Logger
-    from rl.experiment.run import Run
-    from rl.experiment.specification import Specification
+    from rl.running.executors import Executor, Listener
+    from rl.running.loggers import Logger
+    from rl.running.opened_run import Run
+    from rl.specification.specification import Specification
 
 
 def run(options: argparse.Namespace) -> int:
     """`rl run`: trains, evaluates, and says where everything is."""
-    from rl.experiment.specification import load_specification
-    from rl.experiment.trial import create_trial, run_sessions
+    from rl.running.trial import create_trial, run_sessions
+    from rl.specification.specification import load_specification
 
     specification = load_specification(options.name, options.spec, overrides(options))
     seeds = range(options.seed, options.seed + options.sessions)
@@ -69,8 +69,8 @@ def _executor(options: argparse.Namespace, specification: Specification) -> Iter
 @contextmanager
 def watched(options: argparse.Namespace, sessions: int, quiet: bool = False) -> Iterator[Listener]:
     """A display of so many sessions, and the loggers that were asked for."""
-    from rl.display import showing
-    from rl.experiment.following import following
+    from rl.running.display import showing
+    from rl.running.following import following
 
     loggers = _loggers(options)
     with (
@@ -82,7 +82,7 @@ def watched(options: argparse.Namespace, sessions: int, quiet: bool = False) -> 
 
 def _loggers(options: argparse.Namespace) -> list[type[Logger]]:
     """Those that were asked for."""
-    from rl.experiment.loggers import LOGGERS, require_logger
+    from rl.running.loggers import LOGGERS, require_logger
 
     asked = [kind for kind in LOGGERS if getattr(options, kind.name)]
     for kind in asked:
@@ -97,12 +97,12 @@ def _complain(text: str) -> None:
 def _inline(
     options: argparse.Namespace, specification: Specification, listener: Listener
 ) -> Executor:
-    from rl.experiment.executors import Inline
+    from rl.running.executors import Inline
 
     if not options.render:
         return Inline(listener)
     from rl.environments import evaluation_seeds
-    from rl.experiment.window import WindowWatcher
+    from rl.watching.window import WindowWatcher
 
     (seed,) = evaluation_seeds("selection", options.seed, 1)
     return Inline(listener, WindowWatcher(specification.values["problem"], seed))
@@ -140,7 +140,7 @@ def _conclude_unfinished(run: Run, outcome: dict[str, Any]) -> int:
 def _conclude_trial(run: Run, quiet: bool) -> int:
     """Prints what the sessions are worth; the exit status tells whether all of them counted."""
     from rl.analysis.analyze import describe_trial
-    from rl.run_folder import is_unfinished
+    from rl.storage.run_folder import is_unfinished
 
     figures = run.result
     statuses = [each["status"] for each in figures["outcomes"]]

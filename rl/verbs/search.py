@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rl.console.output import say
 from rl.errors import UserError
-from rl.output import say
 from rl.verbs import report
 from rl.verbs.arguments import (
     FAILED,
@@ -24,16 +24,16 @@ from rl.verbs.arguments import (
 )
 
 if TYPE_CHECKING:
-    from rl.experiment.executors import Executor
-    from rl.experiment.search import Search
+    from rl.running.executors import Executor
+    from rl.search.driver import Search
 
 SEARCH_OPTIONS = ("method", "trials", "sessions", "seed", "pruner", "statistic")
 
 
 def search(options: argparse.Namespace) -> int:
     """`rl search`: trials of different settings."""
-    from rl.experiment.search import start_search
-    from rl.experiment.specification import load_specification
+    from rl.search.driver import start_search
+    from rl.specification.specification import load_specification
 
     check_executor(options)
     if (options.name is None) == (options.resume is None):
@@ -52,13 +52,13 @@ def search(options: argparse.Namespace) -> int:
 
 def go_on(options: argparse.Namespace, run: str | Path, trials: int | None = None) -> int:
     """Goes on with the search in a run folder."""
-    from rl.experiment.search import resume_search
+    from rl.search.driver import resume_search
 
     return _run(options, lambda executor: resume_search(run, executor, trials))
 
 
 def _run(options: argparse.Namespace, find: Callable[[Executor], Search]) -> int:
-    from rl.display import showing
+    from rl.running.display import showing
 
     with showing(options.quiet, total=0) as listener:
         executor = processes(options, listener)
@@ -78,8 +78,8 @@ def _refuse_changes(options: argparse.Namespace) -> None:
 
 
 def _conclude_search(search: Search, interrupted: bool, quiet: bool) -> int:
-    from rl.analysis.search import describe_search
-    from rl.files import read_json
+    from rl.analysis.search_figures import describe_search
+    from rl.storage.files import read_json
 
     folder = search.folder
     summary = read_json(folder.path / "search.json")

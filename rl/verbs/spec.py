@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from rl.console.output import say
 from rl.errors import UserError
-from rl.output import say
 from rl.verbs.arguments import Verbs, add_verb
 
 
@@ -16,12 +16,12 @@ def spec(options: argparse.Namespace) -> int:
     if options.schema:
         import json
 
-        from rl.experiment.schema import specification_schema
+        from rl.checks.schema import specification_schema
 
         say(*json.dumps(specification_schema(), indent=2).splitlines())
         return 0
-    from rl.experiment.specification import load_specification
-    from rl.files import specification_text
+    from rl.specification.specification import load_specification
+    from rl.storage.files import specification_text
 
     found = load_specification(options.name)
     say(*specification_text(found.name, found.values).splitlines())

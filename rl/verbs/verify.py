@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from rl.output import say
+from rl.console.output import say
 from rl.verbs.arguments import (
     A_RUN,
     FAILED,
@@ -18,13 +18,13 @@ from rl.verbs.arguments import (
 )
 
 if TYPE_CHECKING:
-    from rl.experiment.run import Run
-    from rl.experiment.verification import Verdict
+    from rl.checks.verification import Verdict
+    from rl.running.opened_run import Run
 
 
 def verify(options: argparse.Namespace) -> int:
     """`rl verify`: runs a run again, or lets its agents play again, and compares to the bit."""
-    from rl.experiment.run import Run
+    from rl.running.opened_run import Run
 
     run = Run.open(options.run, options.trial)
     warn_of_differences(run.manifest)
@@ -36,10 +36,10 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def _verdicts(run: Run, options: argparse.Namespace) -> list[Verdict]:
-    from rl.display import showing
-    from rl.experiment.executors import Executor, Inline
-    from rl.experiment.verification import verify as run_again
-    from rl.experiment.verification import verify_evaluation
+    from rl.checks.verification import verify as run_again
+    from rl.checks.verification import verify_evaluation
+    from rl.running.display import showing
+    from rl.running.executors import Executor, Inline
 
     if options.evaluation:
         return verify_evaluation(run, options.sessions)

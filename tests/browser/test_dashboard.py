@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rl.experiment.session import Watcher
-from rl.experiment.trial import train
+from rl.running.trial import train
+from rl.session.session import Watcher
 from tests.browser.conftest import Page
 
 SETTINGS = ("train.steps=900", "train.evaluate_every=300", "train.evaluate_episodes=2",

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.support.wait import WebDriverWait
 
-from rl.experiment import film
 from rl.report import pictures, write_report
+from rl.watching import film
 from tests.browser.conftest import LONGEST, Page
 
 pytestmark = pytest.mark.slow  # to run and search before there is a report

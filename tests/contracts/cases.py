@@ -11,10 +11,10 @@ from nn.settings import Bounds
 from rl.agents import AGENTS
 from rl.agents.replay_agent import ReplayAgent
 from rl.environments import Environments, TrainingSeeds, Transitions, make_env
-from rl.experiment.build import Experiment, build
-from rl.experiment.settings import settings_of, types_of
-from rl.experiment.specification import Specification
-from rl.spaces import Continuous, Discrete
+from rl.environments.spaces import Continuous, Discrete
+from rl.specification.build import Experiment, build
+from rl.specification.settings import settings_of, types_of
+from rl.specification.specification import Specification
 
 PROBLEMS: dict[Any, str] = {Discrete: "CartPole-v1", Continuous: "Pendulum-v1"}
 NARROW = {"hidden": [8]}

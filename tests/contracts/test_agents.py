@@ -16,12 +16,13 @@ from nn.typing import Array
 from rl.agents import AGENTS, DQN
 from rl.agents.replay_agent import ReplayAgent
 from rl.agents.thoughts import Thoughts
+from rl.environments.spaces import Discrete
 from rl.errors import Diverged, UserError
-from rl.experiment.specification import read_specifications
 from rl.export import FORMATS, export, policy_of
-from rl.files import write_specification
 from rl.memory import Batch
-from rl.spaces import Discrete
+from rl.session.player import player_of
+from rl.specification.specification import read_specifications
+from rl.storage.files import write_specification
 from tests.contracts.cases import Play, agents, assert_same, experiment, refused, values
 from tests.rl import worlds  # noqa: F401  registers the problems
 from tests.rl.conftest import take_over
@@ -139,7 +140,7 @@ def test_the_exported_policy_agrees(name: str, kind: Any, tmp_path: Path) -> Non
     made = experiment(values(name, kind))
     play = Play(made)
     play.steps(40)
-    player, file = made.player(), tmp_path / "policy.npz"
+    player, file = player_of(made), tmp_path / "policy.npz"
     export(policy_of(player), FORMATS["numpy"], "a contract", file)
     act = runpy.run_path(str(file.with_suffix(".py")))["act"]
     size = made.spaces.observation_size

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import nn
+from rl.environments.spaces import Continuous, Discrete
 from rl.errors import UserError
-from rl.experiment.build import EXPLORERS, NetworkSettings, Training
-from rl.experiment.settings import settings_of
 from rl.exploration import Explorer
 from rl.memory import REPLAYS, ROLLOUTS, Replay, Rollout
 from rl.preprocessors import PREPROCESSORS, Preprocessor
-from rl.spaces import Continuous, Discrete
+from rl.specification.build import EXPLORERS, NetworkSettings, Training
+from rl.specification.settings import settings_of
 from tests.contracts.cases import assert_same, experiment, refused, values
 from tests.rl.conftest import take_over
 

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nn import SGD, NeuralNet, Optimizer
+from nn import SGD, Network, NeuralNet, Optimizer
 from nn.gradient_check import numerical_gradient, relative_error
 from nn.typing import Array
 from rl.agents import A2C, PPO
 from rl.environments import Environments, make_env
+from rl.environments.spaces import Discrete
 from rl.errors import Diverged
-from rl.experiment.build import build
-from rl.experiment.specification import Specification
 from rl.memory import Rollout
-from rl.spaces import Discrete
+from rl.specification.build import build
+from rl.specification.specification import Specification
 from tests.rl.worlds import Chain
 
 
@@ -47,7 +47,7 @@ def start(problem: str, lanes: int = 2) -> Environments:
 
 def linear_agent(**settings: Any) -> tuple[A2C, Rollout]:
     """One lane, one step a horizon, linear networks of one input, two actions."""
-    networks = {"actor": NeuralNet((1, 2)), "critic": NeuralNet((1, 1))}
+    networks: dict[str, Network] = {"actor": NeuralNet((1, 2)), "critic": NeuralNet((1, 1))}
     for network in networks.values():
         network.parameters[:] = 0.0
     optimizers: dict[str, Optimizer] = {

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rl.environments import Environments
+from rl.environments.spaces import Continuous, spaces_of
 from rl.errors import UserError
-from rl.spaces import Continuous, spaces_of
 from tests.rl.worlds import Pushed, Steady
 
 FLOATS = (np.float16, np.float32, np.float64)

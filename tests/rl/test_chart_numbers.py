@@ -30,9 +30,9 @@ from rl.analysis.trial_charts import (
     session_scores,
     update_charts,
 )
-from rl.files import Table
 from rl.report.page import to_json
-from rl.run_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder, TrialFolder
+from rl.storage.files import Table
+from rl.storage.run_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder, TrialFolder
 
 NUMBERS: dict[str, list[float]] = {
     "as usual": [3.0, 1.0, 2.0],
@@ -217,11 +217,11 @@ BACKENDS = ("module://matplotlib_inline.backend_inline", "no such", "TkAgg", "sv
 DRAWS = """
 import os, sys
 from pathlib import Path
-from rl.figures import drawing
+from rl.analysis.figures import drawing
 with drawing(Path("a.png"), 2, 1) as figure:
     figure.subplots().set_title("a")
     print(type(figure.canvas).__name__, os.environ["MPLBACKEND"])
-import rl.experiment.optuna_methods as methods
+import rl.search.optuna_methods as methods
 methods.require_optuna("it")
 """
 

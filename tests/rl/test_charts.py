@@ -22,7 +22,7 @@ from rl.analysis.trial_charts import (
     session_scores,
     update_charts,
 )
-from rl.run_folder import RunFolder, TrialFolder
+from rl.storage.run_folder import RunFolder, TrialFolder
 
 
 def by_name(chart: Chart) -> dict[str, dict[str, Any]]:

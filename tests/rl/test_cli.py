@@ -17,9 +17,9 @@ from PIL import Image
 
 from nn import checkpoint
 from rl.distribution import DISTRIBUTION
-from rl.experiment.build import build
-from rl.experiment.specification import load_specification
-from rl.tables import read_table
+from rl.specification.build import build
+from rl.specification.specification import load_specification
+from rl.storage.tables import read_table
 from tests.rl.conftest import Command, wait_until
 
 VERBS = (

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rl.experiment.executors import Inline
-from rl.experiment.specification import Specification
-from rl.experiment.trial import run_trial
-from rl.files import read_json
+from rl.running.executors import Inline
+from rl.running.trial import run_trial
+from rl.specification.specification import Specification
+from rl.storage.files import read_json
 from tests.rl.conftest import Command
 
 CHAIN = {

@@ -31,12 +31,12 @@ from rl.dashboard.channel import make_server
 from rl.dashboard.server import listen
 from rl.dashboard.states import SECONDS_OF_SILENCE, run_state, session_state
 from rl.errors import UserError
-from rl.experiment.session import Watcher
-from rl.experiment.trial import train
-from rl.files import is_held, only_one, read_json, write_json
-from rl.run_folder import RunFolder, SessionFolder
-from rl.tables import END as BYTES
-from rl.tables import last_row, last_rows
+from rl.running.trial import train
+from rl.session.session import Watcher
+from rl.storage.files import is_held, only_one, read_json, write_json
+from rl.storage.run_folder import RunFolder, SessionFolder
+from rl.storage.tables import END as BYTES
+from rl.storage.tables import last_row, last_rows
 from tests.rl import worlds
 from tests.rl.conftest import wait_until
 

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nn import SGD, NeuralNet, Optimizer
+from nn import SGD, Network, NeuralNet, Optimizer
 from nn.gradient_check import numerical_gradient, relative_error
 from nn.typing import Array
 from rl.agents import DDPG, TD3
 from rl.environments import Environments, make_env
 from rl.errors import Diverged, UserError
-from rl.experiment.build import build
-from rl.experiment.specification import Specification
 from rl.exploration import NoNoise
 from rl.memory import Batch, Replay
+from rl.specification.build import build
+from rl.specification.specification import Specification
 from tests.rl.conftest import take_over
 from tests.rl.worlds import Pushed
 
@@ -30,7 +30,7 @@ def make_agent(
     """Linear networks with plain gradient descent at rate 1, their parameters drawn at random."""
     rng = np.random.default_rng(5)
     actor = NeuralNet((N, K), output="tanh", dtype=dtype, seed=1)
-    values = [NeuralNet((N + K, 1), dtype=dtype, seed=2 + i) for i in range(critics)]
+    values: list[Network] = [NeuralNet((N + K, 1), dtype=dtype, seed=2 + i) for i in range(critics)]
     if kind is TD3:
         settings = {"critics": critics, **settings}
     networks = [actor, *values]

@@ -17,15 +17,16 @@ import pytest
 
 from nn import checkpoint
 from rl.errors import DiskError, UserError
-from rl.experiment import jobs, transition_log
-from rl.experiment.build import build
-from rl.experiment.jobs import run_job
-from rl.experiment.progress import Progress
-from rl.experiment.saved import evaluate_player
-from rl.experiment.session import Watcher
-from rl.experiment.specification import load_specification
-from rl.files import read_json, read_specification
-from rl.tables import read_table
+from rl.running import jobs
+from rl.running.jobs import run_job
+from rl.session import transition_log
+from rl.session.progress import Progress
+from rl.session.saved import evaluate_player
+from rl.session.session import Watcher
+from rl.specification.build import build
+from rl.specification.specification import load_specification
+from rl.storage.files import read_json, read_specification
+from rl.storage.tables import read_table
 from tests.rl.test_resume import contents, damage, interrupted, job
 
 PASSING = (errno.ESTALE, errno.EIO, errno.EACCES)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from rl import machine
+from rl.checks import doctor
 from rl.distribution import DISTRIBUTION, FORMER, installing
-from rl.experiment import doctor
-from rl.manifest import differences, make_manifest
+from rl.storage import machine
+from rl.storage.manifest import differences, make_manifest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = (ROOT / "pyproject.toml").read_text()

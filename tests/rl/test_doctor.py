@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from rl import machine, rules
+from rl.checks import doctor
+from rl.checks.doctor import Finding, examine_installation
+from rl.checks.environment_check import examine_environment
 from rl.cli import main
 from rl.distribution import DISTRIBUTION
+from rl.environments import rules
 from rl.errors import UserError
-from rl.experiment import doctor
-from rl.experiment.doctor import Finding, examine_installation
-from rl.experiment.environment_check import examine_environment
+from rl.storage import machine
 from tests.rl import worlds
 from tests.rl.conftest import Command
 

@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from rl.cli import main
-from rl.experiment.build import build
-from rl.experiment.run import Run
-from rl.experiment.specification import Specification
-from rl.manifest import differences
+from rl.running.opened_run import Run
+from rl.specification.build import build
+from rl.specification.specification import Specification
+from rl.storage.manifest import differences
 
 DATA = Path(__file__).parents[1] / "data" / "version_0_1"
 FINISHED = ("td3", "ppo")

@@ -14,11 +14,10 @@ import pytest
 from gymnasium.spaces import Discrete, MultiDiscrete
 
 import rl
-from rl import rules
-from rl.environments import Environments, make_env
+from rl.environments import Environments, make_env, rules
 from rl.errors import BrokenEnvironment, Diverged, UserError
-from rl.experiment.session import Watcher
 from rl.preprocessors import Normalize
+from rl.session.session import Watcher
 from tests.rl.conftest import Command
 from tests.rl.worlds import Pushed, Steady, Unruly
 

@@ -16,9 +16,9 @@ from rl.environments import (
     make_env,
     seed_range,
 )
+from rl.environments.problems import known_problems
+from rl.environments.spaces import Continuous, spaces_of
 from rl.errors import Diverged, UserError
-from rl.problems import known_problems
-from rl.spaces import Continuous, spaces_of
 from tests.rl.worlds import Broken, Counter, Pushed, Steady
 
 

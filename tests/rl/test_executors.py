@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from nn import checkpoint
-from rl.experiment.build import build
-from rl.experiment.executors import THREAD_VARIABLES, Executor, Inline, Listener, Processes
-from rl.experiment.jobs import Job
-from rl.experiment.progress import Progress
-from rl.experiment.specification import load_specification
-from rl.experiment.trial import run_all
-from rl.run_folder import SessionFolder, is_unfinished
+from rl.running.executors import THREAD_VARIABLES, Executor, Inline, Listener, Processes
+from rl.running.jobs import Job
+from rl.running.trial import run_all
+from rl.session.progress import Progress
+from rl.specification.build import build
+from rl.specification.specification import load_specification
+from rl.storage.run_folder import SessionFolder, is_unfinished
 
 SHORT = ("train.steps=1500", "train.evaluate_every=500", "train.evaluate_episodes=2")
 TINY = ("problem=Chain-v0", "import=tests.rl.worlds")  # short episodes: soon evaluated

@@ -19,11 +19,11 @@ from nn.activations import Identity
 from nn.typing import Array
 from rl.cli import main
 from rl.errors import UserError
-from rl.experiment.build import build
-from rl.experiment.player import Player
-from rl.experiment.run import Run
-from rl.experiment.specification import Specification
 from rl.export import FORMATS, export, find_format, policy_of
+from rl.running.opened_run import Run
+from rl.session.player import Player, player_of
+from rl.specification.build import build
+from rl.specification.specification import Specification
 from tests.rl import worlds  # noqa: F401  registers them
 from tests.rl.conftest import Command
 
@@ -67,9 +67,9 @@ def make_player(problem: str, values: dict[str, Any]) -> Player:
     for network in networks(experiment.agent):
         network.parameters += 0.5 * rng.standard_normal(len(network.parameters), np.float32)
     watching = experiment.preprocessor.for_lanes(1, learning=True)
-    for raw in observations(experiment.player(), 20):
+    for raw in observations(player_of(experiment), 20):
         watching.start(0, raw, np.zeros(watching.size, np.float32))
-    return experiment.player()
+    return player_of(experiment)
 
 
 def networks(agent: Any) -> list[NeuralNet]:

@@ -14,11 +14,11 @@ from PIL import Image
 from nn import checkpoint
 from rl.agents.thoughts import of_values
 from rl.errors import UserError
-from rl.experiment import film
-from rl.experiment.film import choose_stages, duration, make_film, side_by_side
-from rl.experiment.frames import Moment
-from rl.experiment.run import Run
-from rl.run_folder import SessionFolder
+from rl.running.opened_run import Run
+from rl.storage.run_folder import SessionFolder
+from rl.watching import film
+from rl.watching.film import choose_stages, duration, make_film, side_by_side
+from rl.watching.frames import Moment
 from tests.rl.conftest import Command
 
 

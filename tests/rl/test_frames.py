@@ -17,16 +17,16 @@ from nn.typing import Array
 from rl.agents import DQN
 from rl.agents.thoughts import Thoughts, of_action, of_probabilities, of_values
 from rl.errors import UserError
-from rl.experiment.animation import animation, check_file, pace
-from rl.experiment.build import build
-from rl.experiment.frames import Moment, Scene
-from rl.experiment.panel import BACKGROUND, BAR, CHOSEN, LEAST_HEIGHT, WIDTH, Panel
-from rl.experiment.player import Player
-from rl.experiment.progress import Progress
-from rl.experiment.specification import Specification
-from rl.experiment.terminal import HIDE, SHOW, Terminal, fit, half_blocks, status
-from rl.experiment.watching import in_file, in_terminal, watch
-from rl.experiment.window import Window, WindowWatcher
+from rl.session.player import Player, player_of
+from rl.session.progress import Progress
+from rl.specification.build import build
+from rl.specification.specification import Specification
+from rl.watching.animation import animation, check_file, pace
+from rl.watching.frames import Moment, Scene
+from rl.watching.panel import BACKGROUND, BAR, CHOSEN, LEAST_HEIGHT, WIDTH, Panel
+from rl.watching.terminal import HIDE, SHOW, Terminal, fit, half_blocks, status
+from rl.watching.watching import in_file, in_terminal, watch
+from rl.watching.window import Window, WindowWatcher
 from tests.rl import worlds
 
 GREY = np.full((40, 60, 3), 128, np.uint8)
@@ -40,7 +40,7 @@ def player(problem: str = "Shown-v0") -> Player:
     network = experiment.agent.q.network
     network.parameters[:] = 0.0
     network.biases[-1][:] = [3.0, 1.0, 2.0][: network.sizes[-1]]
-    return experiment.player()
+    return player_of(experiment)
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rl.analysis.analyze import describe_trial
+from rl.checks.verification import difference, verify
 from rl.errors import UserError
-from rl.experiment.build import build
-from rl.experiment.executors import Inline
-from rl.experiment.run import Run
-from rl.experiment.session import Session
-from rl.experiment.trial import train
-from rl.experiment.verification import difference, verify
 from rl.report import trial_page
+from rl.running.executors import Inline
+from rl.running.opened_run import Run
+from rl.running.trial import train
+from rl.session.session import Session
+from rl.specification.build import build
 from tests.rl.test_resume import Notes
 
 CASES = settings(

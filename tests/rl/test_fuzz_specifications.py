@@ -26,10 +26,10 @@ from hypothesis import strategies as st
 from nn import limits
 from rl.environments import Transitions
 from rl.errors import Diverged, UserError
-from rl.experiment.build import Experiment, build
-from rl.experiment.search_settings import read_search
-from rl.experiment.session import Session
-from rl.experiment.specification import (
+from rl.search.settings import read_search
+from rl.session.session import Session
+from rl.specification.build import Experiment, build
+from rl.specification.specification import (
     KEYS,
     Specification,
     all_specifications,
@@ -37,7 +37,7 @@ from rl.experiment.specification import (
     load_specification,
     read_specifications,
 )
-from rl.run_folder import SessionFolder
+from rl.storage.run_folder import SessionFolder
 
 SPECIFICATIONS = all_specifications()
 LONGEST = 1000  # characters of a message

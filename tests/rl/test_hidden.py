@@ -44,10 +44,10 @@ def test_workers_of_rl_do_not_look_in_the_working_folder(tmp_path: Path) -> None
     for name in ("socket.py", "types.py", "selectors.py", "random.py", "numpy.py"):
         (tmp_path / name).write_text("1 / 0")
     program = (
-        "import os, sys; from rl.experiment.executors import _one_thread_each as each\n"
+        "import os, sys; from rl.running.executors import _one_thread_each as each\n"
         "import subprocess\n"
         "with each():\n"
-        "    code = 'import socket, os, rl.experiment.executors as e'\n"
+        "    code = 'import socket, os, rl.running.executors as e'\n"
         "    code += '; print([os.environ.get(name) for name in e.SAFE_PATH])'\n"
         "    sys.exit(subprocess.run([sys.executable, '-c', code], cwd=sys.argv[1]).returncode)"
     )

@@ -22,17 +22,17 @@ from numpy.lib import format as npy
 from nn import checkpoint
 from rl.cli import main
 from rl.dashboard.app import create_app
-from rl.display import Lines
 from rl.errors import UserError, printable
-from rl.experiment.build import build
-from rl.experiment.run import Run
-from rl.experiment.saved import _arrays
-from rl.experiment.session import Session
-from rl.experiment.trial import train
-from rl.files import LARGEST, read_json, read_specification, read_text
-from rl.paths import user_path
-from rl.run_folder import RunFolder
-from rl.tables import Read, Tables, last_rows, parse_rows, read_table
+from rl.running.display import Lines
+from rl.running.opened_run import Run
+from rl.running.trial import train
+from rl.session.saved import _arrays
+from rl.session.session import Session
+from rl.specification.build import build
+from rl.storage.files import LARGEST, read_json, read_specification, read_text
+from rl.storage.paths import user_path
+from rl.storage.run_folder import RunFolder
+from rl.storage.tables import Read, Tables, last_rows, parse_rows, read_table
 from tests.rl.test_resume import Notes
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u2066\u2028\r\n\0\ud800"
@@ -244,8 +244,8 @@ def test_only_the_new_rows_of_a_table_are_read(
         parsed.append(len(lines))
         return parse_rows(lines, titles)
 
-    monkeypatch.setattr("rl.tables.parse_rows", counted)
-    monkeypatch.setattr("rl.tables.PIECE", 100_000)
+    monkeypatch.setattr("rl.storage.tables.parse_rows", counted)
+    monkeypatch.setattr("rl.storage.tables.PIECE", 100_000)
     before = tables.read(path)
     assert sum(parsed) == 20_000
     assert len(parsed) > 1
@@ -261,7 +261,7 @@ def test_only_the_new_rows_of_a_table_are_read(
 def test_tables_that_take_too_much_are_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rl.tables.MOST_KEPT", 40)
+    monkeypatch.setattr("rl.storage.tables.MOST_KEPT", 40)
     tables = Tables()
     for name in "abc":
         (tmp_path / name).write_text("step\n1\n2\n3\n")

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 import rl
+from rl.environments.problems import find_problem
 from rl.errors import UserError
-from rl.experiment.build import build
-from rl.experiment.evaluation import Evaluator
-from rl.experiment.executors import Inline
-from rl.experiment.run import Run
-from rl.experiment.session import Session, Watcher
-from rl.experiment.specification import load_specification
-from rl.experiment.trial import create_trial, run_sessions
-from rl.problems import find_problem
-from rl.run_folder import RunFolder
-from rl.tables import read_table
+from rl.running.executors import Inline
+from rl.running.opened_run import Run
+from rl.running.trial import create_trial, run_sessions
+from rl.session.evaluation import Evaluator
+from rl.session.session import Session, Watcher
+from rl.specification.build import build
+from rl.specification.specification import load_specification
+from rl.storage.run_folder import RunFolder
+from rl.storage.tables import read_table
 from tests.rl.worlds import Counted
 
 SMALL = ("train.steps=1300", "train.evaluate_every=600", "train.evaluate_episodes=3",
@@ -224,7 +224,7 @@ def test_a_shared_environment_is_never_tried_out_and_a_known_one_neither(
     def forbidden(*_: Any) -> Any:
         raise AssertionError
 
-    monkeypatch.setattr("rl.experiment.repeats.find_out", forbidden)
+    monkeypatch.setattr("rl.specification.repeats.find_out", forbidden)
     for number, given in enumerate((("problem=Counted-v0", SHARED), ("problem=Acrobot-v1",))):
         specification = load_specification("cartpole_dqn", overrides=[*SMALL, *given])
         run = create_trial(specification, [0], tmp_path / str(number))

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 from rl.cli import main
-from rl.experiment.executors import Listener
-from rl.experiment.following import Followed, Following, following
-from rl.experiment.jobs import Job
-from rl.experiment.loggers import Logger, Row, hyper_parameters
-from rl.experiment.progress import Progress
-from rl.experiment.session import TABLES
-from rl.files import Table
-from rl.run_folder import SessionFolder
-from rl.tables import GrowingTable, read_table
+from rl.running.executors import Listener
+from rl.running.following import Followed, Following, following
+from rl.running.jobs import Job
+from rl.running.loggers import Logger, Row, hyper_parameters
+from rl.session.progress import Progress
+from rl.session.session import TABLES
+from rl.storage.files import Table
+from rl.storage.run_folder import SessionFolder
+from rl.storage.tables import GrowingTable, read_table
 from tests.rl.conftest import HELD, Command, wait_until
 from tests.rl.test_executors import make_jobs
 

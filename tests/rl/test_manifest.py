@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from rl import machine
-from rl.manifest import differences, make_manifest
+from rl.storage import machine
+from rl.storage.manifest import differences, make_manifest
 
 
 def manifest() -> dict[str, Any]:
@@ -54,7 +54,7 @@ def test_the_same_machine_does_not_differ() -> None:
 def test_each_thing_that_changes_bits_is_one_line(
     path: tuple[str, ...], value: Any, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rl.manifest._git_commit", lambda: "fedcba9876543210")
+    monkeypatch.setattr("rl.storage.manifest._git_commit", lambda: "fedcba9876543210")
     other = manifest()
     block = other
     for name in path[:-1]:

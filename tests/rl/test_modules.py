@@ -15,7 +15,7 @@ import pytest
 
 from rl.cli import main
 from rl.errors import UserError
-from rl.modules import import_module
+from rl.specification.modules import import_module
 from tests.rl.conftest import Command
 
 ENVIRONMENT = """

@@ -12,8 +12,8 @@ import pytest
 
 from rl.environments import Environments, make_env
 from rl.errors import Diverged
-from rl.experiment.build import build
-from rl.experiment.specification import Specification
+from rl.specification.build import build
+from rl.specification.specification import Specification
 from tests.rl.conftest import Command
 
 UPDATE = 3  # in which the number appears; updates are counted from 0

@@ -125,7 +125,7 @@ def test_a_pipe_that_is_not_waited_for(run: Run) -> None:
     """Another program may have set it so; what it cannot take at once comes later."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    code = "from rl.output import lenient\nwith lenient(): print('x' * 200_000)"
+    code = "from rl.console.output import lenient\nwith lenient(): print('x' * 200_000)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=writing, text=True) as process:
         os.close(writing)
         with os.fdopen(reading) as pipe:

@@ -15,15 +15,15 @@ from PIL import Image
 
 from nn.typing import Array
 from rl.cli import main
+from rl.console.optional import optional
+from rl.console.signals import noticed
 from rl.errors import UserError
-from rl.experiment import film
-from rl.experiment.frames import Scene
-from rl.experiment.pixels import pixels
-from rl.experiment.rendering import NothingToSee, draw, open_drawing, rate_of
-from rl.files import read_json
-from rl.optional import optional
 from rl.report import pictures, write_report
-from rl.signals import noticed
+from rl.storage.files import read_json
+from rl.watching import film
+from rl.watching.frames import Scene
+from rl.watching.pixels import pixels
+from rl.watching.rendering import NothingToSee, draw, open_drawing, rate_of
 from tests.rl import worlds
 from tests.rl.conftest import Command
 from tests.rl.test_frames import player

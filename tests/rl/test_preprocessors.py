@@ -11,8 +11,8 @@ import pytest
 import rl
 from nn.typing import Array
 from rl.environments import Environments
-from rl.experiment.run import Run
 from rl.preprocessors import PREPROCESSORS, Difference, Normalize, Preprocessor, Stack
+from rl.running.opened_run import Run
 from tests.rl.worlds import Counter
 
 EPISODE = [[1.0, 10.0], [2.0, 30.0], [4.0, 60.0]]

@@ -13,14 +13,14 @@ import pytest
 
 from rl.cli import main
 from rl.errors import UserError
-from rl.experiment import ray_executor
-from rl.experiment.executors import Inline
-from rl.experiment.jobs import Job
-from rl.experiment.progress import Progress
-from rl.experiment.ray_executor import RayExecutor
-from rl.experiment.session import ENDS
-from rl.experiment.trial import run_all
-from rl.run_folder import SessionFolder
+from rl.running import ray_executor
+from rl.running.executors import Inline
+from rl.running.jobs import Job
+from rl.running.ray_executor import RayExecutor
+from rl.running.trial import run_all
+from rl.session.progress import Progress
+from rl.session.session import ENDS
+from rl.storage.run_folder import SessionFolder
 from tests.rl.test_executors import LONG, Recorder, assert_same_bits, make_jobs
 
 ray: Any = pytest.importorskip("ray", reason="Ray is an extra of its own: .[ray]")

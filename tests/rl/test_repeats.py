@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from rl.environments import Environments
-from rl.experiment import repeats
-from rl.experiment.build import build
-from rl.experiment.executors import Inline
-from rl.experiment.notes import notes_of
-from rl.experiment.repeats import find_out
-from rl.experiment.run import Run
-from rl.experiment.search import start_search
-from rl.experiment.specification import Specification, load_specification
-from rl.experiment.trial import create_trial, run_sessions
-from rl.problems import find_problem
-from rl.tables import read_table
+from rl.environments.problems import find_problem
+from rl.running.executors import Inline
+from rl.running.opened_run import Run
+from rl.running.trial import create_trial, run_sessions
+from rl.search.driver import start_search
+from rl.specification import repeats
+from rl.specification.build import build
+from rl.specification.notes import notes_of
+from rl.specification.repeats import find_out
+from rl.specification.specification import Specification, load_specification
+from rl.storage.tables import read_table
 from tests.rl.worlds import Counted
 
 SMALL = ("train.steps=1300", "train.evaluate_every=600", "train.evaluate_episodes=3",

@@ -18,15 +18,15 @@ from gymnasium.envs.classic_control import CartPoleEnv
 
 from rl.analysis.records import read_records
 from rl.errors import UserError
-from rl.experiment import film
-from rl.experiment.run import Run
-from rl.files import read_json, write_json
 from rl.report import pictures, write_report
 from rl.report.origin import command_of
 from rl.report.page import to_json
 from rl.report.pictures import choose_episodes
 from rl.report.trial_page import typical_session
-from rl.run_folder import RunFolder
+from rl.running.opened_run import Run
+from rl.storage.files import read_json, write_json
+from rl.storage.run_folder import RunFolder
+from rl.watching import film
 from tests.rl.conftest import Command
 
 EVIL = "<img src=x onerror=alert(1)></script>"

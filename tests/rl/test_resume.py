@@ -22,17 +22,17 @@ from nn import checkpoint
 from rl.agents import DQN
 from rl.environments import Environments
 from rl.errors import UserError
-from rl.experiment import jobs
-from rl.experiment.build import build
-from rl.experiment.executors import Inline
-from rl.experiment.jobs import Job, run_job
-from rl.experiment.progress import Progress
-from rl.experiment.run import Run
-from rl.experiment.saved import evaluate_player
-from rl.experiment.session import Session, Watcher
-from rl.experiment.specification import Specification
-from rl.experiment.trial import run_sessions, run_trial
-from rl.run_folder import RunFolder, SessionFolder
+from rl.running import jobs
+from rl.running.executors import Inline
+from rl.running.jobs import Job, run_job
+from rl.running.opened_run import Run
+from rl.running.trial import run_sessions, run_trial
+from rl.session.progress import Progress
+from rl.session.saved import evaluate_player
+from rl.session.session import Session, Watcher
+from rl.specification.build import build
+from rl.specification.specification import Specification
+from rl.storage.run_folder import RunFolder, SessionFolder
 from tests.rl.conftest import HELD, Command, wait_until
 
 TRAIN = {"evaluate_every": 700, "evaluate_episodes": 2, "stop_when_solved": False,

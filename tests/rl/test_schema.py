@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from rl.checks.schema import specification_schema
 from rl.cli import main
-from rl.experiment.schema import specification_schema
-from rl.experiment.specification import all_specifications
+from rl.specification.specification import all_specifications
 
 jsonschema = pytest.importorskip("jsonschema", reason="of the extra .[test]")
 

@@ -14,19 +14,19 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from rl.checks.verification import verify
 from rl.errors import UserError
-from rl.experiment.evaluation import Evaluation
-from rl.experiment.executors import Executor, Inline, Outcome, Processes
-from rl.experiment.jobs import Job
-from rl.experiment.optuna_methods import open_study
-from rl.experiment.progress import Progress
-from rl.experiment.run import Run
-from rl.experiment.search import lag_of, resume_search, start_search
-from rl.experiment.search_trial import joint_curve
-from rl.experiment.specification import Specification
-from rl.experiment.verification import verify
-from rl.files import read_json
-from rl.run_folder import RunFolder
+from rl.running.executors import Executor, Inline, Outcome, Processes
+from rl.running.jobs import Job
+from rl.running.opened_run import Run
+from rl.search.driver import lag_of, resume_search, start_search
+from rl.search.optuna_methods import open_study
+from rl.search.trial import joint_curve
+from rl.session.evaluation import Evaluation
+from rl.session.progress import Progress
+from rl.specification.specification import Specification
+from rl.storage.files import read_json
+from rl.storage.run_folder import RunFolder
 from tests.rl.conftest import Command, evaluation, wait_until
 
 SPACE = {

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from rl.run_folder import RunFolder
+from rl.storage.run_folder import RunFolder
 from tests.rl.test_search import results_of
 
 pytestmark = [

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from rl.errors import UserError
-from rl.experiment.evaluation import Evaluation
-from rl.experiment.executors import Executor, Inline, Listener, Outcome, Processes
-from rl.experiment.jobs import Job
-from rl.experiment.progress import Progress
-from rl.experiment.search import Search, resume_search, start_search
-from rl.files import read_json, write_json
-from rl.run_folder import RunFolder
+from rl.running.executors import Executor, Inline, Listener, Outcome, Processes
+from rl.running.jobs import Job
+from rl.search.driver import Search, resume_search, start_search
+from rl.session.evaluation import Evaluation
+from rl.session.progress import Progress
+from rl.storage.files import read_json, write_json
+from rl.storage.run_folder import RunFolder
 from tests.rl.conftest import Command
 from tests.rl.test_search import Canned, results_of, searched, specification
 
@@ -26,8 +26,8 @@ from tests.rl.test_search import Canned, results_of, searched, specification
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures would take most of the time."""
-    monkeypatch.setattr("rl.experiment.search.analyze_search", lambda folder: None)
-    monkeypatch.setattr("rl.experiment.search.draw_trial", lambda folder, figures: None)
+    monkeypatch.setattr("rl.search.driver.analyze_search", lambda folder: None)
+    monkeypatch.setattr("rl.search.driver.draw_trial", lambda folder, figures: None)
 
 
 class Played(Canned):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from rl.errors import UserError
-from rl.experiment.methods import Grid, Line, Random
-from rl.experiment.search_space import Choice, Range, read_space
-from rl.experiment.specification import Specification
+from rl.search.methods import Grid, Line, Random
+from rl.search.space import Choice, Range, read_space
+from rl.specification.specification import Specification
 
 
 def specification(space: Any) -> Specification:

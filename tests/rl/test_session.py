@@ -16,14 +16,14 @@ import pytest
 import rl
 from nn import checkpoint
 from rl.errors import Diverged
-from rl.experiment.build import build
-from rl.experiment.evaluation import Evaluation, Evaluator
-from rl.experiment.progress import Progress
-from rl.experiment.run import Run
-from rl.experiment.session import Session, Watcher, is_stage
-from rl.experiment.specification import load_specification
-from rl.run_folder import RunFolder
-from rl.tables import read_table
+from rl.running.opened_run import Run
+from rl.session.evaluation import Evaluation, Evaluator
+from rl.session.progress import Progress
+from rl.session.session import Session, Watcher, is_stage
+from rl.specification.build import build
+from rl.specification.specification import load_specification
+from rl.storage.run_folder import RunFolder
+from rl.storage.tables import read_table
 from tests.rl import worlds
 
 SHORT = ("train.steps=2000", "train.evaluate_every=1000", "train.evaluate_episodes=2")
@@ -165,7 +165,7 @@ def test_progress_is_told_while_it_evaluates_too(
         def progressed(self, progress: Progress) -> None:
             told[progress.step] += 1
 
-    monkeypatch.setattr("rl.experiment.session.SECONDS_BETWEEN_REPORTS", 0.0)
+    monkeypatch.setattr("rl.session.session.SECONDS_BETWEEN_REPORTS", 0.0)
     make_session(tmp_path, watcher=Counts()).run()
     assert told[999] == 1
     assert told[1000] > 8  # two episodes of CartPole
@@ -263,7 +263,7 @@ def test_few_updates_have_a_row_each_and_many_one_in_a_hundred(
             "memory": {"horizon": 50}, "train": {"steps": 2000}}  # fmt: skip
     spec.write_text(json.dumps({"mine": mine}))
     assert updates_of(rl.train("mine", spec=spec, output=tmp_path / "few")) == list(range(1, 41))
-    monkeypatch.setattr("rl.experiment.session.ROWS", 20)  # of which there are more than that
+    monkeypatch.setattr("rl.session.session.ROWS", 20)  # of which there are more than that
     settings = ["train.steps=4000", "train.stop_when_solved=false", "agent.learn_every=1"]
     many = rl.train("cartpole_dqn", overrides=settings, output=tmp_path / "many")
     assert updates_of(many) == [1, *range(100, 3001, 100)]

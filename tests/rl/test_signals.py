@@ -136,8 +136,8 @@ class Finder:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Finder())
 """
-IMPORTED = ["rl.output", "rl.signals", "rl.verbs.parser", "argparse", "numpy",
-            "numpy._core._multiarray_umath", "gymnasium", "rl.experiment.session"]  # fmt: skip
+IMPORTED = ["rl.console.output", "rl.console.signals", "rl.verbs.parser", "argparse", "numpy",
+            "numpy._core._multiarray_umath", "gymnasium", "rl.session.session"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", IMPORTED)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rl.experiment.build import build
-from rl.experiment.specification import all_specifications
-from rl.problems import environment_spec, known_problems
+from rl.environments.problems import environment_spec, known_problems
+from rl.specification.build import build
+from rl.specification.specification import all_specifications
 
 NAMES = sorted(all_specifications())
 

@@ -14,8 +14,8 @@ import pytest
 
 from rl.agents import A2C, DDPG, DQN
 from rl.environments import Environments, TrainingSeeds, Transitions, make_env
-from rl.experiment.build import Experiment, build
-from rl.experiment.specification import Specification
+from rl.specification.build import Experiment, build
+from rl.specification.specification import Specification
 from tests.rl import worlds  # noqa: F401  registers the problems
 
 GAMMA = 0.9

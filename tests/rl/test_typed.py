@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from rl.cli import main
 from rl.errors import UserError
-from rl.experiment.build import build
-from rl.experiment.search_space import read_space
-from rl.experiment.specification import Specification, load_specification, read_specifications
-from rl.files import read_specification, write_specification
-from rl.paths import user_path
-from rl.run_folder import RunFolder
-from rl.scalars import near_number, scalar
+from rl.search.space import read_space
+from rl.specification.build import build
+from rl.specification.specification import Specification, load_specification, read_specifications
+from rl.storage.files import read_specification, write_specification
+from rl.storage.paths import user_path
+from rl.storage.run_folder import RunFolder
+from rl.storage.scalars import near_number, scalar
 from rl.verbs.arguments import checkpoint, factor, natural, positive
 
 READ = [
@@ -274,7 +274,7 @@ trees = st.recursive(
 def test_what_is_written_reads_back(tmp_path_factory: Any, values: dict[str, Any]) -> None:
     file = tmp_path_factory.getbasetemp() / "written.yaml"
     write_specification(file, "x", values)
-    from rl.texts import parse_yaml
+    from rl.storage.texts import parse_yaml
 
     text = file.read_text(encoding="utf-8")
     for read in (parse_yaml(text), yaml.safe_load(text)):

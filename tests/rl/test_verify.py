@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rl.checks.verification import verify, verify_evaluation
 from rl.errors import UserError
-from rl.experiment.executors import Inline
-from rl.experiment.run import Run
-from rl.experiment.trial import train
-from rl.experiment.verification import verify, verify_evaluation
+from rl.running.executors import Inline
+from rl.running.opened_run import Run
+from rl.running.trial import train
 from tests.rl.conftest import Command
 
 SETTINGS = ("train.steps=2400", "train.evaluate_every=1000", "network.hidden=[16]")

@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
-from rl.display import Lines, Redrawn, describe, describe_end
 from rl.environments import Environments
-from rl.experiment.evaluation import Evaluation
-from rl.experiment.frames import play_episode
-from rl.experiment.jobs import Job
-from rl.experiment.progress import Progress
-from rl.experiment.specification import load_specification
+from rl.running.display import Lines, Redrawn, describe, describe_end
+from rl.running.jobs import Job
+from rl.session.evaluation import Evaluation
+from rl.session.progress import Progress
+from rl.specification.specification import load_specification
+from rl.watching.frames import play_episode
 from tests.rl.worlds import Counter
 
 

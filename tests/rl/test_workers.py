@@ -160,9 +160,9 @@ def test_an_environment_may_start_processes(tmp_path: Path, rl: Command) -> None
 
 FIRST_WORKER = """
 from pathlib import Path
-from rl.experiment.executors import Processes
-from rl.experiment.jobs import Job
-from rl.experiment.specification import load_specification
+from rl.running.executors import Processes
+from rl.running.jobs import Job
+from rl.specification.specification import load_specification
 
 if __name__ == "__main__":
     with Processes(1) as executor:

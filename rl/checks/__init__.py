@@ -1,0 +1,1 @@
+"""Is everything there, is an environment sound, is a result the same again?"""

@@ -1,0 +1,168 @@
+"""Is the lab installed as it should be? A finding for each thing that it needs or can use."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires
+
+from rl.distribution import DISTRIBUTION, installing
+from rl.errors import BrokenEnvironment, UserError
+from rl.storage import machine
+from rl.storage.run_folder import RUNS
+
+OK, NOTE, MISSING, PROBLEM = "ok", "note", "missing", "problem"
+
+# What each extra is for; which packages it brings is read from the lab's own metadata.
+PURPOSES = {
+    "search": "more methods of `rl search`",
+    "ray": "--executor ray",
+    "onnx": "rl export --format onnx",
+    "tensorboard": "rl run --tensorboard",
+    "wandb": "rl run --wandb",
+    "video": "MP4 files of `rl watch` and `rl film`",
+    "dashboard": "rl dashboard",
+    "test": "python -m pytest",
+    "test-peers": "tests that compare with other libraries",
+    "lint": "the linter and the type checker",
+}
+ENOUGH_DISK = 200e6  # bytes; a run leaves a few million, a search some hundred
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one thing.
+
+    Args:
+        status: "ok", "note", "missing" or "problem".
+        name: of the thing.
+        said: what it is like; if it is not well, with the remedy.
+        needed: whether the lab cannot do without it.
+    """
+
+    status: str
+    name: str
+    said: str
+    needed: bool = True
+
+    @property
+    def fails(self) -> bool:
+        """Whether something is wrong that must be put right."""
+        return self.needed and self.status in (MISSING, PROBLEM)
+
+    def __str__(self) -> str:
+        return f"{self.status:<8} {self.name:<20} {self.said}"
+
+
+def examine_installation() -> Iterator[Finding]:
+    """Looks at Python, packages, Box2D, BLAS, display, extras and the folder of runs."""
+    version, kind = platform.python_version(), platform.python_implementation()
+    yield Finding(OK, "Python", f"{version} ({kind}) on {platform.platform()}")
+    yield from _packages()
+    for name, look in (("Box2D", _box2d), ("BLAS", _blas), ("display", _display)):
+        yield _found(name, look)
+    yield from _extras()
+    yield _found("runs", _runs_folder)
+
+
+def _found(name: str, look: Callable[[], Finding]) -> Finding:
+    """What looking at a thing finds; that a package which it needs is missing or broken is that."""
+    try:
+        return look()
+    except Exception as error:  # whatever the import of a broken package raises
+        return Finding(PROBLEM, name, f"cannot be looked at ({type(error).__name__}: {error})")
+
+
+def _requirements() -> list[tuple[str, str | None]]:
+    """The packages that the lab names in its metadata, each with the extra that brings it."""
+    try:
+        lines = requires(DISTRIBUTION) or []
+    except (PackageNotFoundError, ValueError, OSError):  # the latter two of damaged metadata
+        return []
+    found = []
+    for line in lines:
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
+        found.append((re.split(r"[^\w.-]", line, maxsplit=1)[0], extra[1] if extra else None))
+    return found
+
+
+def _packages() -> Iterator[Finding]:
+    needed = [DISTRIBUTION, *(package for package, extra in _requirements() if extra is None)]
+    for package in needed:
+        remedy = "python -m pip install " + ("-e ." if package == DISTRIBUTION else package)
+        yield _package(package, remedy)
+
+
+def _package(package: str, remedy: str) -> Finding:
+    version = machine.installed(package)
+    return Finding(OK, package, version) if version else Finding(MISSING, package, remedy)
+
+
+def _box2d() -> Finding:
+    """Makes and steps a LunarLander; that the package is there is not enough."""
+    from rl.environments import make_env
+
+    remedy = 'python -m pip install "gymnasium[box2d]"'
+    try:
+        env = make_env("LunarLander-v3")
+        env.reset(seed=0)
+        env.step(0)
+        env.close()
+    except UserError as error:
+        broken = isinstance(error, BrokenEnvironment)
+        return Finding(PROBLEM if broken else MISSING, "Box2D", f"{remedy} ({error})")
+    except Exception as error:  # whatever a broken build of it raises
+        return Finding(PROBLEM, "Box2D", f"LunarLander-v3 raises {error!r}; again: {remedy}")
+    return Finding(OK, "Box2D", f"{machine.installed(*machine.BOX2D)}; LunarLander-v3 steps")
+
+
+def _blas() -> Finding:
+    found = machine.blas()
+    kernel, threads = (found[name] or "unknown" for name in ("kernel", "threads"))
+    said = f"{found['library']} {found['version']}, kernel {kernel}, threads {threads}"
+    return Finding(OK, "BLAS", f"{said} here and 1 in a session")
+
+
+def _display() -> Finding:
+    from rl.watching.window import require_display
+
+    try:
+        require_display()
+    except UserError as error:
+        return Finding(MISSING, "display", str(error), needed=False)
+    return Finding(OK, "display", "`rl watch` can open a window")
+
+
+def _extras() -> Iterator[Finding]:
+    requirements = _requirements()
+    for extra in dict.fromkeys(extra for _, extra in requirements if extra):
+        packages = [name for name, of in requirements if of == extra and name != DISTRIBUTION]
+        versions = {name: machine.installed(name) for name in packages}
+        purpose = f"for {PURPOSES.get(extra, 'what its packages do')}"
+        if all(versions.values()):
+            said = ", ".join(f"{name} {version}" for name, version in versions.items())
+            yield Finding(OK, f"[{extra}]", f"{purpose}: {said}", needed=False)
+        else:
+            lacking = ", ".join(name for name, version in versions.items() if not version)
+            remedy = installing(extra)
+            yield Finding(MISSING, f"[{extra}]", f"{purpose}: no {lacking}; {remedy}", needed=False)
+
+
+def _runs_folder() -> Finding:
+    """Whether a run can be written, and how much room there is for it."""
+    folder = RUNS.resolve()
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
+    except OSError as error:
+        remedy = "work in another folder, or name one with --output"
+        return Finding(PROBLEM, "runs", f"{there} cannot be written: {error.strerror}; {remedy}")
+    said = f"{folder}, {free / 1e9:.1f} GB free"
+    if free < ENOUGH_DISK:
+        return Finding(PROBLEM, "runs", f"{said}; make room, or name another disk with --output")
+    return Finding(OK, "runs", said)

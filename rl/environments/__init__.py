@@ -1,0 +1,18 @@
+"""Gymnasium environments in lanes, and what the lab relies on in them."""
+
+from rl.environments.lanes import (
+    Environments,
+    Episode,
+    TrainingSeeds,
+    Transitions,
+    environment_of,
+    evaluation_seeds,
+    known_spaces,
+    make_env,
+    seed_range,
+)
+
+__all__ = [
+    "Environments", "Episode", "TrainingSeeds", "Transitions", "environment_of",
+    "evaluation_seeds", "known_spaces", "make_env", "seed_range",
+]  # fmt: skip

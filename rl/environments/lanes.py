@@ -1,0 +1,414 @@
+"""Gymnasium environments in lanes: stepped together, started anew one by one.
+
+Every episode is seeded explicitly, from an iterator of seeds. So training, evaluation and watching
+differ only in their seeds, and an episode in progress can be rebuilt from its seed and its actions.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from nn.typing import Array, BoolArray, State
+from rl.environments import rules
+from rl.environments.problems import Problem, environment_spec, find_problem
+from rl.environments.renewed import Renewed
+from rl.environments.spaces import Continuous, Spaces, spaces_of
+from rl.errors import BrokenEnvironment, Diverged, UserError
+from rl.preprocessors import Preprocessor
+
+
+def make_env(id: str, **settings: Any) -> gymnasium.Env:
+    """Any registered Gymnasium environment, ready to `reset` and `step`.
+
+    Args:
+        id: such as "LunarLander-v3".
+        settings: passed on to the environment, such as render_mode="human".
+
+    Raises:
+        UserError: there is no such environment, or its package is missing.
+        BrokenEnvironment: its constructor raises something.
+    """
+    return environment_of(find_problem(id), **settings)
+
+
+def environment_of(problem: Problem, **settings: Any) -> gymnasium.Env:
+    """An environment of a problem; the settings and errors are those of `make_env`."""
+    spec = environment_spec(problem.id)
+
+    def make() -> gymnasium.Env:
+        return gymnasium.make(spec, disable_env_checker=True, **settings)
+
+    try:
+        with rules.guarded("its constructor"):
+            return Renewed(make) if problem.renewed else make()
+    except rules.Breach as found:
+        if isinstance(found.__cause__, (gymnasium.error.DependencyNotInstalled, ImportError)):
+            missing = f"needs a package that is missing: {found.__cause__}"
+            raise UserError(f"environment {problem.id!r} {missing}") from None
+        raise BrokenEnvironment(problem.id, str(found)) from found.__cause__
+
+
+_known: dict[str, tuple[Any, Any, Spaces]] = {}  # by id, with the registration they are of
+
+
+def known_spaces(problem: Problem) -> Spaces:
+    """The sizes of a problem's environment, which is made only the first time in a process.
+
+    Raises:
+        UserError: as for `make_env` and `spaces_of`.
+    """
+    registered = environment_spec(problem.id)
+    settings = repr(registered.kwargs)
+    known = _known.get(problem.id)
+    if known is None or known[0] is not registered or known[1] != settings:
+        env = environment_of(problem)
+        try:
+            known = _known[problem.id] = registered, settings, spaces_of(env, problem.id)
+        finally:
+            rules.close(env)
+    return known[2]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An episode that has ended."""
+
+    seed: int
+    total: float  # the return: the undiscounted sum of its rewards
+    length: int  # steps
+    terminated: bool  # False where a time limit cut it
+    cut: bool = False  # whether that limit was the lab's own
+
+
+@dataclass
+class Transitions:
+    """One step of N lanes. The arrays are overwritten by the next step."""
+
+    observations: Array  # [N, n]
+    actions: Array  # [N] integers, or [N, k]
+    rewards: Array  # [N]
+    next_observations: Array  # [N, n], the true one where an episode ended
+    terminated: BoolArray  # [N] bool: no value follows
+    truncated: BoolArray  # [N] bool: cut by a time limit; the value goes on
+    returns: Array  # [N]: the undiscounted sums of the episodes' raw rewards so far
+
+
+class Environments:
+    """N lanes of one environment.
+
+    `observations` [N, n] is what the agent acts on next; `finished` lists the episodes that ended
+    in the latest step; `active` [N] is False for a lane whose seeds have run out. A lane's
+    environment is made when the lane first plays; the first one's at once, to see what it is like.
+
+    Args:
+        make: makes one environment.
+        lanes: N.
+        seeds: a seed for each episode to come; where it ends, lanes fall idle.
+        preprocessor: what the agent sees instead of the raw observation, for N lanes; by default
+            just that.
+        playing: how many of the lanes play; the others stay idle, and no environment is made for
+            them. None stands for all.
+        longest: steps after which an episode is cut; None leaves that to the environment.
+        options: what `reset` is told, if it takes that.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], gymnasium.Env],
+        lanes: int,
+        seeds: Iterator[int],
+        preprocessor: Preprocessor | None = None,
+        *,
+        playing: int | None = None,
+        longest: int | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        first = make()
+        self._make, self._options, self._is_cut = make, options, longest is not None
+        self._envs: list[Any] = [first, *[None] * (lanes - 1)]
+        self._playing = lanes if playing is None else playing
+        spec = first.spec
+        self.id = spec.id if spec else "environment"
+        timed = spec is not None and spec.max_episode_steps is not None
+        self._longest = longest or (sys.maxsize if timed else rules.ENDLESS + 1)
+        self.spaces = self._read_spaces(first)
+        self._fixed = (first.observation_space, first.action_space)
+        self._continuous = isinstance(self.spaces.actions, Continuous)
+        self._preprocessor = preprocessor or Preprocessor(
+            self.spaces.observation_size, Preprocessor.Settings()
+        )
+        self.seeds = seeds
+        size = self._preprocessor.size
+        self.observations = np.zeros((lanes, size), np.float32)
+        self.active = [lane < self._playing for lane in range(lanes)]
+        self.finished: list[Episode] = []
+        self._latest = Transitions(
+            np.zeros((lanes, size), np.float32),
+            self.spaces.actions.array(lanes),
+            np.zeros(lanes, np.float32),
+            np.zeros((lanes, size), np.float32),
+            np.zeros(lanes, np.bool_),
+            np.zeros(lanes, np.bool_),
+            np.zeros(lanes),
+        )
+        self._episode_seeds = [0] * lanes
+        self._episode_actions: list[list[Any]] = [[] for _ in range(lanes)]
+        self._totals = [0.0] * lanes
+        self._raws: list[Any] = [None] * lanes  # the environments' latest observations
+
+    def reset(self) -> Array:
+        """Starts an episode in every lane; returns `observations` [N, n]."""
+        for lane in range(self._playing):
+            self._start(lane)
+        return self.observations
+
+    def _read_spaces(self, env: gymnasium.Env) -> Spaces:
+        try:
+            return spaces_of(env, self.id)
+        except UserError:
+            rules.close(env)
+            raise
+
+    def step(self, actions: Array) -> Transitions:
+        """Acts in every active lane, and starts a new episode where one ends.
+
+        Args:
+            actions: [N], from 0 to the number of actions - 1, or [N, k], each from -1 to 1.
+
+        Raises:
+            Diverged: an action, an observation or a reward is not finite.
+            BrokenEnvironment: it breaks a rule.
+        """
+        latest = self._latest
+        np.copyto(latest.observations, self.observations)
+        np.copyto(latest.actions, actions)
+        if self._continuous:
+            self._check_actions()
+        self.finished = []
+        ended = []
+        for lane, action in enumerate(latest.actions.tolist()):
+            if self.active[lane] and self._step_lane(lane, action):
+                ended.append(lane)
+        np.copyto(self.observations, latest.next_observations)
+        for lane in ended:
+            self._end(lane)
+        return latest
+
+    def _step_lane(self, lane: int, action: Any) -> bool:
+        latest, actions = self._latest, self._episode_actions[lane]
+        actions.append(action)
+        try:
+            observation, reward, terminated, truncated, _ = rules.step(
+                self._envs[lane], self.spaces.actions.for_environment(action)
+            )
+            raw, reward = self._raw(observation), rules.number(reward)
+            if len(actions) >= self._longest and not (terminated or truncated):
+                truncated = self._cut()
+        except (rules.Breach, rules.NotFinite) as found:
+            raise self._complaint(found, lane) from found.__cause__
+        self._totals[lane] += reward
+        ended = bool(terminated or truncated)
+        self._raws[lane] = raw
+        self._preprocessor.follow(lane, raw, latest.next_observations[lane])
+        latest.rewards[lane] = self._preprocessor.reward(lane, reward, ended)
+        latest.terminated[lane] = terminated
+        latest.truncated[lane] = truncated
+        latest.returns[lane] = self._totals[lane]
+        return ended
+
+    def _env(self, lane: int) -> gymnasium.Env:
+        """The environment of a lane, which is made when it is first asked for."""
+        env = self._envs[lane]
+        if env is None:
+            env = self._envs[lane] = self._make()
+        return env
+
+    def _cut(self) -> bool:
+        """Whether an episode that has become the longest there may be is cut.
+
+        Raises:
+            Breach: it ought to have ended by itself.
+        """
+        if not self._is_cut:
+            raise rules.Breach(rules.ENDS)
+        return True
+
+    def _raw(self, observation: Any) -> Array:
+        if self.spaces.flatten is None:
+            return rules.vector(observation, self.spaces.observation_size)
+        rules.require_member(observation, self._fixed[0])
+        return self.spaces.flatten(observation)
+
+    def _end(self, lane: int) -> None:
+        length, terminated = len(self._episode_actions[lane]), bool(self._latest.terminated[lane])
+        cut = self._is_cut and not terminated and length >= self._longest
+        seed, total = self._episode_seeds[lane], self._totals[lane]
+        self.finished.append(Episode(seed, total, length, terminated, cut))
+        self._start(lane)
+
+    def _start(self, lane: int) -> None:
+        seed = next(self.seeds, None)
+        self.active[lane] = seed is not None
+        if seed is not None:
+            self._begin(lane, seed)
+
+    def _begin(self, lane: int, seed: int) -> None:
+        self._episode_seeds[lane], self._totals[lane] = seed, 0.0
+        self._episode_actions[lane] = []
+        try:
+            observation = self._reset(self._env(lane), seed)
+            self._require_spaces(self._env(lane))
+            raw = self._raw(observation)
+        except (rules.Breach, rules.NotFinite) as found:
+            raise self._complaint(found, lane) from found.__cause__
+        self._raws[lane] = raw
+        self._preprocessor.start(lane, raw, self.observations[lane])
+
+    def _reset(self, env: gymnasium.Env, seed: int) -> Any:
+        if self._options:
+            try:
+                return rules.reset(env, seed, self._options)
+            except rules.Breach:  # it knows no such option; if not, it breaks the rule again
+                self._options = None
+        return rules.reset(env, seed)
+
+    def _require_spaces(self, env: gymnasium.Env) -> None:
+        """Refuses spaces that are others than those of the first environment were at first."""
+        for name, fixed in zip(("observation_space", "action_space"), self._fixed, strict=True):
+            space = getattr(env, name, None)
+            if space is not fixed and space != fixed:
+                raise rules.Breach(f"its {name} must stay {fixed}, but is {space}")
+
+    def _check_actions(self) -> None:
+        actions = self._latest.actions
+        if not math.isfinite(sum(actions.ravel().tolist())):
+            lane = int(np.isfinite(actions).all(axis=1).argmin())
+            raise Diverged("action", f"{actions[lane]}, {self._moment(lane)} in {self.id}")
+
+    def _complaint(self, found: Exception, lane: int) -> Exception:
+        """What is said of something found in a lane: an error that names it and the moment."""
+        said = f"{found}, {self._moment(lane)}"
+        if isinstance(found, rules.NotFinite):
+            return Diverged(f"environment {self.id}", said)
+        return BrokenEnvironment(self.id, said)
+
+    def _moment(self, lane: int) -> str:
+        step = len(self._episode_actions[lane])
+        return f"at step {step} of the episode with seed {self._episode_seeds[lane]}"
+
+    def state(self) -> State:
+        """What `restore` needs: each lane's seed and the actions taken since.
+
+        And what must come of them, to be compared; and what the agent sees, which follows from that
+        only if the preprocessor does not learn.
+        """
+        return {
+            "lanes": {str(lane): self._lane_state(lane) for lane in range(len(self._envs))},
+            "observations": self.observations.copy(),
+        }
+
+    def _lane_state(self, lane: int) -> State:
+        return {
+            "seed": self._episode_seeds[lane],
+            "actions": np.array(self._episode_actions[lane]),
+            "observation": np.array(self._raws[lane]),
+            "total": self._totals[lane],
+        }
+
+    def restore(self, state: State) -> list[int]:
+        """Rebuilds each lane's episode by resetting it with its seed and replaying its actions.
+
+        Returns:
+            The lanes in which something else came of it than before, as the environment does not
+            repeat itself. In those a new episode has begun.
+        """
+        learning, self._preprocessor.learning = self._preprocessor.learning, False
+        lanes = range(len(self._envs))
+        lost = [lane for lane in lanes if not self._replay(lane, state["lanes"][str(lane)])]
+        self._preprocessor.learning = learning
+        np.copyto(self.observations, state["observations"])
+        for lane in lost:
+            self._start(lane)
+        return lost
+
+    def _replay(self, lane: int, saved: State) -> bool:
+        """Plays an episode again as far as it had come; says whether it came there."""
+        self._begin(lane, int(saved["seed"]))
+        for action in saved["actions"].tolist():
+            if self._step_lane(lane, action):
+                return False
+        same = np.array_equal(self._raws[lane], saved["observation"], equal_nan=True)
+        return bool(same and self._totals[lane] == saved["total"])
+
+    def lend(self) -> gymnasium.Env:
+        """The first lane's environment for another use, which does not close it.
+
+        Its episode is lost then, and to be put back: `restore(state())`.
+        """
+        return _Lent(self._env(0))
+
+    def close(self) -> list[str]:
+        """Frees what the environments hold, such as windows; returns what has gone wrong there."""
+        made = [env for env in self._envs if env is not None]
+        self._envs = [None] * len(self._envs)
+        return list(dict.fromkeys(filter(None, map(rules.close, made))))
+
+
+class _Lent(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """An environment that somebody else closes."""
+
+    def close(self) -> None:
+        """Leaves it open."""
+
+
+# Gymnasium accepts seeds below 2^31 everywhere. Each purpose has a range of its own, so that
+# no evaluation ever plays an episode that the agent was trained or selected on.
+_RANGE = 2**29
+_PURPOSES = ("training", "selection", "report")
+
+
+def seed_range(purpose: str) -> range:
+    """The environment seeds that serve "training", "selection" or "report"."""
+    start = _RANGE * _PURPOSES.index(purpose)
+    return range(start, start + _RANGE)
+
+
+class TrainingSeeds:
+    """An endless iterator of environment seeds from the training range."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        return seed_range("training")[int(self._rng.integers(_RANGE))]
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        return {"rng": self._rng.bit_generator.state}
+
+    def restore(self, state: State) -> None:
+        """Takes over a saved state."""
+        self._rng.bit_generator.state = state["rng"]
+
+
+def evaluation_seeds(purpose: str, seed: int, episodes: int) -> Sequence[int]:
+    """The environment seeds of `episodes` episodes.
+
+    Args:
+        purpose: "selection" (choosing a checkpoint) or "report" (saying what it is worth).
+        seed: another number gives other episodes.
+        episodes: how many.
+    """
+    seeds = seed_range(purpose)
+    first = int(np.random.SeedSequence(seed).generate_state(1)[0]) % (_RANGE - episodes)
+    return seeds[first : first + episodes]

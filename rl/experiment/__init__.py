@@ -1,1 +1,0 @@
-"""Experiments: from a specification to a folder of results."""

@@ -1,0 +1,1 @@
+"""Where sessions run, and who follows them."""

@@ -1,0 +1,183 @@
+"""What a run shows on the terminal: a live table, or occasional lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rl.console.output import say
+from rl.errors import printable
+from rl.running.executors import Listener
+from rl.running.jobs import Job
+from rl.session.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+def describe(progress: Progress) -> dict[str, str]:
+    """The figures to show of one session, by their label."""
+    rate = progress.step / progress.seconds if progress.seconds else 0.0
+    left = (progress.total_steps - progress.step) / rate if rate else None
+    metrics, evaluation = progress.metrics, progress.evaluation
+    amount = "entropy" if "entropy" in metrics else "exploration"
+    recent = f"{np.mean(progress.recent):.1f}" if progress.recent else "-"
+    return {
+        "steps": f"{progress.step:,} of {progress.total_steps:,}",
+        "steps/s": f"{rate:,.0f}",
+        "episodes": f"{progress.episodes:,}",
+        "return (last 100)": recent,
+        "greedy": f"{evaluation.mean:.1f} ({evaluation.episodes} episodes)" if evaluation else "-",
+        amount: f"{metrics[amount]:.3f}" if metrics else "-",
+        "loss": f"{metrics['loss']:.3g}" if metrics else "-",
+        "time left": f"at most {_duration(left)}" if left is not None else "-",
+    }
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
+
+
+class Display(Listener):
+    """Keeps what is known of each job; a subclass shows it.
+
+    Args:
+        total: how many jobs there will be, 0 if nobody knows; 1 shows a session in detail.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.running: dict[str, Progress] = {}  # by the label of the job
+        self.outcomes: list[dict[str, object]] = []
+
+    def progressed(self, job: Job, progress: Progress) -> None:
+        self.running[_label(job)] = progress
+        self.show()
+
+    def ended(self, job: Job, outcome: dict[str, object]) -> None:
+        self.running.pop(_label(job), None)
+        self.outcomes.append(outcome)
+        if self.total != 1:
+            self.noted(describe_end(job, outcome))
+            self.show()
+
+    def show(self) -> None:
+        """Shows what is known."""
+
+    def summary(self) -> str:
+        """How many jobs have ended, and how."""
+        words: dict[str, int] = {}
+        for outcome in self.outcomes:
+            words[str(outcome["status"])] = words.get(str(outcome["status"]), 0) + 1
+        counts = ", ".join(f"{number} {status}" for status, number in words.items())
+        of_all = f" of {self.total}" if self.total else ""
+        ended = f"{len(self.outcomes)}{of_all} sessions ended"
+        return f"{ended} ({counts})" if counts else ended
+
+
+def _label(job: Job) -> str:
+    trial = "" if job.trial is None else f"trial {job.trial}, "
+    return f"{trial}session {job.session} (seed {job.seed})"
+
+
+def describe_end(job: Job, outcome: dict[str, object]) -> str:
+    """One line on how a job ended."""
+    text = f"{_label(job)}: {outcome['status']}"
+    if outcome.get("steps"):
+        text += f" after {outcome['steps']:,} steps and {outcome['seconds']:.1f} s"
+    evaluation = outcome.get("evaluation")
+    if isinstance(evaluation, dict):
+        text += f", mean return {evaluation['mean_return']:.1f}"
+    return text + (f": {outcome['reason']}" if "reason" in outcome else "")
+
+
+class Lines(Display):
+    """Prints lines every few seconds, for a log file or a pipe."""
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(total)
+        self._clock = clock
+        self._next = clock() + SECONDS_BETWEEN_LINES
+
+    def noted(self, text: str) -> None:
+        say(text)
+
+    def show(self) -> None:
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + SECONDS_BETWEEN_LINES
+        for label, progress in self.running.items():
+            figures = "  ".join(f"{name} {value}" for name, value in describe(progress).items())
+            say(f"{label}: {figures}" if self.total != 1 else figures)
+
+
+class Redrawn(Display):
+    """Redraws a table in place."""
+
+    def __init__(self, total: int, live: Live) -> None:
+        super().__init__(total)
+        self._live = live
+
+    def noted(self, text: str) -> None:
+        self._live.console.print(printable(text), highlight=False, markup=False)
+
+    def show(self) -> None:
+        if self.total != 1:
+            self._live.update(self._sessions(), refresh=True)
+        else:
+            (progress,) = self.running.values()
+            self._live.update(_session(describe(progress)), refresh=True)
+
+    def _sessions(self) -> Table:
+        """A row for each session under way."""
+        from rich.table import Table
+
+        table = Table(title=self.summary(), title_justify="left", box=None, padding=(0, 2, 0, 0))
+        table.add_column("")
+        shown = ("steps", "steps/s", "episodes", "return (last 100)", "greedy", "time left")
+        for name in shown:
+            table.add_column(name, justify="right")
+        for label, progress in self.running.items():
+            figures = describe(progress)
+            table.add_row(label, *(figures[name] for name in shown))
+        return table
+
+
+def _session(figures: dict[str, str]) -> Table:
+    """Everything about one session."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(min_width=28)
+    table.add_column(style="dim")
+    table.add_column()
+    items = list(figures.items())
+    for left, right in zip(items[::2], items[1::2], strict=True):
+        table.add_row(*left, *right)
+    return table
+
+
+@contextmanager
+def showing(quiet: bool, total: int) -> Iterator[Listener]:
+    """A display of `total` jobs that suits the terminal, or a silent one."""
+    if quiet:
+        yield Listener()
+    elif not sys.stdout.isatty():
+        yield Lines(total)
+    else:
+        from rich.live import Live
+
+        with Live(auto_refresh=False) as live:
+            yield Redrawn(total, live)

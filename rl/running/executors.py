@@ -1,0 +1,427 @@
+"""Where sessions run: in this process, or in several processes of this machine.
+
+An executor takes jobs and hands back how each ended, in the order in which they end. Meanwhile it
+tells a watcher how they go. Whatever an executor is, the same job gives the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, get_context, resource_tracker
+from pathlib import Path
+from typing import Any
+
+from rl.console.hidden import SAFE_PATH
+from rl.running.jobs import Job, run_job
+from rl.running.worker import work
+from rl.session.player import Player
+from rl.session.progress import Progress
+from rl.session.session import Session, Watcher
+from rl.storage.run_folder import DIED, SessionFolder
+
+BEGUN_AGAIN = 2  # times, a job whose process was lost
+SECONDS_BETWEEN_LOOKS = 0.2  # for an interrupt, while nothing is heard of any process
+SECONDS_TO_STOP = 8.0  # for processes that are to end
+SECONDS_TO_HEED = 30.0  # in which sessions elsewhere save and draw, before a user is told to wait
+WORKER = "rl session"  # begins the name of each worker process
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+                    "VECLIB_MAXIMUM_THREADS")  # fmt: skip
+
+Outcome = dict[str, Any]
+
+
+class Listener:
+    """Is told how jobs go; this one does nothing with it."""
+
+    def progressed(self, job: Job, progress: Progress) -> None:
+        """A few times a second for each job that is running."""
+
+    def evaluated(self, job: Job, progress: Progress) -> None:
+        """After each evaluation of each job."""
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """After each job."""
+
+    def begun_again(self, job: Job, reason: str) -> None:
+        """Before a job goes on in another process, with what befell the one before."""
+        self.noted(f"seed {job.seed} goes on in a new process: {reason}")
+
+    def noted(self, text: str) -> None:
+        """With anything else that a user wants to know."""
+
+
+class Executor(ABC):
+    """Runs jobs, `capacity` of them at once.
+
+    Args:
+        capacity: how many.
+        listener: is told how they go.
+    """
+
+    def __init__(self, capacity: int, listener: Listener | None = None) -> None:
+        self.capacity, self.listener = capacity, listener or Listener()
+        self.interrupted = False
+        self._since = math.inf  # the clock's time since when it is
+
+    @property
+    @abstractmethod
+    def unfinished(self) -> int:
+        """How many jobs were submitted and have not been handed back."""
+
+    @abstractmethod
+    def submit(self, job: Job) -> None:
+        """Takes a job; it runs when there is room."""
+
+    @abstractmethod
+    def wait(self) -> list[tuple[Job, Outcome]]:
+        """The jobs that have ended since the last call; waits for one if there are none."""
+
+    @abstractmethod
+    def stop(self, job: Job, status: str) -> None:
+        """Lets a job end soon, as `status`; one that has not begun does not begin."""
+
+    def interrupt(self) -> None:
+        """Lets every job end soon as interrupted; safe to call from a signal handler."""
+        self.interrupted, self._since = True, time.monotonic()
+
+    def lags(self) -> bool:
+        """Returns True if an interrupt has not been heeded for so long that a user is told."""
+        return time.monotonic() > self._since + SECONDS_TO_HEED
+
+    def noted(self, text: str) -> None:
+        """Tells whoever is told how jobs go of something else."""
+        self.listener.noted(text)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends whatever still runs."""
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Inline(Executor):
+    """Runs each job in this process, once it is waited for. What fails is raised.
+
+    Args:
+        listener: is told how jobs go.
+        watcher: is told of each session at first hand, with its player.
+    """
+
+    def __init__(self, listener: Listener | None = None, watcher: Watcher | None = None) -> None:
+        super().__init__(1, listener)
+        self._watcher = watcher or Watcher()
+        self._waiting: deque[Job] = deque()
+        self._stopped: list[tuple[Job, str]] = []
+        self._session: Session | None = None
+
+    @property
+    def unfinished(self) -> int:
+        return len(self._waiting)
+
+    def submit(self, job: Job) -> None:
+        self._waiting.append(job)
+
+    def wait(self) -> list[tuple[Job, Outcome]]:
+        job = self._waiting.popleft()
+        status = next((status for stopped, status in self._stopped if stopped == job), None)
+        if self.interrupted or status:
+            return [(job, not_begun(job, status or "interrupted"))]
+        return [(job, run_job(job, _FirstHand(job, self, self._watcher)))]
+
+    def stop(self, job: Job, status: str) -> None:
+        self._stopped.append((job, status))
+        if self._session and job not in self._waiting:
+            self._session.interrupt(status)
+
+    def interrupt(self) -> None:
+        super().interrupt()
+        if self._session:
+            self._session.interrupt()
+
+    def lags(self) -> bool:
+        return self._session is None or self._session.is_learning
+
+    def noted(self, text: str) -> None:
+        super().noted(text)
+        self._watcher.noted(text)
+
+    def close(self) -> None:
+        self._waiting.clear()
+
+    def begun(self, session: Session) -> None:
+        """Says which session is under way."""
+        self._session = session
+        if self.interrupted:
+            session.interrupt()
+
+
+class _FirstHand(Watcher):
+    """Tells an inline executor's listener and a watcher of one job."""
+
+    def __init__(self, job: Job, executor: Inline, watcher: Watcher) -> None:
+        self._job, self._executor, self._watcher = job, executor, watcher
+
+    def started(self, session: Session) -> None:
+        self._executor.begun(session)
+        self._watcher.started(session)
+
+    def progressed(self, progress: Progress) -> None:
+        self._executor.listener.progressed(self._job, progress)
+        self._watcher.progressed(progress)
+
+    def evaluated(self, progress: Progress, player: Player) -> None:
+        self._executor.listener.evaluated(self._job, progress)
+        self._watcher.evaluated(progress, player)
+
+    def noted(self, text: str) -> None:
+        self._executor.listener.noted(text)
+        self._watcher.noted(text)
+
+
+def not_begun(job: Job, status: str) -> Outcome:
+    """The outcome of a job that was stopped before it ran."""
+    return {"seed": job.seed, "status": status, "steps": 0, "reason": "it had not begun"}
+
+
+class Concurrent(Executor):
+    """Keeps a queue in front of jobs that run elsewhere, at most `capacity` of them at once."""
+
+    def __init__(self, capacity: int, listener: Listener | None = None) -> None:
+        super().__init__(capacity, listener)
+        self._waiting: deque[Job] = deque()
+        self._ended: list[tuple[Job, Outcome]] = []
+
+    @property
+    @abstractmethod
+    def running(self) -> list[Job]:
+        """The jobs that have been begun and not ended."""
+
+    @abstractmethod
+    def begin(self, job: Job) -> None:
+        """Lets a job run elsewhere."""
+
+    @abstractmethod
+    def hear(self) -> list[tuple[Job, Outcome]]:
+        """Passes on what is said of running jobs, for a moment at most; those that have ended."""
+
+    @abstractmethod
+    def stop_running(self, job: Job, status: str) -> None:
+        """Asks a running job to end; asking again changes nothing."""
+
+    @property
+    def unfinished(self) -> int:
+        return len(self._waiting) + len(self.running) + len(self._ended)
+
+    def submit(self, job: Job) -> None:
+        self._waiting.append(job)
+
+    def wait(self) -> list[tuple[Job, Outcome]]:
+        while not self._ended and self.unfinished:
+            if self.interrupted:
+                for job in [*self._waiting, *self.running]:
+                    self.stop(job, "interrupted")
+            while self._waiting and len(self.running) < self.capacity:
+                self.begin(self._waiting.popleft())
+            self._ended += self.hear()
+        ended, self._ended = self._ended, []
+        return ended
+
+    def stop(self, job: Job, status: str) -> None:
+        if job in self._waiting:
+            self._waiting.remove(job)
+            self._ended.append((job, not_begun(job, status)))
+        elif job in self.running:
+            self.stop_running(job, status)
+
+    def close(self) -> None:
+        self._waiting.clear()
+        self._since = math.inf
+
+
+class Processes(Concurrent):
+    """Runs each job in a fresh process of its own with one BLAS thread, several at once.
+
+    A process that ends before its session has, because it was killed or has crashed, takes nothing
+    with it: its job is begun again, `BEGUN_AGAIN` times, and goes on where it was. Processes are
+    spawned, not forked, which is the same on every platform.
+    """
+
+    def __init__(self, capacity: int, listener: Listener | None = None) -> None:
+        super().__init__(capacity, listener)
+        self._workers: list[_Worker] = []
+        self._lost: Counter[Path] = Counter()  # processes, by the folder of their job
+
+    @property
+    def running(self) -> list[Job]:
+        return [worker.job for worker in self._workers]
+
+    def begin(self, job: Job) -> None:
+        resource_tracker.ensure_running()  # to start it lets Ctrl-C through
+        with _one_thread_each(), _no_ctrl_c():
+            self._workers.append(_Worker(job))
+
+    def hear(self) -> list[tuple[Job, Outcome]]:
+        connection.wait([worker.line for worker in self._workers], SECONDS_BETWEEN_LOOKS)
+        ended = []
+        for worker in list(self._workers):
+            outcome = worker.hear(self.listener)
+            if outcome is not None:
+                self._workers.remove(worker)
+                ended += self._conclude(worker, outcome)
+        return ended
+
+    def _conclude(self, worker: _Worker, outcome: Outcome) -> list[tuple[Job, Outcome]]:
+        """The job with its outcome; nothing if its process was lost, and it is begun again."""
+        job, folder = worker.job, SessionFolder(worker.job.folder)
+        if outcome["status"] != "interrupted" or worker.stopped_as or self.interrupted:
+            return [(job, outcome)]
+        if folder.has_ended:  # and the process before it could say so
+            return [(job, folder.read_outcome())]
+        self._lost[job.folder] += 1
+        reason = outcome.get("reason", f"{DIED}: a signal asked it to")
+        if worker.has_begun and self._lost[job.folder] <= BEGUN_AGAIN:
+            self._waiting.appendleft(job)
+            self.listener.begun_again(job, reason)
+            return []
+        outcome = {"seed": job.seed, "status": "failed", "reason": reason}
+        outcome["unfinished"] = worker.has_begun  # or its program cannot even be imported
+        folder.create()
+        folder.write_outcome({**folder.read_outcome(), **outcome})
+        return [(job, outcome)]
+
+    def stop_running(self, job: Job, status: str) -> None:
+        for worker in self._workers:
+            if worker.job == job:
+                worker.stop(status)
+
+    def close(self) -> None:
+        super().close()
+        workers, self._workers = self._workers, []
+        try:
+            for worker in workers:
+                worker.terminate()
+            deadline = time.monotonic() + SECONDS_TO_STOP
+            while any(worker.is_alive for worker in workers) and time.monotonic() < deadline:
+                time.sleep(SECONDS_BETWEEN_LOOKS / 4)
+        finally:
+            for worker in workers:
+                worker.kill()
+
+
+class _Worker:
+    """A job's process, seen from here."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.stopped_as = ""
+        self.has_begun = False
+        context = get_context("spawn")
+        self.line, theirs = context.Pipe()
+        self._process = context.Process(target=work, args=(theirs,), name=f"{WORKER} {job.seed}")
+        self._process.start()
+        theirs.close()
+        with suppress(OSError):
+            self.line.send(job)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is; what a process of its own still holds open says nothing."""
+        return self._process.is_alive()
+
+    def hear(self, listener: Listener) -> Outcome | None:
+        """Passes on what it says; returns the outcome if the job, or the process, has ended."""
+        is_alive = self.is_alive  # before it is heard: the last that it said is heard too
+        try:
+            while self.line.poll():
+                kind, content = self.line.recv()
+                if kind == "ended":
+                    self._leave()
+                    return dict(content)
+                self._pass_on(listener, kind, content)
+        except (EOFError, OSError):
+            self._leave()
+            is_alive = False
+        return None if is_alive else self._died()
+
+    def _pass_on(self, listener: Listener, kind: str, content: Any) -> None:
+        if kind == "begun":
+            self.has_begun = True
+        elif kind == "noted":
+            listener.noted(content)
+        else:
+            if kind == "evaluated":
+                listener.evaluated(self.job, content)
+            listener.progressed(self.job, content)
+
+    def stop(self, status: str) -> None:
+        """Asks the process to end its session, once."""
+        if not self.stopped_as:
+            self.stopped_as = status
+            with suppress(OSError):
+                self.line.send(status)
+
+    def terminate(self) -> None:
+        """Asks the process to save and to end."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends the process without its consent."""
+        self._process.kill()
+        self._process.join()
+
+    def _leave(self) -> None:
+        """Waits for the end of the process, which may wait for others that it has started."""
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        while self.is_alive and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if self.is_alive:
+            self.kill()
+
+    def _died(self) -> Outcome:
+        """The outcome of a session whose process has ended without one."""
+        code = self._process.exitcode or 0
+        how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        status, reason = self.stopped_as or "interrupted", f"{DIED}: {how}"
+        return {"seed": self.job.seed, "status": status, "reason": reason}
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Within, processes that are started use one thread for BLAS; it must be said before NumPy."""
+    settings = {**dict.fromkeys(THREAD_VARIABLES, "1"), **SAFE_PATH}
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Within, Ctrl-C waits; a process started meanwhile never hears of it.
+
+    A terminal sends it to the whole group, but it is for the parent, which tells the others.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

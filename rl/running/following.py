@@ -1,0 +1,143 @@
+"""The tables of sessions, followed as they grow, for loggers.
+
+The rows are read back from the run folder by the process that shows how the run goes: so it is all
+one where sessions run, and a logger cannot touch what is learned.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rl.console.signals import is_asked
+from rl.errors import UserError
+from rl.running.executors import Listener
+from rl.running.jobs import Job
+from rl.running.loggers import Logger, Row
+from rl.session.progress import Progress
+from rl.session.session import TABLES
+from rl.storage.run_folder import SessionFolder
+from rl.storage.tables import GrowingTable
+
+SECONDS_BETWEEN_READS = 2.0
+UNSHOWN = ("step", "episode", "episodes", "update", "seed", "terminated", "best")  # no curves
+
+
+class Followed:
+    """One session, whose rows go to loggers.
+
+    A logger that fails is told no more: whatever a service or its package is up to, it is no
+    reason for a run to end.
+
+    Args:
+        job: whose session it is.
+        loggers: that have not begun yet.
+        complain: is told in a line why a logger has failed.
+    """
+
+    def __init__(
+        self, job: Job, loggers: Sequence[Logger], complain: Callable[[str], None]
+    ) -> None:
+        folder = SessionFolder(job.folder)
+        self._tables = {name: GrowingTable(folder.table(name)) for name in TABLES}
+        self._session, self._loggers, self._complain = job.session, list(loggers), complain
+        self._next = 0.0
+        self._each(lambda logger: logger.begin(job))
+
+    def pass_on(self) -> None:
+        """Gives the loggers the new rows, if it is time to look again."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + SECONDS_BETWEEN_READS
+            self._pass_on()
+
+    def finish(self) -> None:
+        """Gives the loggers what is left, and closes them."""
+        self._pass_on()
+        self._each(lambda logger: logger.close())
+
+    def _pass_on(self) -> None:
+        try:
+            rows = sorted(self._new_rows(), key=lambda row: row[0])
+        except UserError as error:  # a table; what trains will find that out for itself
+            self._loggers.clear()
+            self._complain(str(error))
+        self._each(lambda logger: logger.log(rows))
+
+    def _new_rows(self) -> Iterator[Row]:
+        for name, table in self._tables.items():
+            rows, _ = table.read()
+            for cells in rows.tolist():
+                row = dict(zip(table.titles, cells, strict=True))
+                shown = {f"{name}/{key}": row[key] for key in row if key not in UNSHOWN}
+                yield int(row["step"]), shown
+
+    def _each(self, call: Callable[[Logger], None]) -> None:
+        for logger in list(self._loggers):
+            try:
+                call(logger)
+            except BaseException as error:
+                if is_asked(error):
+                    raise
+                self._loggers.remove(logger)
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                self._complain(f"{logger.name}: no more of session {self._session}: {reason}")
+
+
+class Following(Listener):
+    """Passes on to a listener what it is told, and lets loggers follow each session.
+
+    Args:
+        shown: the listener.
+        kinds: of loggers; each session has its own.
+        complain: is told in a line why one has failed.
+    """
+
+    def __init__(
+        self, shown: Listener, kinds: Sequence[type[Logger]], complain: Callable[[str], None]
+    ) -> None:
+        self._shown, self._kinds, self._complain = shown, kinds, complain
+        self._followed: dict[Path, Followed] = {}
+
+    def progressed(self, job: Job, progress: Progress) -> None:
+        self._shown.progressed(job, progress)
+        self._of(job).pass_on()
+
+    def evaluated(self, job: Job, progress: Progress) -> None:
+        self._shown.evaluated(job, progress)
+
+    def ended(self, job: Job, outcome: dict[str, Any]) -> None:
+        if job.folder in self._followed:  # it had begun
+            self._followed.pop(job.folder).finish()
+        self._shown.ended(job, outcome)
+
+    def noted(self, text: str) -> None:
+        self._shown.noted(text)
+
+    def close(self) -> None:
+        """Finishes with sessions of which nobody said that they ended, since they failed."""
+        for followed in self._followed.values():
+            followed.finish()
+
+    def _of(self, job: Job) -> Followed:
+        if job.folder not in self._followed:
+            loggers = [kind() for kind in self._kinds]
+            self._followed[job.folder] = Followed(job, loggers, self._complain)
+        return self._followed[job.folder]
+
+
+@contextmanager
+def following(
+    shown: Listener, kinds: Sequence[type[Logger]], complain: Callable[[str], None]
+) -> Iterator[Listener]:
+    """A listener as `Following`; without kinds of loggers the given one as it is."""
+    if not kinds:
+        yield shown
+        return
+    listener = Following(shown, kinds, complain)
+    try:
+        yield listener
+    finally:
+        listener.close()

@@ -1,0 +1,192 @@
+"""A job: one session to be run, wherever that is, and what comes back of it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rl.analysis.analyze import draw_session
+from rl.console.signals import is_asked
+from rl.errors import BrokenEnvironment, DiskError, Diverged, UserError, on_disk
+from rl.session.saved import evaluate_player, load_player, report, weights_digest
+from rl.session.session import ENDS, Session, Watcher
+from rl.specification.build import Experiment, build
+from rl.specification.specification import Specification
+from rl.storage.files import write_text
+from rl.storage.run_folder import SessionFolder
+
+
+@dataclass(frozen=True)
+class Job:
+    """One session to be run.
+
+    Args:
+        specification: of the experiment.
+        seed: of everything random.
+        folder: of the session.
+        session: its number in the trial.
+        trial: the number of that; None outside a search.
+        draw: whether it leaves a picture of its learning curve.
+    """
+
+    specification: Specification
+    seed: int
+    folder: Path
+    session: int = 0
+    trial: int | None = None
+    draw: bool = True
+
+
+def run_job(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
+    """Runs a session in this process and leaves all of its files.
+
+    A session that was interrupted in this folder goes on where it was.
+
+    Returns:
+        How it ended (`Session.outcome`), with the seed; of a session that was not interrupted also
+        the `evaluation` of its best checkpoint and of its last one (`final`) on unseen episodes,
+        with the `returns` of each, and the `weights`: a digest of what it has learned.
+
+    Raises:
+        Diverged: a number is not finite.
+        UserError: the specification is wrong, and nothing was written; or another process is at
+            work in the folder; or the disk is full.
+    """
+    remedy = f"put that right, and then: rl resume {job.folder.parents[1]}"
+    with one_blas_thread(), on_disk(job.folder, remedy=remedy):
+        experiment = build(job.specification, job.seed)
+        folder = SessionFolder(job.folder)
+        folder.create()
+        with folder.lock():
+            folder.clean()
+            if folder.has_ended:  # meanwhile, by a process that had it before
+                return folder.read_outcome()
+            session = Session(experiment, folder, watcher)
+            session.go_on()
+            try:
+                return _run(job, session)
+            finally:
+                if job.draw and job.trial is None:  # a search would have hundreds of pictures
+                    with suppress(Exception):  # `Run.analyze` tries again, and says what is wrong
+                        _draw(folder, experiment)
+
+
+def _run(job: Job, session: Session) -> dict[str, Any]:
+    """The outcome of a session, with what its agent is worth if it was not interrupted."""
+    folder, outcome = session.folder, _learned(job, session)
+    if outcome["status"] in ENDS:
+        outcome |= _judged(session.experiment, folder, outcome)
+        outcome["weights"] = weights_digest(folder)
+        folder.write_outcome(outcome)
+        session.discard()
+    return outcome
+
+
+def _learned(job: Job, session: Session) -> dict[str, Any]:
+    """The outcome of a session that has run, whether to its end or not."""
+    folder = session.folder
+    try:
+        session.run()
+        outcome = _outcome(job, session)
+        folder.write_outcome(outcome)  # before anything is drawn: little time may be left
+        return outcome
+    except BaseException as error:
+        with suppress(OSError):  # if the disk is full, it is `error` that is to be told
+            folder.write_outcome({**_outcome(job, session), **_end(error)})
+            _keep_traceback(folder, error)
+        raise
+
+
+def attempt(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
+    """`run_job` for a process of its own: what fails is said in the outcome's `reason`.
+
+    If that is the disk, the outcome is `unsaved`: the session is as it was when it last saved.
+    """
+    try:
+        with on_disk(job.folder):
+            return _attempt(job, watcher)
+    except DiskError as error:
+        outcome = {"seed": job.seed, "status": "failed", "reason": str(error)}
+        outcome["unfinished"] = True
+        with suppress(OSError, UserError):
+            folder = SessionFolder(job.folder)
+            folder.write_outcome({**folder.read_outcome(), **outcome})
+        return {**outcome, "unsaved": True}
+
+
+def _attempt(job: Job, watcher: Watcher | None) -> dict[str, Any]:
+    folder = SessionFolder(job.folder)
+    try:
+        return run_job(job, watcher)
+    except DiskError:
+        raise
+    except BaseException as error:
+        folder.create()
+        outcome = {"seed": job.seed, **folder.read_outcome(), **_end(error)}
+        outcome["unfinished"] = _is_of_the_machine(error)
+        _keep_traceback(folder, error)
+        folder.write_outcome(outcome)
+        if is_asked(error):
+            raise
+        return outcome
+
+
+def _is_of_the_machine(error: BaseException) -> bool:
+    """Whether the same session may do well another time: the disk was full, or memory was."""
+    if isinstance(error, UserError) and not isinstance(error, BrokenEnvironment):
+        return isinstance(error.__context__, OSError)
+    return isinstance(error, (OSError, MemoryError))
+
+
+def _keep_traceback(folder: SessionFolder, error: BaseException) -> None:
+    """Writes it down for whoever can mend it: of a bug here, or in an environment."""
+    foreseen = isinstance(error, (Diverged, UserError))
+    if not foreseen or (error.__cause__ and not isinstance(error, DiskError)):
+        text = "".join(traceback.format_exception(error))
+        write_text(folder.traceback, text)
+
+
+def _outcome(job: Job, session: Session) -> dict[str, Any]:
+    return {"seed": job.seed, **session.outcome()}
+
+
+def _end(error: BaseException) -> dict[str, str]:
+    """The status of a session that raised something, and the reason."""
+    if is_asked(error):
+        return {"status": "interrupted", "reason": "it was ended without saving"}
+    status = "diverged" if isinstance(error, Diverged) else "failed"
+    known = isinstance(error, (Diverged, UserError))
+    return {"status": status, "reason": str(error) if known else f"{type(error).__name__}: {error}"}
+
+
+def _judged(
+    experiment: Experiment, folder: SessionFolder, outcome: dict[str, Any]
+) -> dict[str, Any]:
+    """The best checkpoint and the last one on unseen episodes; one evaluation if they are one."""
+    judged: dict[str, Any] = {}
+    for key, name in (("evaluation", "best"), ("final", "last")):
+        if key == "final" and outcome["best_step"] == outcome["steps"]:
+            judged[key] = judged["evaluation"]
+            continue
+        player = load_player(experiment.specification, folder, name)
+        result = evaluate_player(player, experiment.problem)
+        judged[key] = {**report(result, experiment.problem), "returns": result.returns}
+    return judged
+
+
+def _draw(folder: SessionFolder, experiment: Experiment) -> None:
+    problem = experiment.problem
+    draw_session(folder, f"{experiment.specification.name} on {problem.id}", problem.solved)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Within, BLAS uses one thread: more only slow down matrices of these sizes."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield

@@ -1,0 +1,196 @@
+"""A finished or interrupted run, opened again: its agents, and what they are worth."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rl.analysis.analyze import draw_session, draw_trial, trial_figures
+from rl.analysis.comparison import Group
+from rl.analysis.records import read_records
+from rl.console.optional import optional
+from rl.environments.problems import EXTENDED_EPISODES, Problem
+from rl.errors import UserError, on_disk
+from rl.session.evaluation import Evaluation
+from rl.session.player import Player
+from rl.session.saved import evaluate_player, load_player, report
+from rl.specification.build import problem_of
+from rl.specification.specification import Specification, read_specifications
+from rl.storage.files import is_there, read_json, write_json
+from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
+
+
+class Run:
+    """One session of what a run folder holds.
+
+    Args:
+        folder: the folder.
+        trial: the number of the trial.
+        session: the number of the session in it.
+
+    Raises:
+        UserError: there is no such session, or the manifest or the specification is damaged.
+    """
+
+    def __init__(self, folder: RunFolder, trial: int = 0, session: int = 0) -> None:
+        self.folder = folder
+        self.manifest = folder.read_manifest()
+        self.notes: list[str] = []  # what a user should know as it begins
+        self.trial: TrialFolder = folder.trial(trial)
+        self.session: SessionFolder = self.trial.session(session)
+        if (trial or session) and not self.session.path.is_dir():
+            raise UserError(f"{folder.path}: has no {self.session.path.relative_to(folder.path)}")
+        with on_disk(self.trial.spec, "read"):
+            has_own = is_there(self.trial.spec)
+        self.spec: Path = self.trial.spec if has_own else folder.spec
+        self.specification = _specification(self.spec, self.manifest["experiment"])
+        self.problem: Problem = problem_of(self.specification)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], trial: int | None = None, session: int = 0) -> Run:
+        """A session of the run at `path`, or of the latest run of the experiment called so.
+
+        Of a search it is the best trial's, unless `trial` says another.
+
+        Raises:
+            UserError: there is none, or it is damaged.
+        """
+        folder = RunFolder.open(path)
+        return cls(folder, folder.best_trial() if trial is None else trial, session)
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """How the session ended: status, steps, episodes, seconds, best_step, and evaluation.
+
+        `evaluation` holds the figures of the best checkpoint on unseen episodes and `final` those
+        of the last; a run that was interrupted has neither.
+        """
+        return self.session.read_outcome()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What the sessions of this trial are worth together; empty before they were analyzed."""
+        return read_json(self.trial.result)
+
+    def figures(self) -> dict[str, Any]:
+        """What the sessions of this trial are worth together, from their files.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        planned, problem = len(self.manifest["seeds"]), self.problem
+        return trial_figures(
+            self.trial, planned, self.specification.name, problem.id, problem.solved
+        )
+
+    def analyze(self, draw: bool = True) -> dict[str, Any]:
+        """Writes `figures` down as `result`, and draws the curves.
+
+        Args:
+            draw: whether it does.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        figures = self.figures()
+        write_json(self.trial.result, figures)
+        if draw:
+            self._draw(figures)
+        return figures
+
+    def _draw(self, figures: dict[str, Any]) -> None:
+        """Draws the curves; what cannot be drawn is said."""
+        remedy = f"`rl analyze {shlex.quote(str(self.path))}` tries again"
+        for session in self.trial.sessions():
+            with optional(session.curve.name, remedy):
+                name = f"{self.specification.name} on {self.problem.id}"
+                draw_session(session, name, self.problem.solved)
+        with optional(self.trial.curve.name, remedy):
+            draw_trial(self.trial, figures)
+
+    def group(self, name: str) -> Group:
+        """The sessions of this trial that count, for a comparison under a name.
+
+        Raises:
+            UserError: there is none, or it is from before returns of episodes were kept.
+        """
+        counted = [record for record in read_records(self.trial) if record.counted]
+        if not counted:
+            raise UserError(f"{self.path}: has no session that finished; it cannot be compared")
+        evaluations = [record.outcome["evaluation"] for record in counted]
+        if not all("returns" in evaluation for evaluation in evaluations):
+            raise UserError(
+                f"{self.path}: was made before the returns of single episodes were kept, and "
+                "cannot be compared; run it again"
+            )
+        return Group(
+            name,
+            self.problem.id,
+            np.array([record.best for record in counted]),
+            np.array([evaluation["returns"] for evaluation in evaluations]),
+            [(record.steps, record.returns) for record in counted],
+            self.problem.solved,
+        )
+
+    def player(self, checkpoint: str | None = None) -> Player:
+        """The agent of a checkpoint: "best", "last" or a stage's step; by default the best.
+
+        Raises:
+            UserError: the checkpoint is missing, damaged, or does not fit the specification.
+        """
+        return load_player(self.specification, self.session, checkpoint)
+
+    def evaluate(
+        self,
+        episodes: int = EXTENDED_EPISODES,
+        seed: int = 0,
+        checkpoint: str | None = None,
+    ) -> Evaluation:
+        """Greedy episodes on seeds that neither training nor the choice of a checkpoint has used.
+
+        Args:
+            episodes: how many.
+            seed: another number gives other episodes.
+            checkpoint: as for `player`.
+
+        Raises:
+            UserError: as for `player`.
+        """
+        return evaluate_player(self.player(checkpoint), self.problem, episodes, seed)
+
+    def report(self, result: Evaluation) -> dict[str, Any]:
+        """The figures of an evaluation with what was evaluated."""
+        return {
+            "run": str(self.path),
+            "experiment": self.specification.name,
+            **report(result, self.problem),
+        }
+
+
+def load(path: str | os.PathLike[str], session: int = 0) -> Player:
+    """The trained agent of a run: `load("runs/cartpole_dqn").act(observation)`.
+
+    Args:
+        path: a run folder, or an experiment's name for its latest run.
+        session: the number of the session.
+
+    Raises:
+        UserError: there is no run, or its best checkpoint is damaged.
+    """
+    return Run.open(path, session=session).player()
+
+
+def _specification(file: Path, name: str) -> Specification:
+    found = read_specifications(file)
+    if name not in found:
+        raise UserError(f"{file}: has no experiment {name!r}, which the manifest names")
+    return found[name]

@@ -1,0 +1,73 @@
+"""Says elsewhere how a session goes that runs here, and hears from there whether it is to stop."""
+
+from __future__ import annotations
+
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+from rl.session.player import Player
+from rl.session.progress import Progress
+from rl.session.session import Session, Watcher
+
+SECONDS_BETWEEN_MESSAGES = 0.5
+
+
+class Reporter(Watcher):
+    """Says elsewhere what happens in a session: each evaluation, and progress now and then."""
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+        self._stopped: str | None = None
+        self._next = 0.0
+
+    def send(self, kind: str, content: Any) -> None:
+        """Sends one message: what happens, and the progress, or a text."""
+        raise NotImplementedError
+
+    def listen(self) -> None:
+        """Hears whether to stop, a few times a second."""
+
+    def stop(self, status: str) -> None:
+        """Lets the session end soon."""
+        self._stopped = status
+        if self._session:
+            self._session.interrupt(status)
+
+    def started(self, session: Session) -> None:
+        self._session = session
+        if self._stopped:
+            session.interrupt(self._stopped)
+
+    def progressed(self, progress: Progress) -> None:
+        self.listen()
+        if time.perf_counter() >= self._next:
+            self._next = time.perf_counter() + SECONDS_BETWEEN_MESSAGES
+            self.send("progressed", progress)
+
+    def evaluated(self, progress: Progress, player: Player) -> None:
+        self.send("evaluated", progress)
+
+
+class PipeReporter(Reporter):
+    """Reports to the parent process; where that is gone, the session ends."""
+
+    def __init__(self, line: Connection) -> None:
+        super().__init__()
+        self._line = line
+
+    def noted(self, text: str) -> None:
+        self.send("noted", text)
+
+    def send(self, kind: str, content: Any) -> None:
+        try:
+            self._line.send((kind, content))
+        except OSError:
+            self.stop("interrupted")
+
+    def listen(self) -> None:
+        try:
+            if self._line.poll():
+                self.stop(self._line.recv())
+        except (EOFError, OSError):
+            self.stop("interrupted")

@@ -1,0 +1,174 @@
+"""A trial: sessions of one setting, one seed each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from rl.console.output import lenient
+from rl.console.signals import act_as_asked, noticed, stopped_by_signals
+from rl.errors import DiskError, SessionsFailed, UserError, on_disk
+from rl.running.executors import WORKER, Executor, Inline, Outcome, Processes
+from rl.running.jobs import Job
+from rl.running.opened_run import Run
+from rl.session.session import Watcher
+from rl.specification.build import build, import_package
+from rl.specification.notes import notes_of
+from rl.specification.repeats import settled
+from rl.specification.specification import Specification, load_specification
+from rl.storage.paths import user_path
+from rl.storage.run_folder import RunFolder, default_path
+
+
+def train(
+    name: str,
+    seed: int = 0,
+    overrides: Iterable[str] = (),
+    spec: str | Path | None = None,
+    output: str | os.PathLike[str] | None = None,
+    watcher: Watcher | None = None,
+    sessions: int = 1,
+    jobs: int = 1,
+    draw: bool = True,
+) -> Run:
+    """Runs an experiment: learns, keeps the best checkpoint, evaluates it on unseen episodes.
+
+    Several sessions run in processes of their own: a script that asks for them must do so under
+    `if __name__ == "__main__":`.
+
+    Args:
+        name: of the experiment, such as "lunarlander_dqn".
+        seed: of everything random in the first session; the others have the following ones.
+        overrides: "dotted.path=value", such as "optimizer.learning_rate=0.0005".
+        spec: a JSON or YAML file to look the experiment up in, instead of the lab's own.
+        output: the run folder; `runs/NAME/TIMESTAMP` by default.
+        watcher: is told of progress; of a single session only.
+        sessions: how many.
+        jobs: how many of them at once.
+        draw: whether learning curves are drawn; everything else is left in any case.
+
+    Raises:
+        UserError: something in the specification is wrong, and nothing was written; or the
+            environment of the only session breaks a rule.
+        Diverged: a number is not finite, in the only session.
+        SessionsFailed: so have several sessions, all of them.
+        KeyboardInterrupt, SystemExit: after Ctrl-C, or SIGTERM or SIGHUP, once all is saved.
+    """
+    specification = load_specification(name, spec, overrides)
+    if sessions < 1 or jobs < 1:
+        raise UserError(f"sessions and jobs must be at least 1, not {sessions} and {jobs}")
+    if sessions > 1 and multiprocessing.current_process().name.startswith(WORKER):
+        raise UserError(
+            "a script that trains several sessions is read again by each of their processes: put "
+            "what it does under `if __name__ == '__main__':`"
+        )
+    executor = Inline(watcher=watcher) if sessions == 1 else Processes(jobs)
+    with noticed(), lenient():
+        run = run_trial(specification, range(seed, seed + sessions), output, executor, draw)
+        act_as_asked(f"{run.path}: was interrupted; to go on: rl resume {run.path}")
+    _require_success(run)
+    return run
+
+
+def _require_success(run: Run) -> None:
+    """Refuses a run of several sessions of which none has come to more than a failure."""
+    outcomes = run.result["outcomes"]
+    if all(each["status"] in ("failed", "diverged") for each in outcomes):
+        reasons = dict.fromkeys(str(each.get("reason", each["status"])) for each in outcomes)
+        raise SessionsFailed(f"{run.path}: all sessions failed: {'; '.join(reasons)}")
+
+
+def run_trial(
+    specification: Specification,
+    seeds: Sequence[int],
+    output: str | os.PathLike[str] | None,
+    executor: Executor,
+    draw: bool = True,
+) -> Run:
+    """`train` for a specification that is loaded already, on an executor."""
+    return run_sessions(create_trial(specification, seeds, output), executor, draw)
+
+
+def create_trial(
+    specification: Specification,
+    seeds: Sequence[int],
+    output: str | os.PathLike[str] | None,
+) -> Run:
+    """The folder of a run whose sessions have not begun.
+
+    Raises:
+        UserError: something in the specification is wrong, and nothing was written; or the folder
+            cannot be.
+    """
+    if min(seeds) < 0:
+        raise UserError(f"seed must not be negative, but is {min(seeds)}")
+    experiment = build(specification, seeds[0])
+    specification, notes = settled(experiment.specification, experiment.problem)
+    name = specification.name
+    path = user_path(output) if output is not None else default_path(name)
+    more = import_package(specification)
+    run = Run(RunFolder.create(path, name, specification.values, sys.argv, seeds, more))
+    run.notes = [*notes, *notes_of(experiment)]
+    return run
+
+
+def run_sessions(run: Run, executor: Executor, draw: bool = True) -> Run:
+    """Runs the sessions of a run that have not ended, each from where it was, and says what they
+    are worth.
+
+    What comes of it is, to the bit, what would have come of the run without an interruption.
+
+    Raises:
+        UserError: the run is damaged, or another process is at work on it.
+        Diverged: a number is not finite, in the only session.
+    """
+    seeds = run.manifest["seeds"]
+    folders = [run.trial.session(number) for number in range(len(seeds))]
+    jobs = [
+        Job(run.specification, seed, each.path, session=number, draw=draw)
+        for number, (seed, each) in enumerate(zip(seeds, folders, strict=True))
+        if not each.has_ended
+    ]
+    with run.folder.lock(), on_disk(run.path), at_the_end(lambda: run.analyze(draw)):
+        with executor, stopped_by_signals(executor.interrupt, executor.lags):
+            for note in run.notes:
+                executor.noted(note)
+            outcomes = run_all(jobs, executor)
+        refuse_unsaved(outcomes)
+    return run
+
+
+@contextmanager
+def at_the_end(analyze: Callable[[], object]) -> Iterator[None]:
+    """Calls `analyze` afterwards; where something was raised, that is what is told."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError, UserError):
+            analyze()
+        raise
+    analyze()
+
+
+def refuse_unsaved(outcomes: Iterable[Outcome]) -> None:
+    """Raises a `DiskError` if one of the sessions could not save what it had learned."""
+    for outcome in outcomes:
+        if outcome.get("unsaved"):
+            raise DiskError(outcome["reason"])
+
+
+def run_all(jobs: Sequence[Job], executor: Executor) -> list[dict[str, Any]]:
+    """How each of the jobs ended, in their order."""
+    for job in jobs:
+        executor.submit(job)
+    outcomes: dict[int, dict[str, Any]] = {}
+    while executor.unfinished:
+        for job, outcome in executor.wait():
+            outcomes[jobs.index(job)] = outcome
+            executor.listener.ended(job, outcome)
+    return [outcomes[number] for number in range(len(jobs))]

@@ -1,0 +1,66 @@
+"""Who runs which trial of a search: locks that end with the process that holds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rl.storage.files import read_json
+from rl.storage.run_folder import RunFolder, TrialFolder, is_unfinished
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+ENDED = ("complete", "pruned", "diverged", "failed", "refused")  # states of a trial
+
+
+def has_ended(trial: TrialFolder) -> bool:
+    """Whether there is nothing left to do in a trial.
+
+    Older versions took one whose processes were killed for one that had failed.
+    """
+    state = read_json(trial.result).get("state")
+    if state == "failed":
+        return not any(is_unfinished(session.read_outcome()) for session in trial.sessions())
+    return state in ENDED
+
+
+class Claims:
+    """The trials that this process has taken.
+
+    Args:
+        folder: of the search.
+        again: whether a trial that has ended can be taken once more, to tell others its result.
+    """
+
+    def __init__(self, folder: RunFolder, again: bool) -> None:
+        self._folder, self._again = folder, again
+        self._locks: dict[int, BaseFileLock] = {}
+
+    def claim(self, number: int) -> bool:
+        """Whether the trial is now this process's."""
+        from filelock import FileLock, Timeout
+
+        locks = self._folder.path / "locks"
+        locks.mkdir(exist_ok=True)
+        lock = FileLock(locks / f"trial_{number:03d}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        if has_ended(self._folder.trial(number)) and not self._again:
+            lock.release()
+            return False
+        self._locks[number] = lock
+        return True
+
+    def release(self, number: int) -> None:
+        """Gives a trial up."""
+        self._locks.pop(number).release()
+
+    def __enter__(self) -> Claims:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Gives every trial up."""
+        for number in list(self._locks):
+            self.release(number)

@@ -1,0 +1,94 @@
+"""The `search` block of a specification: how to search, beside what to search."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nn.settings import BaseSettings, setting
+from rl.analysis.metrics import STATISTICS
+from rl.errors import UserError
+from rl.search.methods import METHODS
+from rl.search.optuna_methods import PRUNERS, SAMPLERS, require_optuna
+from rl.search.space import Dimension, Range, read_space
+from rl.specification.settings import make_settings, resolve
+from rl.specification.specification import Specification
+
+MOST_SESSIONS = 1_000
+
+
+METHOD_NAMES = (*METHODS, *SAMPLERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings(BaseSettings):
+    """The `search` block without its space."""
+
+    method: str = setting(f"one of {', '.join(METHOD_NAMES)}", "random", names=METHOD_NAMES)
+    trials: int | None = setting(
+        "how many at most; null is all of a grid or a line and 20 of the others", None, least=1
+    )
+    sessions: int = setting(
+        "of each trial, with the seeds `seed`, `seed` + 1, ...: the same for all trials",
+        1,
+        least=1,
+        most=MOST_SESSIONS,
+    )
+    seed: int = setting("of the method, and of each trial's first session", 0, least=0)
+    pruner: str = setting(f"one of {', '.join(PRUNERS)}", "none", names=PRUNERS)
+    statistic: str = setting("what trials are ranked by", "mean_return", names=STATISTICS)
+
+
+def changes(before: Any, now: Any, path: str = "") -> list[str]:
+    """The dotted paths at which two specifications differ."""
+    if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
+        return [] if json.dumps(before) == json.dumps(now) else [path]
+    if before.keys() == now.keys() and path == "search.space" and list(before) != list(now):
+        return [path]  # a grid goes through it in order
+    found = []
+    for key in {**before, **now}:
+        inner = f"{path}.{key}" if path else str(key)
+        both = key in before and key in now
+        found += changes(before[key], now[key], inner) if both else [inner]
+    return found
+
+
+def read_settings(specification: Specification) -> SearchSettings:
+    """The settings of a specification's `search` block.
+
+    Raises:
+        UserError: there is none, or an unknown key or value in it.
+    """
+    block = specification.block("search")
+    if not block:
+        raise specification.explain(
+            "search", 'is missing: a block such as {"space": {"agent.gamma": [0.98, 0.99]}}'
+        )
+    block.pop("space", None)
+
+    def explain(key: str, complaint: str) -> UserError:
+        return specification.explain(f"search.{key}" if key else "search", complaint)
+
+    settings: SearchSettings = make_settings(
+        SearchSettings, resolve(SearchSettings, block, explain), explain
+    )
+    return settings
+
+
+def read_search(specification: Specification) -> tuple[SearchSettings, dict[str, Dimension]]:
+    """The settings and the space of a search that can be run here.
+
+    Raises:
+        UserError: something in the block is wrong, or needs a package that is missing.
+    """
+    settings, space = read_settings(specification), read_space(specification)
+    for name, needed in ((settings.method, SAMPLERS), (settings.pruner, PRUNERS[1:])):
+        if name in needed:
+            require_optuna(name)
+    if settings.method == "cmaes" and not any(isinstance(each, Range) for each in space.values()):
+        raise specification.explain(
+            "search.space", 'has no range, and cmaes needs one: {"low": ..., "high": ...}'
+        )
+    return settings, space

@@ -1,0 +1,161 @@
+"""What a session saves while it learns: its policies, and everything that it needs to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from nn import checkpoint
+from nn.checkpoint import CheckpointError, sync_folder
+from nn.typing import State
+from rl.memory import Replay
+from rl.session.transition_log import TransitionLog
+from rl.storage.files import is_there
+from rl.storage.run_folder import SessionFolder
+
+
+class Checkpoints:
+    """Saves in a thread of its own, so that the disk does not hold up what learns.
+
+    Beside the policies there are two complete checkpoints, the latest and the one before: what
+    damages the one leaves the other. The transitions of a replay memory are written as they come
+    (`TransitionLog`), and a complete checkpoint says how much of them it has seen.
+
+    Args:
+        folder: of the session; it must exist.
+        memory: the agent's replay memory, if it has one.
+    """
+
+    def __init__(self, folder: SessionFolder, memory: Replay | None) -> None:
+        self._folder = folder
+        self._log = TransitionLog(folder.resume, memory) if memory else None
+        self._oldest = [0, 0]  # transitions that the two complete checkpoints need
+        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._pending: Future[None] | None = None
+
+    def note(self) -> None:
+        """Writes down the transitions that have come since, so that `save` has little to write.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        if self._log:
+            self._log.write()
+
+    def save(
+        self, state: State, policies: Mapping[str, State], sync: Callable[[], None] | None = None
+    ) -> None:
+        """Saves everything; returns once that has begun, and the save before it is complete.
+
+        Args:
+            state: complete but for the transitions. It must hold copies of what changes.
+            policies: for players, by the names of their checkpoints.
+            sync: sees to it that what `state` relies on is on the disk.
+
+        Raises:
+            OSError: something cannot be written, now or in the save before.
+        """
+        self.wait()
+        marks = []
+        if self._log:
+            self._log.write()
+            marks = self._log.marks()
+            self._log.prune(self._oldest[0])
+            self._oldest = [self._oldest[1], marks[0]["first"] if marks else 0]
+        whole = {**state, "transitions": marks}
+        self._pending = self._thread.submit(self._write, whole, policies, sync)
+
+    def _write(
+        self, state: State, policies: Mapping[str, State], sync: Callable[[], None] | None
+    ) -> None:
+        folder = self._folder
+        for name, policy in policies.items():
+            checkpoint.save(folder.checkpoint(name), policy)
+        if sync:
+            sync()
+        if self._log:
+            self._log.sync(state["transitions"])
+        new, latest, previous = (folder.resume / f"{name}.npz" for name in ("new", *_GENERATIONS))
+        checkpoint.save(new, state)
+        if is_there(latest):
+            latest.replace(previous)
+        new.replace(latest)
+        sync_folder(folder.resume)
+
+    def wait(self) -> None:
+        """Waits until what was saved is on the disk.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        pending, self._pending = self._pending, None
+        if pending:
+            pending.result()
+
+    def load(self, accept: Callable[[State], None]) -> tuple[State | None, list[str]]:
+        """The latest complete checkpoint that is whole, with its transitions put in place.
+
+        What is passed over is renamed. If none is left, so is what they rely on and is damaged.
+
+        Args:
+            accept: raises a `CheckpointError` if what a checkpoint relies on is not there.
+
+        Returns:
+            It, or None, and what is wrong with those that were passed over.
+
+        Raises:
+            OSError: a file cannot be read; nothing was touched.
+        """
+        complaints: list[str] = []
+        relied_on: set[Path] = set()
+        for name in _GENERATIONS:
+            path = self._folder.resume / f"{name}.npz"
+            if not is_there(path):
+                continue
+            try:
+                state = checkpoint.load(path)
+                accept(state)
+                self._take_over(state)
+                return state, complaints
+            except CheckpointError as error:
+                complaints.append(str(error))
+                relied_on |= {error.file} if error.file else set()
+                _set_aside(path)
+        for path in relied_on:
+            _set_aside(path)
+        return None, complaints
+
+    def _take_over(self, state: State) -> None:
+        if self._log:
+            self._log.check(state["transitions"])
+            self._log.load(state["transitions"])
+
+    def close(self) -> None:
+        """Ends the thread, once it has saved what it was given, and closes the files."""
+        self._thread.shutdown()
+        if self._log:
+            self._log.close()
+
+    def discard(self) -> None:
+        """Removes what is needed to go on; the policies stay, and so does what was damaged."""
+        folder = self._folder.resume
+        with suppress(OSError):  # the session has ended: what is left is of no harm
+            for path in folder.iterdir():
+                if DAMAGED not in path.suffixes:
+                    path.unlink()
+            folder.rmdir()
+
+
+def _set_aside(path: Path) -> None:
+    """Renames a file to NAME.damaged, or NAME.2.damaged where there is one already."""
+    number, aside = 1, path.with_name(path.name + DAMAGED)
+    while is_there(aside):
+        number += 1
+        aside = path.with_name(f"{path.name}.{number}{DAMAGED}")
+    path.rename(aside)
+
+
+_GENERATIONS = ("latest", "previous")
+DAMAGED = ".damaged"

@@ -1,0 +1,172 @@
+"""Greedy evaluation: what an agent's policy is worth, on episodes it has never seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+
+from nn.typing import Array
+from rl.analysis.statistics import bootstrap_interval
+from rl.environments import Environments
+from rl.environments.problems import EXTENDED_EPISODES
+from rl.preprocessors import Preprocessor
+
+LANES = 10  # fixed: the batch size may change the last bit of a value
+OPTIONS = {"evaluation": True}  # what `reset` is told, so that an environment can find out
+
+
+@dataclass
+class Evaluation:
+    """The returns and lengths of greedy episodes, in the order of their seeds.
+
+    Args:
+        returns: of each.
+        lengths: of each, in steps.
+        cut: how many were cut by the lab, as the environment has no time limit.
+    """
+
+    returns: list[float] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    cut: int = 0
+
+    @property
+    def episodes(self) -> int:
+        """How many were played."""
+        return len(self.returns)
+
+    @property
+    def mean(self) -> float:
+        """The mean return."""
+        return float(np.mean(self.returns))
+
+    @property
+    def std(self) -> float:
+        """The standard deviation of the returns; 0 for a single one."""
+        return float(np.std(self.returns, ddof=1)) if self.episodes > 1 else 0.0
+
+    @property
+    def lower_bound(self) -> float:
+        """mean - 1.96 std / sqrt(episodes): the lower end of a normal 95% interval."""
+        return self.mean - 1.96 * self.std / math.sqrt(self.episodes)
+
+    def solves(self, threshold: float | None) -> bool | None:
+        """Whether the mean reaches the threshold; None without one or below 100 episodes."""
+        if threshold is None or self.episodes < EXTENDED_EPISODES:
+            return None
+        return self.mean >= threshold
+
+    def surely_solves(self, threshold: float | None) -> bool:
+        """Whether the mean reaches the threshold by a margin that chance does not explain."""
+        return bool(self.solves(threshold)) and self.lower_bound >= (threshold or 0.0)
+
+    def summary(self) -> dict[str, object]:
+        """The figures that are reported, by name."""
+        return {
+            "mean_return": self.mean,
+            "std_return": self.std,
+            "median_return": float(np.median(self.returns)),
+            "min_return": float(min(self.returns)),
+            "max_return": float(max(self.returns)),
+            "ci95": list(bootstrap_interval(self.returns)),
+            "episodes": self.episodes,
+            "mean_length": float(np.mean(self.lengths)),
+            "min_length": min(self.lengths),
+            "max_length": max(self.lengths),
+            "cut_episodes": self.cut,
+        }
+
+
+class Policy(Protocol):
+    """Whatever acts: an agent, or another library's behind a method of this name."""
+
+    def act(self, observations: Array) -> Any:
+        """The greedy actions [N], or [N, k] from -1 to 1, for observations [N, n]."""
+
+
+class Stopped(Exception):
+    """An evaluation is not wanted any more."""
+
+
+class Evaluator:
+    """Plays greedy episodes in lanes of its own, whose environments are made when they first play.
+
+    Args:
+        make: makes one environment.
+        preprocessor: what the agent sees of it; by default everything as it is.
+        lanes: rows of the batch that the agent is given.
+        heed: called after each step; it may raise `Stopped`.
+        playing: lanes that play, as for `Environments`.
+        longest: steps after which an episode is cut, None for the environment's own time limit.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], gymnasium.Env],
+        preprocessor: Preprocessor | None = None,
+        lanes: int = LANES,
+        heed: Callable[[], None] = lambda: None,
+        playing: int | None = None,
+        longest: int | None = None,
+    ) -> None:
+        self._make, self._preprocessor, self._lanes, self._heed = make, preprocessor, lanes, heed
+        self._playing, self._longest = playing, longest
+        self._made: Environments | None = None
+
+    @property
+    def _environments(self) -> Environments:
+        if self._made is None:
+            view = self._preprocessor and self._preprocessor.for_lanes(self._lanes, learning=False)
+            self._made = Environments(
+                self._make, self._lanes, iter(()), view,
+                playing=self._playing, longest=self._longest, options=OPTIONS,
+            )  # fmt: skip
+        return self._made
+
+    def play(self, agent: Policy, seeds: Sequence[int]) -> Evaluation:
+        """One episode for each environment seed."""
+        environments, finished = self._environments, {}
+        environments.seeds = iter(seeds)
+        environments.reset()
+        while any(environments.active):
+            environments.step(agent.act(environments.observations))
+            finished.update({episode.seed: episode for episode in environments.finished})
+            self._heed()
+        episodes = [finished[seed] for seed in seeds]
+        return Evaluation(
+            [each.total for each in episodes],
+            [each.length for each in episodes],
+            sum(each.cut for each in episodes),
+        )
+
+    def judge(
+        self, agent: Policy, seeds: Sequence[int], episodes: int, threshold: float | None
+    ) -> Evaluation:
+        """An evaluation of `episodes`, doubled up to all seeds for as long as it looks solved.
+
+        A poor policy costs few episodes, and none is called solved on the strength of a few.
+
+        Args:
+            agent: who plays.
+            seeds: of as many episodes as an evaluation may have at most.
+            episodes: to begin with.
+            threshold: the mean return that looks solved, or None to stay with `episodes`.
+        """
+        result = Evaluation()
+        while True:
+            more = self.play(agent, seeds[result.episodes : max(episodes, 2 * result.episodes)])
+            result.returns += more.returns
+            result.lengths += more.lengths
+            result.cut += more.cut
+            looks_solved = threshold is not None and result.mean >= threshold
+            if not looks_solved or result.episodes >= len(seeds):
+                return result
+
+    def close(self) -> list[str]:
+        """Frees the environments; returns what has gone wrong there."""
+        made, self._made = self._made, None
+        return made.close() if made else []

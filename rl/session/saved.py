@@ -1,0 +1,103 @@
+"""A saved agent: back from its checkpoint, and what it is worth."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from nn.typing import Array, State
+from rl.console.signals import noticed
+from rl.environments import environment_of, evaluation_seeds
+from rl.environments.problems import EXTENDED_EPISODES, Problem
+from rl.errors import UserError
+from rl.session.evaluation import Evaluation, Evaluator
+from rl.session.player import Player, player_of
+from rl.specification.build import build
+from rl.specification.specification import Specification
+from rl.storage.run_folder import SessionFolder
+
+
+def load_player(
+    specification: Specification, folder: SessionFolder, checkpoint: str | None = None
+) -> Player:
+    """The agent of a checkpoint: "best", "last" or a stage's step; by default the best.
+
+    Raises:
+        UserError: the checkpoint is missing, damaged, or does not fit the specification.
+    """
+    if checkpoint is None:
+        checkpoint = "best" if folder.has_checkpoint("best") else "last"
+    state = folder.load_checkpoint(checkpoint)
+    experiment = build(specification, seed=0)
+    try:
+        experiment.agent.restore_policy(state["policy"])
+        experiment.preprocessor.restore(state["preprocessor"])
+        _check_finite(state)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        file = folder.checkpoint(checkpoint)
+        raise UserError(f"{file}: does not fit {specification.source}: {error}") from None
+    return player_of(experiment)
+
+
+def _check_finite(state: State) -> None:
+    for path, array in _arrays(state):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{path[1:]} has a number that is not finite")
+
+
+def evaluate_player(
+    player: Player, problem: Problem, episodes: int = EXTENDED_EPISODES, seed: int = 0
+) -> Evaluation:
+    """Greedy episodes on seeds that neither training nor the choice of a checkpoint has used.
+
+    Args:
+        player: who plays.
+        problem: what is played.
+        episodes: how many.
+        seed: another number gives other episodes.
+    """
+    evaluator = Evaluator(
+        lambda: environment_of(problem),
+        player.preprocessor,
+        playing=1 if problem.shared else None,
+        longest=problem.longest,
+    )
+    with noticed(), closing(evaluator):
+        return evaluator.play(player.agent, evaluation_seeds("report", seed, episodes))
+
+
+def weights_digest(folder: SessionFolder) -> str:
+    """The SHA-256 of the last checkpoint's arrays: equal to the bit is an equal digest.
+
+    Raises:
+        UserError: the checkpoint is missing or damaged.
+    """
+    digest = hashlib.sha256()
+    for path, array in _arrays(folder.load_checkpoint("last")):
+        digest.update(f"{path} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _arrays(state: State, path: str = "") -> Iterator[tuple[str, Array]]:
+    """The arrays of a nested state with their paths, in order."""
+    for name in sorted(state):
+        value, at = state[name], f"{path}/{name}"
+        if isinstance(value, np.ndarray):
+            yield at, value
+        elif isinstance(value, dict):
+            yield from _arrays(value, at)
+
+
+def report(result: Evaluation, problem: Problem) -> dict[str, Any]:
+    """The figures of an evaluation with what was solved by it."""
+    return {
+        "problem": problem.id,
+        "threshold": problem.solved,
+        "solved": result.solves(problem.solved),
+        **result.summary(),
+    }

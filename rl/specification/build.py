@@ -1,0 +1,463 @@
+"""From names to objects: the only place where a name becomes a part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, Network, Optimizer
+from nn.limits import require_memory
+from nn.names import lookup, suggestion
+from nn.settings import BaseSettings, SettingError, setting
+from rl.agents import AGENTS, Agent
+from rl.environments import known_spaces
+from rl.environments.problems import EXTENDED_EPISODES, Problem, find_problem
+from rl.environments.spaces import Actions, Continuous, Discrete, Spaces
+from rl.errors import BrokenEnvironment, UserError, brief
+from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS, Explorer
+from rl.memory import REPLAYS, ROLLOUTS, Replay, Rollout
+from rl.preprocessors import PREPROCESSORS, Preprocessor
+from rl.specification.earlier_names import with_present_names
+from rl.specification.modules import import_module, places
+from rl.specification.settings import Explain, make_settings, refusing, resolve
+from rl.specification.specification import IMPORT_FOLDER, Specification
+
+EXPLORERS: dict[type[Actions], dict[str, type[Explorer]]] = {
+    Discrete: DISCRETE_EXPLORERS,
+    Continuous: CONTINUOUS_EXPLORERS,
+}
+
+# Beyond these a setting is a slip of the keyboard rather than an experiment.
+MOST_LAYERS = 100
+MOST_LANES = 10_000
+MOST_EPISODES = 100_000  # of one evaluation
+
+# float32s for each parameter of a network: itself and its gradient, whether it is a weight, two
+# moments and room for the step, and a target network.
+PARAMETER_BYTES = 9 * 4
+
+# float32s for each unit of a network and row of a batch: its output and the gradient.
+UNIT_BYTES = 2 * 4
+
+# Each part that draws random numbers has a stream of its own, so that one part's use of it never
+# shifts another's. New names go at the end.
+STREAMS = ("network", "exploration", "memory", "environment", "evaluation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(BaseSettings):
+    """The `train` block: how long a session learns, and how it is evaluated meanwhile."""
+
+    steps: int = setting("environment steps, over all lanes", least=1)
+    lanes: int = setting("environments stepped together", 1, least=1, most=MOST_LANES)
+    max_episode_steps: int | None = setting(
+        "cuts training episodes sooner than the environment does. The value of what would have "
+        "followed is bootstrapped, so the task stays the same; an agent that dawdles sees more "
+        "beginnings. Evaluation episodes are not cut so",
+        None,
+        least=1,
+    )
+    max_evaluation_steps: int = setting(
+        "cuts evaluation episodes of an environment that has no time limit; the result says how "
+        "many were. Other environments are not touched by it",
+        10_000,
+        least=1,
+    )
+    share_environment: bool = setting(
+        "whether training and evaluation take turns with a single instance, for a simulator of "
+        "which only one may run. The training episode that an evaluation interrupts is played "
+        "again from its seed and its actions; where that does not lead back to it, a new one "
+        "begins. It needs `lanes` of 1",
+        False,
+    )
+    renew_environment: bool | None = setting(
+        "whether the environment is made anew for each episode, since it carries something over "
+        "from one to the next. If it is null, a run finds out as it begins",
+        None,
+    )
+    evaluate_every: int | None = setting(
+        "environment steps between two evaluations; null for none but the last checkpoint's, when "
+        "training has ended. That checkpoint is then the best one too",
+        5000,
+        least=1,
+    )
+    evaluate_episodes: int = setting(
+        "greedy episodes of an evaluation; one that looks solved is extended", 5, least=1
+    )
+    extended_episodes: int = setting(
+        'to how many, at least the 100 over which "solved" is defined. Of many checkpoints that '
+        "look alike, the one that comes out best was in part lucky with its episodes; more of them "
+        "leave less to luck",
+        EXTENDED_EPISODES,
+        least=EXTENDED_EPISODES,
+        most=MOST_EPISODES,
+    )
+    stop_when_solved: bool = setting(
+        "end as soon as an evaluation shows that the problem is solved", True
+    )
+    checkpoint_seconds: float = setting("wall-clock seconds between two checkpoints", 30.0, above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        most = self.extended_episodes
+        if self.evaluate_episodes > most:
+            complaint = f"must be at most {most}, not {self.evaluate_episodes}"
+            raise SettingError("evaluate_episodes", complaint)
+        if self.share_environment and self.lanes > 1:
+            raise SettingError("share_environment", f"needs lanes to be 1, not {self.lanes}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings(BaseSettings):
+    """A feedforward network; its input and output fit the problem and the agent."""
+
+    hidden: tuple[int, ...] = setting(
+        "units of each hidden layer; an empty list is a linear network", (64, 64)
+    )
+    activation: str = setting("of the hidden layers", "relu", names=ACTIVATIONS)
+    initializer: str = setting("of the weights; biases begin at 0", "he", names=INITIALIZERS)
+    layer_norm: bool = setting(
+        "whether each hidden layer is normalized before its activation", False
+    )
+    output_scale: float = setting(
+        "what the last layer's first weights are multiplied by; less than 1 makes a policy that "
+        "is undecided at first",
+        1.0,
+        above=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.hidden) > MOST_LAYERS or min(self.hidden, default=1) < 1:
+            complaint = f"must be up to {MOST_LAYERS} layers of at least 1 unit"
+            raise SettingError("hidden", f"{complaint}, not {brief(list(self.hidden))}")
+
+
+@dataclass
+class Experiment:
+    """A specification turned into objects, ready for a session.
+
+    Args:
+        specification: with every default filled in.
+        digests: of the specification as it was given and as it is here; a checkpoint of an earlier
+            version has the former.
+        problem: what is to be solved.
+        agent: who is to solve it.
+        preprocessor: what the agent sees of it.
+        spaces: of the environment itself.
+        training: for how long.
+        rngs: a generator for each of `STREAMS`.
+    """
+
+    specification: Specification
+    digests: tuple[str, str]
+    problem: Problem
+    agent: Agent
+    preprocessor: Preprocessor
+    spaces: Spaces
+    training: Training
+    rngs: dict[str, np.random.Generator]
+
+
+def build(specification: Specification, seed: int) -> Experiment:
+    """All the parts of an experiment, for the session of one seed.
+
+    Raises:
+        UserError: a name, key, type or size that does not fit; the message names file and key.
+    """
+    children = np.random.SeedSequence(seed).spawn(len(STREAMS))
+    rngs = {name: np.random.default_rng(each) for name, each in zip(STREAMS, children, strict=True)}
+    given, specification = specification, with_present_names(specification)
+    registered = _registered(specification)
+    parts = SpecifiedParts(specification, rngs)
+    training: Training = parts.settings("train", Training)
+    parts.lanes = training.lanes
+    problem = as_set(registered, vars(training))
+    spaces = parts.spaces = _spaces(specification, problem)
+    preprocessor = parts.preprocessor()
+    agent = parts.agent(_agent_class(parts, problem))
+    parts.refuse_unused()
+    _refuse_hopeless(specification, training, agent)
+    resolved = parts.resolved()
+    digests = given.digest, resolved.digest
+    return Experiment(resolved, digests, problem, agent, preprocessor, spaces, training, rngs)
+
+
+def as_set(problem: Problem, train: Mapping[str, Any]) -> Problem:
+    """A problem with what the settings of `train` say of its environment."""
+    renewed = train.get("renew_environment")
+    return replace(
+        problem,
+        renewed=problem.renewed if renewed is None else renewed,
+        cut=train.get("max_evaluation_steps", problem.cut),
+        shared=train.get("share_environment", problem.shared),
+    )
+
+
+def problem_of(specification: Specification) -> Problem:
+    """The problem of a run's specification, whose package is imported.
+
+    Raises:
+        UserError: the package cannot be imported, or the environment is not registered.
+    """
+    import_package(specification)
+    return as_set(find_problem(specification.values["problem"]), specification.block("train"))
+
+
+def import_package(specification: Specification) -> dict[str, str]:
+    """Imports the package that registers the specification's environment, if it names one.
+
+    Returns:
+        What a manifest remembers: the folder that it was found in, if it is not installed.
+
+    Raises:
+        UserError: it cannot be imported.
+    """
+    name = specification.values.get("import")
+    if name is None:
+        return {}
+    try:
+        found = import_module(name, places(specification.folder))
+    except UserError as error:
+        raise specification.explain("import", str(error)) from None
+    return {IMPORT_FOLDER: str(found)} if found else {}
+
+
+def _registered(specification: Specification) -> Problem:
+    import_package(specification)
+    try:
+        return find_problem(specification.values["problem"])
+    except UserError as error:
+        raise specification.explain("problem", f"does not fit: {error}") from None
+
+
+def _spaces(specification: Specification, problem: Problem) -> Spaces:
+    try:
+        return known_spaces(problem)
+    except BrokenEnvironment:  # the specification is not at fault
+        raise
+    except UserError as error:
+        raise specification.explain("problem", f"does not fit: {error}") from None
+
+
+def _agent_class(parts: SpecifiedParts, problem: Problem) -> type[Agent]:
+    agent: type[Agent] = parts.find(AGENTS, "agent", default=None)
+    kind = type(parts.spaces.actions)
+    if kind not in agent.kinds:
+        others = ", ".join(name for name, each in AGENTS.items() if kind in each.kinds)
+        raise parts.specification.explain(
+            "agent.name",
+            f"is {agent.__name__}, which does not handle the {kind.__name__.lower()} actions of "
+            f"{problem.id}; these do: {others}",
+        )
+    return agent
+
+
+def _refuse_hopeless(specification: Specification, training: Training, agent: Agent) -> None:
+    if training.steps <= agent.learns_after:
+        raise specification.explain(
+            "train.steps",
+            f"is {training.steps}, but the agent first learns after {agent.learns_after} steps "
+            f"({agent.waits_for}): nothing would be learned",
+        )
+
+
+@dataclass
+class SpecifiedParts:
+    """Builds parts from a specification's blocks and remembers the settings it resolved."""
+
+    specification: Specification
+    rngs: Mapping[str, np.random.Generator]
+    spaces: Spaces = field(init=False)
+    lanes: int = 1
+    _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _units: int = 0  # of all networks together
+
+    def agent(self, part: type[Agent]) -> Agent:
+        """The agent, which asks for its parts."""
+        settings = self.settings("agent", part)
+        return self._refusing("agent", lambda: part.assemble(self, settings))
+
+    def preprocessor(self) -> Preprocessor:
+        """What the agent sees of the problem; `spaces` is then of that."""
+        part = self.find(PREPROCESSORS, "preprocessor", "Identity")
+        made: Preprocessor = part(self.spaces.observation_size, self.settings("preprocessor", part))
+        self.spaces = replace(self.spaces, observation_size=made.size)
+        return made
+
+    def network(
+        self, inputs: int, outputs: int, role: str | None = None, output: str = "identity"
+    ) -> Network:
+        """A network from `inputs` to `outputs` with the hidden layers of the `network` block."""
+        settings = self.settings("network", NetworkSettings, role)
+        net: Network = self._refusing(
+            self._block("network", role)[0],
+            lambda: make_network(inputs, outputs, output, self.rngs["network"], settings),
+        )
+        self._units += sum(net.sizes)
+        return net
+
+    def optimizer(self, network: Network, role: str | None = None) -> Optimizer:
+        """An optimizer of the network's parameters."""
+        part = self.find(OPTIMIZERS, "optimizer", "Adam", role)
+        settings = self.settings("optimizer", part, role)
+        made: Optimizer = part(network.parameters, network.gradients, settings)
+        return made
+
+    def memory(self) -> Replay:
+        """A replay memory for the problem's observations and actions."""
+        part = self.find(REPLAYS, "memory", "Replay", others=ROLLOUTS)
+        settings, spaces = self.settings("memory", part), self.spaces
+        made: Replay = self._refusing(
+            "memory",
+            lambda: part(
+                spaces.observation_size, self.rngs["memory"], settings, spaces.actions.array(0)
+            ),
+        )
+        self._refuse_large_batch("batch_size", made.batch_size, made.batch_size)
+        return made
+
+    def rollout(self) -> Rollout:
+        """A memory of the latest steps of all lanes."""
+        part = self.find(ROLLOUTS, "memory", "Rollout", others=REPLAYS)
+        settings, spaces = self.settings("memory", part), self.spaces
+        made: Rollout = self._refusing(
+            "memory",
+            lambda: part(spaces.observation_size, self.lanes, spaces.actions.array(0), settings),
+        )
+        self._refuse_large_batch("horizon", made.horizon, made.horizon * self.lanes)
+        return made
+
+    def _refuse_large_batch(self, setting: str, value: int, rows: int) -> None:
+        """Refuses more rows than the networks, which are there by now, can learn from at once."""
+        size = rows * self._units * UNIT_BYTES
+        self._refusing("memory", lambda: require_memory(setting, value, size))
+
+    def generator(self) -> np.random.Generator:
+        """The random numbers of a stochastic policy."""
+        return self.rngs["exploration"]
+
+    def exploration(self) -> Explorer:
+        """An explorer among the problem's actions."""
+        table = EXPLORERS[type(self.spaces.actions)]
+        others = {name: each for kind in EXPLORERS.values() for name, each in kind.items()}
+        part = self.find(table, "exploration", next(iter(table)), others=others)
+        made: Explorer = part(self.rngs["exploration"], self.settings("exploration", part))
+        return made
+
+    def find(
+        self,
+        table: Mapping[str, Any],
+        key: str,
+        default: str | None,
+        role: str | None = None,
+        others: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Any:
+        """The part that block `key` names, or the default's; `others` do not fit the agent."""
+        path, block = self._block(key, role)
+        name = block.get("name", default)
+        if not isinstance(name, str):
+            complaint = f"must be a name, not {brief(name)}{suggestion('', table)}"
+            raise self.specification.explain(f"{path}.name", complaint)
+        try:
+            part = lookup(table, name, key)
+        except ValueError as error:
+            if name in others:
+                agent, fitting = self._resolved["agent"]["name"], ", ".join(table)
+                complaint = f"is {name}, which does not fit {agent}; these do: {fitting}"
+                raise self.specification.explain(f"{path}.name", complaint) from None
+            raise self.specification.explain(f"{path}.name", f"names an {error}") from None
+        self._done(key, role)["name"] = next(k for k, v in table.items() if v is part)
+        return part
+
+    def settings(self, key: str, part: Any, role: str | None = None) -> Any:
+        """The settings of a part, from block `key`."""
+        path, block = self._block(key, role)
+        done = self._done(key, role)
+        if "name" in done:  # it has been found by it
+            block.pop("name", None)
+        resolved = resolve(part, block, self._explain(path))
+        done.update(resolved)
+        return make_settings(part, resolved, self._explain(path))
+
+    def _explain(self, path: str) -> Explain:
+        """What explains a complaint about a setting of the block at `path`."""
+        return lambda name, complaint: self.specification.explain(
+            f"{path}.{name}" if name else path, complaint
+        )
+
+    def _refusing(self, path: str, make: Callable[[], Any]) -> Any:
+        """What `make` makes of the block at `path`; it may refuse a setting."""
+        return refusing(self._explain(path), make)
+
+    def _block(self, key: str, role: str | None) -> tuple[str, dict[str, Any]]:
+        """The settings of block `key` for a role, and the path they stand at."""
+        block = self.specification.block(key)
+        if role is None:
+            return key, block
+        roles = AGENTS[self._resolved["agent"]["name"]].roles
+        if not any(name in roles for name in block):
+            return key, block
+        for name, each in block.items():
+            if name not in roles:
+                near = suggestion(name, roles)
+                raise self.specification.explain(f"{key}.{name}", f"is no network's role{near}")
+            if not isinstance(each, dict):
+                raise self.specification.explain(f"{key}.{name}", "must be a block of settings")
+        return f"{key}.{role}", dict(block.get(role, {}))
+
+    def _done(self, key: str, role: str | None) -> dict[str, Any]:
+        """Where the resolved settings of block `key` for a role are noted."""
+        done = self._resolved.setdefault(key, {})
+        return done if role is None else done.setdefault(role, {})
+
+    def refuse_unused(self) -> None:
+        """Refuses a block that the agent has no use for."""
+        for key, value in self.specification.values.items():
+            if isinstance(value, dict) and key not in (*self._resolved, "search"):
+                agent = self._resolved["agent"]["name"]
+                raise self.specification.explain(key, f"is not used by {agent}; leave it out")
+        for key, block in self._resolved.items():
+            for role in AGENTS[self._resolved["agent"]["name"]].roles:
+                if role in self.specification.block(key) and role not in block:
+                    complaint = "is of a network that is not there; leave it out"
+                    raise self.specification.explain(f"{key}.{role}", complaint)
+
+    def resolved(self) -> Specification:
+        """The specification with every default filled in."""
+        given = self.specification
+        texts = {key: value for key, value in given.values.items() if isinstance(value, str)}
+        search = {"search": given.values["search"]} if "search" in given.values else {}
+        values = {**texts, **self._resolved, **search}
+        return replace(given, values=values, overridden=frozenset())
+
+
+def make_network(
+    inputs: int, outputs: int, output: str, rng: np.random.Generator, settings: NetworkSettings
+) -> Network:
+    """A network as the `network` block describes it.
+
+    Args:
+        inputs: units of the first layer.
+        outputs: units of the last.
+        output: the activation of the last layer, which the agent chooses.
+        rng: draws the weights.
+        settings: of what is between.
+
+    Raises:
+        SettingError: it does not fit into the machine.
+    """
+    sizes = (inputs, *settings.hidden, outputs)
+    parameters = sum((before + 1) * after for before, after in pairwise(sizes))
+    require_memory("hidden", brief(list(settings.hidden)), parameters * PARAMETER_BYTES)
+    network = Network(
+        sizes, settings.activation, output,
+        initializer=settings.initializer, layer_norm=settings.layer_norm, seed=rng,
+    )  # fmt: skip
+    network.weights[-1][:] *= settings.output_scale
+    return network

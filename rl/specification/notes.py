@@ -1,0 +1,68 @@
+"""What a user should know of an experiment as it begins: nothing wrong, but perhaps not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nn.schedules import Schedule, make_schedule
+from rl.environments.spaces import Continuous
+from rl.specification.build import Experiment
+
+_EARLY = 0.99  # a rate that falls to 0 within the last hundredth of training has not fallen early
+_NOTHING = 1e-6  # of its greatest value
+
+
+def notes_of(experiment: Experiment) -> list[str]:
+    """One line for each."""
+    return [*_of_actions(experiment), *_of_exploration(experiment), *_of_rates(experiment)]
+
+
+def _of_actions(experiment: Experiment) -> list[str]:
+    actions = experiment.spaces.actions
+    return actions.notes() if isinstance(actions, Continuous) else []
+
+
+def _of_exploration(experiment: Experiment) -> Iterator[str]:
+    """A ramp of exploration that training does not reach the end of."""
+    block, steps = experiment.specification.block("exploration"), experiment.training.steps
+    ramp = block.get("steps")
+    if ramp is not None and ramp > steps and block.get("start") != block.get("end"):
+        yield (
+            f"exploration.steps is {ramp:,}, beyond the {steps:,} of train.steps: exploration does "
+            f"not fall to its end, {block['end']:g}"
+        )
+
+
+def _of_rates(experiment: Experiment) -> Iterator[str]:
+    """Learning rates that fall to 0 before training ends."""
+    block = experiment.specification.block("optimizer")
+    roles = {role: each for role, each in block.items() if role in experiment.agent.roles}
+    total = experiment.agent.gradient_steps(experiment.training.steps)
+    for role, each in roles.items() or [("", block)]:
+        rate = each.get("learning_rate")
+        if isinstance(rate, Mapping):
+            path = ".".join(filter(None, ("optimizer", role, "learning_rate")))
+            yield from _of_rate(path, rate, total)
+
+
+def _of_rate(path: str, block: Mapping[str, Any], total: int) -> Iterator[str]:
+    schedule = make_schedule(block)
+    nothing = _NOTHING * max(schedule(step) for step in range(0, total, max(total // 100, 1)))
+    first = _first_below(schedule, nothing, total)
+    if first < _EARLY * total:
+        yield (
+            f"{path} falls to 0 at update {first:,} of about {total:,}: nothing is learned from "
+            "there on"
+        )
+
+
+def _first_below(schedule: Schedule, limit: float, total: int) -> int:
+    """The step from which a schedule stays at a limit or below it; `total` if it does not."""
+    low, high = -1, total
+    if total and schedule(total - 1) > limit:
+        return total
+    while high - low > 1:  # a schedule rises, if at all, before it falls
+        middle = (low + high) // 2
+        low, high = (middle, high) if schedule(middle) > limit else (low, middle)
+    return high

@@ -1,0 +1,98 @@
+"""Does an environment repeat itself: does an episode follow from its seed and its actions?
+
+What is carried over from one episode to the next may show late: Box2D gives out memory in blocks,
+and in what order a world resolves contacts hangs on that after some seven resets.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+
+from nn.typing import Array
+from rl.environments import Environments, environment_of
+from rl.environments.problems import Problem, known_problems
+from rl.environments.spaces import Actions, Discrete
+from rl.errors import BrokenEnvironment, Diverged
+from rl.specification.specification import Specification
+
+STEPS = 50  # of an episode that finds out
+RESETS = 15  # between it and its repetition
+
+Record = list[tuple[bytes, ...]]  # of an episode: what was given at each step
+
+
+def record(environments: Environments, seed: int) -> Record:
+    """Plays an episode in a single lane, with random actions that follow from its seed."""
+    rng = np.random.default_rng(seed)
+    environments.seeds = iter([seed])
+    found: Record = [(environments.reset().tobytes(),)]
+    while environments.active[0]:
+        latest = environments.step(random_actions(environments.spaces.actions, rng))
+        given = latest.next_observations, latest.returns, latest.terminated, latest.truncated
+        found.append(tuple(array.tobytes() for array in given))
+    return found
+
+
+def random_actions(actions: Actions, rng: np.random.Generator) -> Array:
+    """A random action of one lane."""
+    if isinstance(actions, Discrete):
+        return rng.integers(actions.count, size=1)
+    return rng.uniform(-1.0, 1.0, (1, actions.size))
+
+
+def find_out(problem: Problem) -> tuple[bool, str | None]:
+    """Whether an environment has to be made anew for each episode, and what a user should know.
+
+    An episode of up to `STEPS` steps is played in a new instance, and again after `RESETS` resets.
+    If something else comes of it, one more is played in each of two further instances: making the
+    environment anew is the cure if the first of them repeats the episode, and another seed still
+    gives another one. No two instances are there at a time, and all are closed.
+    """
+    try:
+        first, again = _play(problem, 0, RESETS)
+        if first == again:
+            return False, None
+        (anew,), (other,) = _play(problem, 0), _play(problem, 1)
+    except (BrokenEnvironment, Diverged):  # which the run meets too, and says
+        return False, None
+    carries = f"{problem.id} carries something over from one episode to the next"
+    if first == anew != other:
+        return True, f"{carries}: it is made anew for each (train.renew_environment)"
+    if first == anew:  # its seeds mean nothing then: each new one would begin the same episode
+        return False, (
+            f"{carries}, so the run cannot be resumed to the bit; made anew for each "
+            "(train.renew_environment: true), all episodes would begin alike"
+        )
+    return False, (
+        f"{problem.id} does not repeat itself: the same seed and actions lead elsewhere, so the "
+        f"run cannot be resumed to the bit; `rl doctor --env {problem.id}` shows where"
+    )
+
+
+def _play(problem: Problem, seed: int, resets: int = 0) -> list[Record]:
+    """An episode in a new instance and, if there are to be some resets, again after them."""
+    with closing(
+        Environments(lambda: environment_of(problem), 1, iter(()), longest=STEPS)
+    ) as environments:
+        records = [record(environments, seed)]
+        for other in range(seed + 1, seed + 1 + resets):
+            environments.seeds = iter([other])
+            environments.reset()
+        return [*records, record(environments, seed)] if resets else records
+
+
+def settled(specification: Specification, problem: Problem) -> tuple[Specification, list[str]]:
+    """A specification that says whether the environment is made anew, and what to tell a user.
+
+    What `train.renew_environment` or `problems.json` says is taken as it is, and where only one
+    instance may exist nothing is tried out. Whoever opens the run later need not find out again.
+    """
+    if specification.block("train").get("renew_environment") is not None:
+        return specification, []
+    known = problem.id in known_problems() or problem.shared
+    renewed, note = (problem.renewed, None) if known else find_out(problem)
+    given = specification.assign({"train.renew_environment": renewed})
+    return replace(given, overridden=specification.overridden), [note] if note else []

@@ -1,0 +1,284 @@
+"""Specifications: which problem, which agent, which settings; read, overridden and written."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nn.names import suggestion
+from rl.environments.problems import SPEC_FOLDER
+from rl.errors import UserError, brief
+from rl.storage.files import read_json, read_text
+from rl.storage.paths import unquoted, user_path
+from rl.storage.scalars import scalar
+from rl.storage.texts import DEEPEST, TOO_DEEP, parse_json, parse_yaml
+
+# Each key of an experiment, and what a user may put there.
+KEYS: dict[str, type] = {
+    "description": str,
+    "import": str,
+    "problem": str,
+    "agent": dict,
+    "network": dict,
+    "optimizer": dict,
+    "memory": dict,
+    "exploration": dict,
+    "preprocessor": dict,
+    "train": dict,
+    "search": dict,
+}
+REQUIRED = ("problem", "agent")
+_NAME = re.compile(r"\w[\w.-]{0,59}")  # it becomes that of a folder
+IMPORT_FOLDER = "import_folder"  # of a manifest
+_SECOND = re.compile(rf"[,;]\s*((?:{'|'.join(KEYS)})(?:\.\w+)*)=")  # --set a=1,b=2
+_LONGEST = 200_000  # characters of a file
+
+
+@dataclass(frozen=True)
+class Specification:
+    """One experiment.
+
+    Args:
+        name: such as "lunarlander_dqn".
+        source: the file it was read from, for messages.
+        values: the blocks by their key, as in the file.
+        overridden: the dotted paths that `--set` gave.
+        folder: where the module that `import` names is looked for first.
+    """
+
+    name: str
+    source: str
+    values: dict[str, Any]
+    overridden: frozenset[str] = field(default_factory=frozenset)
+    folder: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """Two specifications of the same values have the same."""
+        return hashlib.sha256(json.dumps(self.values, sort_keys=True).encode()).hexdigest()
+
+    def explain(self, path: str, complaint: str) -> UserError:
+        """The error for the value at a dotted path, naming where that value came from."""
+        if path in self.overridden or any(path.startswith(f"{at}.") for at in self.overridden):
+            return UserError(f"--set: {path} {complaint}")
+        return UserError(f"{self.source}: {self.name}: {path} {complaint}")
+
+    def block(self, key: str) -> dict[str, Any]:
+        """The block `key`, empty if it is left out."""
+        return dict(self.values.get(key, {}))
+
+    def override(self, assignments: Iterable[str]) -> Specification:
+        """This specification with each "dotted.path=value" put in its place.
+
+        Raises:
+            UserError: an assignment without "=", or a path through something that is no block.
+        """
+        texts = [assignments] if isinstance(assignments, str) else list(assignments)
+        given = dict(_assignment(each, texts[place + 1 :]) for place, each in enumerate(texts))
+        return self.assign(given, self.overridden | given.keys())
+
+    def assign(
+        self, given: Mapping[str, Any], overridden: Iterable[str] | None = None
+    ) -> Specification:
+        """This specification with each value put at its dotted path.
+
+        Args:
+            given: the values; a block's come before those of paths within it.
+            overridden: the paths that `--set` gave; those of this specification by default.
+
+        Raises:
+            UserError: a path through something that is no block, or a key that is none.
+        """
+        paths = self.overridden if overridden is None else frozenset(overridden)
+        changed = replace(self, values=copy.deepcopy(self.values), overridden=paths)
+        for path in sorted(given, key=lambda path: path.count(".")):
+            _check_plain(changed, path, given[path])
+            changed._put(path, copy.deepcopy(given[path]))
+        check_form(changed)
+        return changed
+
+    def _put(self, path: str, value: Any) -> None:
+        *blocks, key = path.split(".")
+        values = self.values
+        for block in blocks:
+            values = values.setdefault(block, {})
+            if not isinstance(values, dict):
+                raise self.explain(path, f"cannot be set: {block} is a single value, not a block")
+        values[key] = value
+
+
+def _assignment(text: str, following: list[str]) -> tuple[str, Any]:
+    """The dotted path and the value of `KEY=VALUE`; what follows is for the message."""
+    path, equals, value = unquoted(text).partition("=")
+    path, value = path.strip(), value.strip()
+    if not equals or not path:
+        example = "optimizer.learning_rate=0.001"
+        said = " ".join([unquoted(text), *following[:2]])
+        if apart := re.match(r"([\w.-]+)\s*[:= ]\s*([^\s=]+)(?!\S*=)", said):
+            example = f"{apart[1]}={apart[2]}"
+        raise UserError(
+            f"--set: {text!r} is not KEY=VALUE, without spaces around '=', such as {example}"
+        )
+    if more := _SECOND.search(value):
+        raise UserError(f"--set: put a space before {more[1]!r}, not {more[0][0]!r}")
+    try:
+        return path, _parse(value)
+    except ValueError as error:
+        raise UserError(f"--set: {path}: {error}") from None
+
+
+def _parse(text: str) -> Any:
+    """What a text stands for in YAML; one that would be a comment, say, stands for itself."""
+    if text.startswith("{"):
+        return parse_yaml(text)
+    if not text.startswith(("[", '"', "'")):
+        return scalar(text) if text else text
+    try:
+        return parse_yaml(text)
+    except ValueError:
+        return text
+
+
+def read_specifications(path: Path) -> dict[str, Specification]:
+    """The experiments of a JSON or YAML file, by name.
+
+    Raises:
+        UserError: the file is missing, does not parse, or is not of the right form.
+    """
+    values = _read(path)
+    if not isinstance(values, dict) or not all(isinstance(each, dict) for each in values.values()):
+        wanted = "must map the name of each experiment to its specification"
+        raise UserError(f"{path}: {wanted}{_instead(values)}")
+    folder = _home(path) if any("import" in each for each in values.values()) else None
+    found = {
+        name: Specification(name, str(path), each, folder=folder) for name, each in values.items()
+    }
+    for name, specification in found.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UserError(
+                f"{path}: {brief(name)} cannot be the name of an experiment: up to 60 letters, "
+                "digits, '_', '-' and '.', of which the first is a letter or a digit"
+            )
+        check_form(specification)
+    return found
+
+
+def _home(path: Path) -> str:
+    """Where the modules of a file's experiments are: beside it, or where the run found them."""
+    file = path.absolute()
+    for folder in file.parents[:2]:  # a trial has a file of its own in the run folder
+        with suppress(UserError):
+            if remembered := read_json(folder / "manifest.json").get(IMPORT_FOLDER):
+                return str(remembered)
+    return str(file.parent)
+
+
+def _instead(values: Any) -> str:
+    """The end of a complaint: what a file holds that has no experiments."""
+    if values is None or values == {}:
+        return "; it is empty"
+    if isinstance(values, dict) and "specification" in values:
+        return "; this is a run's manifest: its specification is in the spec.yaml beside it"
+    if isinstance(values, dict) and values.keys() & {*REQUIRED}:
+        return "; put a line NAME: above these keys, and indent them"
+    return ""
+
+
+def _read(path: Path) -> Any:
+    if path.is_dir() and (path / "spec.yaml").exists():
+        path /= "spec.yaml"
+    try:
+        text = read_text(path, 4 * _LONGEST)
+    except FileNotFoundError:
+        raise UserError(f"{path}: cannot be read: No such file or directory") from None
+    if len(text) > _LONGEST:
+        raise UserError(f"{path}: is no specification: it has more than {_LONGEST:,} characters")
+    is_json = path.suffix.lower() == ".json"
+    try:
+        return parse_json(text) if is_json else parse_yaml(text)
+    except ValueError as error:
+        complaint = f"is not valid {'JSON' if is_json else 'YAML'}: {error}"
+        raise UserError(f"{path}: {complaint}{_remedy(text, is_json)}") from None
+
+
+def _remedy(text: str, is_json: bool) -> str:
+    """The end of a complaint about a text that does not parse, if one can tell."""
+    if not is_json:
+        return "; indent with spaces, not with tabs" if re.search(r"^ *\t", text, re.M) else ""
+    with suppress(ValueError):
+        if isinstance(parse_yaml(text), dict):
+            return "; it is YAML: let its name end in .yaml"
+    return ""
+
+
+def check_form(specification: Specification) -> None:
+    """Refuses unknown and missing keys, blocks of the wrong kind, and values that JSON has not.
+
+    Raises:
+        UserError: the message names the file, the experiment and the key.
+    """
+    _check_plain(specification, "", specification.values)
+    for key, value in specification.values.items():
+        if key not in KEYS:
+            raise specification.explain(key, f"is an unknown key{suggestion(key, KEYS)}")
+        if not isinstance(value, KEYS[key]):
+            kind, remedy = "a text", "put it in quotes"
+            if KEYS[key] is dict:
+                kind, remedy = "a block of settings", "an empty one is {}"
+            raise specification.explain(key, f"must be {kind}, not {brief(value)}; {remedy}")
+    for key in REQUIRED:
+        if key not in specification.values:
+            raise specification.explain(key, "is missing")
+
+
+def _check_plain(specification: Specification, path: str, value: Any, depth: int = 0) -> None:
+    """Refuses what JSON has not, such as a date or a key that is no text, and endless nesting."""
+    if depth > DEEPEST:
+        raise specification.explain(path, TOO_DEEP)
+    if isinstance(value, dict):
+        for key, each in value.items():
+            name = key if isinstance(key, str) else brief(key)
+            inner = f"{path}.{name}" if path else name
+            if not isinstance(key, str) or not key:
+                raise specification.explain(inner, "is no key: keys are texts, perhaps in quotes")
+            _check_plain(specification, inner, each, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            _check_plain(specification, path, each, depth + 1)
+    elif not isinstance(value, (str, int, float, type(None))):
+        kind = type(value).__name__
+        raise specification.explain(path, f"is a {kind}, which JSON has not; put it in quotes")
+
+
+def all_specifications() -> dict[str, Specification]:
+    """Every experiment that comes with the lab, by name."""
+    found: dict[str, Specification] = {}
+    for path in sorted(SPEC_FOLDER.glob("*_experiment_specs.json")):
+        found.update(read_specifications(path))
+    return found
+
+
+def load_specification(
+    name: str, file: str | Path | None = None, overrides: Iterable[str] = ()
+) -> Specification:
+    """The experiment called `name`, from the lab's own files or from `file`, overridden.
+
+    Raises:
+        UserError: there is no such experiment (the message names the nearest), or it is malformed.
+    """
+    name = name.strip()
+    found = read_specifications(user_path(file)) if file else all_specifications()
+    if name not in found:
+        where = f"{file}: " if file else ""
+        near = suggestion(name, found)
+        if not file and Path(name).suffix.lower() in (".yaml", ".yml", ".json"):
+            near = f"; a file of experiments: NAME --spec {name}"
+        raise UserError(f"{where}unknown experiment {name!r}{near}")
+    return found[name].override(overrides)

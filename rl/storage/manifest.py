@@ -1,0 +1,81 @@
+"""What a run was made by: the command, the versions, the machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rl.distribution import DISTRIBUTION, FORMER
+from rl.storage import machine
+
+FORMAT = 1
+
+
+def make_manifest(experiment: str, seeds: Sequence[int], command: Sequence[str]) -> dict[str, Any]:
+    """The manifest of a run that begins now."""
+    here = machine.describe()
+    return {
+        "format": FORMAT,
+        "experiment": experiment,
+        "command": list(command),
+        "seeds": list(seeds),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        **here,
+        "blas": {**here["blas"], "threads": 1},  # which is what a session is given
+        "executable": sys.executable,
+        "git_commit": _git_commit(),
+    }
+
+
+def differences(manifest: Mapping[str, Any]) -> list[str]:
+    """A line for each thing that may change a bit and differs between this machine and a run's.
+
+    What an older manifest does not say is passed over.
+
+    Args:
+        manifest: of the run.
+    """
+    here = dict(_comparable({**machine.describe(), "git_commit": _git_commit()}))
+    there = dict(_comparable(manifest))
+    return [
+        f"{name} {here[name]} here, {value} there"
+        for name, value in there.items()
+        if name in here and here[name] != value
+    ]
+
+
+def _comparable(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What counts of a manifest, by the names of the messages; a missing package is "none"."""
+    for name, version in manifest.get("versions", {}).items():
+        yield DISTRIBUTION if name == FORMER else name, version or "none"
+    for name in ("implementation", "system", "libc", "processor"):
+        if manifest.get(name):
+            yield name, manifest[name]
+    if "simd" in manifest:
+        yield "SIMD", "+".join(manifest["simd"]) or "none"
+    for name in ("library", "version", "kernel"):
+        if value := manifest.get("blas", {}).get(name):
+            yield f"BLAS {name}", value
+    if "environment" in manifest:
+        for name in machine.KERNEL_VARIABLES:
+            yield name, manifest["environment"].get(name, "unset")
+    if manifest.get("git_commit"):
+        yield "commit", manifest["git_commit"][:10]
+
+
+def _git_commit() -> str | None:
+    """The commit of this project's checkout, or None where it is installed without one."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None

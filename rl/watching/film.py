@@ -1,0 +1,187 @@
+"""The film of a session's learning: the same episode as its agent played it at several stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rl.environments import evaluation_seeds
+from rl.running.opened_run import Run
+from rl.storage.run_folder import SessionFolder
+from rl.watching.animation import animation, pace
+from rl.watching.frames import Moment, Scene
+from rl.watching.panel import BACKGROUND, CHOSEN, DIM, TEXT, font
+from rl.watching.rendering import NothingToSee
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+STAGES = 6  # at most
+FRAMES = 140  # at most: with more, they would take most of the memory that a run needs
+SECONDS_A_FRAME = 0.1  # at most: what would be slower is shown in less than its time
+SECONDS_AT_THE_END = 2.0
+BYTES = 5_000_000  # at most
+WIDTHS = (240, 160, 100)  # pixels of a pane; the first with which the film is small enough
+TALLEST = 4  # times as high as wide a pane may be
+GAP, CAPTION = 12, 46  # pixels
+
+
+@dataclass(frozen=True)
+class Take:
+    """A stage in front of its world.
+
+    Args:
+        step: of the session, in which the policy was saved.
+        seconds: that it had learned for; None where an older version saved it.
+        scene: its player in a world of its own.
+    """
+
+    step: int
+    seconds: float | None
+    scene: Scene
+
+
+def make_film(run: Run, file: Path, seed: int = 0) -> list[Take]:
+    """Writes the film of a session.
+
+    Args:
+        run: whose session it is.
+        file: where to; it must suit `check_file`.
+        seed: another number gives another episode.
+
+    Returns:
+        The stages that are seen.
+
+    Raises:
+        NothingToSee: there are no stages, or the environment draws no pictures.
+        UserError: a stage is damaged, the environment fails, or the file cannot be written.
+    """
+    (episode_seed,) = evaluation_seeds("report", seed, 1)
+    with ExitStack() as stack:
+        takes = [_take(run, name) for name in choose_stages(run.session)]
+        for take in takes:
+            stack.enter_context(closing(take.scene))
+        longest = max(take.scene.play(episode_seed).length for take in takes)
+        for width in WIDTHS:
+            panes = [Pane(take, width) for take in takes]
+            _write(panes, episode_seed, longest, file)
+            if file.stat().st_size <= BYTES:
+                break
+    return takes
+
+
+def choose_stages(folder: SessionFolder, most: int = STAGES) -> list[str]:
+    """The checkpoints that the film shows, the best of all last.
+
+    Raises:
+        NothingToSee: there are no stages.
+    """
+    end = "best" if folder.has_checkpoint("best") else "last"
+    step = int(folder.load_checkpoint(end)["step"])
+    before = [stage for stage in folder.stages() if stage < step]
+    if not before:
+        raise NothingToSee(
+            f"{folder.path}: has no stages of its learning; a run that is made anew keeps them"
+        )
+    picked = np.linspace(0, len(before) - 1, min(most - 1, len(before))).round().astype(int)
+    return [*(str(before[place]) for place in picked), end]
+
+
+def _take(run: Run, name: str) -> Take:
+    saved = run.session.load_checkpoint(name)
+    scene = Scene(run.problem.id, run.player(name))
+    return Take(int(saved["step"]), saved.get("seconds"), scene)
+
+
+def _write(panes: list[Pane], seed: int, longest: int, file: Path) -> None:
+    """Plays an episode in every pane; the longest has so many steps."""
+    scenes = [pane.take.scene for pane in panes]
+    every, seconds = pace(scenes[0].frames_a_second, longest, FRAMES)
+    seconds = min(seconds, SECONDS_A_FRAME)
+    with animation(file, seconds) as add:
+        for moments in side_by_side([scene.moments(seed, every) for scene in scenes]):
+            picture = _arrange(
+                [pane.draw(moment) for pane, moment in zip(panes, moments, strict=True)]
+            )
+            add(picture)
+        for _ in range(round(SECONDS_AT_THE_END / seconds)):
+            add(picture)
+
+
+def side_by_side(episodes: list[Iterator[Moment]]) -> Iterator[list[Moment]]:
+    """The moments of several episodes at the same time; one that has ended stays as it was."""
+    latest = [next(episode) for episode in episodes]
+    while True:
+        yield latest
+        following = [next(episode, None) for episode in episodes]
+        if not any(following):
+            return
+        latest = [new or old for new, old in zip(following, latest, strict=True)]
+
+
+def _arrange(panes: list[Picture]) -> Picture:
+    """All panes in two rows, or in one if there are few."""
+    from PIL import Image
+
+    columns = len(panes) if len(panes) < 4 else -(-len(panes) // 2)
+    rows = -(-len(panes) // columns)
+    across, down = panes[0].width + GAP, max(pane.height for pane in panes) + GAP
+    picture = Image.new("RGB", (columns * across + GAP, rows * down + GAP), BACKGROUND)
+    for number, pane in enumerate(panes):
+        row, column = divmod(number, columns)
+        picture.paste(pane, (GAP + column * across, GAP + row * down))
+    return picture
+
+
+class Pane:
+    """A stage in the film: its world, and under it when that was and the return.
+
+    Args:
+        take: the stage.
+        width: pixels.
+    """
+
+    def __init__(self, take: Take, width: int) -> None:
+        self.take, self._width = take, width
+        self._latest: tuple[Moment, Picture] | None = None
+
+    def draw(self, moment: Moment) -> Picture:
+        """The picture of a moment; what was drawn last is not drawn again."""
+        if not self._latest or self._latest[0] is not moment:
+            self._latest = moment, self._draw(moment)
+        return self._latest[1]
+
+    def _draw(self, moment: Moment) -> Picture:
+        from PIL import Image, ImageDraw
+
+        world, width = Image.fromarray(moment.picture), self._width
+        height = min(max(1, round(width * world.height / world.width)), TALLEST * width)
+        pane = Image.new("RGB", (width, height + CAPTION), BACKGROUND)
+        pane.paste(world.resize((width, height), Image.Resampling.BOX))
+        pen = ImageDraw.Draw(pane)
+        pen.text((0, height + 6), f"step {self.take.step:,}", TEXT, font(15))
+        pen.text((0, height + 26), _when(self.take), DIM, font(13))
+        # The return stands out once it is final.
+        colour = CHOSEN if moment.ended else DIM
+        pen.text((width, height + 6), f"{moment.total:,.0f}", colour, font(18), "ra")
+        pen.text((width, height + 26), "return", DIM, font(13), "ra")
+        return pane
+
+
+def _when(take: Take) -> str:
+    if take.step == 0:
+        return "untrained"
+    return "" if take.seconds is None else f"after {duration(take.seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """A time of learning, as a caption has it."""
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes <= 60 else f"{minutes // 60} h {minutes % 60:02d} min"

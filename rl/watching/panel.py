@@ -1,0 +1,112 @@
+"""The picture of a moment: the world, and beside it what the agent thinks of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from nn.typing import Array
+from rl.agents.thoughts import Thoughts
+from rl.watching.frames import Moment, describe
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+    from PIL.ImageDraw import ImageDraw
+
+BACKGROUND, TRACK, BAR = "#15181e", "#232832", "#5b6b84"
+CHOSEN, TEXT, DIM = "#e9b44c", "#e8eaee", "#8b93a1"
+WIDTH = 260  # pixels
+LEAST_HEIGHT = 360
+MARGIN = 22
+HEAD = 112  # where the bars begin
+FOOT = 66  # for the value
+ROW = 34  # for a bar, at most
+
+
+class Panel:
+    """Draws moments.
+
+    The values of a state's actions are much alike, so that a bar shows by how much one is above the
+    least of them. The scale grows with the widest difference that was seen, and never shrinks, so
+    that bars do not jump.
+
+    Args:
+        plain: whether the world is drawn alone.
+    """
+
+    def __init__(self, plain: bool = False) -> None:
+        self._plain = plain
+        self._widest = 0.0
+
+    def draw(self, moment: Moment) -> Picture:
+        """The picture of a moment; all of an episode have one size."""
+        from PIL import Image, ImageDraw
+
+        world = Image.fromarray(moment.picture)
+        if self._plain:
+            return world
+        height = max(world.height, LEAST_HEIGHT)
+        picture = Image.new("RGB", (world.width + WIDTH, height), BACKGROUND)
+        picture.paste(world, (0, (height - world.height) // 2))
+        left, right = world.width + MARGIN, world.width + WIDTH - MARGIN
+        pen = ImageDraw.Draw(picture)
+        _draw_figures(pen, left, describe(moment))
+        self._draw_bars(pen, (left, HEAD, right, height - FOOT), moment.thoughts)
+        if moment.thoughts.value is not None:
+            pen.text((left, height - 46), "V", DIM, font(14))
+            pen.text((right, height - 52), f"{moment.thoughts.value:,.2f}", TEXT, font(22), "ra")
+        return picture
+
+    def _draw_bars(
+        self, pen: ImageDraw, box: tuple[int, int, int, int], thoughts: Thoughts
+    ) -> None:
+        """A row for each bar, under their title."""
+        left, top, right, bottom = box
+        pen.text((left, top - 26), thoughts.title, DIM, font(14))
+        low, high = thoughts.span or self._span(thoughts.bars)
+        zero = share(0.0, low, high) if thoughts.span else 0.0
+        row = min(ROW, (bottom - top) / len(thoughts.bars))
+        for number, bar in enumerate(thoughts.bars.tolist()):
+            is_chosen = number == thoughts.chosen
+            y = top + number * row
+            track = (left + 20, y + 0.2 * row, right - 58, y + 0.8 * row)
+            _draw_bar(pen, track, share(bar, low, high), zero, CHOSEN if is_chosen else BAR)
+            look = TEXT if is_chosen else DIM, font(max(6, min(14, int(0.6 * row))))
+            pen.text((left, y + row / 2), str(number), *look, "lm")
+            pen.text((right, y + row / 2), f"{bar:.2f}", *look, "rm")
+
+    def _span(self, bars: Array) -> tuple[float, float]:
+        """From the least bar, as far as the greatest was ever above the least."""
+        low = float(bars.min())
+        self._widest = max(self._widest, float(bars.max()) - low)
+        return low, low + self._widest
+
+
+def share(value: float, low: float, high: float) -> float:
+    """Where a value lies between two others, from 0 to 1; beyond them it is cut off."""
+    return min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.0
+
+
+def _draw_figures(pen: ImageDraw, left: int, figures: dict[str, str]) -> None:
+    for number, (label, figure) in enumerate(figures.items()):
+        x = left + 118 * number
+        pen.text((x, 20), label, DIM, font(14))
+        pen.text((x, 38), figure, TEXT, font(24))
+
+
+def _draw_bar(
+    pen: ImageDraw, track: tuple[float, float, float, float], end: float, zero: float, colour: str
+) -> None:
+    """A bar from `zero` to `end`, both shares of the track's width; one that is seen at least."""
+    left, top, right, bottom = track
+    pen.rounded_rectangle(track, 3, TRACK)
+    start, stop = sorted(left + (right - left) * at for at in (zero, end))
+    pen.rounded_rectangle((start, top, max(stop, start + 3), bottom), 3, colour)
+
+
+@lru_cache
+def font(size: int) -> Any:
+    """The font that comes with Pillow."""
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)

@@ -1,0 +1,97 @@
+"""An environment as one that draws pictures: how it is asked for them, and what may go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import gymnasium
+
+from nn.typing import Array
+from rl.environments import environment_of, rules
+from rl.environments.problems import Problem, find_problem
+from rl.errors import BrokenEnvironment, Unseen, UserError
+from rl.watching.pixels import pixels
+
+FRAMES_A_SECOND = 25.0  # of an environment that does not say how fast it is meant to be seen
+SLOWEST, FASTEST = 0.1, 1000.0  # frames a second; what is beyond cannot be meant
+MODES = ("rgb_array", "rgb_array_list")  # render modes that give pictures
+
+
+class NothingToSee(UserError):
+    """There is no picture to be had, and nothing is wrong."""
+
+
+def open_drawing(id: str, problem: Problem | None = None) -> gymnasium.Env[Any, Any]:
+    """An environment that is ready to draw pictures.
+
+    Args:
+        id: of the environment.
+        problem: how it is made; by default as `find_problem` says.
+
+    Raises:
+        NothingToSee: it draws none.
+        UserError: it fails when it is asked for them.
+    """
+    made = problem or find_problem(id)
+    return _open(made, _mode(made))
+
+
+def draw(id: str, env: gymnasium.Env[Any, Any]) -> Array:
+    """What the world looks like now [height, width, 3], in bytes.
+
+    Raises:
+        UserError: the environment fails, or gives what is no picture.
+    """
+    try:
+        with rules.guarded("render"):
+            given = env.render()
+        return pixels(given)
+    except rules.Breach as found:
+        raise Unseen(id, f"the environment's {found}") from found.__cause__
+    except (ValueError, MemoryError) as error:
+        raise Unseen(id, f"the environment's picture {error}") from None
+
+
+def _mode(problem: Problem) -> str:
+    """The render mode in which an environment gives pictures; the usual one if it names none."""
+    env = environment_of(problem)
+    metadata = env.metadata
+    rules.close(env)
+    modes = metadata.get("render_modes") if isinstance(metadata, Mapping) else None
+    if not isinstance(modes, (str, list, tuple, set, frozenset)):
+        return MODES[0]
+    found = [mode for mode in MODES if mode in ([modes] if isinstance(modes, str) else modes)]
+    if not found:
+        raise NothingToSee(
+            f"{problem.id}: draws no pictures, so there is nothing to see; its render_modes must "
+            "have rgb_array"
+        )
+    return found[0]
+
+
+def _open(problem: Problem, mode: str) -> gymnasium.Env[Any, Any]:
+    """The environment in a render mode, of which its constructor may know nothing."""
+    try:
+        return environment_of(problem, render_mode=mode)
+    except BrokenEnvironment as error:
+        if "unexpected keyword argument 'render_mode'" not in str(error):
+            raise
+    env = environment_of(problem)
+    with suppress(AttributeError):
+        env.unwrapped.render_mode = mode
+    return env
+
+
+def rate_of(metadata: Any) -> float:
+    """How many frames a second an environment is meant to be seen at, as far as that makes sense.
+
+    Args:
+        metadata: of the environment.
+    """
+    try:
+        rate = float(metadata.get("render_fps"))
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        return FRAMES_A_SECOND
+    return rate if SLOWEST <= rate <= FASTEST else FRAMES_A_SECOND

@@ -1,0 +1,150 @@
+"""A window of our own, in which moments are seen at their speed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rl.errors import UserError
+from rl.session.player import Player
+from rl.session.progress import Progress
+from rl.session.session import Watcher
+from rl.watching.frames import Moment, Scene
+from rl.watching.panel import Panel
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+NO_DISPLAY = (
+    "there is no display to open a window on; make a file instead: rl watch RUN --gif FILE; or "
+    "look in the terminal: rl watch RUN --terminal"
+)
+
+
+def has_display() -> bool:
+    """Whether the machine says that windows can be seen on it."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"))
+
+
+def draw_off_screen() -> None:
+    """For a process that opens no window: where there is no display, SDL is not to look for one,
+    as it complains on stderr that it found none.
+    """
+    if not has_display():
+        os.environ["SDL_VIDEODRIVER"] = "dummy"
+
+
+def require_display() -> None:
+    """Refuses to go on where no window can be opened.
+
+    Raises:
+        UserError: there is no display; the message says what to do instead.
+    """
+    if not has_display():
+        raise UserError(NO_DISPLAY)
+    import pygame
+
+    try:
+        pygame.display.init()
+    except pygame.error:  # such as a display that was named and is not there
+        raise UserError(NO_DISPLAY) from None
+
+
+class Window:
+    """Shows moments one after the other, until its viewer closes it or presses Escape.
+
+    Args:
+        title: of the window.
+        frames_a_second: how fast they follow one another.
+        plain: whether the world is shown without the agent's thoughts.
+
+    Raises:
+        UserError: there is no display.
+    """
+
+    def __init__(self, title: str, frames_a_second: float, plain: bool = False) -> None:
+        import pygame
+
+        require_display()
+        pygame.display.set_caption(title)
+        self._rate, self._panel = frames_a_second, Panel(plain)
+        self._clock = pygame.time.Clock()
+        self._surface: Any = None
+
+    def show(self, moment: Moment) -> bool:
+        """Shows a moment for its time; False if the window was closed."""
+        import pygame
+
+        picture = self._panel.draw(moment)
+        if self._surface is None:
+            self._surface = pygame.display.set_mode(picture.size)
+        self._surface.blit(_surface(picture), (0, 0))
+        pygame.display.flip()
+        self._clock.tick(self._rate)
+        return not self.is_closed()
+
+    def is_closed(self) -> bool:
+        """Whether its viewer wants to see no more; call it now and then, so that it answers."""
+        import pygame
+
+        events = pygame.event.get()
+        return any(
+            event.type == pygame.QUIT
+            or (event.type == pygame.KEYDOWN and event.key == pygame.K_ESCAPE)
+            for event in events
+        )
+
+    def close(self) -> None:
+        """Takes it away."""
+        import pygame
+
+        pygame.display.quit()
+
+
+def _surface(picture: Picture) -> Any:
+    import pygame
+
+    return pygame.image.frombuffer(picture.tobytes(), picture.size, "RGB")
+
+
+class WindowWatcher(Watcher):
+    """Shows the greedy agent in a window after each evaluation, until that is closed.
+
+    Args:
+        id: of the environment.
+        seed: of the episode that is shown each time.
+
+    Raises:
+        UserError: there is no display.
+    """
+
+    def __init__(self, id: str, seed: int) -> None:
+        require_display()
+        self._id, self._seed = id, seed
+        self._scene: Scene | None = None
+        self._window: Window | None = None
+        self._is_wanted = True
+
+    def progressed(self, progress: Progress) -> None:
+        if self._window and self._window.is_closed():
+            self._close()
+
+    def evaluated(self, progress: Progress, player: Player) -> None:
+        if not self._is_wanted:
+            return
+        if not (self._scene and self._window):
+            # The player's agent is the one that learns; it will do for every evaluation to come.
+            self._scene = Scene(self._id, player)
+            self._window = Window(self._id, self._scene.frames_a_second)
+        if not all(map(self._window.show, self._scene.moments(self._seed))):
+            self._close()
+
+    def _close(self) -> None:
+        self._is_wanted = False
+        if self._scene and self._window:
+            self._scene.close()
+            self._window.close()
+            self._scene = self._window = None
