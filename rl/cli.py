@@ -32,9 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("rl: interrupted", file=sys.stderr)
         return 130
     except Exception as error:
-        from rl.console.hidden import hiding
+        from rl.console.hidden import explained
 
-        if not (complaint := hiding(error)):
+        if not (complaint := explained(error)):
             raise
         print(f"rl: {complaint}", file=sys.stderr)
         return 2

@@ -6,6 +6,7 @@ its page: for the first time, as it stands, and after a row was added.
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -37,6 +38,7 @@ def lengthen(path: Path, rows: int) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description="Times the dashboard's page of a long run.").parse_args()
     with tempfile.TemporaryDirectory() as place:
         run = train("cartpole_dqn", overrides=SETTINGS, output=Path(place).resolve() / "run")
         session = run.session

@@ -1,4 +1,4 @@
-"""A file of the user's that has the name of a module which the lab needs, and so hides it."""
+"""Imports that fail: a package that is missing, or a file that hides one by having its name."""
 
 from __future__ import annotations
 
@@ -29,13 +29,18 @@ def told() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        complaint = hiding(error) or _lacking(error)
+        complaint = explained(error)
         if complaint is None:
             raise
         if os.path.basename(sys.argv[0]) in _COMMANDS:
             print(f"rl: {complaint}", file=sys.stderr)
             sys.exit(2)
         raise ImportError(complaint) from None
+
+
+def explained(error: BaseException) -> str | None:
+    """What on this machine has let an import fail, and the remedy; None if it is something else."""
+    return hiding(error) or _lacking(error)
 
 
 def _lacking(error: BaseException) -> str | None:

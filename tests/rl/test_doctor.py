@@ -71,14 +71,15 @@ def test_a_package_that_cannot_be_imported_costs_no_other_finding(module: str) -
     assert said.splitlines()[-1].startswith(("the installation: ", "rl: "))
 
 
-def test_without_what_every_verb_needs_there_is_one_line(tmp_path: Path, rl: Command) -> None:
+def test_without_a_package_that_it_needs_a_verb_says_one_line(tmp_path: Path, rl: Command) -> None:
     (tmp_path / "before" / "gymnasium").mkdir(parents=True)
     text = "raise ModuleNotFoundError(\"No module named 'gymnasium'\", name='gymnasium')"
     (tmp_path / "before" / "gymnasium" / "__init__.py").write_text(text)
     path = os.pathsep.join([str(tmp_path / "before"), str(Path(__file__).parents[2])])
-    answer = rl("doctor", PYTHONPATH=path)
-    assert (answer.returncode, answer.stdout, answer.stderr.count("\n")) == (2, "", 1)
-    assert "the package gymnasium is missing" in answer.stderr
+    for verb in (("run", "cartpole_dqn"), ("list",), ("evaluate", "x"), ("film", "x")):
+        answer = rl(*verb, PYTHONPATH=path)
+        assert (answer.returncode, answer.stdout, answer.stderr.count("\n")) == (2, "", 1)
+        assert "the package gymnasium is missing" in answer.stderr
 
 
 @pytest.mark.parametrize("error", [KeyError("Version"), ValueError("a name"), OSError("I/O"), None])

@@ -535,4 +535,4 @@ def test_everything_is_printed_in_one_place() -> None:
             node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)
         ]
         named = {each.func.id for each in calls if isinstance(each.func, ast.Name)}
-        assert "print" not in named or file.name in ("output.py", "hidden.py"), file
+        assert "print" not in named or file.name in ("output.py", "hidden.py", "cli.py"), file
