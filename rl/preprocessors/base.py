@@ -1,0 +1,83 @@
+"""What an agent sees instead of the raw observation, and what it is rewarded with."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+from nn.settings import BaseSettings, setting
+from nn.typing import Array, State
+
+
+def within(value: float, limit: float) -> float:
+    """The number from -limit to limit that is nearest; what is no number stays so."""
+    return min(max(value, -limit), limit)
+
+
+class Preprocessor:
+    """Passes observations on as they are, and rewards times a constant, within bounds if wanted.
+
+    A preprocessor works on lanes: `start` is given the first observation of an episode, `follow`
+    each further one. What it remembers of an episode belongs to a lane; what it learns about the
+    problem is shared by all that `for_lanes` makes, and is its `state`.
+
+    Args:
+        raw_size: entries of the environment's observation.
+        settings: of the class's own `Settings`.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(BaseSettings):
+        """Those that every preprocessor has."""
+
+        reward_scale: float = setting(
+            "what the agent's rewards are multiplied by; reported returns are not", 1.0, above=0
+        )
+        reward_clip: float | None = setting(
+            "their largest magnitude after that (Mnih et al. 2015, who have 1), null for no bound; "
+            "reported returns are not clipped",
+            None,
+            above=0,
+        )
+
+    settings: Settings
+
+    def __init__(self, raw_size: int, settings: Settings) -> None:
+        self.raw_size, self.settings = raw_size, settings
+        self.learning = False
+        self._prepare(1)
+
+    @property
+    def size(self) -> int:
+        """Entries of what the agent sees."""
+        return self.raw_size
+
+    def for_lanes(self, lanes: int, learning: bool) -> Preprocessor:
+        """One like this for lanes of its own; it learns about the problem only if `learning`."""
+        twin = copy.copy(self)
+        twin.learning = learning
+        twin._prepare(lanes)
+        return twin
+
+    def _prepare(self, lanes: int) -> None:
+        """Makes what each lane's episode needs."""
+
+    def start(self, lane: int, raw: Array, out: Array) -> None:
+        """Writes into `out` [size] what the agent sees of an episode's first observation."""
+        self.follow(lane, raw, out)
+
+    def follow(self, lane: int, raw: Array, out: Array) -> None:
+        """Writes into `out` [size] what the agent sees of a further observation `raw`."""
+        out[:] = raw
+
+    def reward(self, lane: int, reward: float, ended: bool) -> float:
+        """The agent's reward."""
+        reward, limit = reward * self.settings.reward_scale, self.settings.reward_clip
+        return reward if limit is None else within(reward, limit)
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Takes over a saved state."""

@@ -1,0 +1,109 @@
+"""Observations and rewards of mean 0 and standard deviation 1."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from nn.settings import setting
+from nn.typing import Array, State
+from rl.preprocessors.base import Preprocessor, within
+
+
+class Moments:
+    """The running mean and variance of vectors, by Welford (1962)."""
+
+    def __init__(self, size: int) -> None:
+        self.count = 0
+        self.mean, self._squares = np.zeros(size), np.zeros(size)
+
+    def add(self, value: Array) -> None:
+        """Takes in one vector [size]."""
+        self.count += 1
+        difference = value - self.mean
+        self.mean += difference / self.count
+        self._squares += difference * (value - self.mean)
+
+    @property
+    def variance(self) -> Array:
+        """Of the values so far [size]; 1 until there are two."""
+        return self._squares / self.count if self.count > 1 else np.ones_like(self.mean)
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        return {"count": self.count, "mean": self.mean.copy(), "squares": self._squares.copy()}
+
+    def restore(self, state: State) -> None:
+        """Takes over a saved state."""
+        self.count = int(state["count"])
+        np.copyto(self.mean, state["mean"])
+        np.copyto(self._squares, state["squares"])
+
+
+class Normalize(Preprocessor):
+    """Observations less their running mean, over their running standard deviation.
+
+    Rewards, if wanted, over the running standard deviation of the discounted return, which makes
+    one learning rate serve problems of any scale. Both are learned while the agent learns, and
+    kept as they are in evaluation.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Preprocessor.Settings):
+        """Those of `Normalize`, which come after the reward's scale and clip."""
+
+        observations: bool = setting("whether these are normalized", True)
+        rewards: bool = setting("whether these are", False)
+        gamma: float = setting(
+            "discount of the return by whose deviation rewards are divided", 0.99, least=0, most=1
+        )
+        clip: float = setting("the largest magnitude of anything normalized", 10.0, above=0)
+
+    settings: Settings
+    _EPSILON = 1e-8
+
+    def __init__(self, raw_size: int, settings: Settings) -> None:
+        self.seen, self._returned = Moments(raw_size), Moments(1)
+        super().__init__(raw_size, settings)
+
+    def _prepare(self, lanes: int) -> None:
+        self._returns = [0.0] * lanes
+
+    @property
+    def deviation(self) -> Array:
+        """What observations less their mean are divided by [raw_size]."""
+        return np.sqrt(self.seen.variance + self._EPSILON)
+
+    def start(self, lane: int, raw: Array, out: Array) -> None:
+        self._returns[lane] = 0.0
+        self.follow(lane, raw, out)
+
+    def follow(self, lane: int, raw: Array, out: Array) -> None:
+        if not self.settings.observations:
+            out[:] = raw
+            return
+        if self.learning:
+            self.seen.add(np.asarray(raw, float))
+        limit = self.settings.clip
+        out[:] = np.clip((raw - self.seen.mean) / self.deviation, -limit, limit)
+
+    def reward(self, lane: int, reward: float, ended: bool) -> float:
+        reward = super().reward(lane, reward, ended)
+        if not self.settings.rewards:
+            return reward
+        self._returns[lane] = self.settings.gamma * self._returns[lane] + reward
+        if self.learning:
+            self._returned.add(np.array([self._returns[lane]]))
+        if ended:
+            self._returns[lane] = 0.0
+        deviation = math.sqrt(float(self._returned.variance[0]) + self._EPSILON)
+        return within(reward / deviation, self.settings.clip)
+
+    def state(self) -> State:
+        return {"observations": self.seen.state(), "returns": self._returned.state()}
+
+    def restore(self, state: State) -> None:
+        self.seen.restore(state["observations"])
+        self._returned.restore(state["returns"])
