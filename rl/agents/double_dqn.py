@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nn.typing import Array
 from rl.agents.dqn import DQN
 from rl.memory import Batch
@@ -19,4 +17,4 @@ class DoubleDQN(DQN):
     def next_values(self, batch: Batch) -> Array:
         """Q_target(s', argmax_a' Q(s', a')) [B]."""
         best = self.q.values(batch.next_observations).argmax(axis=1)
-        return self.target.values(batch.next_observations)[np.arange(len(best)), best]
+        return self.target.values(batch.next_observations)[self.rows, best]

@@ -13,7 +13,7 @@ from rl.agents.base import GreedyPolicy, Parts
 from rl.agents.learning import require_finite_weights
 from rl.agents.replay_agent import ReplayAgent
 from rl.agents.thoughts import Thoughts, of_values
-from rl.agents.values import ActionValues, Head, of_actions
+from rl.agents.values import ActionValues, Head, spread
 from rl.environments.spaces import Discrete
 from rl.exploration import Explorer
 from rl.memory import Batch, Replay
@@ -75,6 +75,7 @@ class DQN(ReplayAgent):
         super().__init__(memory, exploration, settings, lanes)
         self.cost.require_output(network.output)
         self.q, self.optimizer = ActionValues(network, settings.head), optimizer
+        self.rows = np.arange(memory.batch_size)  # beside actions [B], the index of their values
         self.target = self.q.copy()
         self.policy = self.q.copy() if settings.average_updates else self.q
 
@@ -109,10 +110,10 @@ class DQN(ReplayAgent):
 
     def update(self, batch: Batch) -> None:
         y = self.targets(batch)
-        predicted = self.q.predict(batch.observations)
-        q = predicted[np.arange(len(y)), batch.actions]
+        predicted, taken = self.q.predict(batch.observations), (self.rows, batch.actions)
+        q = predicted[taken]
         loss, gradient = self.weighted_loss(batch, q, y)
-        self.q.backward(of_actions(batch.actions, gradient, predicted.shape))
+        self.q.backward(spread(gradient, taken, predicted.shape))
         norm = self.clip_and_step("network", self.q.network, self.optimizer)
         self.conclude(batch, loss, q, y, norm)
         self.update_targets()

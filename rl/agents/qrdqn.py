@@ -43,7 +43,7 @@ class QRDQN(DQN):
         """theta_target(s', a*) [B, N]."""
         quantiles = self.target.predict(batch.next_observations)
         best = quantiles.mean(axis=2).argmax(axis=1)
-        return quantiles[np.arange(len(best)), best]
+        return quantiles[self.rows, best]
 
     def loss(self, q: Array, y: Array) -> tuple[float, Array]:
         """The quantile Huber loss of theta [B, N] against y [B, N], and its gradient [B, N]."""

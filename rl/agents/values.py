@@ -80,10 +80,10 @@ class ActionValues:
         self.network.restore(state)
 
 
-def of_actions(actions: IntArray, chosen: Array, shape: tuple[int, ...]) -> Array:
-    """An array [B, A, ...] that is 0 but for `chosen` [B, ...], at the actions [B]."""
+def spread(chosen: Array, at: tuple[IntArray, IntArray], shape: tuple[int, ...]) -> Array:
+    """An array [B, A, ...] that is 0 but for `chosen` [B, ...], at rows and actions [B]."""
     spread = np.zeros(shape, chosen.dtype)
-    spread[np.arange(len(actions)), actions] = chosen
+    spread[at] = chosen
     return spread
 
 
