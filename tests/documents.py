@@ -34,7 +34,7 @@ from rl.verbs.dashboard import PORT
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = tuple(
     path.relative_to(ROOT).as_posix()
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")))
+    for path in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")))
 )
 LANGUAGES = ("bash", "python", "yaml", "json")
 
@@ -67,6 +67,7 @@ SHORT = ("--steps", "1500", "--set", "train.evaluate_every=750", "--no-report")
 MEASUREMENTS = {
     "benchmark_checkpoint.py": "ten minutes on a quiet machine",
     "benchmark_checks.py": "minutes on a quiet machine",
+    "benchmark_dashboard.py": "a minute on a quiet machine",
     "benchmark_ddpg.py": "wants stable-baselines3",
     "benchmark_fit.py": "minutes on a quiet machine",
     "benchmark_report.py": "a run, and its film",

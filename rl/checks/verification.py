@@ -116,7 +116,7 @@ def _finished(run: Run) -> list[int]:
     if not numbers:
         raise UserError(
             f"{run.path}: has no session that finished, so there is nothing to verify; "
-            f"to go on with it: rl resume {run.path}"
+            f"to resume it: rl resume {run.path}"
         )
     return numbers
 

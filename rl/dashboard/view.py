@@ -71,5 +71,5 @@ def sentences(state: State, path: Path) -> list[str]:
     """What can be said of a state, and what can be done about it."""
     if state.ended:
         return []
-    remedy = f"No process is at work on it here. To go on: rl resume {shlex.quote(str(path))}"
+    remedy = f"It is not running on this machine. To resume: rl resume {shlex.quote(str(path))}"
     return [SENTENCES[state.word] if state.under_way else remedy]

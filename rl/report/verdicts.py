@@ -20,7 +20,7 @@ def verdict_of(run: Run, records: Sequence[Record]) -> Verdict:
         return _session_verdict(run, records[0])
     status = records[0].status if records else "not begun"
     reason = records[0].outcome.get("reason") if records else None
-    return Verdict(status.capitalize(), False, [reason or f"To go on: rl resume {run.path}"])
+    return Verdict(status.capitalize(), False, [reason or f"To resume: rl resume {run.path}"])
 
 
 def _session_verdict(run: Run, record: Record) -> Verdict:

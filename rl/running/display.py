@@ -1,4 +1,4 @@
-"""What a run shows on the terminal: a live table, or occasional lines."""
+"""The display of a run on the terminal: a live table, or occasional lines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 def describe(progress: Progress) -> dict[str, str]:
-    """The figures to show of one session, by their label."""
+    """The figures of one session to show, by label."""
     rate = progress.step / progress.seconds if progress.seconds else 0.0
     left = (progress.total_steps - progress.step) / rate if rate else None
     metrics, evaluation = progress.metrics, progress.evaluation
@@ -50,10 +50,10 @@ def _duration(seconds: float) -> str:
 
 
 class Display(Listener):
-    """Keeps what is known of each job; a subclass shows it.
+    """Keeps the progress of each job; a subclass shows it.
 
     Args:
-        total: how many jobs there will be, 0 if nobody knows; 1 shows a session in detail.
+        total: the number of jobs, 0 if unknown; 1 shows a session in detail.
     """
 
     def __init__(self, total: int) -> None:
@@ -73,10 +73,10 @@ class Display(Listener):
             self.show()
 
     def show(self) -> None:
-        """Shows what is known."""
+        """Shows the progress."""
 
     def summary(self) -> str:
-        """How many jobs have ended, and how."""
+        """The number of jobs that have ended, by status."""
         words: dict[str, int] = {}
         for outcome in self.outcomes:
             words[str(outcome["status"])] = words.get(str(outcome["status"]), 0) + 1
@@ -140,7 +140,7 @@ class Redrawn(Display):
             self._live.update(_session(describe(progress)), refresh=True)
 
     def _sessions(self) -> Table:
-        """A row for each session under way."""
+        """A table with one row for each running session."""
         from rich.table import Table
 
         table = Table(title=self.summary(), title_justify="left", box=None, padding=(0, 2, 0, 0))
@@ -155,7 +155,7 @@ class Redrawn(Display):
 
 
 def _session(figures: dict[str, str]) -> Table:
-    """Everything about one session."""
+    """A table of all figures of one session."""
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))

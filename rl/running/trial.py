@@ -70,7 +70,7 @@ def train(
     executor = Inline(watcher=watcher) if sessions == 1 else Processes(jobs)
     with noticed(), lenient():
         run = run_trial(specification, range(seed, seed + sessions), output, executor, draw)
-        act_as_asked(f"{run.path}: was interrupted; to go on: rl resume {run.path}")
+        act_as_asked(f"{run.path}: was interrupted; to resume: rl resume {run.path}")
     _require_success(run)
     return run
 

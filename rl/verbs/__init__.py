@@ -1,5 +1,5 @@
-"""What `rl VERB` does: a module for each verb or family of verbs.
+"""What `rl VERB` does: one module for each verb or family of verbs.
 
-Each has `add`, which says what the verb takes. They parse, call and print; what they need is
-imported only once it is called, so that the command starts at once.
+Each has `add`, which declares the options of its verbs. They parse, call and print; they import
+what they need only when called, so that the command starts at once.
 """

@@ -1,4 +1,4 @@
-"""What several verbs take on the command line, and where their sessions then run."""
+"""Command-line options that several verbs share, and the executors of their sessions."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 FAILED = 1
 INTERRUPTED = 130
-A_RUN = "a run folder, or an experiment's name for its latest run"
+A_RUN = "a run folder, or the name of an experiment for its latest run"
 
 Verbs = Any  # what argparse's `add_subparsers` gives, a private class
 
 
 def add_verb(verbs: Verbs, name: str, call: Any, summary: str, example: str) -> Any:
-    """A parser for `rl NAME`, which answers by `call(options) -> exit status`."""
+    """Adds the parser of `rl NAME`, which is answered by `call(options) -> exit status`."""
     verb = verbs.add_parser(
         name,
         help=summary,
@@ -38,50 +38,50 @@ def add_verb(verbs: Verbs, name: str, call: Any, summary: str, example: str) -> 
 
 
 def add_experiment(verb: argparse.ArgumentParser) -> None:
-    """The options of every verb that trains."""
+    """Adds the options of every verb that trains."""
     verb.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[],
-                      help="override a value of the specification by its dotted path")  # fmt: skip
-    verb.add_argument("--steps", type=positive, help="environment steps: train.steps")
+                      help="override settings by their dotted paths")  # fmt: skip
+    verb.add_argument("--steps", type=positive, help="environment steps (train.steps)")
     verb.add_argument("--spec", metavar="FILE", type=user_path,
-                      help="your own JSON or YAML file of experiments")  # fmt: skip
+                      help="a JSON or YAML file with your own experiments")  # fmt: skip
     verb.add_argument("--output", metavar="DIR", type=user_path,
-                      help="the run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
-    verb.add_argument("--jobs", type=positive, help="sessions at once (default: the cores)")
+                      help="run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
+    verb.add_argument("--jobs", type=positive, help="parallel sessions (default: one per core)")
     verb.add_argument("--executor", choices=("local", "ray"), default="local",
-                      help="where sessions run: processes of this machine, or Ray")  # fmt: skip
+                      help="run sessions in local processes or on Ray")  # fmt: skip
     verb.add_argument("--ray-address", metavar="HOST:PORT",
-                      help="of a Ray cluster (default: one is started here)")  # fmt: skip
+                      help="address of a Ray cluster (default: start one here)")  # fmt: skip
     verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
 
 
 def add_session(verb: argparse.ArgumentParser) -> None:
-    """Which session of a run is meant."""
+    """Adds the options that select a session of a run."""
     verb.add_argument("run", metavar="RUN", help=A_RUN)
-    verb.add_argument("--session", type=natural, default=0, help="its number (default 0)")
+    verb.add_argument("--session", type=natural, default=0, help="session number (default 0)")
     verb.add_argument("--trial", type=natural,
-                      help="its number in a search (default: the best)")  # fmt: skip
+                      help="trial number of a search (default: the best)")  # fmt: skip
 
 
 def add_checkpoint(verb: argparse.ArgumentParser) -> None:
-    """Which of its agents."""
+    """Adds the option that selects a checkpoint."""
     verb.add_argument("--checkpoint", metavar="NAME", type=checkpoint,
-                      help="best, last or a stage's step (default: the best there is)")  # fmt: skip
+                      help="best, last or a stage's step (default: best available)")  # fmt: skip
 
 
 def add_seed(verb: argparse.ArgumentParser) -> None:
-    """Which episodes it plays."""
-    verb.add_argument("--seed", type=natural, default=0, help="of the episodes (default 0)")
+    """Adds the option that seeds the episodes."""
+    verb.add_argument("--seed", type=natural, default=0, help="random seed (default 0)")
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """Parses a whole number of at least 1."""
     if (number := _whole(text)) < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
     return number
 
 
 def factor(text: str) -> float:
-    """A number greater than 0."""
+    """Parses a number greater than 0."""
     number = _number(text)
     if number is None or not 0.0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"must be a number greater than 0, not {_shown(text)}")
@@ -89,14 +89,14 @@ def factor(text: str) -> float:
 
 
 def natural(text: str) -> int:
-    """A whole number from 0 on."""
+    """Parses a whole number of at least 0."""
     if (number := _whole(text)) < 0:
         raise argparse.ArgumentTypeError(f"must not be negative, but is {number}")
     return number
 
 
 def checkpoint(text: str) -> str:
-    """The name of a checkpoint; a stage's step may be written as the lab shows it: 5,000."""
+    """Parses the name of a checkpoint; a step may be written as the lab prints it: 5,000."""
     near = near_number(text) or ""
     return near if near.isdecimal() else text
 
@@ -111,7 +111,7 @@ def _whole(text: str) -> int:
 
 
 def _number(text: str) -> int | float | None:
-    """What a specification would take it for, or Python."""
+    """The number that a specification, or Python, reads from the text; None if it is no number."""
     for read in (int, scalar):
         with suppress(ValueError, OverflowError):
             number = read(unquoted(text))
@@ -121,18 +121,18 @@ def _number(text: str) -> int | float | None:
 
 
 def _shown(text: str) -> str:
-    """A text that is no number, and the number that was meant, if one can tell."""
+    """A text that is no number, with the number that was probably meant, if there is one."""
     near = near_number(text)
     return f"{brief(text)}; write {near}" if near and _number(text) is None else brief(text)
 
 
 def overrides(options: argparse.Namespace) -> list[str]:
-    """What `--set` and `--steps` put in place of a specification's values."""
+    """The overrides of `--set` and `--steps`."""
     return [*options.set, *([f"train.steps={options.steps}"] if options.steps else [])]
 
 
 def refuse_unknown(unknown: Sequence[str], verb: argparse.ArgumentParser) -> NoReturn:
-    """Refuses arguments that a verb has no place for, with what was perhaps meant.
+    """Refuses arguments that a verb does not know, suggesting what was meant.
 
     Raises:
         UserError: always.
@@ -151,7 +151,7 @@ def refuse_unknown(unknown: Sequence[str], verb: argparse.ArgumentParser) -> NoR
 
 
 def _setting(name: str) -> str | None:
-    """The dotted path of a setting that is named with or without its block."""
+    """The dotted path of a setting that was named with or without its block."""
     from rl.agents import AGENTS
     from rl.specification.build import NetworkSettings, Training
     from rl.specification.settings import settings_of
@@ -168,13 +168,13 @@ def _setting(name: str) -> str | None:
 
 
 def check_executor(options: argparse.Namespace) -> None:
-    """Refuses an address where nothing would go to it."""
+    """Refuses the address of a Ray cluster without the Ray executor."""
     if options.ray_address and options.executor != "ray":
-        raise UserError("--ray-address is of a Ray cluster; add --executor ray")
+        raise UserError("--ray-address needs --executor ray")
 
 
 def processes(options: argparse.Namespace, listener: Listener) -> Executor:
-    """Processes of this machine, or of a Ray cluster."""
+    """The executor that was asked for: local processes or a Ray cluster."""
     if options.executor == "ray":
         from rl.running.ray_executor import RayExecutor
 
@@ -185,13 +185,13 @@ def processes(options: argparse.Namespace, listener: Listener) -> Executor:
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def warn_of_differences(manifest: Mapping[str, Any]) -> None:
-    """Says in which ways this machine may give other bits than the one that made a run."""
+    """Prints how this machine differs from the one that made a run."""
     from rl.storage.manifest import differences
 
     if found := differences(manifest):
-        say(f"the last bits may differ from the run's: {'; '.join(found)}")
+        say(f"results may differ from the run's in the last digits: {'; '.join(found)}")

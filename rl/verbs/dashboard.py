@@ -31,16 +31,16 @@ def add(verbs: Verbs) -> None:
     """Adds `rl dashboard` to the command line."""
     verb = add_verb(
         verbs, "dashboard", dashboard,
-        "look at a folder of runs in the browser, also while they learn",
+        "show a folder of runs in the browser, live",
         "rl dashboard runs",
     )  # fmt: skip
     verb.add_argument("folder", metavar="FOLDER", type=user_path, nargs="?", default=RUNS,
-                      help=f"of the runs (default {RUNS})")  # fmt: skip
+                      help=f"the folder of the runs (default {RUNS})")  # fmt: skip
     verb.add_argument("--port", type=_port, default=PORT,
-                      help=f"where it listens (default {PORT}); 0 takes a free one")  # fmt: skip
+                      help=f"port to listen on (default {PORT}); 0 picks a free one")  # fmt: skip
     verb.add_argument("--host", metavar="ADDRESS", default="127.0.0.1",
-                      help="where it listens (default 127.0.0.1, which this machine alone "
-                      "reaches); at another address it asks for a token")  # fmt: skip
+                      help="address to listen on (default 127.0.0.1, for this machine only); "
+                      "any other address requires a token")  # fmt: skip
     verb.add_argument("--token", action="store_true",
-                      help="ask for a token at 127.0.0.1 too: other users of this machine "
-                      "reach it")  # fmt: skip
+                      help="require a token on 127.0.0.1 too, which other users of this "
+                      "machine can reach")  # fmt: skip

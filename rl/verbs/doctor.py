@@ -1,4 +1,4 @@
-"""`rl doctor`: is the lab installed as it should be, and does an environment keep the rules?"""
+"""`rl doctor`: checks the installation, or whether an environment follows the rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """`rl doctor`: one line a finding, and the verdict."""
+    """`rl doctor`: prints one line per finding, and the verdict."""
     from rl.checks.doctor import examine_installation
 
     if options.imported and not options.env:
@@ -28,7 +28,7 @@ def doctor(options: argparse.Namespace) -> int:
     for finding in findings:
         say(finding)
         failures += finding.fails
-    say(f"{subject}: {f'{failures} to be put right' if failures else 'all is well'}")
+    say(f"{subject}: {f'{failures} to be fixed' if failures else 'all is well'}")
     return FAILED if failures else 0
 
 
@@ -48,7 +48,7 @@ def add(verbs: Verbs) -> None:
     """Adds `rl doctor` to the command line."""
     verb = add_verb(
         verbs, "doctor", doctor,
-        "check the installation, or whether an environment keeps the rules",
+        "check the installation, or whether an environment follows the rules",
         "rl doctor --env CartPole-v1",
     )  # fmt: skip
     verb.add_argument("--env", metavar="ID", help="check this environment instead")

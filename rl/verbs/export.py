@@ -1,4 +1,4 @@
-"""`rl export`: a saved agent as a file that runs without this project."""
+"""`rl export`: writes a saved agent as a file that runs without the lab."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rl.verbs.arguments import Verbs, add_checkpoint, add_session, add_verb
 
 
 def export(options: argparse.Namespace) -> int:
-    """`rl export`: the greedy policy of a checkpoint in a format of one's choice."""
+    """`rl export`: writes the greedy policy of a checkpoint in the chosen format."""
     from rl.export import export as write
     from rl.export import find_format, policy_of
     from rl.running.opened_run import Run
@@ -22,8 +22,8 @@ def export(options: argparse.Namespace) -> int:
     policy = policy_of(run.player(options.checkpoint))
     file = options.output or Path(f"{name}{format.suffix}")
     written = write(policy, format, f"{name} on {run.problem.id}", file)
-    say(f"takes {policy.size} numbers: {policy.sees}")
-    say(f"gives {policy.gives}")
+    say(f"input: {policy.size} numbers: {policy.sees}")
+    say(f"output: {policy.gives}")
     say(f"written: {', '.join(map(str, written))}")
     return 0
 
@@ -32,7 +32,7 @@ def add(verbs: Verbs) -> None:
     """Adds `rl export` to the command line."""
     verb = add_verb(
         verbs, "export", export,
-        "write a saved agent's greedy policy as a file that runs without this project",
+        "export a saved agent's greedy policy as a file that runs without the lab",
         "rl export lunarlander_dqn --format onnx --output lander.onnx",
     )  # fmt: skip
     add_session(verb)
@@ -40,4 +40,4 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--format", default="numpy",
                       help="numpy (an .npz and a script) or onnx (default numpy)")  # fmt: skip
     verb.add_argument("--output", metavar="FILE", type=user_path,
-                      help="the file (default EXPERIMENT.npz or .onnx, here)")  # fmt: skip
+                      help="output file (default EXPERIMENT.npz or .onnx)")  # fmt: skip

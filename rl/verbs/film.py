@@ -1,4 +1,4 @@
-"""`rl film`: how an agent learned, seen at several stages at once."""
+"""`rl film`: shows how an agent learned, with several stages side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rl.verbs.arguments import Verbs, add_seed, add_session, add_verb
 
 
 def film(options: argparse.Namespace) -> int:
-    """`rl film`: the same episode at several stages of the learning, side by side."""
+    """`rl film`: films the same episode at several stages of training, side by side."""
     from rl.running.opened_run import Run
     from rl.watching.animation import check_file
     from rl.watching.film import make_film
@@ -31,10 +31,10 @@ def add(verbs: Verbs) -> None:
     """Adds `rl film` to the command line."""
     verb = add_verb(
         verbs, "film", film,
-        "show the same episode at several stages of the learning, side by side, in a GIF or MP4",
+        "show the same episode at several stages of training, side by side, as a GIF or MP4",
         "rl film lunarlander_dqn --output learning.gif",
     )  # fmt: skip
     add_session(verb)
     add_seed(verb)
     verb.add_argument("--output", metavar="FILE", type=user_path,
-                      help="a .gif or .mp4 (default: film.gif of the session)")  # fmt: skip
+                      help="a .gif or .mp4 file (default: film.gif of the session)")  # fmt: skip

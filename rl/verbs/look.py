@@ -1,4 +1,4 @@
-"""`rl list`, `rl analyze` and `rl compare`: what there is, and what it is worth."""
+"""`rl list`, `rl analyze` and `rl compare`: list experiments, analyze and compare runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rl.verbs.arguments import A_RUN, Verbs, add_verb
 
 
 def list_experiments(options: argparse.Namespace) -> int:
-    """`rl list`: every experiment and every problem."""
+    """`rl list`: prints every experiment and every problem."""
     from rl.environments.problems import known_problems
     from rl.specification.specification import all_specifications
 
@@ -43,7 +43,7 @@ def _print_columns(rows: Sequence[Sequence[str]]) -> None:
 
 
 def analyze(options: argparse.Namespace) -> int:
-    """`rl analyze`: figures and pictures again, from the files alone."""
+    """`rl analyze`: recomputes figures and pictures from the files alone."""
     from rl.analysis.analyze import describe_trial
     from rl.analysis.records import read_records
     from rl.analysis.search_figures import analyze_search, describe_search
@@ -57,8 +57,8 @@ def analyze(options: argparse.Namespace) -> int:
     records = [] if finished or is_search else read_records(folder.trial())
     if not finished and not any(each.outcome and len(each.steps) for each in records):
         raise UserError(
-            f"{folder.path}: has no session that finished or was evaluated; nothing can be said of "
-            "it"
+            f"{folder.path}: has no session that finished or was evaluated; there is nothing to "
+            "analyze"
         )
     if is_search:
         say(*describe_search(folder, analyze_search(folder)))
@@ -71,7 +71,7 @@ def analyze(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """`rl compare`: is one setting better than another?"""
+    """`rl compare`: tests whether one setting is better than another."""
     from rl.analysis.comparison import compare as compare_groups
     from rl.analysis.comparison_plots import draw_comparison
     from rl.running.opened_run import Run
@@ -108,18 +108,18 @@ def add(verbs: Verbs) -> None:
 
     verb = add_verb(
         verbs, "analyze", analyze,
-        "work out a run's figures and pictures again from its files",
+        "recompute a run's figures and pictures from its files",
         "rl analyze lunarlander_dqn",
     )  # fmt: skip
     verb.add_argument("run", metavar="RUN", help=A_RUN)
 
     verb = add_verb(
         verbs, "compare", compare,
-        "say which of several runs is better, and how sure that is",
+        "compare several runs: which is better, and how certain that is",
         "rl compare runs/a runs/b",
     )  # fmt: skip
     verb.add_argument("runs", metavar="RUN", nargs="+", help=A_RUN)
     verb.add_argument("--output", metavar="DIR", type=user_path,
-                      help="for the picture (default runs/comparisons/TIMESTAMP)")  # fmt: skip
+                      help="output folder (default runs/comparisons/TIMESTAMP)")  # fmt: skip
     report.add_option(verb)
     verb.set_defaults(quiet=False)

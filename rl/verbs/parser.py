@@ -1,4 +1,4 @@
-"""The verbs, and what is typed behind them."""
+"""The verbs, and the parser of their options."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VERBS = (run, resume, search, look, spec, play, film, report, dashboard, export,
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options that were given; `call` answers them.
+    """Parses the options; their `call` answers them.
 
     Raises:
         UserError: something that was typed is wrong.
@@ -59,7 +59,7 @@ def _check_verb(arguments: Sequence[str], verbs: Iterable[str]) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Answers a mistake with one line instead of the usage."""
+    """A parser that answers a mistake with one line instead of the usage."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see `{self.prog} --help`")

@@ -1,4 +1,4 @@
-"""`rl evaluate` and `rl watch`: a saved agent plays."""
+"""`rl evaluate` and `rl watch`: let a saved agent play."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """`rl evaluate`: what a saved agent is worth."""
+    """`rl evaluate`: prints the returns of a saved agent."""
     from rl.running.opened_run import Run
 
     run = Run.open(options.run, options.trial, options.session)
@@ -38,7 +38,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def watch(options: argparse.Namespace) -> int:
-    """`rl watch`: a saved agent in a window, in the terminal or in a file."""
+    """`rl watch`: shows a saved agent in a window, in the terminal or in a file."""
     from rl.environments import evaluation_seeds
     from rl.running.opened_run import Run
     from rl.watching import watching
@@ -60,7 +60,7 @@ def watch(options: argparse.Namespace) -> int:
 
 
 def _check_screen(options: argparse.Namespace) -> None:
-    """Refuses what could not be shown, before anything is loaded or played."""
+    """Refuses what cannot be shown, before anything is loaded or played."""
     from rl.watching.animation import check_file
     from rl.watching.window import draw_off_screen, require_display
 
@@ -105,14 +105,15 @@ def print_evaluation(report: dict[str, Any]) -> None:
         )
     verdict = {True: "solved", False: "not solved", None: "undecided"}[report["solved"]]
     if report["threshold"] is not None:
-        say(f"{verdict} (solved is a mean of {report['threshold']:g} over 100 episodes or more)")
+        needed = f"mean return of {report['threshold']:g} over at least 100 episodes"
+        say(f"{verdict} (threshold: {needed})")
 
 
 def add(verbs: Verbs) -> None:
     """Adds `rl evaluate` and `rl watch` to the command line."""
     verb = add_verb(
         verbs, "evaluate", evaluate,
-        "play greedy episodes with a saved agent, on unseen seeds",
+        "evaluate a saved agent on greedy episodes with unseen seeds",
         "rl evaluate lunarlander_dqn --episodes 200 --json",
     )  # fmt: skip
     add_session(verb)
@@ -123,7 +124,7 @@ def add(verbs: Verbs) -> None:
 
     verb = add_verb(
         verbs, "watch", watch,
-        "see a saved agent act, and what it thinks, in a window, the terminal or a file",
+        "watch a saved agent act, and what it thinks, in a window, the terminal or a file",
         "rl watch lunarlander_dqn --gif lander.gif",
     )  # fmt: skip
     add_session(verb)
@@ -131,8 +132,8 @@ def add(verbs: Verbs) -> None:
     add_seed(verb)
     verb.add_argument("--episodes", type=positive, default=1, help="how many (default 1)")
     verb.add_argument("--slow", metavar="FACTOR", type=factor, default=1.0,
-                      help="2 is half the speed, 0.5 twice (default 1)")  # fmt: skip
-    verb.add_argument("--plain", action="store_true", help="leave out what the agent thinks")
+                      help="slow down: 2 is half the speed, 0.5 twice (default 1)")  # fmt: skip
+    verb.add_argument("--plain", action="store_true", help="hide what the agent thinks")
     where = verb.add_mutually_exclusive_group()
     where.add_argument(
         "--gif", metavar="FILE", type=user_path, help="write an animated GIF instead"

@@ -33,13 +33,13 @@ def _open(file: Path) -> None:
     import webbrowser
 
     if not webbrowser.open(file.absolute().as_uri()):
-        raise UserError(f"{file}: there is no browser to open it here; open it in one elsewhere")
+        raise UserError(f"{file}: no browser can be opened here; open the file on another machine")
 
 
 def conclude(path: Path, options: argparse.Namespace) -> None:
-    """The report at the end of what made a folder, unless `--no-report` leaves it out.
+    """Writes the report at the end of a run, search or comparison, unless `--no-report` is set.
 
-    The result is there and told by then, so that a report which fails only says so.
+    By then the result is saved and printed, so a report that fails only prints a message.
     """
     if options.report:
         with optional("report.html", f"`rl report {shlex.quote(str(path))}` tries again"):
@@ -49,7 +49,7 @@ def conclude(path: Path, options: argparse.Namespace) -> None:
 
 
 def add_option(verb: argparse.ArgumentParser) -> None:
-    """The option that leaves the report out."""
+    """Adds the option that skips the report."""
     verb.add_argument("--no-report", dest="report", action="store_false",
                       help="write no report.html at the end")  # fmt: skip
 
@@ -58,11 +58,11 @@ def add(verbs: Verbs) -> None:
     """Adds `rl report` to the command line."""
     verb = add_verb(
         verbs, "report", report,
-        "write a run, a trial, a search or a comparison as one page for the browser",
+        "write a report of a run, trial, search or comparison: one page for the browser",
         "rl report lunarlander_dqn --open",
     )  # fmt: skip
     verb.add_argument("run", metavar="RUN",
-                      help="a run folder, an experiment's name for its latest run, or the folder "
-                      "of a comparison")  # fmt: skip
-    verb.add_argument("--trial", type=natural, help="of a search, a report of that trial alone")
+                      help="a run folder, the name of an experiment for its latest run, or the "
+                      "folder of a comparison")  # fmt: skip
+    verb.add_argument("--trial", type=natural, help="report on this trial of a search only")
     verb.add_argument("--open", action="store_true", help="open it in the browser")

@@ -1,4 +1,4 @@
-"""`rl resume`: go on with whatever was interrupted."""
+"""`rl resume`: resumes what was interrupted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def resume(options: argparse.Namespace) -> int:
-    """`rl resume`: a run, a trial or a search goes on where it was."""
+    """`rl resume`: resumes a run, a trial or a search."""
     from rl.storage.run_folder import RunFolder
 
     folder = RunFolder.open(options.run)
@@ -25,7 +25,7 @@ def resume(options: argparse.Namespace) -> int:
     warn_of_differences(manifest)
     if manifest.get("kind") == "search":
         if options.tensorboard or options.wandb:
-            raise UserError("--tensorboard and --wandb are of runs; a search has trials.csv")
+            raise UserError("--tensorboard and --wandb do not apply to a search; see trials.csv")
         from rl.verbs.search import go_on
 
         return go_on(options, folder.path)
@@ -38,7 +38,7 @@ def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int
 
     left = [each for each in range(sessions) if not folder.session(0, each).has_ended]
     if not left:
-        say(f"{folder.path}: nothing is left to do: all of it has ended")
+        say(f"{folder.path}: nothing left to resume: every session has ended")
     run = Run(folder)
     try:
         with watched(options, len(left), quiet=not left) as listener:
@@ -47,7 +47,7 @@ def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int
         report.conclude(run.path, options)
         raise
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"to go on: rl resume {run.path}") from None
+        raise KeyboardInterrupt(f"to resume: rl resume {run.path}") from None
     return conclude(run, options)
 
 
@@ -61,11 +61,11 @@ def add(verbs: Verbs) -> None:
     """Adds `rl resume` to the command line."""
     verb = add_verb(
         verbs, "resume", resume,
-        "go on with a run or a search that was interrupted in any way, to the same end",
+        "resume a run or a search that was interrupted, with the same final result",
         "rl resume lunarlander_dqn",
     )  # fmt: skip
     verb.add_argument("run", metavar="RUN", help=A_RUN)
-    verb.add_argument("--jobs", type=positive, help="sessions at once (default: the cores)")
+    verb.add_argument("--jobs", type=positive, help="parallel sessions (default: one per core)")
     verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
     report.add_option(verb)
     add_loggers(verb)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> int:
-    """`rl run`: trains, evaluates, and says where everything is."""
+    """`rl run`: trains, evaluates, and prints the result and where it is."""
     from rl.running.trial import create_trial, run_sessions
     from rl.specification.specification import load_specification
 
@@ -48,14 +48,14 @@ def run(options: argparse.Namespace) -> int:
             report.conclude(created.path, options)
         raise
     except KeyboardInterrupt:
-        hint = (f"to go on: rl resume {created.path}",) if created else ()
+        hint = (f"to resume: rl resume {created.path}",) if created else ()
         raise KeyboardInterrupt(*hint) from None
     return conclude(created, options)
 
 
 @contextmanager
 def _executor(options: argparse.Namespace, specification: Specification) -> Iterator[Executor]:
-    """Where `rl run` runs its sessions, with a display of them."""
+    """The executor that runs the sessions of `rl run`, with a display of them."""
     check_executor(options)
     if options.render and (options.sessions > 1 or options.executor == "ray"):
         raise UserError("--render shows a single session; leave out --sessions and --executor")
@@ -68,7 +68,7 @@ def _executor(options: argparse.Namespace, specification: Specification) -> Iter
 
 @contextmanager
 def watched(options: argparse.Namespace, sessions: int, quiet: bool = False) -> Iterator[Listener]:
-    """A display of so many sessions, and the loggers that were asked for."""
+    """A display of the sessions, with the loggers that were asked for."""
     from rl.running.display import showing
     from rl.running.following import following
 
@@ -81,7 +81,7 @@ def watched(options: argparse.Namespace, sessions: int, quiet: bool = False) -> 
 
 
 def _loggers(options: argparse.Namespace) -> list[type[Logger]]:
-    """Those that were asked for."""
+    """The loggers that were asked for."""
     from rl.running.loggers import LOGGERS, require_logger
 
     asked = [kind for kind in LOGGERS if getattr(options, kind.name)]
@@ -109,7 +109,7 @@ def _inline(
 
 
 def conclude(run: Run, options: argparse.Namespace) -> int:
-    """Says what came of a run and writes its report; the status tells whether it went well."""
+    """Prints the result of a run, writes its report, and returns the exit status."""
     status = _conclude(run, options.quiet)
     if status != INTERRUPTED:
         report.conclude(run.path, options)
@@ -130,15 +130,15 @@ def _conclude(run: Run, quiet: bool) -> int:
 def _conclude_unfinished(run: Run, outcome: dict[str, Any]) -> int:
     status = outcome.get("status", "interrupted")
     if status != "interrupted":
-        say(f"{status}: {outcome.get('reason', 'it did not say why')}")
+        say(f"{status}: {outcome.get('reason', 'no reason given')}")
         return Diverged.exit_status if status == "diverged" else FAILED
     say(f"interrupted at step {outcome.get('steps', 0):,}; curve: {run.session.curve}")
-    say(f"to go on: rl resume {run.path}; to see the agent so far: rl watch {run.path}")
+    say(f"to resume: rl resume {run.path}; to see the agent so far: rl watch {run.path}")
     return INTERRUPTED
 
 
 def _conclude_trial(run: Run, quiet: bool) -> int:
-    """Prints what the sessions are worth; the exit status tells whether all of them counted."""
+    """Prints the figures of a trial; the exit status is 0 if all of its sessions counted."""
     from rl.analysis.analyze import describe_trial
     from rl.storage.run_folder import is_unfinished
 
@@ -151,7 +151,7 @@ def _conclude_trial(run: Run, quiet: bool) -> int:
         return 0
     if len(statuses) < figures["planned"] or "interrupted" in statuses:
         say(f"interrupted: {figures['counted']} of {figures['planned']} sessions had finished")
-        say(f"to go on: rl resume {run.path}")
+        say(f"to resume: rl resume {run.path}")
         return INTERRUPTED
     if quiet:
         say(*(line for line in describe_trial(figures) if "did not count" in line))
@@ -166,7 +166,7 @@ def _print_summary(run: Run, outcome: dict[str, Any]) -> None:
         f"{outcome['episodes']:,} episodes and {outcome['seconds']:.1f} s"
     )
     print_evaluation(outcome["evaluation"])
-    say(f"best checkpoint: of step {outcome['best_step']:,}")
+    say(f"best checkpoint: step {outcome['best_step']:,}")
     say(f"run folder: {run.path}  (curve: {run.session.curve})")
     say(f"to see it: rl watch {run.path}; to see how it learned: rl film {run.path}")
 
@@ -175,14 +175,14 @@ def add(verbs: Verbs) -> None:
     """Adds `rl run` to the command line."""
     verb = add_verb(
         verbs, "run", run,
-        "train an agent, evaluate it, keep everything in a run folder",
+        "train an agent, evaluate it, and record everything in a run folder",
         "rl run lunarlander_dqn --seed 1 --set agent.gamma=0.98",
     )  # fmt: skip
     verb.add_argument("name", metavar="NAME", help="an experiment; `rl list` shows them")
     verb.add_argument("--seed", type=natural, default=0,
-                      help="of everything random (default 0); of the first session")  # fmt: skip
+                      help="random seed (default 0)")  # fmt: skip
     verb.add_argument("--sessions", type=positive, default=1,
-                      help="how many, with a seed each that follow --seed (default 1)")  # fmt: skip
+                      help="number of sessions; session k uses seed + k (default 1)")  # fmt: skip
     add_experiment(verb)
     verb.add_argument("--render", action="store_true",
                       help="show an episode in a window at each evaluation")  # fmt: skip
@@ -191,8 +191,8 @@ def add(verbs: Verbs) -> None:
 
 
 def add_loggers(verb: argparse.ArgumentParser) -> None:
-    """The options that send the rows elsewhere too."""
+    """Adds the options of the loggers."""
     verb.add_argument("--tensorboard", action="store_true",
                       help="write event files for TensorBoard into the run folder")  # fmt: skip
     verb.add_argument("--wandb", action="store_true",
-                      help="log to Weights & Biases, each session as a run")  # fmt: skip
+                      help="log each session to Weights & Biases as a run")  # fmt: skip

@@ -37,7 +37,7 @@ def search(options: argparse.Namespace) -> int:
 
     check_executor(options)
     if (options.name is None) == (options.resume is None):
-        raise UserError("give the NAME of an experiment, or --resume RUN to go on with a search")
+        raise UserError("give the NAME of an experiment, or --resume RUN to resume a search")
     if options.resume is not None:
         _refuse_changes(options)
         return go_on(options, options.resume, options.trials)
@@ -51,7 +51,7 @@ def search(options: argparse.Namespace) -> int:
 
 
 def go_on(options: argparse.Namespace, run: str | Path, trials: int | None = None) -> int:
-    """Goes on with the search in a run folder."""
+    """Resumes the search in a run folder."""
     from rl.search.driver import resume_search
 
     return _run(options, lambda executor: resume_search(run, executor, trials))
@@ -71,10 +71,10 @@ def _run(options: argparse.Namespace, find: Callable[[Executor], Search]) -> int
 
 
 def _refuse_changes(options: argparse.Namespace) -> None:
-    """Refuses options that a search which goes on would not heed."""
+    """Refuses options that have no effect on a resumed search."""
     for name in ("set", "steps", "spec", "output", "storage", *SEARCH_OPTIONS):
         if name != "trials" and getattr(options, name) not in (None, []):
-            raise UserError(f"--{name}: a search goes on as it began; only --trials can be another")
+            raise UserError(f"--{name}: a search is resumed as it began; only --trials may change")
 
 
 def _conclude_search(search: Search, interrupted: bool, quiet: bool) -> int:
@@ -88,14 +88,14 @@ def _conclude_search(search: Search, interrupted: bool, quiet: bool) -> int:
         say(f"run folder: {folder.path}  (trials.csv, search_metrics.png, search_pairs.png)")
         if summary["best_trial"] is not None:
             name = folder.read_manifest()["experiment"]
-            say(f"the best: rl run {name} --spec {folder.path / 'best_spec.json'}")
+            say(f"best trial: rl run {name} --spec {folder.path / 'best_spec.json'}")
     if interrupted:
-        say(f"interrupted; to go on: rl resume {folder.path}")
+        say(f"interrupted; to resume: rl resume {folder.path}")
         return INTERRUPTED
     if search.unfinished:
         say(
-            f"unfinished, through no fault of theirs: trial {_listed(search.unfinished)} (why: "
-            f"{folder.path / 'trials.csv'}); to go on: rl resume {folder.path}"
+            f"unfinished, processes were lost: trial {_listed(search.unfinished)} (why: "
+            f"{folder.path / 'trials.csv'}); to resume: rl resume {folder.path}"
         )
         return FAILED
     return 0 if summary["best_trial"] is not None else FAILED
@@ -114,14 +114,14 @@ def add(verbs: Verbs) -> None:
     )  # fmt: skip
     verb.add_argument("name", metavar="NAME", nargs="?",
                       help="an experiment whose specification has a search block")  # fmt: skip
-    verb.add_argument("--resume", metavar="RUN", help="go on with a search, from its run folder")
-    verb.add_argument("--method", help="grid, line, random, tpe or cmaes")
-    verb.add_argument("--trials", type=positive, help="how many at most")
-    verb.add_argument("--sessions", type=positive, help="of each trial (default 1)")
-    verb.add_argument("--pruner", help="ends hopeless trials early: none, median or asha")
-    verb.add_argument("--statistic", help="what trials are ranked by (default mean_return)")
+    verb.add_argument("--resume", metavar="RUN", help="resume the search in this run folder")
+    verb.add_argument("--method", help="search method: grid, line, random, tpe or cmaes")
+    verb.add_argument("--trials", type=positive, help="maximum number of trials")
+    verb.add_argument("--sessions", type=positive, help="sessions per trial (default 1)")
+    verb.add_argument("--pruner", help="end hopeless trials early: none, median or asha")
+    verb.add_argument("--statistic", help="score to rank trials by (default mean_return)")
     verb.add_argument("--storage", metavar="FILE",
-                      help="the study of tpe or cmaes, which processes can share")  # fmt: skip
-    verb.add_argument("--seed", type=natural, help="of the method and of each first session")
+                      help="file of the tpe or cmaes study, to share a search")  # fmt: skip
+    verb.add_argument("--seed", type=natural, help="random seed of the method and of the sessions")
     add_experiment(verb)
     report.add_option(verb)

@@ -1,4 +1,4 @@
-"""`rl spec`: a specification of the lab, or the schema of all."""
+"""`rl spec`: prints a specification, or the schema of all specifications."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def add(verbs: Verbs) -> None:
     """Adds `rl spec` to the command line."""
     verb = add_verb(
         verbs, "spec", spec,
-        "print an experiment's specification, to start your own from",
+        "print an experiment's specification, as a start for your own",
         "rl spec cartpole_dqn > mine.yaml",
     )  # fmt: skip
     verb.add_argument("name", metavar="NAME", nargs="?", help="an experiment of the lab")
     verb.add_argument("--schema", action="store_true",
-                      help="print the JSON Schema instead, by which editors complete and check "
+                      help="print the JSON Schema instead, with which editors complete and check "
                       "specifications")  # fmt: skip

@@ -1,4 +1,4 @@
-"""`rl verify`: is a result what it says?"""
+"""`rl verify`: checks that a result can be reproduced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """`rl verify`: runs a run again, or lets its agents play again, and compares to the bit."""
+    """`rl verify`: re-runs a run, or replays its evaluation, and compares bit by bit."""
     from rl.running.opened_run import Run
 
     run = Run.open(options.run, options.trial)
@@ -53,15 +53,15 @@ def add(verbs: Verbs) -> None:
     """Adds `rl verify` to the command line."""
     verb = add_verb(
         verbs, "verify", verify,
-        "run a run again from its manifest, and say whether every number is the same",
+        "re-run from the manifest, and check that every number is identical",
         "rl verify lunarlander_dqn --evaluation",
     )  # fmt: skip
     verb.add_argument("run", metavar="RUN", help=A_RUN)
-    verb.add_argument("--sessions", type=positive, metavar="K", help="only the first K")
+    verb.add_argument("--sessions", type=positive, metavar="K", help="only the first K sessions")
     verb.add_argument("--trial", type=natural,
-                      help="its number in a search (default: the best)")  # fmt: skip
+                      help="trial number of a search (default: the best)")  # fmt: skip
     verb.add_argument("--evaluation", action="store_true",
-                      help="only play the episodes of the result again: seconds")  # fmt: skip
-    verb.add_argument("--jobs", type=positive, help="sessions at once (default: the cores)")
-    verb.add_argument("--quiet", action="store_true", help="print the verdicts alone")
+                      help="only replay the episodes of the result (takes seconds)")  # fmt: skip
+    verb.add_argument("--jobs", type=positive, help="parallel sessions (default: one per core)")
+    verb.add_argument("--quiet", action="store_true", help="print only the verdicts")
     verb.set_defaults(executor="local")

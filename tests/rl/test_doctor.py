@@ -47,7 +47,7 @@ def test_a_missing_package_is_named_with_the_remedy(
     assert main(["doctor"]) == 1
     said = capsys.readouterr().out
     assert "missing  rich                 python -m pip install rich\n" in said
-    assert said.endswith("the installation: 1 to be put right\n")
+    assert said.endswith("the installation: 1 to be fixed\n")
 
 
 # Each package by the module that it brings, missing as `import` sees it.
@@ -208,7 +208,7 @@ def test_the_verdict_of_an_environment(
     assert main(["doctor", "--env", "Chain-v0", "--import", "tests.rl.worlds"]) == 0
     assert capsys.readouterr().out.endswith("\nChain-v0: all is well\n")
     assert main(["doctor", "--env", "Unpaid-v0"]) == 1
-    assert capsys.readouterr().out.endswith("\nUnpaid-v0: 1 to be put right\n")
+    assert capsys.readouterr().out.endswith("\nUnpaid-v0: 1 to be fixed\n")
 
 
 @pytest.mark.parametrize(

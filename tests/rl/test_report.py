@@ -301,7 +301,7 @@ def test_the_verb(rl: Command, run: Path) -> None:
     nowhere = rl("report", "run", "--open", BROWSER="false")
     assert nowhere.returncode == 2
     assert nowhere.stderr == (
-        "rl: run/report.html: there is no browser to open it here; open it in one elsewhere\n"
+        "rl: run/report.html: no browser can be opened here; open the file on another machine\n"
     )
     for arguments, said in (
         (("nothing",), "there is no such run folder"),

@@ -492,8 +492,8 @@ def test_ctrl_c_and_resume(tmp_path: Path, rl: Command) -> None:
     (tmp_path / "gate").touch()
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert "to go on: rl resume cut" in said
+    assert "to resume: rl resume cut" in said
     answer = rl("resume", "cut", PYTHONPATH=HELD["PYTHONPATH"])
     assert answer.returncode == 0
     assert contents(session) == contents(tmp_path / "whole/trial_000/session_000")
-    assert "nothing is left to do" in rl("resume", "cut").stdout
+    assert "nothing left to resume" in rl("resume", "cut").stdout

@@ -405,7 +405,7 @@ def test_ctrl_c_names_the_command_that_goes_on(tmp_path: Path, spec_file: Path) 
         os.killpg(process.pid, signal.SIGINT)
         said, complaint = process.communicate(timeout=300)
     assert (process.returncode, complaint) == (130, "")
-    assert "to go on: rl resume r" in said
+    assert "to resume: rl resume r" in said
     states = [row["state"] for row in rows_of(RunFolder(tmp_path / "r"))]
     assert "complete" in states
     assert "unfinished" in states
@@ -461,8 +461,8 @@ def test_without_optuna_the_message_says_what_to_install(
         (("cartpole_dqn", "--set", "search.trails=3"), "search.trails is no setting"),
         (("cartpole_dqn", "--storage", "s.journal"), "--storage is for tpe and cmaes"),
         (("--resume", "nowhere"), "nowhere: there is no such run folder"),
-        (("--resume", "r", "--set", "a=1"), "--set: a search goes on as it began"),
-        (("--resume", "r", "--method", "grid"), "--method: a search goes on as it began"),
+        (("--resume", "r", "--set", "a=1"), "--set: a search is resumed as it began"),
+        (("--resume", "r", "--method", "grid"), "--method: a search is resumed as it began"),
         (("cartpole_dqn", "--set", "search.sessions=0"), "search.sessions must be at least 1"),
     ],
 )
@@ -499,7 +499,7 @@ def test_a_search_without_a_finished_session_has_nothing_to_analyze(
     assert answer.returncode == 2
     assert (
         answer.stderr
-        == "rl: r: has no session that finished or was evaluated; nothing can be said of it\n"
+        == "rl: r: has no session that finished or was evaluated; there is nothing to analyze\n"
     )
     assert sorted((tmp_path / "r").rglob("*")) == before
 

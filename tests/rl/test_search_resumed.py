@@ -208,7 +208,7 @@ def test_a_process_that_always_ends_is_said_and_gives_status_1(tmp_path: Path, r
     answer = rl("search", "pole", "--spec", "my.json", "--jobs", 1, "--output", "r", **extra)
     assert (answer.returncode, answer.stderr) == (1, "")
     assert answer.stdout.count("goes on in a new process: its process ended: exit status 3") == 2
-    assert "unfinished, through no fault of theirs: trial 0 (why: r/trials.csv); " in answer.stdout
+    assert "unfinished, processes were lost: trial 0 (why: r/trials.csv); " in answer.stdout
     assert "its process ended: exit status 3" in (tmp_path / "r/trials.csv").read_text()
     (tmp_path / "armed").unlink()
     answer = rl("resume", "r", "--jobs", 1, "--quiet")

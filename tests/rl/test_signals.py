@@ -63,7 +63,7 @@ def test_a_run_saves_and_ends_with_the_signals_status(number: int, tmp_path: Pat
     code, said, complaint = program.end()
     assert code == 128 + number
     assert complaint == ""
-    assert "to go on: rl resume r" in said
+    assert "to resume: rl resume r" in said
     assert status(tmp_path) == "interrupted"
 
 
@@ -85,7 +85,7 @@ def test_an_environment_that_hangs_is_waited_for_until_ctrl_c_comes_again(
     code, _, complaint = program.end()
     assert code == 130
     if way != "swallow":
-        assert complaint == "rl: interrupted; to go on: rl resume r\n"
+        assert complaint == "rl: interrupted; to resume: rl resume r\n"
         assert status(tmp_path) == "interrupted"
 
 
@@ -112,7 +112,7 @@ def test_a_program_that_trains_ends_with_its_first_signal(
     program.send(number)
     found, said, complaint = program.end()
     assert (found, said) == (code, "")
-    assert complaint.endswith("r0: was interrupted; to go on: rl resume r0\n")
+    assert complaint.endswith("r0: was interrupted; to resume: rl resume r0\n")
     assert status(tmp_path, SESSION.replace("r/", "r0/", 1)) == "interrupted"
     assert not (tmp_path / "r1").exists()
 

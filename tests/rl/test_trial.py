@@ -119,7 +119,7 @@ def test_a_run_that_nobody_finished_has_nothing_to_analyze(
     assert answer.returncode == 2
     assert (
         answer.stderr
-        == "rl: r: has no session that finished or was evaluated; nothing can be said of it\n"
+        == "rl: r: has no session that finished or was evaluated; there is nothing to analyze\n"
     )
     assert not (tmp_path / "r/trial_000/trial.json").exists()
 
@@ -202,7 +202,7 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
         (("--sessions", 2, "--render"), "--render shows a single session; leave out --sessions"),
         (("--sessions", 2, "--set", "agent.gama=1"), "agent.gama is no setting of DQN"),
         (("--executor", "rya"), "--executor: invalid choice: 'rya'"),
-        (("--ray-address", "here:1"), "--ray-address is of a Ray cluster; add --executor ray"),
+        (("--ray-address", "here:1"), "--ray-address needs --executor ray"),
     ],
 )
 def test_bad_input_leaves_no_folder(

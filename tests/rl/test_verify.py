@@ -134,6 +134,6 @@ def test_another_machine_is_named_first(copy: Path, rl: Command) -> None:
     replace(copy / "manifest.json", f'"numpy": "{np.__version__}"', '"numpy": "1.26.4"')
     answer = rl("verify", copy, "--evaluation")
     first, second = answer.stdout.splitlines()
-    assert first.startswith("the last bits may differ from the run's: numpy ")
+    assert first.startswith("results may differ from the run's in the last digits: numpy ")
     assert "1.26.4 there" in first
     assert second == "session 0 (seed 4): identical"
