@@ -28,7 +28,7 @@ _FLUSH_EVERY = 256
 
 def rate(default: float) -> Any:
     """The setting that every optimizer has, with a default of its own."""
-    meaning = "the step size, or a schedule of it over the optimizer's own steps"
+    meaning = "step size, or its schedule over the optimizer's own steps"
     return setting(meaning, default)
 
 
@@ -155,7 +155,7 @@ class AdaGrad(Optimizer):
         """Those of `AdaGrad`."""
 
         learning_rate: float | Schedule = rate(1e-2)
-        epsilon: float = setting("keeps the divisor from zero", 1e-10, above=0)
+        epsilon: float = setting("added to the divisor to keep it from zero", 1e-10, above=0)
 
     settings: Settings
 
@@ -179,7 +179,7 @@ class RMSProp(Optimizer):
         """Those of `RMSProp`."""
 
         decay: float = setting("decay of the running mean of g^2", 0.99, least=0, below=1)
-        epsilon: float = setting("keeps the divisor from zero", 1e-8, above=0)
+        epsilon: float = setting("added to the divisor to keep it from zero", 1e-8, above=0)
 
     settings: Settings
 
@@ -206,7 +206,7 @@ class Adam(Optimizer):
 
         beta1: float = setting("decay of the running mean of g", 0.9, least=0, below=1)
         beta2: float = setting("decay of the running mean of g^2", 0.999, least=0, below=1)
-        epsilon: float = setting("keeps the divisor from zero", 1e-8, above=0)
+        epsilon: float = setting("added to the divisor to keep it from zero", 1e-8, above=0)
 
     settings: Settings
 

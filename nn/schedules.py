@@ -23,7 +23,7 @@ class Schedule:
 class Constant(BaseSettings, Schedule):
     """The same value at each step."""
 
-    value: float = setting("that value")
+    value: float = setting("the value")
 
     def __call__(self, step: int) -> float:
         return self.value
@@ -33,9 +33,9 @@ class Constant(BaseSettings, Schedule):
 class Step(BaseSettings, Schedule):
     """start * factor^(step // every): a stair."""
 
-    start: float = setting("the first value")
-    factor: float = setting("what each stair multiplies it by", least=0)
-    every: int = setting("steps from one stair to the next", least=1)
+    start: float = setting("initial value")
+    factor: float = setting("factor of each stair", least=0)
+    every: int = setting("steps per stair", least=1)
 
     def __call__(self, step: int) -> float:
         try:
@@ -48,9 +48,9 @@ class Step(BaseSettings, Schedule):
 class Ramp(BaseSettings, Schedule):
     """Goes from `start` to `end` in `steps` steps and stays there."""
 
-    start: float = setting("the first value")
-    end: float = setting("the last value")
-    steps: int = setting("steps from the one to the other", least=1)
+    start: float = setting("initial value")
+    end: float = setting("final value")
+    steps: int = setting("steps from `start` to `end`", least=1)
 
     def __call__(self, step: int) -> float:
         return self.end if step >= self.steps else self.at(step / self.steps)
@@ -71,8 +71,8 @@ class Linear(Ramp):
 class Exponential(Ramp):
     """start (end / start)^(step / steps): the same ratio at each step."""
 
-    start: float = setting("the first value", above=0)
-    end: float = setting("the last value", above=0)
+    start: float = setting("initial value", above=0)
+    end: float = setting("final value", above=0)
 
     def at(self, share: float) -> float:
         return float(self.start * (self.end / self.start) ** share)
@@ -89,10 +89,8 @@ class Cosine(Ramp):
 class Warmup(BaseSettings, Schedule):
     """Rises linearly to another schedule: then(step) * (step + 1) / steps (Goyal et al. 2017)."""
 
-    steps: int = setting(
-        "steps of the rise, at the last of which the value is that of `then`", least=1
-    )
-    then: float | Schedule = setting("the other schedule, or a number that stays")
+    steps: int = setting("steps of the rise, after which `then` applies in full", least=1)
+    then: float | Schedule = setting("schedule to follow, or a constant")
 
     def __post_init__(self) -> None:
         super().__post_init__()

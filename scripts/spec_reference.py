@@ -43,36 +43,35 @@ PAGE = """# A specification, setting by setting
 
 <!-- Written by scripts/spec_reference.py from the code. Change the docstrings there, not this. -->
 
-A specification says which problem is to be solved, by which agent, with which settings. It stands
-in a JSON or YAML file under a name of its own; [README.md](../README.md#a-specification) shows one,
-and [the tutorial](tutorial.md#a-file-of-your-own) makes one. This page is the list of all that can
-stand in it.
+A specification defines a problem, an agent and their settings. It is a named entry of a JSON or
+YAML file; [README.md](../README.md#a-specification) shows one, and
+[the tutorial](tutorial.md#a-file-of-your-own) writes one. This page lists everything that it can
+contain.
 
 {blocks}
 
-`problem`, `agent` and `train` must be there, and what else is left out takes its default. A block
-that names a part has the `name` and the part's settings side by side,
-`{{name: Adam, learning_rate: 0.001}}`. The dotted path of a setting, `optimizer.learning_rate`, is
-what `--set`, a search and error messages call it by. The `spec.yaml` of a run folder has every
-default filled in.
+`problem`, `agent` and `train` are required; everything else has a default. A block that names a
+part holds the `name` and the part's settings side by side, `{{name: Adam, learning_rate: 0.001}}`.
+`--set`, searches and error messages refer to a setting by its dotted path,
+`optimizer.learning_rate`. The `spec.yaml` of a run folder has every default filled in.
 
-In names, case and underscores do not matter: `epsilon_greedy` is `EpsilonGreedy`. A whole number
-may be written `1e5`, in a file, behind `--set KEY=` and in options such as `--steps`. Scalars are
-those of YAML 1.2: `3e-4` is a number, `1:30` and `2026-01-31` are texts, and `yes`, `no`, `on` and
-`off` are true or false where that is wanted and texts elsewhere. A number such as `010` is refused.
-*required* is a setting that has no default.
+Names ignore case and underscores: `epsilon_greedy` is `EpsilonGreedy`. A whole number may be
+written `1e5`, in a file, after `--set KEY=` and in options such as `--steps`. Scalars are those of
+YAML 1.2: `3e-4` is a number, `1:30` and `2026-01-31` are texts, and `yes`, `no`, `on` and `off` are
+true or false where a setting expects that, and texts elsewhere. A number such as `010` is refused.
+*required* marks a setting without a default.
 
 ## problem
 
 Any registered Gymnasium environment whose observations are a flat `Box` or discrete, and whose
-actions are `Discrete` or a flat `Box`. These have a threshold in `rl/spec/problems.json`; of
-another one, the threshold and the time limit are those that it was registered with.
+actions are `Discrete` or a flat `Box`. The following have a threshold in `rl/spec/problems.json`;
+other environments use the threshold and the time limit that they were registered with.
 
 {problems}
 
-A return is the sum of an episode's rewards. A problem counts as solved at a mean return of so much
-over 100 episodes. BipedalWalker carries something over from an episode to the next, so the lab
-makes it anew for each (`renewed`); whether another environment does, a run finds out as it begins.
+A return is the sum of an episode's rewards. A problem is solved at a mean return of at least this
+threshold over 100 episodes. BipedalWalker carries state over from one episode to the next, so the
+lab creates it anew for each (`renewed`); for other environments, a run detects this as it begins.
 
 ## agent
 
@@ -86,7 +85,7 @@ and one `optimizer` block for all of them, or one for each role, such as
 
 ## network
 
-The sizes of the input and the output follow from the problem and the agent.
+The problem and the agent determine the sizes of the input and the output.
 
 {network}
 
@@ -96,44 +95,43 @@ The sizes of the input and the output follow from the problem and the agent.
 
 ## optimizer
 
-If the block is left out: Adam.
+Default: Adam.
 
 {optimizers}
 
 ### Schedules
 
 A learning rate may be a block with the name of a schedule and its settings, such as
-`{{name: cosine, start: 0.001, end: 0.0001, steps: 50000}}`. Its steps are the optimizer's own, the
-updates, not the environment's.
+`{{name: cosine, start: 0.001, end: 0.0001, steps: 50000}}`. Its steps are the
+optimizer's updates, not environment steps.
 
 {schedules}
 
 ## memory
 
-For agents that replay what they have seen, {replaying}:
+For agents that learn from a replay memory, {replaying}:
 
 {replays}
 
-For agents that learn from what they just did, {on_policy}:
+For on-policy agents, {on_policy}:
 
 {rollouts}
 
 ## exploration
 
-Among discrete actions:
+For discrete actions:
 
 {discrete_explorers}
 
-On continuous ones:
+For continuous actions:
 
 {continuous_explorers}
 
-Agents that draw their actions from a policy of their own, {on_policy}, have no such block.
+Agents with a stochastic policy, {on_policy}, have no such block.
 
 ## preprocessor
 
-What the agent sees instead of the environment's own observation. If the block is left out:
-Identity.
+The preprocessor transforms observations and rewards before the agent sees them. Default: Identity.
 
 {preprocessors}
 
@@ -143,7 +141,7 @@ Identity.
 
 ## search
 
-What `rl search` tries; [search.md](search.md) explains it with an example.
+What `rl search` varies; [search.md](search.md) explains it with an example.
 
 {search}
 
@@ -160,16 +158,16 @@ or to a range:
 # What a block is for; all else is in the code.
 BLOCKS = {
     "description": "one line for `rl list`",
-    "import": "a package that registers the environment when it is imported",
+    "import": "a module that registers the environment when it is imported",
     "problem": "the [problem](#problem), an environment's id",
     "agent": "the learning algorithm: [agent](#agent)",
-    "network": "its function approximator: [network](#network)",
-    "optimizer": "how a gradient moves the parameters: [optimizer](#optimizer)",
-    "memory": "what is remembered to be learned from: [memory](#memory)",
-    "exploration": "how actions are tried: [exploration](#exploration)",
+    "network": "its neural network: [network](#network)",
+    "optimizer": "how gradients update the parameters: [optimizer](#optimizer)",
+    "memory": "the experience to learn from: [memory](#memory)",
+    "exploration": "how the agent explores: [exploration](#exploration)",
     "preprocessor": "what the agent sees: [preprocessor](#preprocessor)",
-    "train": "how long, and how it is evaluated: [train](#train)",
-    "search": "what a search tries: [search](#search)",
+    "train": "the length of training, and evaluations: [train](#train)",
+    "search": "what a search varies: [search](#search)",
 }
 
 Part = Callable[..., Any]
@@ -210,7 +208,7 @@ def blocks() -> str:
         (f"`{key}`", "a block" if kind is dict else "a text", BLOCKS[key])
         for key, kind in KEYS.items()
     )
-    return table(("key", "kind", "what it says"), rows)
+    return table(("key", "kind", "meaning"), rows)
 
 
 def problems() -> str:
@@ -240,7 +238,7 @@ def agents() -> str:
         kinds = " and ".join(kind.__name__.lower() for kind in agent.kinds)
         link = f"[{name}](#{name.lower()})"
         rows.append((link, kinds, listed(agent.roles), defaults(name, agent)))
-    return table(("agent", "actions", "roles of its networks", "if left out"), rows)
+    return table(("agent", "actions", "networks", "defaults"), rows)
 
 
 def defaults(name: str, agent: type[Agent]) -> str:

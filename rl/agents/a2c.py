@@ -62,34 +62,31 @@ class A2C(Agent):
     class Settings(Agent.Settings):
         """Those of `A2C`."""
 
-        gamma: float = setting("discount of one step", 0.99, least=0, most=1)
+        gamma: float = setting("discount per step", 0.99, least=0, most=1)
         lam: float = setting(
-            "how far the advantages trust the rewards rather than the critic", 0.95, least=0, most=1
+            "lambda of the advantages: 0 trusts the critic, 1 the rewards", 0.95, least=0, most=1
         )
-        entropy_weight: float = setting(
-            "how much a policy is worth for being undecided", 0.0, least=0
-        )
+        entropy_weight: float = setting("weight of the entropy bonus", 0.0, least=0)
         value_weight: float = setting(
-            "of the critic's cost, where it shares the network", 0.5, least=0
+            "weight of the critic's cost in a shared network", 0.5, least=0
         )
-        shared: bool = setting("whether actor and critic are one network with two heads", False)
+        shared: bool = setting("whether actor and critic share one network with two heads", False)
         normalize_advantages: bool = setting(
-            "whether they are brought to mean 0 and standard deviation 1 in each update", False
+            "whether each update scales them to mean 0 and standard deviation 1", False
         )
         max_gradient_norm: float = setting(
-            "longer gradients are scaled down to it, each network's by itself", 0.5, above=0
+            "maximum norm of each network's gradient; longer ones are scaled down", 0.5, above=0
         )
         epochs: int = setting("passes over a rollout", 1, least=1, most=_MOST_EPOCHS)
-        minibatches: int = setting("gradient steps a pass", 1, least=1)
+        minibatches: int = setting("gradient steps per pass", 1, least=1)
         squash: bool = setting(
-            "whether continuous actions are tanh of what is drawn, rather than cut to bounds", False
+            "whether continuous actions are squashed by tanh instead of clipped to bounds", False
         )
         log_std: float = setting(
-            "the ln of a continuous policy's standard deviations at first, where actions reach "
-            "from -1 to 1",
+            "initial ln of a continuous policy's standard deviations, for actions from -1 to 1",
             0.0,
         )
-        state_dependent_std: bool = setting("whether these are outputs of the actor", False)
+        state_dependent_std: bool = setting("whether the actor outputs the deviations", False)
 
         def policy_outputs(self, actions: Actions) -> int:
             """What the actor gives of the policy; with a shared network, V comes behind it."""

@@ -49,11 +49,11 @@ class DDPG(ReplayAgent):
     class Settings(ReplayAgent.Settings):
         """Those of `DDPG`."""
 
-        learn_every: int = setting("environment steps an update, over all lanes", 1, least=1)
+        learn_every: int = setting("environment steps per update, over all lanes", 1, least=1)
         tau: float = setting(
-            "how much of a network its target takes over each time", 0.005, above=0, most=1
+            "weight of a network in each update of its target", 0.005, above=0, most=1
         )
-        cost: str = setting('of the critic, "quadratic" or "huber"', "quadratic", names=COSTS)
+        cost: str = setting('cost of the critic, "quadratic" or "huber"', "quadratic", names=COSTS)
 
         @property
         def count(self) -> int:

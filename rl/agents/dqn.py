@@ -44,16 +44,18 @@ class DQN(ReplayAgent):
     class Settings(ReplayAgent.Settings):
         """Those of `DQN`."""
 
-        target_every: int = setting("updates between two of the target network", 1, least=1)
+        target_every: int = setting(
+            "updates of the network per update of the target network", 1, least=1
+        )
         average_updates: int = setting(
-            "the greedy policy's parameters are the online network's, averaged over about so many "
-            "updates (Polyak and Juditsky 1992), which takes out their jitter; 0 takes the online "
-            "network as it is. What is learned does not depend on it",
+            "updates over which the greedy policy averages the online network's parameters (Polyak "
+            "and Juditsky 1992), to reduce their jitter; 0 uses the online network itself. "
+            "Learning does not depend on it",
             0,
             least=0,
         )
         dueling: bool = setting(
-            "whether the network gives V(s) and the advantages A(s, a) (Wang et al. 2016)", False
+            "whether the network outputs V(s) and advantages A(s, a) (Wang et al. 2016)", False
         )
 
         @property

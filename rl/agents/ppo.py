@@ -25,11 +25,11 @@ class PPO(A2C):
         """Those of `PPO`."""
 
         normalize_advantages: bool = setting(
-            "whether they are brought to mean 0 and standard deviation 1 in each update", True
+            "whether each update scales them to mean 0 and standard deviation 1", True
         )
         epochs: int = setting("passes over a rollout", 10, least=1, most=1_000)
-        minibatches: int = setting("gradient steps a pass", 4, least=1)
-        clip: float = setting("epsilon", 0.2, above=0)
+        minibatches: int = setting("gradient steps per pass", 4, least=1)
+        clip: float = setting("epsilon, the clipping range of the ratio", 0.2, above=0)
 
     settings: Settings
 

@@ -28,8 +28,8 @@ class QRDQN(DQN):
     class Settings(DQN.Settings):
         """Those of `QRDQN`."""
 
-        quantiles: int = setting("N, quantiles of each action", 50, least=1, most=10_000)
-        kappa: float = setting("errors beyond it count linearly", 1.0, above=0)
+        quantiles: int = setting("N, number of quantiles per action", 50, least=1, most=10_000)
+        kappa: float = setting("the cost is linear for errors beyond it", 1.0, above=0)
         cost: str = setting("the quantile Huber loss, and no other", "huber", names=("huber",))
 
         @property

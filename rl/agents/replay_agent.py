@@ -33,21 +33,21 @@ class ReplayAgent(Agent):
     class Settings(Agent.Settings):
         """Those of every agent with a replay memory."""
 
-        gamma: float = setting("discount of one step", 0.99, least=0, most=1)
-        n_step: int = setting("steps between a state and the one it bootstraps from", 1, least=1)
+        gamma: float = setting("discount per step", 0.99, least=0, most=1)
+        n_step: int = setting("steps between a state and the state it bootstraps from", 1, least=1)
         learn_start: int = setting("environment steps before the first update", 1000, least=0)
-        learn_every: int = setting("environment steps an update, over all lanes", 4, least=1)
+        learn_every: int = setting("environment steps per update, over all lanes", 4, least=1)
         tau: float = setting(
-            "how much of a network its target takes over each time: 1 copies it (Mnih et al. "
+            "weight of the online network in each update of its target: 1 copies it (Mnih et al. "
             "2015), less blends (Lillicrap et al. 2016)",
             0.01,
             above=0,
             most=1,
         )
         max_gradient_norm: float = setting(
-            "longer gradients are scaled down to it, each network's by itself", 10.0, above=0
+            "maximum norm of each network's gradient; longer ones are scaled down", 10.0, above=0
         )
-        cost: str = setting('of the values, "huber" or "quadratic"', "huber", names=COSTS)
+        cost: str = setting('cost of the values, "huber" or "quadratic"', "huber", names=COSTS)
 
     settings: Settings
     metric_names = ("loss", "mean_q", "gradient_norm", "exploration")

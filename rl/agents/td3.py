@@ -24,14 +24,14 @@ class TD3(DDPG):
     class Settings(DDPG.Settings):
         """Those of `TD3`."""
 
-        critics: int = setting("how many there are", 2, least=1, most=100)
+        critics: int = setting("number of critics", 2, least=1, most=100)
         policy_delay: int = setting(
-            "updates of the critics between two of the actor and of the targets", 2, least=1
+            "critic updates per update of the actor and of the targets", 2, least=1
         )
         target_noise: float = setting(
             "standard deviation of the noise on the target's actions", 0.2, least=0
         )
-        target_noise_clip: float = setting("c, its largest magnitude", 0.5, least=0)
+        target_noise_clip: float = setting("c, the maximum magnitude of that noise", 0.5, least=0)
 
         @property
         def count(self) -> int:

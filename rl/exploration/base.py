@@ -72,7 +72,7 @@ class Scheduled(Explorer):
 
         start: float
         end: float
-        steps: int = setting("environment steps from the one to the other", 10_000, least=1)
+        steps: int = setting("environment steps from `start` to `end`", 10_000, least=1)
         schedule: str = setting('"linear", "exponential" or "cosine"', "linear", names=RAMPS)
 
         def __post_init__(self) -> None:

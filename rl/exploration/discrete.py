@@ -24,8 +24,8 @@ class EpsilonGreedy(Scheduled):
     class Settings(Scheduled.Settings):
         """Those of `EpsilonGreedy`."""
 
-        start: float = setting("epsilon at first", 1.0, least=0, most=1)
-        end: float = setting("epsilon at last", 0.05, least=0, most=1)
+        start: float = setting("initial epsilon", 1.0, least=0, most=1)
+        end: float = setting("final epsilon", 0.05, least=0, most=1)
 
     def choose(self, greedy: Array, step: int) -> IntArray:
         actions = greedy.argmax(axis=1)
@@ -46,7 +46,7 @@ class PeriodicEpsilonGreedy(EpsilonGreedy):
     class Settings(EpsilonGreedy.Settings):
         """Those of `PeriodicEpsilonGreedy`."""
 
-        period: int = setting("environment steps of a swing", 2_000, least=1)
+        period: int = setting("environment steps per oscillation", 2_000, least=1)
 
     settings: Settings
 
@@ -68,9 +68,9 @@ class TargetEpsilonGreedy(EpsilonGreedy):
         """Those of `TargetEpsilonGreedy`."""
 
         target: float = setting("the mean return at which epsilon is `end`")
-        start: float = setting("epsilon at first", 1.0, least=0, most=1)
+        start: float = setting("initial epsilon", 1.0, least=0, most=1)
         end: float = setting("epsilon at the target", 0.05, least=0, most=1)
-        episodes: int = setting("how many of the latest are averaged", 20, least=1)
+        episodes: int = setting("number of latest episodes to average", 20, least=1)
 
     settings: Settings  # type: ignore[assignment]
 
@@ -123,8 +123,8 @@ class Boltzmann(Scheduled):
     class Settings(Scheduled.Settings):
         """Those of `Boltzmann`."""
 
-        start: float = setting("temperature at first, in units of the values", 1.0, above=0)
-        end: float = setting("temperature at last, likewise", 0.05, above=0)
+        start: float = setting("initial temperature, in units of the values", 1.0, above=0)
+        end: float = setting("final temperature", 0.05, above=0)
         schedule: str = setting('"linear", "exponential" or "cosine"', "exponential", names=RAMPS)
 
     def choose(self, greedy: Array, step: int) -> IntArray:

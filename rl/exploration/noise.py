@@ -25,9 +25,9 @@ class Gaussian(Scheduled):
     class Settings(Scheduled.Settings):
         """Those of `Gaussian`."""
 
-        start: float = setting("sigma at first, where actions reach from -1 to 1", 0.1, least=0)
-        end: float = setting("sigma at last", 0.1, least=0)
-        steps: int = setting("environment steps from the one to the other", 1, least=1)
+        start: float = setting("initial sigma, for actions from -1 to 1", 0.1, least=0)
+        end: float = setting("final sigma", 0.1, least=0)
+        steps: int = setting("environment steps from `start` to `end`", 1, least=1)
 
     settings: Settings
 
@@ -52,9 +52,9 @@ class OrnsteinUhlenbeck(Gaussian):
     class Settings(Gaussian.Settings):
         """Those of `OrnsteinUhlenbeck`."""
 
-        start: float = setting("sigma at first, where actions reach from -1 to 1", 0.3, least=0)
-        end: float = setting("sigma at last", 0.3, least=0)
-        theta: float = setting("how fast it forgets; 1 is uncorrelated", 0.15, above=0, most=1)
+        start: float = setting("initial sigma, for actions from -1 to 1", 0.3, least=0)
+        end: float = setting("final sigma", 0.3, least=0)
+        theta: float = setting("share forgotten per step; 1 is uncorrelated", 0.15, above=0, most=1)
 
     settings: Settings
 

@@ -82,10 +82,10 @@ class Prioritized(Replay):
         """Those of `Prioritized`."""
 
         alpha: float = setting("0 is uniform, 1 proportional to the error", 0.6, least=0, most=1)
-        beta: float = setting("how much of the bias is undone at first", 0.4, least=0, most=1)
+        beta: float = setting("initial exponent of the importance weights", 0.4, least=0, most=1)
         beta_steps: int = setting("samples until beta is 1", 100_000, least=1)
         epsilon: float = setting(
-            "keeps a transition without error from never being seen again", 1e-6, above=0
+            "added to errors, so that every transition can be sampled again", 1e-6, above=0
         )
 
     settings: Settings

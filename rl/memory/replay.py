@@ -49,8 +49,8 @@ class Replay:
     class Settings(BaseSettings):
         """Those of `Replay`."""
 
-        capacity: int = setting("transitions kept; the oldest is overwritten", 100_000)
-        batch_size: int = setting("transitions a sample", 64, least=1)
+        capacity: int = setting("maximum number of transitions; the oldest is overwritten", 100_000)
+        batch_size: int = setting("transitions per sample", 64, least=1)
 
         def __post_init__(self) -> None:
             super().__post_init__()

@@ -31,10 +31,10 @@ class Preprocessor:
         """Those that every preprocessor has."""
 
         reward_scale: float = setting(
-            "what the agent's rewards are multiplied by; reported returns are not", 1.0, above=0
+            "factor of the agent's rewards; reported returns are not scaled", 1.0, above=0
         )
         reward_clip: float | None = setting(
-            "their largest magnitude after that (Mnih et al. 2015, who have 1), null for no bound; "
+            "maximum magnitude of the scaled rewards (1 in Mnih et al. 2015), null for no bound; "
             "reported returns are not clipped",
             None,
             above=0,

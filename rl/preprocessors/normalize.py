@@ -54,12 +54,12 @@ class Normalize(Preprocessor):
     class Settings(Preprocessor.Settings):
         """Those of `Normalize`, which come after the reward's scale and clip."""
 
-        observations: bool = setting("whether these are normalized", True)
-        rewards: bool = setting("whether these are", False)
+        observations: bool = setting("whether to normalize observations", True)
+        rewards: bool = setting("whether to normalize rewards", False)
         gamma: float = setting(
-            "discount of the return by whose deviation rewards are divided", 0.99, least=0, most=1
+            "discount of the return whose deviation scales the rewards", 0.99, least=0, most=1
         )
-        clip: float = setting("the largest magnitude of anything normalized", 10.0, above=0)
+        clip: float = setting("maximum magnitude of normalized values", 10.0, above=0)
 
     settings: Settings
     _EPSILON = 1e-8

@@ -21,7 +21,7 @@ class Stack(Preprocessor):
     class Settings(Preprocessor.Settings):
         """Those of `Stack`."""
 
-        length: int = setting("how many are stacked", 4, least=1, most=1_000)
+        length: int = setting("number of observations to stack", 4, least=1, most=1_000)
 
     settings: Settings
 
@@ -50,7 +50,7 @@ class Difference(Preprocessor):
     class Settings(Preprocessor.Settings):
         """Those of `Difference`."""
 
-        keep: bool = setting("whether the observation itself stands in front of it", True)
+        keep: bool = setting("whether the observation itself precedes the difference", True)
 
     settings: Settings
 

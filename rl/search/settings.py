@@ -28,17 +28,17 @@ class SearchSettings(BaseSettings):
 
     method: str = setting(f"one of {', '.join(METHOD_NAMES)}", "random", names=METHOD_NAMES)
     trials: int | None = setting(
-        "how many at most; null is all of a grid or a line and 20 of the others", None, least=1
+        "maximum number; null is all of a grid or a line, and 20 for other methods", None, least=1
     )
     sessions: int = setting(
-        "of each trial, with the seeds `seed`, `seed` + 1, ...: the same for all trials",
+        "sessions per trial, with the seeds `seed`, `seed` + 1, ...: the same for all trials",
         1,
         least=1,
         most=MOST_SESSIONS,
     )
-    seed: int = setting("of the method, and of each trial's first session", 0, least=0)
+    seed: int = setting("random seed of the method, and of each trial's first session", 0, least=0)
     pruner: str = setting(f"one of {', '.join(PRUNERS)}", "none", names=PRUNERS)
-    statistic: str = setting("what trials are ranked by", "mean_return", names=STATISTICS)
+    statistic: str = setting("score to rank trials by", "mean_return", names=STATISTICS)
 
 
 def changes(before: Any, now: Any, path: str = "") -> list[str]:

@@ -50,11 +50,11 @@ class Range:
     """A number between two, both included.
 
     Args:
-        low: the least.
-        high: the greatest.
-        log: whether every ratio is as likely, rather than every difference.
-        whole: whether only whole numbers are meant.
-        points: how many of them a grid takes, at even distances.
+        low: the minimum.
+        high: the maximum.
+        log: whether the scale is logarithmic.
+        whole: whether values are integers.
+        points: number of evenly spaced values in a grid.
     """
 
     low: float

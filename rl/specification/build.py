@@ -56,51 +56,50 @@ class Training(BaseSettings):
     steps: int = setting("environment steps, over all lanes", least=1)
     lanes: int = setting("environments stepped together", 1, least=1, most=MOST_LANES)
     max_episode_steps: int | None = setting(
-        "cuts training episodes sooner than the environment does. The value of what would have "
-        "followed is bootstrapped, so the task stays the same; an agent that dawdles sees more "
-        "beginnings. Evaluation episodes are not cut so",
+        "truncates training episodes earlier than the environment does. The value that would "
+        "follow is bootstrapped, so the task is the same, and the agent sees more initial states. "
+        "Evaluation episodes are not truncated by it",
         None,
         least=1,
     )
     max_evaluation_steps: int = setting(
-        "cuts evaluation episodes of an environment that has no time limit; the result says how "
-        "many were. Other environments are not touched by it",
+        "truncates evaluation episodes if the environment has no time limit; the result says how "
+        "many. It does not affect other environments",
         10_000,
         least=1,
     )
     share_environment: bool = setting(
         "whether training and evaluation take turns with a single instance, for a simulator of "
-        "which only one may run. The training episode that an evaluation interrupts is played "
-        "again from its seed and its actions; where that does not lead back to it, a new one "
-        "begins. It needs `lanes` of 1",
+        "which only one may run. The training episode that an evaluation interrupts is replayed "
+        "from its seed and its actions; if it is not reproducible, a new one begins. Requires "
+        "`lanes` to be 1",
         False,
     )
     renew_environment: bool | None = setting(
-        "whether the environment is made anew for each episode, since it carries something over "
-        "from one to the next. If it is null, a run finds out as it begins",
+        "whether the environment is created anew for each episode, because it carries state over "
+        "from one to the next. With null, a run detects this as it begins",
         None,
     )
     evaluate_every: int | None = setting(
-        "environment steps between two evaluations; null for none but the last checkpoint's, when "
-        "training has ended. That checkpoint is then the best one too",
+        "environment steps between evaluations; null evaluates only the last checkpoint, after "
+        "training, which is then also the best one",
         5000,
         least=1,
     )
     evaluate_episodes: int = setting(
-        "greedy episodes of an evaluation; one that looks solved is extended", 5, least=1
+        "greedy episodes per evaluation; one that looks solved is extended", 5, least=1
     )
     extended_episodes: int = setting(
-        'to how many, at least the 100 over which "solved" is defined. Of many checkpoints that '
-        "look alike, the one that comes out best was in part lucky with its episodes; more of them "
-        "leave less to luck",
+        'episodes of an extended evaluation, at least the 100 that define "solved". The best of '
+        "many similar checkpoints was partly lucky with its episodes; more episodes reduce this",
         EXTENDED_EPISODES,
         least=EXTENDED_EPISODES,
         most=MOST_EPISODES,
     )
     stop_when_solved: bool = setting(
-        "end as soon as an evaluation shows that the problem is solved", True
+        "whether to stop once an evaluation shows that the problem is solved", True
     )
-    checkpoint_seconds: float = setting("wall-clock seconds between two checkpoints", 30.0, above=0)
+    checkpoint_seconds: float = setting("wall-clock seconds between checkpoints", 30.0, above=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -119,14 +118,14 @@ class NetworkSettings(BaseSettings):
     hidden: tuple[int, ...] = setting(
         "units of each hidden layer; an empty list is a linear network", (64, 64)
     )
-    activation: str = setting("of the hidden layers", "relu", names=ACTIVATIONS)
-    initializer: str = setting("of the weights; biases begin at 0", "he", names=INITIALIZERS)
+    activation: str = setting("activation of the hidden layers", "relu", names=ACTIVATIONS)
+    initializer: str = setting("of the weights; biases start at 0", "he", names=INITIALIZERS)
     layer_norm: bool = setting(
-        "whether each hidden layer is normalized before its activation", False
+        "whether to normalize each hidden layer before its activation", False
     )
     output_scale: float = setting(
-        "what the last layer's first weights are multiplied by; less than 1 makes a policy that "
-        "is undecided at first",
+        "factor of the last layer's initial weights; less than 1 makes the initial policy nearly "
+        "uniform",
         1.0,
         above=0,
     )
