@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rl.analysis.charts import drawable_curves
+from rl.analysis.drawer import draw
 from rl.analysis.metrics import METRICS, trial_metrics
-from rl.analysis.records import Record, read_records
+from rl.analysis.records import Record, read_record, read_records
+from rl.analysis.trial_charts import learning_curve, update_charts
 from rl.storage.run_folder import SessionFolder, TrialFolder
 
 
@@ -78,9 +80,8 @@ def draw_session(folder: SessionFolder, title: str, threshold: float | None) -> 
         return
     changed = max(table.stat().st_mtime for table in tables)
     if not folder.curve.exists() or folder.curve.stat().st_mtime < changed:
-        from rl.analysis.plots import draw_curve
-
-        draw_curve(folder, title, threshold)
+        records = [read_record(folder)]
+        draw([learning_curve(records, threshold), *update_charts(records)], folder.curve, title)
 
 
 def draw_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:
@@ -94,12 +95,10 @@ def draw_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:
         UserError: a file of a session is damaged.
         OSError: the picture cannot be written.
     """
-    curves = drawable_curves((each.steps, each.returns) for each in read_records(folder))
-    if len(curves) > 1:
-        from rl.analysis.plots import draw_learning_curve
-
+    records = read_records(folder)
+    if len(drawable_curves((each.steps, each.returns) for each in records)) > 1:
         title = f"{figures['experiment']} on {figures['problem']}"
-        draw_learning_curve(folder.curve, curves, title, figures["threshold"])
+        draw([learning_curve(records, figures["threshold"])], folder.curve, title)
 
 
 def describe_trial(figures: dict[str, Any]) -> list[str]:

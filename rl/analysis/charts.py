@@ -1,4 +1,4 @@
-"""Charts as plain data, for a page to draw: axes, series, and marks across them."""
+"""Charts as plain data: axes, series, and marks across them; for a page or a PNG to draw."""
 
 from __future__ import annotations
 

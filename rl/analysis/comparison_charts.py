@@ -32,7 +32,7 @@ def _scores(comparison: Comparison) -> Chart:
         value, (low, high) = summary.iqm.value, summary.iqm.interval or (summary.iqm.value,) * 2
         text = [f"{group.name}: IQM {value:,.1f} ({low:,.1f} to {high:,.1f})"]
         series.append(
-            charts.points(f"{group.name}, IQM", [place + 0.15], [value], place,
+            charts.points(group.name, [place + 0.15], [value], place,
                           low=[low], high=[high], texts=text)
         )  # fmt: skip
     return Chart(
@@ -54,7 +54,7 @@ def _curves(comparison: Comparison) -> Chart:
             continue
         steps, iqm, low, high = sample_efficiency(curves, level=LEVEL)
         if len(curves) > 1:
-            series.append(charts.band(f"{group.name}, 95%", steps, low, high, place))
+            series.append(charts.band(group.name, steps, low, high, place))
         series.append(charts.line(group.name, steps, iqm, place))
     return Chart(
         "Evaluations while learning",
@@ -74,7 +74,7 @@ def _profiles(comparison: Comparison) -> Chart:
     for place, group in enumerate(comparison.groups):
         if len(group.scores) > 1:
             low, high = performance_band(group.scores, grid, LEVEL)
-            series.append(charts.band(f"{group.name}, 95%", grid, low, high, place))
+            series.append(charts.band(group.name, grid, low, high, place))
         share = performance_profile(group.scores, grid)
         series.append(charts.line(group.name, grid, share, place, step=True))
     return Chart(

@@ -80,10 +80,19 @@ def read_records(folder: TrialFolder, read: Read = read_table) -> list[Record]:
     Raises:
         UserError: a file is damaged.
     """
-    return [_read(session, read) for session in folder.sessions()]
+    return [read_record(session, read) for session in folder.sessions()]
 
 
-def _read(folder: SessionFolder, read: Read) -> Record:
+def read_record(folder: SessionFolder, read: Read = read_table) -> Record:
+    """A session.
+
+    Args:
+        folder: of the session.
+        read: reads its tables.
+
+    Raises:
+        UserError: a file is damaged.
+    """
     steps, returns = columns(folder.evaluations, ("step", "mean_return"), read)
     (episodes,) = columns(folder.episodes, ("return",), read)
     first = episodes[:BASELINE_EPISODES]

@@ -10,6 +10,7 @@ import numpy as np
 
 from rl.analysis import charts
 from rl.analysis.charts import Axis, Chart
+from rl.analysis.metrics import METRICS
 from rl.analysis.search_figures import Result, describe_parameters
 
 
@@ -32,8 +33,9 @@ def score_chart(scored: Sequence[Result], statistic: str) -> Chart:
 
 
 def parameter_charts(
-    scored: Sequence[Result], paths: Sequence[str], logs: Collection[str], statistic: str
-) -> list[Chart]:
+    scored: Sequence[Result], paths: Sequence[str], logs: Collection[str], statistic: str,
+    key: str = "score",
+) -> list[Chart]:  # fmt: skip
     """The score against each parameter, a dot a trial.
 
     Args:
@@ -41,14 +43,25 @@ def parameter_charts(
         paths: of the parameters.
         logs: those on a logarithmic scale.
         statistic: what the score is.
+        key: a metric's name, to show it instead of the score.
     """
-    return [_parameter_chart(scored, path, path in logs, statistic) for path in paths]
+    return [_parameter_chart(scored, path, path in logs, statistic, key) for path in paths]
 
 
-def _parameter_chart(scored: Sequence[Result], path: str, log: bool, statistic: str) -> Chart:
+def metric_charts(
+    scored: Sequence[Result], paths: Sequence[str], logs: Collection[str], statistic: str
+) -> list[Chart]:
+    """The score against each parameter, then each metric in the same way."""
+    rows = [(statistic, "score"), *((name, name) for name in METRICS if name != statistic)]
+    return [chart for row in rows for chart in parameter_charts(scored, paths, logs, *row)]
+
+
+def _parameter_chart(
+    scored: Sequence[Result], path: str, log: bool, statistic: str, key: str
+) -> Chart:
     there = [result for result in scored if path in result["parameters"]]
     axis, at = _axis(there, path, log)
-    dots = charts.points("trial", at, [each["score"] for each in there], texts=_texts(there))
+    dots = charts.points("trial", at, [each[key] for each in there], texts=_texts(there))
     best = max(there, key=lambda result: result["score"], default=None)
     found = "" if best is None else f" The best has {describe_parameters(_only(best, path))}."
     return Chart(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rl.analysis.charts import name_of
+from rl.analysis.drawer import draw
 from rl.analysis.figures import any_backend
 from rl.analysis.metrics import METRICS, STATISTICS
 from rl.console.optional import optional
@@ -59,16 +60,15 @@ def analyze_search(folder: RunFolder) -> Result:
     if scored:
         _write_best(folder, scored[0]["trial"])
     if len(scored) > 1:
-        from rl.analysis.search_plots import draw_metrics, draw_pairs
+        from rl.analysis.search_charts import metric_charts, pair_charts
 
         logs = {path for path in paths if is_log(search["space"][path])}
         remedy = f"`rl analyze {shlex.quote(str(folder.path))}` tries again"
-        metrics, pairs = (folder.path / f"search_{name}.png" for name in ("metrics", "pairs"))
-        with optional(metrics.name, remedy):
-            draw_metrics(metrics, scored, paths, logs, statistic)
-        if len(paths) > 1:
-            with optional(pairs.name, remedy):
-                draw_pairs(pairs, scored, paths, logs)
+        for name, make in (("metrics", metric_charts), ("pairs", pair_charts)):
+            picture = folder.path / f"search_{name}.png"
+            with optional(picture.name, remedy):
+                if drawn := make(scored, paths, logs, statistic):
+                    draw(drawn, picture, f"{len(scored)} trials", len(paths), wide=False)
     return summary
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from nn.typing import Array
 from rl.analysis import charts
 from rl.analysis.charts import Axis, Chart, Mark, Series, figure_of
-from rl.analysis.plots import RUNNING_MEAN_EPISODES
 from rl.analysis.records import Record, columns, table
 from rl.analysis.statistics import running_mean, sample_efficiency
 from rl.storage.tables import Columns
@@ -20,6 +19,7 @@ T = TypeVar("T")
 
 STEPS = Axis("environment steps")
 BINS = 24
+RUNNING_MEAN_EPISODES = 100
 MOST_LINES, MOST_FAINT = 10, 100  # sessions that are told apart, or make up a background
 
 # The columns of `updates.csv` that have a chart, with its title and what it is.

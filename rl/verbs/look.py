@@ -73,7 +73,8 @@ def analyze(options: argparse.Namespace) -> int:
 def compare(options: argparse.Namespace) -> int:
     """`rl compare`: tests whether one setting is better than another."""
     from rl.analysis.comparison import compare as compare_groups
-    from rl.analysis.comparison_plots import draw_comparison
+    from rl.analysis.comparison_charts import comparison_charts
+    from rl.analysis.drawer import draw
     from rl.running.opened_run import Run
     from rl.storage.files import write_json
     from rl.storage.run_folder import default_path
@@ -96,7 +97,8 @@ def compare(options: argparse.Namespace) -> int:
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
     with optional("comparison.png", "`rl compare` tries again"):
-        draw_comparison(comparison, folder / "comparison.png")
+        title = f"{comparison.problem}: best checkpoints, all on the same episodes"
+        draw(comparison_charts(comparison), folder / "comparison.png", title)
         say(f"picture: {folder / 'comparison.png'}")
     report.conclude(folder, options)
     return 0

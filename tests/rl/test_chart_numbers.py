@@ -19,11 +19,9 @@ from rl.analysis.analyze import draw_session, draw_trial
 from rl.analysis.charts import Axis, Chart
 from rl.analysis.comparison import Group, compare
 from rl.analysis.comparison_charts import comparison_charts
-from rl.analysis.comparison_plots import draw_comparison
-from rl.analysis.plots import draw_curve
+from rl.analysis.drawer import draw
 from rl.analysis.records import Record, read_records
-from rl.analysis.search_charts import pair_charts, parameter_charts, score_chart
-from rl.analysis.search_plots import draw_metrics, draw_pairs
+from rl.analysis.search_charts import metric_charts, pair_charts, score_chart
 from rl.analysis.trial_charts import (
     evaluation_distribution,
     learning_curve,
@@ -57,8 +55,9 @@ NUMBERS: dict[str, list[float]] = {
     "nothing else": [float("nan"), float("inf"), float("nan")],
 }
 HARSHEST = ("nearly equal", "extreme", "at the edge", "denormal", "nothing else")
+DRAWN = (*HARSHEST, "none", "one", "tiny beside large")  # into a picture, which takes its time
 METRICS = ("loss", "mean_q", "exploration", "gradient_norm")
-SIZE = (990, 880)  # pixels of `curve.png`
+PIXELS = 450, 270  # of a chart
 
 
 def session(
@@ -90,19 +89,39 @@ def write(folder: SessionFolder, name: str, columns: Sequence[str], numbers: lis
 @pytest.mark.parametrize("kind", NUMBERS)
 def test_the_charts_of_a_trial(kind: str, tmp_path: Path) -> None:
     records = [session(tmp_path, NUMBERS[kind]), session(tmp_path, NUMBERS[kind][:2], 1)]
-    for chosen in (records[:1], records):
-        for chart in (
-            learning_curve(chosen, NUMBERS[kind][0] if NUMBERS[kind] else None),
-            evaluation_distribution(chosen, 0.5),
-            session_scores(chosen, float("inf")),
-            *update_charts(chosen),
-        ):
-            if chart:
-                check(chart)
+    threshold = NUMBERS[kind][0] if NUMBERS[kind] else None
+    for chart in update_charts(records[:1]):
+        check(chart)
+    found = [
+        learning_curve(records[:1], threshold),
+        learning_curve(records, threshold),
+        evaluation_distribution(records, 0.5),
+        session_scores(records, float("inf")),
+        *update_charts(records),
+    ]
+    check_all([chart for chart in found if chart], tmp_path / "a.png", drawn=kind in DRAWN)
+
+
+def check_all(found: Sequence[Chart], picture: Path, columns: int = 2, drawn: bool = True) -> None:
+    """Checks what a page has of the charts, and that they can be drawn into a picture."""
+    for chart in found:
+        check(chart)
+    if drawn:
+        check_picture(found, picture, columns)
+
+
+def check_picture(found: Sequence[Chart], picture: Path, columns: int) -> None:
+    """Draws the charts; each has its place in the picture."""
+    draw(found, picture, "an $\\experiment$ of 5 $ on 深 v0", columns, wide=False)
+    with Image.open(picture) as drawn:
+        rows = -(-len(found) // columns)
+        assert drawn.width == PIXELS[0] * columns
+        assert PIXELS[1] * rows < drawn.height < PIXELS[1] * rows + 150
+        assert len(drawn.convert("RGB").getcolors(1 << 24) or []) > 50
 
 
 def check(chart: Chart) -> None:
-    """What a page has of it: numbers that a browser's scripts can reckon with, and short texts."""
+    """Finite numbers that a browser's scripts can reckon with, and short texts."""
     found = json.loads(to_json(chart.data))
     for each in found["series"]:
         for column in ("x", "y", "low", "high", "shades"):
@@ -111,14 +130,6 @@ def check(chart: Chart) -> None:
         if each["kind"] == "bars":
             assert all(low < high for low, high in zip(each["x"], each["x"][1:], strict=False))
     assert len(chart.description) < 300
-
-
-@pytest.mark.parametrize("kind", [*HARSHEST, "none", "one", "tiny beside large"])
-def test_the_curve_of_a_session(kind: str, tmp_path: Path) -> None:
-    record = session(tmp_path, NUMBERS[kind])
-    draw_curve(record.folder, "an $\\experiment$ of 5 $ on 深 v0", 1e308)
-    with Image.open(record.folder.curve) as picture:
-        assert picture.size == SIZE
 
 
 @pytest.mark.parametrize("kind", HARSHEST)
@@ -138,16 +149,9 @@ def test_the_pictures_of_a_search(kind: str, tmp_path: Path) -> None:
         for number, value in enumerate(NUMBERS[kind])
     ]  # fmt: skip
     paths, logs = ["$rate$", "net", "size"], {"$rate$"}
-    draw_metrics(tmp_path / "a.png", found, paths, logs, "mean_return")
-    draw_pairs(tmp_path / "b.png", found, paths, logs)
-    assert (tmp_path / "a.png").exists()
-    assert (tmp_path / "b.png").exists()
-    for chart in (
-        score_chart(found, "mean_return"),
-        *parameter_charts(found, paths, logs, "mean_return"),
-        *pair_charts(found, paths, logs, "mean_return"),
-    ):
-        check(chart)
+    check_all([score_chart(found, "mean_return")], tmp_path / "a.png", 1)
+    for make in (metric_charts, pair_charts):
+        check_all(make(found, paths, logs, "mean_return"), tmp_path / "a.png", len(paths))
 
 
 OTHERS = ("strength", "stability", "consistency", "power")
@@ -162,17 +166,12 @@ def test_the_picture_of_a_comparison(kind: str, tmp_path: Path) -> None:
         Group(name, "A-v0", scores, np.stack([scores, scores], 1), curves, scores[0])
         for name in ("one", "$two$")
     ]
-    comparison = compare(groups)
-    draw_comparison(comparison, tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as picture:
-        assert picture.size == (1100, 850)
-    for chart in comparison_charts(comparison):
-        check(chart)
+    check_all(comparison_charts(compare(groups)), tmp_path / "a.png")
 
 
 def test_an_agent_need_not_have_the_columns_of_others(tmp_path: Path) -> None:
     record = session(tmp_path, [1.0, 2.0], metrics=["regret"])
-    draw_curve(record.folder, "a", None)
+    draw_session(record.folder, "a", None)
     assert record.folder.curve.exists()
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from nn.typing import Array
 from rl.analysis.comparison import Comparison, Group, Pair, compare
-from rl.analysis.comparison_plots import draw_comparison
+from rl.analysis.comparison_charts import comparison_charts
+from rl.analysis.drawer import draw
 from rl.analysis.statistics import (
     improvement_interval,
     paired_difference_interval,
@@ -220,11 +221,11 @@ def test_the_picture_shows_something(groups: list[Group], tmp_path: Path) -> Non
     from matplotlib.image import imread
 
     path = tmp_path / "comparison.png"
-    draw_comparison(compare(groups), path)
+    draw(comparison_charts(compare(groups)), path, "a")
     pixels = imread(path)
-    assert pixels.shape[:2] == (850, 1100)
-    for rows in (slice(0, 400), slice(400, 780)):
-        for columns in (slice(0, 550), slice(550, 1100)):
+    height, width = pixels.shape[:2]
+    for rows in (slice(0, height // 2), slice(height // 2, int(0.84 * height))):
+        for columns in (slice(0, width // 2), slice(width // 2, width)):
             panel = pixels[rows, columns, :3]
             coloured = panel.max(axis=-1) - panel.min(axis=-1) > 0.3
             assert coloured.sum() > 20, (rows, columns)

@@ -332,7 +332,7 @@ def test_a_run_ends_well_whatever_its_pictures(
     def fail(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device", "curve.png")
 
-    monkeypatch.setattr("rl.analysis.plots.draw_curve", fail)
+    monkeypatch.setattr("rl.analysis.analyze.draw", fail)
     monkeypatch.setattr("rl.report.report.render", lambda _: 1 / 0)
     for again in (train, lambda: main(["resume", "run", "--quiet"])):
         assert again() == 0

@@ -1,0 +1,77 @@
+"""The drawer: each series of a chart is in the picture as the page would show it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from PIL import Image
+
+from rl.analysis import charts, drawer
+from rl.analysis.charts import Axis, Chart
+
+STEPS, RETURN = Axis("steps"), Axis("return")
+
+
+@pytest.fixture
+def axes() -> Axes:
+    return Figure().subplots()
+
+
+def test_series_of_one_name_are_one_entry_of_the_legend_and_so_are_faint_ones(axes: Axes) -> None:
+    faint = [charts.line(f"session {n}", [0, 1], [n, n], faint=True) for n in range(3)]
+    band, line = charts.band("a", [0, 1], [0, 0], [1, 1]), charts.line("a", [0, 1], [0, 1])
+    chart = Chart("t", "d", STEPS, RETURN, [*faint, band, line])
+    entries = drawer._draw_chart(axes, chart, 50)
+    assert {name: len(shown) for name, shown in entries.items()} == {
+        "session 0 … session 2": 3, "a": 2,
+    }  # fmt: skip
+
+
+def test_each_colour_has_a_marker_and_a_line_of_its_own() -> None:
+    assert all(len(set(map(str, looks))) == 7 for looks in zip(*drawer.LOOKS, strict=True))
+    styles = Path("rl/report/assets/charts.css").read_text()
+    for number, (colour, _, _) in enumerate(drawer.LOOKS):
+        assert f"--series-{number}: {colour};" in styles
+
+
+def test_the_colour_of_a_point_is_the_fuller_the_greater_its_shade(axes: Axes) -> None:
+    dots = charts.points("a", [1, 2, np.nan], [1, 2, 3], 1, shades=[0.25, 1.0, 0.5])
+    (shown,) = drawer._draw_chart(axes, Chart("t", "d", STEPS, RETURN, [dots]), 50)["a"]
+    assert shown.get_facecolors()[:, 3].tolist() == [0.25, 1.0]
+    assert {to_hex(colour) for colour in shown.get_facecolors()} == {drawer.LOOKS[1][0]}
+
+
+def test_a_gap_parts_a_line_and_a_point_between_two_gaps_is_a_dot(axes: Axes) -> None:
+    line = charts.line("a", range(6), [1, 1, np.nan, 2, np.nan, np.nan])
+    drawer._draw_chart(axes, Chart("t", "d", STEPS, RETURN, [line]), 50)
+    dots, joined = axes.lines
+    assert np.asarray(dots.get_xydata()).tolist() == [[3, 2]]
+    assert np.isnan(np.asarray(joined.get_ydata())).sum() == 3
+
+
+def test_axes_have_their_scale_their_names_and_the_marks_that_have_a_place(axes: Axes) -> None:
+    dots = charts.points("a", [0.001, 0.1], [0, 1])
+    names = Axis("net", names=["[64]", "a setting with a long name"])
+    marks = [charts.mark_y(0.5, "5 $ here"), charts.mark_x(float("inf"), "nowhere")]
+    drawer._draw_chart(axes, Chart("t", "d", Axis("rate", True), names, [dots], marks, "note"), 50)
+    assert axes.get_xscale() == "log"
+    assert axes.get_xlabel() == "rate\nnote"
+    assert [each.get_text() for each in axes.get_yticklabels()] == ["[64]", "a setting with a …"]
+    assert [each.get_text() for each in axes.texts] == ["5 \\$ here"]
+
+
+@pytest.mark.parametrize(("count", "columns", "wide", "rows"), [
+    (1, 2, True, 1.6), (3, 2, True, 2.6), (4, 2, True, 3.6), (4, 3, False, 2), (1, 1, False, 1),
+])  # fmt: skip
+def test_charts_stand_in_rows(
+    count: int, columns: int, wide: bool, rows: float, tmp_path: Path
+) -> None:
+    chart = Chart("t", "d", STEPS, RETURN, [charts.line("a", [0, 1], [0, 1])])
+    drawer.draw([chart] * count, tmp_path / "a.png", "title", columns, wide)
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (450 * columns, round(270 * rows + 30))
