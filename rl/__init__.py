@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from rl.errors import Diverged, SessionsFailed, UserError
     from rl.running.opened_run import load
     from rl.running.trial import train
+    from rl.session.callback import Callback
 
-__all__ = ["Diverged", "SessionsFailed", "UserError", "load", "make_env", "train"]
+__all__ = ["Callback", "Diverged", "SessionsFailed", "UserError", "load", "make_env", "train"]
 
 # Where each is; a name is loaded when it is first used.
 _HOMES = {
+    "Callback": "rl.session.callback",
     "Diverged": "rl.errors",
     "SessionsFailed": "rl.errors",
     "UserError": "rl.errors",

@@ -27,6 +27,7 @@ import numpy as np
 from rl.memory import Replay
 from rl.running.jobs import one_blas_thread
 from rl.session.checkpoints import Checkpoints
+from rl.session.job import Job
 from rl.session.session import Session
 from rl.specification.build import build
 from rl.specification.specification import load_specification
@@ -43,7 +44,7 @@ def run_once(name: str, steps: int, saves: bool) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as place, one_blas_thread():
         folder = SessionFolder(Path(place))
         folder.create()
-        session = Session(experiment, folder)
+        session = Session(Job(experiment.specification, 0, folder.path), experiment)
         if not saves:
             for method in ("save", "note"):
                 patch.object(session._checkpoints, method, lambda *_: None).start()

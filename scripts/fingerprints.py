@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from rl.running.jobs import one_blas_thread
+from rl.session.job import Job
+from rl.session.recorder import TABLES
 from rl.session.saved import weights_digest
-from rl.session.session import TABLES, Session
+from rl.session.session import Session
 from rl.specification.build import build
 from rl.specification.specification import Specification, all_specifications, check_form
 from rl.storage.run_folder import SessionFolder
@@ -129,7 +131,7 @@ def fingerprint(specification: Specification, seed: int) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as path, one_blas_thread():
         folder = SessionFolder(Path(path))
         folder.create()
-        Session(build(specification, seed), folder).run()
+        Session(Job(specification, seed, folder.path), build(specification, seed)).run()
         tables = {name: folder.table(name).read_bytes() for name in TABLES}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in tables.items()}
         return {"weights": weights_digest(folder), **digests}

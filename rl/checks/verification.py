@@ -16,9 +16,10 @@ from nn.checkpoint import open_regular
 from rl.console.signals import stopped_by_signals
 from rl.errors import UserError
 from rl.running.executors import Executor
-from rl.running.jobs import Job, one_blas_thread
+from rl.running.jobs import one_blas_thread
 from rl.running.opened_run import Run
 from rl.running.trial import run_all
+from rl.session.job import Job
 from rl.specification.specification import Specification, check_form
 from rl.storage.run_folder import SessionFolder
 

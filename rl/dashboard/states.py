@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rl.session.session import ENDS
+from rl.session.status import ENDS
 from rl.storage.run_folder import SessionFolder, has_ended
 
 SECONDS_OF_SILENCE = 60.0  # after which nobody is taken to be at work whose lock is not seen

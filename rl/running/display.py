@@ -12,8 +12,8 @@ import numpy as np
 
 from rl.console.output import say
 from rl.errors import printable
-from rl.running.executors import Listener
-from rl.running.jobs import Job
+from rl.session.callback import Callback
+from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _duration(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
 
 
-class Display(Listener):
+class Display(Callback):
     """Keeps the progress of each job; a subclass shows it.
 
     Args:
@@ -59,13 +59,13 @@ class Display(Listener):
     def __init__(self, total: int) -> None:
         self.total = total
         self.running: dict[str, Progress] = {}  # by the label of the job
-        self.outcomes: list[dict[str, object]] = []
+        self.outcomes: list[Outcome] = []
 
     def progressed(self, job: Job, progress: Progress) -> None:
         self.running[_label(job)] = progress
         self.show()
 
-    def ended(self, job: Job, outcome: dict[str, object]) -> None:
+    def ended(self, job: Job, outcome: Outcome) -> None:
         self.running.pop(_label(job), None)
         self.outcomes.append(outcome)
         if self.total != 1:
@@ -91,7 +91,7 @@ def _label(job: Job) -> str:
     return f"{trial}session {job.session} (seed {job.seed})"
 
 
-def describe_end(job: Job, outcome: dict[str, object]) -> str:
+def describe_end(job: Job, outcome: Outcome) -> str:
     """One line on how a job ended."""
     text = f"{_label(job)}: {outcome['status']}"
     if outcome.get("steps"):
@@ -170,10 +170,10 @@ def _session(figures: dict[str, str]) -> Table:
 
 
 @contextmanager
-def showing(quiet: bool, total: int) -> Iterator[Listener]:
+def showing(quiet: bool, total: int) -> Iterator[Callback]:
     """A display of `total` jobs that suits the terminal, or a silent one."""
     if quiet:
-        yield Listener()
+        yield Callback()
     elif not sys.stdout.isatty():
         yield Lines(total)
     else:

@@ -1,7 +1,7 @@
 """Where sessions run: in this process, or in several processes of this machine.
 
 An executor takes jobs and hands back how each ended, in the order in which they end. Meanwhile it
-tells a watcher how they go. Whatever an executor is, the same job gives the same numbers.
+tells a callback how they go. Whatever an executor is, the same job gives the same numbers.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from rl.console.hidden import SAFE_PATH
-from rl.running.jobs import Job, run_job
+from rl.running.jobs import run_job
 from rl.running.worker import work
-from rl.session.player import Player
-from rl.session.progress import Progress
-from rl.session.session import Session, Watcher
+from rl.session.callback import Callback, Callbacks
+from rl.session.job import Job, Outcome
+from rl.session.session import Session
 from rl.storage.run_folder import DIED, SessionFolder
 
 BEGUN_AGAIN = 2  # times, a job whose process was lost
@@ -34,39 +34,17 @@ WORKER = "rl session"  # begins the name of each worker process
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
                     "VECLIB_MAXIMUM_THREADS")  # fmt: skip
 
-Outcome = dict[str, Any]
-
-
-class Listener:
-    """Is told how jobs go; this one does nothing with it."""
-
-    def progressed(self, job: Job, progress: Progress) -> None:
-        """A few times a second for each job that is running."""
-
-    def evaluated(self, job: Job, progress: Progress) -> None:
-        """After each evaluation of each job."""
-
-    def ended(self, job: Job, outcome: Outcome) -> None:
-        """After each job."""
-
-    def begun_again(self, job: Job, reason: str) -> None:
-        """Before a job goes on in another process, with what befell the one before."""
-        self.noted(f"seed {job.seed} goes on in a new process: {reason}")
-
-    def noted(self, text: str) -> None:
-        """With anything else that a user wants to know."""
-
 
 class Executor(ABC):
     """Runs jobs, `capacity` of them at once.
 
     Args:
         capacity: how many.
-        listener: is told how they go.
+        callback: is told how they go.
     """
 
-    def __init__(self, capacity: int, listener: Listener | None = None) -> None:
-        self.capacity, self.listener = capacity, listener or Listener()
+    def __init__(self, capacity: int, callback: Callback | None = None) -> None:
+        self.capacity, self.callback = capacity, callback or Callback()
         self.interrupted = False
         self._since = math.inf  # the clock's time since when it is
 
@@ -95,10 +73,6 @@ class Executor(ABC):
         """Returns True if an interrupt has not been heeded for so long that a user is told."""
         return time.monotonic() > self._since + SECONDS_TO_HEED
 
-    def noted(self, text: str) -> None:
-        """Tells whoever is told how jobs go of something else."""
-        self.listener.noted(text)
-
     @abstractmethod
     def close(self) -> None:
         """Ends whatever still runs."""
@@ -110,17 +84,15 @@ class Executor(ABC):
         self.close()
 
 
-class Inline(Executor):
+class Inline(Executor, Callback):
     """Runs each job in this process, once it is waited for. What fails is raised.
 
     Args:
-        listener: is told how jobs go.
-        watcher: is told of each session at first hand, with its player.
+        callback: is told how jobs go.
     """
 
-    def __init__(self, listener: Listener | None = None, watcher: Watcher | None = None) -> None:
-        super().__init__(1, listener)
-        self._watcher = watcher or Watcher()
+    def __init__(self, callback: Callback | None = None) -> None:
+        super().__init__(1, callback)
         self._waiting: deque[Job] = deque()
         self._stopped: list[tuple[Job, str]] = []
         self._session: Session | None = None
@@ -137,7 +109,7 @@ class Inline(Executor):
         status = next((status for stopped, status in self._stopped if stopped == job), None)
         if self.interrupted or status:
             return [(job, not_begun(job, status or "interrupted"))]
-        return [(job, run_job(job, _FirstHand(job, self, self._watcher)))]
+        return [(job, run_job(job, Callbacks([self, self.callback])))]
 
     def stop(self, job: Job, status: str) -> None:
         self._stopped.append((job, status))
@@ -152,41 +124,13 @@ class Inline(Executor):
     def lags(self) -> bool:
         return self._session is None or self._session.is_learning
 
-    def noted(self, text: str) -> None:
-        super().noted(text)
-        self._watcher.noted(text)
-
     def close(self) -> None:
         self._waiting.clear()
 
-    def begun(self, session: Session) -> None:
-        """Says which session is under way."""
+    def started(self, job: Job, session: Session) -> None:
         self._session = session
         if self.interrupted:
             session.interrupt()
-
-
-class _FirstHand(Watcher):
-    """Tells an inline executor's listener and a watcher of one job."""
-
-    def __init__(self, job: Job, executor: Inline, watcher: Watcher) -> None:
-        self._job, self._executor, self._watcher = job, executor, watcher
-
-    def started(self, session: Session) -> None:
-        self._executor.begun(session)
-        self._watcher.started(session)
-
-    def progressed(self, progress: Progress) -> None:
-        self._executor.listener.progressed(self._job, progress)
-        self._watcher.progressed(progress)
-
-    def evaluated(self, progress: Progress, player: Player) -> None:
-        self._executor.listener.evaluated(self._job, progress)
-        self._watcher.evaluated(progress, player)
-
-    def noted(self, text: str) -> None:
-        self._executor.listener.noted(text)
-        self._watcher.noted(text)
 
 
 def not_begun(job: Job, status: str) -> Outcome:
@@ -197,8 +141,8 @@ def not_begun(job: Job, status: str) -> Outcome:
 class Concurrent(Executor):
     """Keeps a queue in front of jobs that run elsewhere, at most `capacity` of them at once."""
 
-    def __init__(self, capacity: int, listener: Listener | None = None) -> None:
-        super().__init__(capacity, listener)
+    def __init__(self, capacity: int, callback: Callback | None = None) -> None:
+        super().__init__(capacity, callback)
         self._waiting: deque[Job] = deque()
         self._ended: list[tuple[Job, Outcome]] = []
 
@@ -257,8 +201,8 @@ class Processes(Concurrent):
     spawned, not forked, which is the same on every platform.
     """
 
-    def __init__(self, capacity: int, listener: Listener | None = None) -> None:
-        super().__init__(capacity, listener)
+    def __init__(self, capacity: int, callback: Callback | None = None) -> None:
+        super().__init__(capacity, callback)
         self._workers: list[_Worker] = []
         self._lost: Counter[Path] = Counter()  # processes, by the folder of their job
 
@@ -275,7 +219,7 @@ class Processes(Concurrent):
         connection.wait([worker.line for worker in self._workers], SECONDS_BETWEEN_LOOKS)
         ended = []
         for worker in list(self._workers):
-            outcome = worker.hear(self.listener)
+            outcome = worker.hear(self.callback)
             if outcome is not None:
                 self._workers.remove(worker)
                 ended += self._conclude(worker, outcome)
@@ -292,7 +236,7 @@ class Processes(Concurrent):
         reason = outcome.get("reason", f"{DIED}: a signal asked it to")
         if worker.has_begun and self._lost[job.folder] <= BEGUN_AGAIN:
             self._waiting.appendleft(job)
-            self.listener.begun_again(job, reason)
+            self.callback.restarted(job, reason)
             return []
         outcome = {"seed": job.seed, "status": "failed", "reason": reason}
         outcome["unfinished"] = worker.has_begun  # or its program cannot even be imported
@@ -339,7 +283,7 @@ class _Worker:
         """Whether the process is; what a process of its own still holds open says nothing."""
         return self._process.is_alive()
 
-    def hear(self, listener: Listener) -> Outcome | None:
+    def hear(self, callback: Callback) -> Outcome | None:
         """Passes on what it says; returns the outcome if the job, or the process, has ended."""
         is_alive = self.is_alive  # before it is heard: the last that it said is heard too
         try:
@@ -348,21 +292,21 @@ class _Worker:
                 if kind == "ended":
                     self._leave()
                     return dict(content)
-                self._pass_on(listener, kind, content)
+                self._pass_on(callback, kind, content)
         except (EOFError, OSError):
             self._leave()
             is_alive = False
         return None if is_alive else self._died()
 
-    def _pass_on(self, listener: Listener, kind: str, content: Any) -> None:
+    def _pass_on(self, callback: Callback, kind: str, content: Any) -> None:
         if kind == "begun":
             self.has_begun = True
         elif kind == "noted":
-            listener.noted(content)
+            callback.noted(content)
         else:
             if kind == "evaluated":
-                listener.evaluated(self.job, content)
-            listener.progressed(self.job, content)
+                callback.evaluated(self.job, content, None)
+            callback.progressed(self.job, content)
 
     def stop(self, status: str) -> None:
         """Asks the process to end its session, once."""

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rl.console.signals import is_asked
 from rl.errors import UserError
-from rl.running.executors import Listener
-from rl.running.jobs import Job
 from rl.running.loggers import Logger, Row
+from rl.session.callback import Callback
+from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
-from rl.session.session import TABLES
+from rl.session.recorder import TABLES
 from rl.storage.run_folder import SessionFolder
 from rl.storage.tables import GrowingTable
 
@@ -86,58 +84,29 @@ class Followed:
                 self._complain(f"{logger.name}: no more of session {self._session}: {reason}")
 
 
-class Following(Listener):
-    """Passes on to a listener what it is told, and lets loggers follow each session.
+class Following(Callback):
+    """Lets loggers follow each session.
 
     Args:
-        shown: the listener.
         kinds: of loggers; each session has its own.
         complain: is told in a line why one has failed.
     """
 
-    def __init__(
-        self, shown: Listener, kinds: Sequence[type[Logger]], complain: Callable[[str], None]
-    ) -> None:
-        self._shown, self._kinds, self._complain = shown, kinds, complain
+    def __init__(self, kinds: Sequence[type[Logger]], complain: Callable[[str], None]) -> None:
+        self._kinds, self._complain = kinds, complain
         self._followed: dict[Path, Followed] = {}
 
     def progressed(self, job: Job, progress: Progress) -> None:
-        self._shown.progressed(job, progress)
-        self._of(job).pass_on()
+        if job.folder not in self._followed:
+            loggers = [kind() for kind in self._kinds]
+            self._followed[job.folder] = Followed(job, loggers, self._complain)
+        self._followed[job.folder].pass_on()
 
-    def evaluated(self, job: Job, progress: Progress) -> None:
-        self._shown.evaluated(job, progress)
-
-    def ended(self, job: Job, outcome: dict[str, Any]) -> None:
+    def ended(self, job: Job, outcome: Outcome) -> None:
         if job.folder in self._followed:  # it had begun
             self._followed.pop(job.folder).finish()
-        self._shown.ended(job, outcome)
-
-    def noted(self, text: str) -> None:
-        self._shown.noted(text)
 
     def close(self) -> None:
         """Finishes with sessions of which nobody said that they ended, since they failed."""
         for followed in self._followed.values():
             followed.finish()
-
-    def _of(self, job: Job) -> Followed:
-        if job.folder not in self._followed:
-            loggers = [kind() for kind in self._kinds]
-            self._followed[job.folder] = Followed(job, loggers, self._complain)
-        return self._followed[job.folder]
-
-
-@contextmanager
-def following(
-    shown: Listener, kinds: Sequence[type[Logger]], complain: Callable[[str], None]
-) -> Iterator[Listener]:
-    """A listener as `Following`; without kinds of loggers the given one as it is."""
-    if not kinds:
-        yield shown
-        return
-    listener = Following(shown, kinds, complain)
-    try:
-        yield listener
-    finally:
-        listener.close()

@@ -1,47 +1,26 @@
-"""A job: one session to be run, wherever that is, and what comes back of it."""
+"""Runs a job in this process, and leaves what it is worth."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rl.analysis.analyze import draw_session
 from rl.console.signals import is_asked
 from rl.errors import BrokenEnvironment, DiskError, Diverged, UserError, on_disk
+from rl.session.callback import Callback
+from rl.session.job import Job, Outcome
 from rl.session.saved import evaluate_player, load_player, report, weights_digest
-from rl.session.session import ENDS, Session, Watcher
+from rl.session.session import Session
+from rl.session.status import ENDS
 from rl.specification.build import Experiment, build
-from rl.specification.specification import Specification
 from rl.storage.files import write_text
 from rl.storage.run_folder import SessionFolder
 
 
-@dataclass(frozen=True)
-class Job:
-    """One session to be run.
-
-    Args:
-        specification: of the experiment.
-        seed: of everything random.
-        folder: of the session.
-        session: its number in the trial.
-        trial: the number of that; None outside a search.
-        draw: whether it leaves a picture of its learning curve.
-    """
-
-    specification: Specification
-    seed: int
-    folder: Path
-    session: int = 0
-    trial: int | None = None
-    draw: bool = True
-
-
-def run_job(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
+def run_job(job: Job, callback: Callback | None = None) -> Outcome:
     """Runs a session in this process and leaves all of its files.
 
     A session that was interrupted in this folder goes on where it was.
@@ -65,7 +44,7 @@ def run_job(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
             folder.clean()
             if folder.has_ended:  # meanwhile, by a process that had it before
                 return folder.read_outcome()
-            session = Session(experiment, folder, watcher)
+            session = Session(job, experiment, callback)
             session.go_on()
             try:
                 return _run(job, session)
@@ -75,7 +54,7 @@ def run_job(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
                         _draw(folder, experiment)
 
 
-def _run(job: Job, session: Session) -> dict[str, Any]:
+def _run(job: Job, session: Session) -> Outcome:
     """The outcome of a session, with what its agent is worth if it was not interrupted."""
     folder, outcome = session.folder, _learned(job, session)
     if outcome["status"] in ENDS:
@@ -86,7 +65,7 @@ def _run(job: Job, session: Session) -> dict[str, Any]:
     return outcome
 
 
-def _learned(job: Job, session: Session) -> dict[str, Any]:
+def _learned(job: Job, session: Session) -> Outcome:
     """The outcome of a session that has run, whether to its end or not."""
     folder = session.folder
     try:
@@ -101,14 +80,14 @@ def _learned(job: Job, session: Session) -> dict[str, Any]:
         raise
 
 
-def attempt(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
+def attempt(job: Job, callback: Callback | None = None) -> Outcome:
     """`run_job` for a process of its own: what fails is said in the outcome's `reason`.
 
     If that is the disk, the outcome is `unsaved`: the session is as it was when it last saved.
     """
     try:
         with on_disk(job.folder):
-            return _attempt(job, watcher)
+            return _attempt(job, callback)
     except DiskError as error:
         outcome = {"seed": job.seed, "status": "failed", "reason": str(error)}
         outcome["unfinished"] = True
@@ -118,10 +97,10 @@ def attempt(job: Job, watcher: Watcher | None = None) -> dict[str, Any]:
         return {**outcome, "unsaved": True}
 
 
-def _attempt(job: Job, watcher: Watcher | None) -> dict[str, Any]:
+def _attempt(job: Job, callback: Callback | None) -> Outcome:
     folder = SessionFolder(job.folder)
     try:
-        return run_job(job, watcher)
+        return run_job(job, callback)
     except DiskError:
         raise
     except BaseException as error:
@@ -150,7 +129,7 @@ def _keep_traceback(folder: SessionFolder, error: BaseException) -> None:
         write_text(folder.traceback, text)
 
 
-def _outcome(job: Job, session: Session) -> dict[str, Any]:
+def _outcome(job: Job, session: Session) -> Outcome:
     return {"seed": job.seed, **session.outcome()}
 
 
@@ -163,9 +142,7 @@ def _end(error: BaseException) -> dict[str, str]:
     return {"status": status, "reason": str(error) if known else f"{type(error).__name__}: {error}"}
 
 
-def _judged(
-    experiment: Experiment, folder: SessionFolder, outcome: dict[str, Any]
-) -> dict[str, Any]:
+def _judged(experiment: Experiment, folder: SessionFolder, outcome: Outcome) -> dict[str, Any]:
     """The best checkpoint and the last one on unseen episodes; one evaluation if they are one."""
     judged: dict[str, Any] = {}
     for key, name in (("evaluation", "best"), ("final", "last")):

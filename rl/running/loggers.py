@@ -11,7 +11,7 @@ from typing import Any
 
 from rl.distribution import installing
 from rl.errors import UserError
-from rl.running.jobs import Job
+from rl.session.job import Job
 
 Row = tuple[int, dict[str, float]]  # environment steps, and values by "table/column"
 

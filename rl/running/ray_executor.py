@@ -24,12 +24,12 @@ from rl.running.executors import (
     THREAD_VARIABLES,
     WORKER,
     Concurrent,
-    Listener,
-    Outcome,
     not_begun,
 )
-from rl.running.jobs import Job, attempt
+from rl.running.jobs import attempt
 from rl.running.reporter import Reporter
+from rl.session.callback import Callback
+from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
 from rl.storage.run_folder import SessionFolder
 
@@ -52,7 +52,7 @@ class RayExecutor(Concurrent):
         capacity: how many jobs are handed to Ray at once; by default as many as there are
             processors, which is how many can run. A Ray that is started here gets that many
             processors; a cluster that grows with what waits for it wants more jobs than it has.
-        listener: is told how jobs go.
+        callback: is told how jobs go.
         address: of a cluster, such as "auto" or "HOST:6379"; without one, Ray is started on this
             machine. Neither counts if this process is connected to Ray already.
 
@@ -63,7 +63,7 @@ class RayExecutor(Concurrent):
     def __init__(
         self,
         capacity: int | None = None,
-        listener: Listener | None = None,
+        callback: Callback | None = None,
         address: str | None = None,
     ) -> None:
         self._ray = ray = _import_ray()
@@ -71,7 +71,7 @@ class RayExecutor(Concurrent):
         if self._is_ours:
             _connect(ray, address, capacity)
         self._is_elastic = capacity is None
-        super().__init__(capacity or self._processors(), listener)
+        super().__init__(capacity or self._processors(), callback)
         self._mailbox = _open_mailbox(ray)
         self._attempt = ray.remote(
             num_cpus=1,
@@ -128,7 +128,7 @@ class RayExecutor(Concurrent):
         ready, _ = self._ray.wait(list(numbers), timeout=SECONDS_BETWEEN_LOOKS)
         for number, kind, progress in self._ray.get(self._mailbox.empty.remote()):
             if number in self._tasks:
-                self._tasks[number].tell(self.listener, kind, progress)
+                self._tasks[number].tell(self.callback, kind, progress)
         tasks = [self._tasks.pop(numbers[result]) for result in ready]
         return [(task.job, self._take(task)) for task in tasks]
 
@@ -166,7 +166,7 @@ class _Task:
         result: Ray's reference to what will come back.
         stopped_as: the status as which it is to end, once it was stopped; it begins no more.
         node: where it had begun when it was stopped.
-        evaluated: the latest step of whose evaluation the listener has heard.
+        evaluated: the latest step of whose evaluation the callback was told.
     """
 
     job: Job
@@ -180,15 +180,15 @@ class _Task:
         outcome = not_begun(self.job, self.stopped_as)
         return {**outcome, "reason": "its node died"} if self.node else outcome
 
-    def tell(self, listener: Listener, kind: str, progress: Progress | None) -> None:
+    def tell(self, callback: Callback, kind: str, progress: Progress | None) -> None:
         """Passes on a message; evaluations that a repeated attempt repeats are left out."""
         if progress is None:
-            listener.noted(f"seed {self.job.seed} runs again: its node or its process died")
+            callback.noted(f"seed {self.job.seed} runs again: its node or its process died")
             return
         if kind == "evaluated" and progress.step > self.evaluated:
             self.evaluated = progress.step
-            listener.evaluated(self.job, progress)
-        listener.progressed(self.job, progress)
+            callback.evaluated(self.job, progress, None)
+        callback.progressed(self.job, progress)
 
 
 class _Mailbox:

@@ -6,14 +6,16 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
+from rl.session.callback import Callback
+from rl.session.job import Job
 from rl.session.player import Player
 from rl.session.progress import Progress
-from rl.session.session import Session, Watcher
+from rl.session.session import Session
 
 SECONDS_BETWEEN_MESSAGES = 0.5
 
 
-class Reporter(Watcher):
+class Reporter(Callback):
     """Says elsewhere what happens in a session: each evaluation, and progress now and then."""
 
     def __init__(self) -> None:
@@ -34,18 +36,18 @@ class Reporter(Watcher):
         if self._session:
             self._session.interrupt(status)
 
-    def started(self, session: Session) -> None:
+    def started(self, job: Job, session: Session) -> None:
         self._session = session
         if self._stopped:
             session.interrupt(self._stopped)
 
-    def progressed(self, progress: Progress) -> None:
+    def progressed(self, job: Job, progress: Progress) -> None:
         self.listen()
         if time.perf_counter() >= self._next:
             self._next = time.perf_counter() + SECONDS_BETWEEN_MESSAGES
             self.send("progressed", progress)
 
-    def evaluated(self, progress: Progress, player: Player) -> None:
+    def evaluated(self, job: Job, progress: Progress, player: Player | None) -> None:
         self.send("evaluated", progress)
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from rl.console.output import lenient
 from rl.console.signals import act_as_asked, noticed, stopped_by_signals
 from rl.errors import DiskError, SessionsFailed, UserError, on_disk
-from rl.running.executors import WORKER, Executor, Inline, Outcome, Processes
-from rl.running.jobs import Job
+from rl.running.executors import WORKER, Executor, Inline, Processes
 from rl.running.opened_run import Run
-from rl.session.session import Watcher
+from rl.session.callback import Callback
+from rl.session.job import Job, Outcome
 from rl.specification.build import build, import_package
 from rl.specification.notes import notes_of
 from rl.specification.repeats import settled
@@ -31,7 +31,7 @@ def train(
     overrides: Iterable[str] = (),
     spec: str | Path | None = None,
     output: str | os.PathLike[str] | None = None,
-    watcher: Watcher | None = None,
+    callback: Callback | None = None,
     sessions: int = 1,
     jobs: int = 1,
     draw: bool = True,
@@ -47,7 +47,7 @@ def train(
         overrides: "dotted.path=value", such as "optimizer.learning_rate=0.0005".
         spec: a JSON or YAML file to look the experiment up in, instead of the lab's own.
         output: the run folder; `runs/NAME/TIMESTAMP` by default.
-        watcher: is told of progress; of a single session only.
+        callback: is told how the sessions go.
         sessions: how many.
         jobs: how many of them at once.
         draw: whether learning curves are drawn; everything else is left in any case.
@@ -67,7 +67,7 @@ def train(
             "a script that trains several sessions is read again by each of their processes: put "
             "what it does under `if __name__ == '__main__':`"
         )
-    executor = Inline(watcher=watcher) if sessions == 1 else Processes(jobs)
+    executor = Inline(callback) if sessions == 1 else Processes(jobs, callback)
     with noticed(), lenient():
         run = run_trial(specification, range(seed, seed + sessions), output, executor, draw)
         act_as_asked(f"{run.path}: was interrupted; to resume: rl resume {run.path}")
@@ -137,7 +137,7 @@ def run_sessions(run: Run, executor: Executor, draw: bool = True) -> Run:
     with run.folder.lock(), on_disk(run.path), at_the_end(lambda: run.analyze(draw)):
         with executor, stopped_by_signals(executor.interrupt, executor.lags):
             for note in run.notes:
-                executor.noted(note)
+                executor.callback.noted(note)
             outcomes = run_all(jobs, executor)
         refuse_unsaved(outcomes)
     return run
@@ -170,5 +170,5 @@ def run_all(jobs: Sequence[Job], executor: Executor) -> list[dict[str, Any]]:
     while executor.unfinished:
         for job, outcome in executor.wait():
             outcomes[jobs.index(job)] = outcome
-            executor.listener.ended(job, outcome)
+            executor.callback.ended(job, outcome)
     return [outcomes[number] for number in range(len(jobs))]

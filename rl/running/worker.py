@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rl.running.jobs import Job
+    from rl.session.job import Job
 
 SECONDS_WITHOUT_PARENT = 8.0  # in which an orphaned worker may save what it has
 SECONDS_BETWEEN_LOOKS = 0.5

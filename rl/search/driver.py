@@ -19,8 +19,7 @@ from rl.analysis.search_figures import analyze_search, describe_parameters
 from rl.console.optional import optional
 from rl.console.signals import stopped_by_signals
 from rl.errors import DiskError, UserError
-from rl.running.executors import Executor, Listener, Outcome
-from rl.running.jobs import Job
+from rl.running.executors import Executor
 from rl.running.opened_run import Run
 from rl.running.trial import at_the_end, refuse_unsaved
 from rl.search.claims import Claims, has_ended
@@ -29,6 +28,9 @@ from rl.search.optuna_methods import SAMPLERS, Pruning, Sampled, checked_storage
 from rl.search.settings import SearchSettings, changes, read_search
 from rl.search.space import Dimension, Parameters
 from rl.search.trial import SearchTrial
+from rl.session.callback import Callback, Callbacks
+from rl.session.job import Job, Outcome
+from rl.session.player import Player
 from rl.session.progress import Progress
 from rl.specification.build import build, import_package
 from rl.specification.repeats import settled
@@ -57,7 +59,7 @@ def start_search(
     if "problem" not in space:
         specification, notes = settled(specification, build(specification, seed=0).problem)
         for note in notes:
-            executor.noted(note)
+            executor.callback.noted(note)
     if storage is not None:
         storage = checked_storage(storage, settings.method)
         if (known := Path(f"{storage}.json")).exists():
@@ -118,7 +120,7 @@ def resume_search(path: str | Path, executor: Executor, trials: int | None = Non
     specification = _specification_of(folder)
     settings, space = read_search(specification)
     _find_journal(folder, settings.method)
-    wanted = _set_trials(folder, trials, executor.listener)
+    wanted = _set_trials(folder, trials, executor.callback)
     return Search(folder, specification, replace(settings, trials=wanted), space, executor)
 
 
@@ -137,7 +139,7 @@ def _specification_of(folder: RunFolder) -> Specification:
     return specification
 
 
-def _set_trials(folder: RunFolder, trials: int | None, listener: Listener) -> int | None:
+def _set_trials(folder: RunFolder, trials: int | None, callback: Callback) -> int | None:
     """Notes how many trials are wanted, if that is given; how many there will be."""
     manifest = folder.read_manifest()
     search, begun = manifest["search"], len(folder.trials())
@@ -146,7 +148,7 @@ def _set_trials(folder: RunFolder, trials: int | None, listener: Listener) -> in
     elif trials != search.get("trials"):
         write_json(folder.manifest, {**manifest, "search": {**search, "trials": trials}})
         if trials < begun:
-            listener.noted(f"{begun} trials have begun, and {trials} are wanted: none is added")
+            callback.noted(f"{begun} trials have begun, and {trials} are wanted: none is added")
     return None if trials is None else max(trials, begun)
 
 
@@ -192,7 +194,7 @@ def lag_of(capacity: int, sessions: int) -> int:
     return 1 if capacity == 1 else -(-capacity // sessions) + 1
 
 
-class Search:
+class Search(Callback):
     """Proposes trials, runs their sessions, and keeps what they were worth.
 
     Args:
@@ -220,11 +222,12 @@ class Search:
         self._proposed: tuple[int, Parameters] | None = None
         self._trials: list[SearchTrial] = []  # of this process, in the order they were begun
         self._by_folder: dict[Path, SearchTrial] = {}
+        self._unsaved: list[Outcome] = []  # of sessions that the disk has failed
         self._method = self._make_method(space, _find_journal(folder, settings.method))
         training = build(specification, seed=0).training
         every = training.evaluate_every or training.steps
         self._evaluations = -(-training.steps // every)  # of a session at most
-        executor.listener = _Relay(executor.listener, self)
+        executor.callback = Callbacks([executor.callback, self])
 
     def _make_method(self, space: Mapping[str, Dimension], journal: Path) -> Method:
         settings, claim = self.settings, self._claims.claim
@@ -254,18 +257,13 @@ class Search:
 
     def run(self) -> None:
         """Runs trials until there are no more, or until it is interrupted."""
-        executor, unsaved = self.executor, []
+        executor = self.executor
         with at_the_end(lambda: analyze_search(self.folder)), self._claims:
             with executor, stopped_by_signals(executor.interrupt, executor.lags):
                 while self._fill():
                     for job, outcome in executor.wait():
-                        executor.listener.ended(job, outcome)
-                        if outcome.get("unsaved"):
-                            executor.interrupt()
-                            unsaved.append(outcome)
-                        else:
-                            self._ended(job, outcome)
-            refuse_unsaved(unsaved)
+                        executor.callback.ended(job, outcome)
+            refuse_unsaved(self._unsaved)
 
     def _fill(self) -> bool:
         """Begins trials while there is room; says whether anything is under way."""
@@ -357,7 +355,7 @@ class Search:
             for step, value in zip(columns["step"], columns["mean_return"], strict=True):
                 trial.evaluated(session, int(step), value)
 
-    def begun_again(self, job: Job) -> None:
+    def restarted(self, job: Job, reason: str) -> None:
         """A session goes on in another process; not all of its evaluations may have been heard."""
         trial = self._by_folder[job.folder]
         self._read_evaluations(trial, job.session)
@@ -370,8 +368,7 @@ class Search:
         ]
         return [result for result in results if result.get("state") in ("complete", "pruned")]
 
-    def evaluated(self, job: Job, progress: Progress) -> None:
-        """A session was evaluated."""
+    def evaluated(self, job: Job, progress: Progress, player: Player | None) -> None:
         trial = self._by_folder.get(job.folder)
         if trial is not None and progress.evaluation is not None:
             trial.evaluated(job.session, progress.step, progress.evaluation.mean)
@@ -384,7 +381,11 @@ class Search:
                 if job.session not in trial.outcomes:
                     self.executor.stop(job, "pruned")
 
-    def _ended(self, job: Job, outcome: Outcome) -> None:
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        if outcome.get("unsaved"):
+            self.executor.interrupt()
+            self._unsaved.append(outcome)
+            return
         trial = self._by_folder[job.folder]
         trial.outcomes[job.session] = outcome
         self._judge(trial)
@@ -435,28 +436,4 @@ class Search:
         self._listen(f"trial {trial.number}: {state}{worth}{f': {reason}' if reason else ''}")
 
     def _listen(self, text: str) -> None:
-        self.executor.listener.noted(text)
-
-
-class _Relay(Listener):
-    """Passes on what an executor's listener hears, and tells the search what it is to know."""
-
-    def __init__(self, inner: Listener, search: Search) -> None:
-        self._inner, self._search = inner, search
-
-    def progressed(self, job: Job, progress: Progress) -> None:
-        self._inner.progressed(job, progress)
-
-    def ended(self, job: Job, outcome: Outcome) -> None:
-        self._inner.ended(job, outcome)
-
-    def noted(self, text: str) -> None:
-        self._inner.noted(text)
-
-    def evaluated(self, job: Job, progress: Progress) -> None:
-        self._inner.evaluated(job, progress)
-        self._search.evaluated(job, progress)
-
-    def begun_again(self, job: Job, reason: str) -> None:
-        self._inner.begun_again(job, reason)
-        self._search.begun_again(job)
+        self.executor.callback.noted(text)

@@ -6,10 +6,9 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rl.running.executors import Outcome
-from rl.running.jobs import Job
 from rl.search.optuna_methods import Pruning
 from rl.search.space import Parameters
+from rl.session.job import Job, Outcome
 from rl.storage.run_folder import SessionFolder, TrialFolder, is_unfinished
 
 

@@ -13,7 +13,7 @@ RECENT_EPISODES = 100
 
 @dataclass
 class Progress:
-    """How far a session has come; what a watcher is shown."""
+    """How far a session has come; what a callback is told."""
 
     total_steps: int
     step: int = 0

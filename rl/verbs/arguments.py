@@ -16,7 +16,8 @@ from rl.storage.paths import unquoted, user_path
 from rl.storage.scalars import near_number, scalar
 
 if TYPE_CHECKING:
-    from rl.running.executors import Executor, Listener
+    from rl.running.executors import Executor
+    from rl.session.callback import Callback
 
 FAILED = 1
 INTERRUPTED = 130
@@ -173,15 +174,15 @@ def check_executor(options: argparse.Namespace) -> None:
         raise UserError("--ray-address needs --executor ray")
 
 
-def processes(options: argparse.Namespace, listener: Listener) -> Executor:
+def processes(options: argparse.Namespace, callback: Callback) -> Executor:
     """The executor that was asked for: local processes or a Ray cluster."""
     if options.executor == "ray":
         from rl.running.ray_executor import RayExecutor
 
-        return RayExecutor(options.jobs, listener, options.ray_address)
+        return RayExecutor(options.jobs, callback, options.ray_address)
     from rl.running.executors import Processes
 
-    return Processes(options.jobs or cores(), listener)
+    return Processes(options.jobs or cores(), callback)
 
 
 def cores() -> int:

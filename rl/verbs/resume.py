@@ -12,7 +12,8 @@ from rl.verbs.arguments import A_RUN, Verbs, add_verb, positive, processes, warn
 from rl.verbs.run import add_loggers, conclude, watched
 
 if TYPE_CHECKING:
-    from rl.running.executors import Executor, Listener
+    from rl.running.executors import Executor
+    from rl.session.callback import Callback
     from rl.storage.run_folder import RunFolder
 
 
@@ -41,8 +42,8 @@ def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int
         say(f"{folder.path}: nothing left to resume: every session has ended")
     run = Run(folder)
     try:
-        with watched(options, len(left), quiet=not left) as listener:
-            run_sessions(run, _executor(options, sessions, listener))
+        with watched(options, len(left), quiet=not left) as callback:
+            run_sessions(run, _executor(options, sessions, callback))
     except (Diverged, BrokenEnvironment):
         report.conclude(run.path, options)
         raise
@@ -51,10 +52,10 @@ def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int
     return conclude(run, options)
 
 
-def _executor(options: argparse.Namespace, sessions: int, listener: Listener) -> Executor:
+def _executor(options: argparse.Namespace, sessions: int, callback: Callback) -> Executor:
     from rl.running.executors import Inline
 
-    return Inline(listener) if sessions == 1 else processes(options, listener)
+    return Inline(callback) if sessions == 1 else processes(options, callback)
 
 
 def add(verbs: Verbs) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rl.console.output import say, warn
@@ -25,9 +25,10 @@ from rl.verbs.arguments import (
 from rl.verbs.play import print_evaluation
 
 if TYPE_CHECKING:
-    from rl.running.executors import Executor, Listener
+    from rl.running.executors import Executor
     from rl.running.loggers import Logger
     from rl.running.opened_run import Run
+    from rl.session.callback import Callback
     from rl.specification.specification import Specification
 
 
@@ -59,25 +60,26 @@ def _executor(options: argparse.Namespace, specification: Specification) -> Iter
     check_executor(options)
     if options.render and (options.sessions > 1 or options.executor == "ray"):
         raise UserError("--render shows a single session; leave out --sessions and --executor")
-    with watched(options, options.sessions) as listener:
+    with watched(options, options.sessions) as callback:
         if options.sessions > 1 or options.executor == "ray":
-            yield processes(options, listener)
+            yield processes(options, callback)
         else:
-            yield _inline(options, specification, listener)
+            yield _inline(options, specification, callback)
 
 
 @contextmanager
-def watched(options: argparse.Namespace, sessions: int, quiet: bool = False) -> Iterator[Listener]:
+def watched(options: argparse.Namespace, sessions: int, quiet: bool = False) -> Iterator[Callback]:
     """A display of the sessions, with the loggers that were asked for."""
     from rl.running.display import showing
-    from rl.running.following import following
+    from rl.running.following import Following
+    from rl.session.callback import Callbacks
 
     loggers = _loggers(options)
     with (
         showing(options.quiet or quiet, sessions) as shown,
-        following(shown, loggers, _complain) as listener,
+        closing(Following(loggers, warn)) as followed,
     ):
-        yield listener
+        yield Callbacks([shown, followed] if loggers else [shown])
 
 
 def _loggers(options: argparse.Namespace) -> list[type[Logger]]:
@@ -90,22 +92,20 @@ def _loggers(options: argparse.Namespace) -> list[type[Logger]]:
     return asked
 
 
-def _complain(text: str) -> None:
-    warn(text)
-
-
 def _inline(
-    options: argparse.Namespace, specification: Specification, listener: Listener
+    options: argparse.Namespace, specification: Specification, callback: Callback
 ) -> Executor:
     from rl.running.executors import Inline
 
     if not options.render:
-        return Inline(listener)
+        return Inline(callback)
     from rl.environments import evaluation_seeds
-    from rl.watching.window import WindowWatcher
+    from rl.session.callback import Callbacks
+    from rl.watching.window import WindowCallback
 
     (seed,) = evaluation_seeds("selection", options.seed, 1)
-    return Inline(listener, WindowWatcher(specification.values["problem"], seed))
+    window = WindowCallback(specification.values["problem"], seed)
+    return Inline(Callbacks([callback, window]))
 
 
 def conclude(run: Run, options: argparse.Namespace) -> int:

@@ -60,8 +60,8 @@ def go_on(options: argparse.Namespace, run: str | Path, trials: int | None = Non
 def _run(options: argparse.Namespace, find: Callable[[Executor], Search]) -> int:
     from rl.running.display import showing
 
-    with showing(options.quiet, total=0) as listener:
-        executor = processes(options, listener)
+    with showing(options.quiet, total=0) as callback:
+        executor = processes(options, callback)
         found = find(executor)
         found.run()
     status = _conclude_search(found, executor.interrupted, options.quiet)

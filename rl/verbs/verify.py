@@ -44,8 +44,8 @@ def _verdicts(run: Run, options: argparse.Namespace) -> list[Verdict]:
     if options.evaluation:
         return verify_evaluation(run, options.sessions)
     total = min(options.sessions or len(run.manifest["seeds"]), len(run.manifest["seeds"]))
-    with showing(options.quiet, total) as listener:
-        executor: Executor = Inline(listener) if total == 1 else processes(options, listener)
+    with showing(options.quiet, total) as callback:
+        executor: Executor = Inline(callback) if total == 1 else processes(options, callback)
         return run_again(run, options.sessions, executor)
 
 

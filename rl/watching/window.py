@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rl.errors import UserError
+from rl.session.callback import Callback
+from rl.session.job import Job
 from rl.session.player import Player
 from rl.session.progress import Progress
-from rl.session.session import Watcher
 from rl.watching.frames import Moment, Scene
 from rl.watching.panel import Panel
 
@@ -110,7 +111,7 @@ def _surface(picture: Picture) -> Any:
     return pygame.image.frombuffer(picture.tobytes(), picture.size, "RGB")
 
 
-class WindowWatcher(Watcher):
+class WindowCallback(Callback):
     """Shows the greedy agent in a window after each evaluation, until that is closed.
 
     Args:
@@ -128,12 +129,12 @@ class WindowWatcher(Watcher):
         self._window: Window | None = None
         self._is_wanted = True
 
-    def progressed(self, progress: Progress) -> None:
+    def progressed(self, job: Job, progress: Progress) -> None:
         if self._window and self._window.is_closed():
             self._close()
 
-    def evaluated(self, progress: Progress, player: Player) -> None:
-        if not self._is_wanted:
+    def evaluated(self, job: Job, progress: Progress, player: Player | None) -> None:
+        if player is None or not self._is_wanted:
             return
         if not (self._scene and self._window):
             # The player's agent is the one that learns; it will do for every evaluation to come.

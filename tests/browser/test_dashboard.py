@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from rl.running.trial import train
-from rl.session.session import Watcher
+from rl.session.callback import Callback
+from rl.session.job import Job
 from tests.browser.conftest import Page
 
 SETTINGS = ("train.steps=900", "train.evaluate_every=300", "train.evaluate_episodes=2",
@@ -36,14 +37,14 @@ def address(tmp_path: Path) -> Iterator[str]:
         process.kill()
 
 
-class Reader(Watcher):
+class Reader(Callback):
     """Comes when the first evaluation was made, and sees the others come."""
 
     def __init__(self, page: Page, wait: Wait, address: str) -> None:
         self._page, self._wait, self._address = page, wait, address
         self.evaluations = 0
 
-    def evaluated(self, progress: Any, player: Any) -> None:
+    def evaluated(self, job: Job, progress: Any, player: Any) -> None:
         self.evaluations += 1
         if self.evaluations == 1:
             self._arrive()
@@ -65,7 +66,7 @@ def test_a_session_is_followed_to_its_end(
     page: Page, wait: Wait, address: str, tmp_path: Path
 ) -> None:
     reader = Reader(page, wait, address)
-    train("cartpole_dqn", overrides=SETTINGS, output=tmp_path / "runs" / "live", watcher=reader)
+    train("cartpole_dqn", overrides=SETTINGS, output=tmp_path / "runs" / "live", callback=reader)
     assert reader.evaluations == 3
     wait("document.title.startsWith('finished')")
     assert page.texts(".chart figcaption")[-1].startswith("Unseen episodes")

@@ -32,7 +32,8 @@ from rl.dashboard.server import listen
 from rl.dashboard.states import SECONDS_OF_SILENCE, run_state, session_state
 from rl.errors import UserError
 from rl.running.trial import train
-from rl.session.session import Watcher
+from rl.session.callback import Callback
+from rl.session.job import Job
 from rl.storage.files import is_held, only_one, read_json, write_json
 from rl.storage.run_folder import RunFolder, SessionFolder
 from rl.storage.tables import END as BYTES
@@ -275,7 +276,7 @@ def test_what_has_not_changed_is_not_sent_again(root: Path, client: FlaskClient)
     assert ">999<" in changed.get_json()["logs"]
 
 
-class Onlooker(Watcher):
+class Onlooker(Callback):
     """Looks at the dashboard after each evaluation of a session."""
 
     def __init__(self, client: FlaskClient) -> None:
@@ -283,7 +284,7 @@ class Onlooker(Watcher):
         self.seen: list[dict[str, Any]] = []
         self.rows = ""
 
-    def evaluated(self, progress: Any, player: Any) -> None:
+    def evaluated(self, job: Job, progress: Any, player: Any) -> None:
         self.seen.append(self._client.get("/data?name=live").get_json())
         self.rows = self._client.get("/rows").text
 
@@ -291,7 +292,7 @@ class Onlooker(Watcher):
 def test_a_run_under_way_grows(root: Path, client: FlaskClient) -> None:
     onlooker = Onlooker(client)
     overrides = ["train.steps=900", "train.evaluate_every=300", "train.evaluate_episodes=2", *SMALL]
-    train("cartpole_dqn", overrides=overrides, output=root / "live", watcher=onlooker)
+    train("cartpole_dqn", overrides=overrides, output=root / "live", callback=onlooker)
     assert [each["state"] for each in onlooker.seen] == ["training"] * 3
     assert not any(each["ended"] for each in onlooker.seen)
     curves = [each["charts"][0]["data"]["series"][2] for each in onlooker.seen]

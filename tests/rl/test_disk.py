@@ -20,9 +20,10 @@ from rl.errors import DiskError, UserError
 from rl.running import jobs
 from rl.running.jobs import run_job
 from rl.session import transition_log
+from rl.session.callback import Callback
+from rl.session.job import Job
 from rl.session.progress import Progress
 from rl.session.saved import evaluate_player
-from rl.session.session import Watcher
 from rl.specification.build import build
 from rl.specification.specification import load_specification
 from rl.storage.files import read_json, read_specification
@@ -296,8 +297,8 @@ def test_on_a_full_disk_each_verb_says_one_line_and_leaves_no_file(
 def test_a_folder_that_is_removed_meanwhile_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "run/trial_000/session_000"
 
-    class Removing(Watcher):
-        def evaluated(self, progress: Progress, player: Any) -> None:
+    class Removing(Callback):
+        def evaluated(self, job: Job, progress: Progress, player: Any) -> None:
             while folder.exists():  # a save under way may put a file back
                 shutil.rmtree(tmp_path / "run", ignore_errors=True)
 

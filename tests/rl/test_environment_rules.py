@@ -17,7 +17,7 @@ import rl
 from rl.environments import Environments, make_env, rules
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Normalize
-from rl.session.session import Watcher
+from rl.session.callback import Callback
 from tests.rl.conftest import Command
 from tests.rl.worlds import Pushed, Steady, Unruly
 
@@ -268,7 +268,7 @@ def test_an_array_that_the_environment_writes_into_again_is_copied() -> None:
     assert environments.state()["lanes"]["0"]["observation"].tolist() == [1.0]
 
 
-class Notes(Watcher):
+class Notes(Callback):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
@@ -280,6 +280,6 @@ class Notes(Watcher):
 
 def test_an_environment_that_cannot_be_closed_costs_nothing_but_a_line(tmp_path: Path) -> None:
     notes = Notes()
-    run = train("Odd-close-v0", tmp_path, watcher=notes)
+    run = train("Odd-close-v0", tmp_path, callback=notes)
     assert run.outcome["status"] == "finished"
     assert sum("close raised OSError: port in use" in text for text in notes.texts) == 1

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from nn import checkpoint
-from rl.running.executors import THREAD_VARIABLES, Executor, Inline, Listener, Processes
-from rl.running.jobs import Job
+from rl.running.executors import THREAD_VARIABLES, Executor, Inline, Processes
 from rl.running.trial import run_all
+from rl.session.callback import Callback
+from rl.session.job import Job
 from rl.session.progress import Progress
 from rl.specification.build import build
 from rl.specification.specification import load_specification
@@ -34,7 +35,7 @@ def make_jobs(folder: Path, seeds: range, *settings: str) -> list[Job]:
     ]
 
 
-class Recorder(Listener):
+class Recorder(Callback):
     """Notes what it is told, and acts once it has heard of so many different jobs."""
 
     def __init__(self, wanted: int = 0, then: Any = lambda: None) -> None:
@@ -83,7 +84,7 @@ def test_processes_give_the_numbers_of_this_process(tmp_path: Path) -> None:
 def test_they_run_at_once_and_tell_how_they_go(tmp_path: Path) -> None:
     jobs = make_jobs(tmp_path, range(3), *LONG)
     executor = Processes(2)
-    executor.listener = recorder = Recorder(2, lambda: executor.interrupt())
+    executor.callback = recorder = Recorder(2, lambda: executor.interrupt())
     with executor:
         outcomes = run_all(jobs, executor)
     assert set(recorder.heard) == {0, 1}
@@ -116,9 +117,9 @@ class Deadly(Processes):
     def __init__(self, kills: int, by: signal.Signals = signal.SIGKILL) -> None:
         super().__init__(1)
         self.notes: list[str] = []
-        self.listener = listener = Recorder()
-        listener.noted = self.notes.append  # type: ignore[method-assign, assignment]
-        listener.progressed = self.progressed  # type: ignore[method-assign]
+        self.callback = callback = Recorder()
+        callback.noted = self.notes.append  # type: ignore[method-assign, assignment]
+        callback.progressed = self.progressed  # type: ignore[method-assign]
         self.kills, self.by, self.killed = kills, by, {0}
 
     def progressed(self, job: Job, progress: Progress) -> None:
@@ -194,7 +195,7 @@ def run_it(executor: Executor, first: Job, second: Job) -> None:
 def test_a_running_job_can_be_stopped(tmp_path: Path) -> None:
     (job,) = make_jobs(tmp_path, range(1), *LONG)
     executor = Processes(1)
-    executor.listener = Recorder(1, lambda: executor.stop(job, "pruned"))
+    executor.callback = Recorder(1, lambda: executor.stop(job, "pruned"))
     with executor:
         (outcome,) = run_all([job], executor)
     assert outcome["status"] == "pruned"
@@ -204,7 +205,7 @@ def test_a_running_job_can_be_stopped(tmp_path: Path) -> None:
 def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
     (job,) = make_jobs(tmp_path, range(1), *LONG)
     executor = Processes(1)
-    executor.listener = Recorder(1, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    executor.callback = Recorder(1, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt), executor:
         run_all([job], executor)
     assert executor.unfinished == 0

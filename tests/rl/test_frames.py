@@ -17,6 +17,7 @@ from nn.typing import Array
 from rl.agents import DQN
 from rl.agents.thoughts import Thoughts, of_action, of_probabilities, of_values
 from rl.errors import UserError
+from rl.session.job import Job
 from rl.session.player import Player, player_of
 from rl.session.progress import Progress
 from rl.specification.build import build
@@ -26,7 +27,7 @@ from rl.watching.frames import Moment, Scene
 from rl.watching.panel import BACKGROUND, BAR, CHOSEN, LEAST_HEIGHT, WIDTH, Panel
 from rl.watching.terminal import HIDE, SHOW, Terminal, fit, half_blocks, status
 from rl.watching.watching import in_file, in_terminal, watch
-from rl.watching.window import Window, WindowWatcher
+from rl.watching.window import Window, WindowCallback
 from tests.rl import worlds
 
 GREY = np.full((40, 60, 3), 128, np.uint8)
@@ -267,7 +268,7 @@ def test_a_display_that_is_not_there_is_noticed_before_the_training(
     monkeypatch.setenv("SDL_VIDEODRIVER", "x11")
     monkeypatch.setenv("DISPLAY", ":99")
     with pytest.raises(UserError, match="no display to open a window on"):
-        WindowWatcher("Shown-v0", 3)
+        WindowCallback("Shown-v0", 3)
 
 
 def closing_events(pygame: Any) -> dict[str, Any]:
@@ -290,17 +291,18 @@ def test_a_window_that_is_closed_ends_the_watching(
 
 @pytest.mark.parametrize("when", ["while it plays", "while it learns"])
 def test_training_goes_on_without_the_window(when: str, waits: list[float], pygame: Any) -> None:
-    watcher, progress, who = WindowWatcher("Shown-v0", 3), Progress(10), player()
-    watcher.evaluated(progress, who)
-    watcher.progressed(progress)
+    callback, progress, who = WindowCallback("Shown-v0", 3), Progress(10), player()
+    job = Job(Specification("shown", "here", {}), 0, Path())
+    callback.evaluated(job, progress, who)
+    callback.progressed(job, progress)
     assert len(waits) == 8
     pygame.event.post(closing_events(pygame)["closed"])
     if when == "while it plays":
-        watcher.evaluated(progress, who)
+        callback.evaluated(job, progress, who)
     else:
-        watcher.progressed(progress)
+        callback.progressed(job, progress)
     shown = len(waits)
     assert not pygame.display.get_init()
-    watcher.evaluated(progress, who)
-    watcher.progressed(progress)
+    callback.evaluated(job, progress, who)
+    callback.progressed(job, progress)
     assert len(waits) == shown <= 9

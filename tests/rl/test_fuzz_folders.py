@@ -20,6 +20,7 @@ from rl.report import trial_page
 from rl.running.executors import Inline
 from rl.running.opened_run import Run
 from rl.running.trial import train
+from rl.session.job import Job
 from rl.session.session import Session
 from rl.specification.build import build
 from tests.rl.test_resume import Notes
@@ -41,7 +42,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "interrupted"
-    return train("mountaincar_dqn", overrides=SETTINGS, output=path, watcher=Notes(True)).path
+    return train("mountaincar_dqn", overrides=SETTINGS, output=path, callback=Notes(True)).path
 
 
 def open_it(path: Path) -> None:
@@ -67,7 +68,8 @@ def compare_with_itself(path: Path) -> None:
 
 def go_on(path: Path) -> None:
     run = Run.open(path)
-    Session(build(run.specification, seed=0), run.session).go_on()
+    job = Job(run.specification, 0, run.session.path)
+    Session(job, build(run.specification, seed=0)).go_on()
 
 
 def report(path: Path) -> None:

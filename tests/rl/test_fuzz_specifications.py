@@ -27,6 +27,7 @@ from nn import limits
 from rl.environments import Transitions
 from rl.errors import Diverged, UserError
 from rl.search.settings import read_search
+from rl.session.job import Job
 from rl.session.session import Session
 from rl.specification.build import Experiment, build
 from rl.specification.specification import (
@@ -227,8 +228,8 @@ def test_an_accepted_experiment_runs(specification: Specification) -> None:
     if refused(lambda: checked(specification), "mutant.json", "mutant: ."):
         return
     with tempfile.TemporaryDirectory() as place, contextlib.suppress(Enough, Diverged):
-        session = Session(build(specification, seed=0), SessionFolder(Path(place)))
-        session.folder.create()
+        SessionFolder(Path(place)).create()
+        session = Session(Job(specification, 0, Path(place)), build(specification, seed=0))
         stop_after(session, 60)
         session.run()
 

@@ -26,6 +26,7 @@ from rl.errors import UserError, printable
 from rl.running.display import Lines
 from rl.running.opened_run import Run
 from rl.running.trial import train
+from rl.session.job import Job
 from rl.session.saved import _arrays
 from rl.session.session import Session
 from rl.specification.build import build
@@ -428,13 +429,14 @@ def test_a_session_does_not_go_on_from_what_is_none(
 ) -> None:
     overrides = ["train.steps=1200", "train.evaluate_every=400", "network.hidden=[4]",
                  "memory.capacity=500", "agent.learn_start=64"]  # fmt: skip
-    run = train("cartpole_dqn", overrides=overrides, output=tmp_path / "it", watcher=Notes(True))
+    run = train("cartpole_dqn", overrides=overrides, output=tmp_path / "it", callback=Notes(True))
     latest = run.session.resume / "latest.npz"
     state = {**checkpoint.load(latest), **changed}
     for name in ("latest", "previous"):
         checkpoint.save(latest.with_name(f"{name}.npz"), state)
     notes = Notes()
-    session = Session(build(run.specification, seed=0), run.session, notes)
+    job = Job(run.specification, 0, run.session.path)
+    session = Session(job, build(run.specification, seed=0), notes)
     said = ""
     try:
         session.go_on()

@@ -15,8 +15,10 @@ from rl.errors import UserError
 from rl.running.executors import Inline
 from rl.running.opened_run import Run
 from rl.running.trial import create_trial, run_sessions
+from rl.session.callback import Callback
 from rl.session.evaluation import Evaluator
-from rl.session.session import Session, Watcher
+from rl.session.job import Job
+from rl.session.session import Session
 from rl.specification.build import build
 from rl.specification.specification import load_specification
 from rl.storage.run_folder import RunFolder
@@ -49,7 +51,7 @@ def session_of(folder: Path, *overrides: str, problem: str = "Counted-v0") -> Se
     experiment = build(load_specification("cartpole_dqn", overrides=given), seed=0)
     made = RunFolder.create(folder, "x", experiment.specification.values, [], [0])
     made.session().create()
-    return Session(experiment, made.session())
+    return Session(Job(experiment.specification, 0, made.session().path), experiment)
 
 
 def test_an_environment_is_made_when_its_lane_first_plays(tmp_path: Path) -> None:
@@ -98,13 +100,13 @@ def test_sharing_changes_nothing_that_is_learned(tmp_path: Path) -> None:
     assert together.evaluate(3).returns == apart.evaluate(3).returns
 
 
-class Stops(Watcher):
+class Stops(Callback):
     """Interrupts a session after some evaluations, and keeps what it is told."""
 
     def __init__(self, after: int = 1) -> None:
         self.left, self.notes = after, list[str]()
 
-    def started(self, session: Session) -> None:
+    def started(self, job: Job, session: Session) -> None:
         self._session = session
 
     def evaluated(self, *_: Any) -> None:
@@ -118,7 +120,7 @@ class Stops(Watcher):
 
 def test_a_shared_run_is_resumed_to_the_bit(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole", SHARED)
-    run = train(tmp_path / "r", SHARED, watcher=Stops())
+    run = train(tmp_path / "r", SHARED, callback=Stops())
     assert run.outcome["status"] == "interrupted"
     run_sessions(Run.open(tmp_path / "r"), Inline())
     assert tables(run) == tables(whole)
@@ -128,10 +130,10 @@ def test_a_shared_run_is_resumed_to_the_bit(tmp_path: Path) -> None:
 def test_where_an_episode_cannot_be_put_back_a_new_one_begins_and_that_is_said(
     tmp_path: Path,
 ) -> None:
-    watcher = Stops(-1)
-    run = train(tmp_path / "r", SHARED, problem="Restless-v0", watcher=watcher)
+    callback = Stops(-1)
+    run = train(tmp_path / "r", SHARED, problem="Restless-v0", callback=callback)
     assert run.outcome["status"] == "finished"
-    assert sum("ends the training episode under way" in note for note in watcher.notes) == 1
+    assert sum("ends the training episode under way" in note for note in callback.notes) == 1
 
 
 def test_only_one_lane_can_share(tmp_path: Path) -> None:
@@ -204,7 +206,7 @@ def test_a_time_limit_of_the_environments_own_is_no_cut(tmp_path: Path) -> None:
 def test_a_session_that_is_ended_early_can_be_analyzed(tmp_path: Path) -> None:
     from rl.cli import main
 
-    run = train(tmp_path / "r", watcher=Stops())
+    run = train(tmp_path / "r", callback=Stops())
     (outcome,) = run.result["outcomes"]
     assert outcome["status"] == "interrupted"
     assert outcome["so_far"]["evaluations"] == 1

@@ -8,18 +8,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rl.cli import main
-from rl.running.executors import Listener
-from rl.running.following import Followed, Following, following
-from rl.running.jobs import Job
+from rl.running.following import Followed, Following
 from rl.running.loggers import Logger, Row, hyper_parameters
+from rl.session.job import Job
 from rl.session.progress import Progress
-from rl.session.session import TABLES
+from rl.session.recorder import TABLES
 from rl.storage.files import Table
 from rl.storage.run_folder import SessionFolder
 from rl.storage.tables import GrowingTable, read_table
@@ -97,9 +97,9 @@ def write_tables(job: Job, *steps: int) -> None:
 def test_rows_come_in_the_order_of_their_steps(tmp_path: Path, noting: type[Noting]) -> None:
     (job,) = make_jobs(tmp_path, range(1))
     write_tables(job, 10, 20)
-    listener = Following(Listener(), [noting], print)
-    listener.progressed(job, Progress(10))
-    listener.ended(job, {})
+    callback = Following([noting], print)
+    callback.progressed(job, Progress(10))
+    callback.ended(job, {})
     episode = {"episodes/return": 3.0, "episodes/length": 3.0}
     evaluation = {f"evaluations/{figure}": 3.0 for figure in (
         "mean_return", "std_return", "min_return", "max_return", "mean_length")}  # fmt: skip
@@ -109,7 +109,7 @@ def test_rows_come_in_the_order_of_their_steps(tmp_path: Path, noting: type[Noti
 
 def test_a_session_that_has_not_begun_is_none(tmp_path: Path, noting: type[Noting]) -> None:
     (job,) = make_jobs(tmp_path, range(1))
-    Following(Listener(), [noting], print).ended(job, {"status": "interrupted"})
+    Following([noting], print).ended(job, {"status": "interrupted"})
     assert noting.heard == []
 
 
@@ -134,10 +134,10 @@ def test_each_session_is_closed_even_if_the_run_is_not_to_go_on(
     tmp_path: Path, noting: type[Noting]
 ) -> None:
     def run() -> None:
-        with following(Listener(), [noting], print) as listener:
+        with closing(Following([noting], print)) as callback:
             for job in jobs:
-                listener.progressed(job, Progress(10))
-            listener.ended(jobs[0], {})
+                callback.progressed(job, Progress(10))
+            callback.ended(jobs[0], {})
             raise RuntimeError
 
     jobs = make_jobs(tmp_path, range(2))

@@ -15,11 +15,11 @@ from rl.cli import main
 from rl.errors import UserError
 from rl.running import ray_executor
 from rl.running.executors import Inline
-from rl.running.jobs import Job
 from rl.running.ray_executor import RayExecutor
 from rl.running.trial import run_all
+from rl.session.job import Job
 from rl.session.progress import Progress
-from rl.session.session import ENDS
+from rl.session.status import ENDS
 from rl.storage.run_folder import SessionFolder
 from tests.rl.test_executors import LONG, Recorder, assert_same_bits, make_jobs
 
@@ -61,7 +61,7 @@ class Hearing(Recorder):
     def noted(self, text: str) -> None:
         self.notes.append(text)
 
-    def evaluated(self, job: Job, progress: Progress) -> None:
+    def evaluated(self, job: Job, progress: Progress, player: Any) -> None:
         self.evaluations.setdefault(job.session, []).append(progress.step)
 
 
@@ -82,12 +82,12 @@ def test_on_this_machine_it_gives_the_numbers_of_this_process_and_says_nothing(
     jobs = make_jobs(tmp_path / "there", range(3, 6))
     SessionFolder(jobs[0].folder).create()
     (jobs[0].folder / "left.txt").write_text("by an earlier attempt")
-    listener = Hearing()
-    with RayExecutor(2, listener) as executor:
+    callback = Hearing()
+    with RayExecutor(2, callback) as executor:
         outcomes = run_all(jobs, executor)
     assert not ray.is_initialized()
-    assert listener.evaluations == {number: [500, 1000, 1500] for number in range(3)}
-    assert all(listener.heard[job.session][-1] == 1500 for job in jobs)
+    assert callback.evaluations == {number: [500, 1000, 1500] for number in range(3)}
+    assert all(callback.heard[job.session][-1] == 1500 for job in jobs)
     assert capfd.readouterr() == ("", "")
     assert_the_numbers_of_this_process(jobs, outcomes, tmp_path / "here")
     for job in jobs:
@@ -110,7 +110,7 @@ def test_jobs_on_a_cluster_are_interrupted(tmp_path: Path, cluster: Any) -> None
             if sum(map(len, self.heard.values())) > 12:
                 executor.interrupt()
 
-    executor.listener = recorder = Patient()
+    executor.callback = recorder = Patient()
     with executor:
         outcomes = run_all(jobs, executor)
     assert set(recorder.heard) == {0, 1}
@@ -126,7 +126,7 @@ def test_jobs_on_a_cluster_are_interrupted(tmp_path: Path, cluster: Any) -> None
 def test_jobs_are_stopped_one_by_one(tmp_path: Path, cluster: Any) -> None:
     first, second, third = make_jobs(tmp_path, range(3), *LONG)
     executor = RayExecutor(1, address=cluster.address)
-    executor.listener = Recorder(1, lambda: executor.stop(first, "pruned"))
+    executor.callback = Recorder(1, lambda: executor.stop(first, "pruned"))
     third = altered(third, {"train.steps": 1500})
     for job in (first, second, third):
         executor.submit(job)
@@ -186,25 +186,25 @@ def test_sessions_of_a_node_that_dies_run_again_on_another(
     jobs[2] = altered(jobs[2], {"train.steps": 1500})
 
     class Killing(Hearing):
-        def evaluated(self, job: Job, progress: Progress) -> None:
-            super().evaluated(job, progress)
+        def evaluated(self, job: Job, progress: Progress, player: Any) -> None:
+            super().evaluated(job, progress, player)
             if len(self.evaluations) == 2 and node in cluster.worker_nodes:
                 cluster.remove_node(node, allow_graceful=False)
                 cluster.add_node(num_cpus=2)
 
     ended = []
-    listener = Killing()
-    with RayExecutor(address=cluster.address, listener=listener) as executor:
+    callback = Killing()
+    with RayExecutor(address=cluster.address, callback=callback) as executor:
         for job in jobs:
             executor.submit(job)
         while executor.unfinished:
             ended += executor.wait()
     assert sorted(job.session for job, _ in ended) == [0, 1, 2]
     again = "runs again: its node or its process died"
-    assert sorted(listener.notes) == [f"seed 0 {again}", f"seed 1 {again}"]
+    assert sorted(callback.notes) == [f"seed 0 {again}", f"seed 1 {again}"]
     for session in range(2):
-        assert listener.heard[session].count(3000) == 2, "it was in its middle"
-        assert listener.evaluations[session] == list(range(3000, 15001, 3000)), "each told once"
+        assert callback.heard[session].count(3000) == 2, "it was in its middle"
+        assert callback.evaluations[session] == list(range(3000, 15001, 3000)), "each told once"
     assert capfd.readouterr() == ("", "")
     outcomes = [outcome for _, outcome in sorted(ended, key=lambda each: each[0].session)]
     assert_the_numbers_of_this_process(jobs, outcomes, tmp_path / "here")
@@ -218,7 +218,7 @@ def test_with_no_node_left_an_interrupt_still_ends_it(tmp_path: Path, cluster: A
         cluster.remove_node(node, allow_graceful=False)
         executor.interrupt()
 
-    executor = RayExecutor(address=cluster.address, listener=Recorder(2, kill))
+    executor = RayExecutor(address=cluster.address, callback=Recorder(2, kill))
     with executor:
         outcomes = run_all(jobs, executor)
     assert [(each["status"], each["steps"]) for each in outcomes] == [("interrupted", 0)] * 3

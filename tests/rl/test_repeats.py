@@ -82,7 +82,7 @@ def test_the_run_keeps_what_was_found_and_is_resumed_to_the_bit(tmp_path: Path) 
     assert any("it is made anew for each" in note for note in whole.notes)
     run_sessions(whole, Inline(), draw=False)
     broken = created(tmp_path / "broken", "problem=Worn-v0")
-    run_sessions(broken, Inline(watcher=Stops()), draw=False)
+    run_sessions(broken, Inline(callback=Stops()), draw=False)
     assert broken.outcome["status"] == "interrupted"
     run_sessions(Run.open(tmp_path / "broken"), Inline(), draw=False)
     assert read_table(broken.session.episodes) == read_table(whole.session.episodes)
@@ -159,16 +159,16 @@ def test_actions_without_bounds_are_said() -> None:
     assert note.startswith("entry 0 of the action has no bounds")
 
 
-def test_a_watcher_and_a_terminal_are_told(
+def test_a_callback_and_a_terminal_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import rl
     from rl.cli import main
     from tests.rl.test_instances import Stops
 
-    watcher = Stops(-1)
-    rl.train("cartpole_dqn", overrides=SMALL, output=tmp_path / "a", watcher=watcher, draw=False)
-    assert [note.partition(",")[0] for note in watcher.notes] == ["exploration.steps is 5"]
+    callback = Stops(-1)
+    rl.train("cartpole_dqn", overrides=SMALL, output=tmp_path / "a", callback=callback, draw=False)
+    assert [note.partition(",")[0] for note in callback.notes] == ["exploration.steps is 5"]
     arguments = ["--output", str(tmp_path / "b"), "--no-report", "--set", *SMALL]
     assert main(["run", "cartpole_dqn", *arguments]) == 0
     assert capsys.readouterr().out.count("exploration.steps is 5,000, beyond") == 1

@@ -24,12 +24,14 @@ from rl.environments import Environments
 from rl.errors import UserError
 from rl.running import jobs
 from rl.running.executors import Inline
-from rl.running.jobs import Job, run_job
+from rl.running.jobs import run_job
 from rl.running.opened_run import Run
 from rl.running.trial import run_sessions, run_trial
+from rl.session.callback import Callback
+from rl.session.job import Job
 from rl.session.progress import Progress
 from rl.session.saved import evaluate_player
-from rl.session.session import Session, Watcher
+from rl.session.session import Session
 from rl.specification.build import build
 from rl.specification.specification import Specification
 from rl.storage.run_folder import RunFolder, SessionFolder
@@ -206,13 +208,13 @@ def test_killed_at_any_moment_it_comes_to_the_same_end(
     assert not (tmp_path / "resume").exists()
 
 
-class InterruptsAnEvaluation(Watcher):
+class InterruptsAnEvaluation(Callback):
     """Interrupts a session as an evaluation of it begins."""
 
     def __init__(self, number: int) -> None:
         self._left = number
 
-    def started(self, session: Session) -> None:
+    def started(self, job: Job, session: Session) -> None:
         judge = session.evaluator.judge
 
         def interrupted(*arguments: Any) -> Any:
@@ -278,17 +280,17 @@ def test_killed_before_each_call_of_a_save_it_comes_to_the_same_end(
         assert contents(tmp_path) == expected
 
 
-class Notes(Watcher):
+class Notes(Callback):
     """Interrupts a session at its second evaluation, if wanted, and keeps what it notes."""
 
     def __init__(self, interrupts: bool = False) -> None:
         self.texts: list[str] = []
         self._left = 2 if interrupts else -1
 
-    def started(self, session: Session) -> None:
+    def started(self, job: Job, session: Session) -> None:
         self._session = session
 
-    def evaluated(self, progress: Progress, player: Any) -> None:
+    def evaluated(self, job: Job, progress: Progress, player: Any) -> None:
         self._left -= 1
         if self._left == 0:
             self._session.interrupt()
@@ -409,16 +411,15 @@ class Interrupting(Inline):
     """Is interrupted while its n-th session runs."""
 
     def __init__(self, session: int) -> None:
-        super().__init__(watcher=Notes())
+        super().__init__()
         self._left = session
 
-    def begun(self, session: Session) -> None:
-        super().begun(session)
+    def started(self, job: Job, session: Session) -> None:
+        super().started(job, session)
         self._left -= 1
         if self._left == 0:
-            self._watcher = Notes(interrupts=True)
-            self._watcher.started(session)
-            session.watcher = self._watcher
+            self.callback = session.callback = Notes(interrupts=True)
+            self.callback.started(job, session)
 
 
 LIMIT = """

@@ -16,13 +16,13 @@ from PIL import Image
 
 from rl.checks.verification import verify
 from rl.errors import UserError
-from rl.running.executors import Executor, Inline, Outcome, Processes
-from rl.running.jobs import Job
+from rl.running.executors import Executor, Inline, Processes
 from rl.running.opened_run import Run
 from rl.search.driver import lag_of, resume_search, start_search
 from rl.search.optuna_methods import open_study
 from rl.search.trial import joint_curve
 from rl.session.evaluation import Evaluation
+from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
 from rl.specification.specification import Specification
 from rl.storage.files import read_json
@@ -219,7 +219,7 @@ class Curves(Canned):
                 break
             value = 1000 * rate + (10 * number if rate > 0.001 else 0)
             progress = Progress(3000, step=250 * number, evaluation=Evaluation([value], [1]))
-            self.listener.evaluated(job, progress)
+            self.callback.evaluated(job, progress, None)
         return super().wait()
 
     def worth(self, job: Job) -> float:

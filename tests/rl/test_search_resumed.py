@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from rl.errors import UserError
-from rl.running.executors import Executor, Inline, Listener, Outcome, Processes
-from rl.running.jobs import Job
+from rl.running.executors import Executor, Inline, Processes
 from rl.search.driver import Search, resume_search, start_search
+from rl.session.callback import Callback
 from rl.session.evaluation import Evaluation
+from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
 from rl.storage.files import read_json, write_json
 from rl.storage.run_folder import RunFolder
@@ -54,7 +55,7 @@ class Played(Canned):
                 rows.append(f"{500 * number},{value}\n")
                 evaluated = Evaluation([value], [1])
                 progress = Progress(1500, step=500 * number, evaluation=evaluated)
-                self.listener.evaluated(job, progress)
+                self.callback.evaluated(job, progress, None)
         job.folder.mkdir(parents=True, exist_ok=True)
         (job.folder / "evaluations.csv").write_text("step,mean_return\n" + "".join(rows))
 
@@ -156,14 +157,14 @@ def test_an_old_folder_in_which_a_process_was_lost_is_recovered(
     assert found[:4] + found[5:] == expected[:4] + expected[5:]
 
 
-class Killing(Listener):
+class Killing(Callback):
     """Kills the process of a trial, once it has evaluated."""
 
     def __init__(self, trial: int) -> None:
         self.trial, self.notes = trial, list[str]()
         self.executor: Processes | None = None
 
-    def evaluated(self, job: Job, progress: Progress) -> None:
+    def evaluated(self, job: Job, progress: Progress, player: Any) -> None:
         if job.trial == self.trial and self.executor:
             (worker,) = (each for each in self.executor._workers if each.job == job)
             worker._process.kill()
@@ -176,10 +177,10 @@ class Killing(Listener):
 def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
     block: dict[str, Any] = {"method": "random", "trials": 2, "pruner": "median"}
     expected = results_of(searched(tmp_path / "whole", Inline(), **block))
-    listener = Killing(1)
-    executor = listener.executor = Processes(1, listener)
+    callback = Killing(1)
+    executor = callback.executor = Processes(1, callback)
     folder = searched(tmp_path / "r", executor, **block)
-    assert any("goes on in a new process: its process ended" in note for note in listener.notes)
+    assert any("goes on in a new process: its process ended" in note for note in callback.notes)
     assert results_of(folder) == expected
 
 
@@ -235,7 +236,7 @@ def test_a_search_is_made_longer_and_shorter(tmp_path: Path, method: str) -> Non
     assert results_of(folder) == whole
     notes: list[str] = []
     executor = Played()
-    executor.listener.noted = notes.append  # type: ignore[method-assign, assignment]
+    executor.callback.noted = notes.append  # type: ignore[method-assign, assignment]
     resumed(folder.path, executor, trials=2)
     assert notes == ["6 trials have begun, and 2 are wanted: none is added"]
     assert results_of(folder) == whole

@@ -17,9 +17,12 @@ import rl
 from nn import checkpoint
 from rl.errors import Diverged
 from rl.running.opened_run import Run
+from rl.session.callback import Callback
+from rl.session.choice import is_stage
 from rl.session.evaluation import Evaluation, Evaluator
+from rl.session.job import Job
 from rl.session.progress import Progress
-from rl.session.session import Session, Watcher, is_stage
+from rl.session.session import Session
 from rl.specification.build import build
 from rl.specification.specification import load_specification
 from rl.storage.run_folder import RunFolder
@@ -30,15 +33,16 @@ SHORT = ("train.steps=2000", "train.evaluate_every=1000", "train.evaluate_episod
 
 
 def make_session(
-    tmp_path: Path, *settings: str, watcher: Watcher | None = None, name: str = "cartpole_dqn"
+    tmp_path: Path, *settings: str, callback: Callback | None = None, name: str = "cartpole_dqn"
 ) -> Session:
     experiment = build(load_specification(name, overrides=[*SHORT, *settings]), seed=0)
     folder = RunFolder.create(tmp_path / "run", name, experiment.specification.values, [], [0])
     folder.session().create()
-    return Session(experiment, folder.session(), watcher)
+    job = Job(experiment.specification, 0, folder.session().path)
+    return Session(job, experiment, callback)
 
 
-class Recorder(Watcher):
+class Recorder(Callback):
     """Notes what it is told, and does something after each evaluation."""
 
     def __init__(self) -> None:
@@ -46,7 +50,7 @@ class Recorder(Watcher):
         self.seconds: list[float] = []
         self.then: Any = lambda: None
 
-    def evaluated(self, progress: Progress, agent: Any) -> None:
+    def evaluated(self, job: Job, progress: Progress, player: Any) -> None:
         self.steps.append(progress.step)
         self.seconds.append(progress.seconds)
         self.then()
@@ -54,7 +58,7 @@ class Recorder(Watcher):
 
 def test_it_evaluates_when_it_is_told_to(tmp_path: Path) -> None:
     recorder = Recorder()
-    session = make_session(tmp_path, "train.evaluate_every=700", watcher=recorder)
+    session = make_session(tmp_path, "train.evaluate_every=700", callback=recorder)
     session.run()
     assert recorder.steps == [700, 1400, 2000]
     assert recorder.seconds == sorted(recorder.seconds)
@@ -149,7 +153,7 @@ def test_interrupted_as_it_is_solved_it_is_solved(
 ) -> None:
     """Otherwise it would learn on when it is resumed, and come to another end."""
     recorder = Recorder()
-    session = make_session(tmp_path, "train.stop_when_solved=true", watcher=recorder)
+    session = make_session(tmp_path, "train.stop_when_solved=true", callback=recorder)
     recorder.then = session.interrupt
     scripted(session, monkeypatch, [[500.0] * 100])
     session.run()
@@ -161,12 +165,12 @@ def test_progress_is_told_while_it_evaluates_too(
 ) -> None:
     told: Counter[int] = Counter()
 
-    class Counts(Watcher):
-        def progressed(self, progress: Progress) -> None:
+    class Counts(Callback):
+        def progressed(self, job: Job, progress: Progress) -> None:
             told[progress.step] += 1
 
     monkeypatch.setattr("rl.session.session.SECONDS_BETWEEN_REPORTS", 0.0)
-    make_session(tmp_path, watcher=Counts()).run()
+    make_session(tmp_path, callback=Counts()).run()
     assert told[999] == 1
     assert told[1000] > 8  # two episodes of CartPole
 
@@ -180,7 +184,7 @@ def test_it_goes_on_when_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_an_interrupt_ends_it_after_the_step(tmp_path: Path) -> None:
     recorder = Recorder()
-    session = make_session(tmp_path, watcher=recorder)
+    session = make_session(tmp_path, callback=recorder)
     recorder.then = session.interrupt
     session.run()
     assert session.progress.step == 1000
@@ -263,7 +267,7 @@ def test_few_updates_have_a_row_each_and_many_one_in_a_hundred(
             "memory": {"horizon": 50}, "train": {"steps": 2000}}  # fmt: skip
     spec.write_text(json.dumps({"mine": mine}))
     assert updates_of(rl.train("mine", spec=spec, output=tmp_path / "few")) == list(range(1, 41))
-    monkeypatch.setattr("rl.session.session.ROWS", 20)  # of which there are more than that
+    monkeypatch.setattr("rl.session.recorder.ROWS", 20)  # of which there are more than that
     settings = ["train.steps=4000", "train.stop_when_solved=false", "agent.learn_every=1"]
     many = rl.train("cartpole_dqn", overrides=settings, output=tmp_path / "many")
     assert updates_of(many) == [1, *range(100, 3001, 100)]

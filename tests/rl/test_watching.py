@@ -13,8 +13,8 @@ from rich.live import Live
 
 from rl.environments import Environments
 from rl.running.display import Lines, Redrawn, describe, describe_end
-from rl.running.jobs import Job
 from rl.session.evaluation import Evaluation
+from rl.session.job import Job
 from rl.session.progress import Progress
 from rl.specification.specification import load_specification
 from rl.watching.frames import play_episode

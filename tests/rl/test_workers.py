@@ -161,7 +161,7 @@ def test_an_environment_may_start_processes(tmp_path: Path, rl: Command) -> None
 FIRST_WORKER = """
 from pathlib import Path
 from rl.running.executors import Processes
-from rl.running.jobs import Job
+from rl.session.job import Job
 from rl.specification.specification import load_specification
 
 if __name__ == "__main__":

@@ -1,0 +1,32 @@
+"""A job: one session to be run, wherever that is, and what comes back of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rl.specification.specification import Specification
+
+Outcome = dict[str, Any]  # how a job ended, as `session.json` has it
+
+
+@dataclass(frozen=True)
+class Job:
+    """One session to be run.
+
+    Args:
+        specification: of the experiment.
+        seed: of everything random.
+        folder: of the session.
+        session: its number in the trial.
+        trial: the number of that; None outside a search.
+        draw: whether it leaves a picture of its learning curve.
+    """
+
+    specification: Specification
+    seed: int
+    folder: Path
+    session: int = 0
+    trial: int | None = None
+    draw: bool = True
