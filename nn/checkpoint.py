@@ -128,17 +128,45 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
             raise
 
 
-def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
-    """A file to read, which is no directory, pipe or device: those may hold up or never end.
+def regular(path: str | os.PathLike[str], flags: int) -> int:
+    """The descriptor of a file which is no directory, pipe or device; an opener for `open`.
+
+    Those may hold up whoever opens them, or never end.
 
     Raises:
-        OSError: it is one of these, or cannot be read.
+        OSError: it is one of these, or cannot be opened.
     """
-    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    number = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
         raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
-    return os.fdopen(number, "rb")
+    return number
+
+
+def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
+    """A file to read, which is `regular`.
+
+    Raises:
+        OSError: it is not, or cannot be read.
+    """
+    return os.fdopen(regular(path, os.O_RDONLY), "rb")
+
+
+@contextmanager
+def growing(path: Path, size: int) -> Iterator[None]:
+    """Within, something is added to the `size` bytes of a file; without any, it leaves no file.
+
+    Raises:
+        OSError: it cannot be written; the error names it.
+    """
+    try:
+        with naming(path):
+            yield
+    except OSError:
+        if not size:
+            with suppress(OSError):
+                path.unlink()
+        raise
 
 
 def load(path: str | os.PathLike[str]) -> State:

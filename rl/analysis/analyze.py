@@ -49,7 +49,7 @@ def _outcome(record: Record) -> dict[str, Any]:
 
 def _so_far(record: Record) -> dict[str, Any]:
     """What is known of a session that has not come to its end."""
-    if not len(record.returns):
+    if record.status == "pruned" or not len(record.returns):  # the one hangs on the machine
         return {}
     best = int(record.returns.argmax())
     return {

@@ -12,6 +12,7 @@ import numpy as np
 
 from nn.typing import Array
 from rl.analysis.statistics import Values
+from rl.storage.forms import is_number
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -194,7 +195,7 @@ def places(values: Sequence[Any]) -> tuple[list[float], list[str] | None]:
         Numbers as they are, and None; or, if one is no number, places side by side in the order of
         their names, and the names.
     """
-    if all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in values):
+    if all(map(is_number, values)):
         return [float(value) for value in values], None
     texts = [name_of(each) for each in values]
     names = sorted(set(texts))

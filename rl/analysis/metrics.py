@@ -26,7 +26,7 @@ STATISTICS: dict[str, Callable[[Figures], float | None]] = {
     "median_return": lambda figures: figures["best"]["median"],
     "iqm_return": lambda figures: figures["best"]["iqm"],
     "worst_return": lambda figures: figures["best"]["min"],
-    "final_return": lambda figures: figures["final"]["mean"],
+    "final_return": lambda figures: figures["final"] and figures["final"]["mean"],
     "fitness": lambda figures: figures["fitness"],
 }
 

@@ -17,15 +17,13 @@ from rl.analysis.drawer import draw
 from rl.analysis.figures import any_backend
 from rl.analysis.metrics import METRICS, STATISTICS
 from rl.console.optional import optional
-from rl.errors import UserError
 from rl.storage.files import (
-    read_json,
     read_specification,
     write_json,
     write_specification,
     write_text,
 )
-from rl.storage.forms import RESULT
+from rl.storage.forms import is_number
 from rl.storage.run_folder import RunFolder
 
 Result = dict[str, Any]
@@ -80,15 +78,9 @@ def read_results(folder: RunFolder) -> list[Result]:
     """
     results = []
     for trial in folder.trials():
-        result = read_json(trial.result)
-        if not result:
-            continue
-        if result.get("state", "running") == "running":
-            result["state"] = "unfinished"
-        result = {"score": None, "parameters": {}, **result, "trial": trial.number}
-        if not RESULT(result):
-            raise UserError(f"{trial.result}: is damaged; put a good copy in its place")
-        results.append(result)
+        if result := trial.read_result():
+            state = "unfinished" if result["state"] == "running" else result["state"]
+            results.append({**result, "state": state, "trial": trial.number})
     return results
 
 
@@ -181,11 +173,7 @@ def importances(scored: Sequence[Result], paths: Sequence[str]) -> dict[str, flo
 
 def _plain(value: Any) -> Any:
     """A number as it is, anything else as its JSON."""
-    return value if _is_number(value) else json.dumps(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number(value) else json.dumps(value)
 
 
 def _distribution(results: Sequence[Result], path: str) -> Any:
@@ -193,7 +181,7 @@ def _distribution(results: Sequence[Result], path: str) -> Any:
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     values = [_plain(result["parameters"][path]) for result in results]
-    if all(map(_is_number, values)) and min(values) < max(values):
+    if all(map(is_number, values)) and min(values) < max(values):
         return FloatDistribution(float(min(values)), float(max(values)))
     return CategoricalDistribution(list(dict.fromkeys(values)))
 

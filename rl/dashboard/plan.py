@@ -9,7 +9,7 @@ from typing import Any
 
 from rl.errors import UserError
 from rl.storage.files import read_specification
-from rl.storage.forms import block_of, is_count, is_text, optional
+from rl.storage.forms import block_of, is_count, is_text
 from rl.storage.run_folder import RunFolder, TrialFolder
 
 _SPECIFICATION = block_of(
@@ -19,7 +19,6 @@ _SPECIFICATION = block_of(
         "train": block_of({"steps": is_count}),
     }
 )
-_SEARCH = block_of({"statistic": is_text, "space": block_of({}), "trials": optional(is_count)})
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ def read_plan(folder: RunFolder, trial: TrialFolder | None = None) -> Plan:
     manifest = folder.read_manifest()
     is_search = manifest.get("kind") == "search" and trial is None
     values = _specification(folder, trial, manifest)
-    search = manifest.get("search", {}) if is_search else {}
-    if not _SPECIFICATION(values) or (is_search and not _SEARCH(search)):
+    search = manifest["search"] if is_search else {}
+    if not _SPECIFICATION(values):
         raise UserError(f"{folder.manifest}: is damaged; the run cannot be read")
     several = len(manifest["seeds"]) > 1
     return Plan(

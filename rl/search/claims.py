@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rl.storage.files import read_json
 from rl.storage.run_folder import RunFolder, TrialFolder, is_unfinished
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ def has_ended(trial: TrialFolder) -> bool:
 
     Older versions took one whose processes were killed for one that had failed.
     """
-    state = read_json(trial.result).get("state")
+    state = trial.read_result().get("state")
     if state == "failed":
         return not any(is_unfinished(session.read_outcome()) for session in trial.sessions())
     return state in ENDED

@@ -15,6 +15,7 @@ from typing import Any
 
 from rl.analysis.analyze import draw_trial
 from rl.analysis.metrics import STATISTICS
+from rl.analysis.records import columns
 from rl.analysis.search_figures import analyze_search, describe_parameters
 from rl.console.optional import optional
 from rl.console.signals import stopped_by_signals
@@ -38,7 +39,6 @@ from rl.specification.specification import Specification, read_specifications
 from rl.storage.files import read_json, write_json, write_specification
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, default_path, is_unfinished
-from rl.storage.tables import read_table
 
 JOURNAL = "study.journal"  # of a search that was given none
 UNFINISHED = "unfinished"  # the state of a trial that failed by no fault of its own
@@ -236,18 +236,14 @@ class Search(Callback):
         return Sampled(settings.method, space, claim, settings.trials, settings.seed, journal)
 
     def _find_lost(self) -> Iterator[tuple[int, Parameters]]:
-        """The trials that an older version told a study of as failed, when they were lost.
+        """The trials that a study knows to have ended, and the folder does not: it was removed, or
+        an older version called them failed when they were lost.
 
         They are run again for what they are worth; the study, which forgets nothing, ignores them.
         """
-        for trial in self.folder.trials():
-            number = trial.number
-            if (
-                not has_ended(trial)
-                and self._method.was_told(number)
-                and self._claims.claim(number)
-            ):
-                yield number, read_json(trial.result)["parameters"]
+        for number, parameters in self._method.told():
+            if not has_ended(self.folder.trial(number)) and self._claims.claim(number):
+                yield number, parameters
 
     @property
     def unfinished(self) -> list[int]:
@@ -306,7 +302,7 @@ class Search(Callback):
         trial = SearchTrial(number, parameters, self.folder.trial(number))
         self._trials.append(trial)
         if has_ended(trial.folder):  # but whoever ran it was killed before saying so
-            trial.result = read_json(trial.folder.result)
+            trial.result = trial.folder.read_result()
             self._claims.release(number)
             return
         trial.folder.path.mkdir(parents=True, exist_ok=True)
@@ -349,11 +345,10 @@ class Search(Callback):
 
     def _read_evaluations(self, trial: SearchTrial, session: int) -> None:
         """Adds the evaluations that another process has made of a session."""
-        table = trial.folder.session(session).evaluations
-        if trial.pruning and table.exists():
-            columns = read_table(table)
-            for step, value in zip(columns["step"], columns["mean_return"], strict=True):
-                trial.evaluated(session, int(step), value)
+        if trial.pruning:
+            table = trial.folder.session(session).evaluations
+            for step, value in zip(*columns(table, ("step", "mean_return")), strict=True):
+                trial.evaluated(session, int(step), float(value))
 
     def restarted(self, job: Job, reason: str) -> None:
         """A session goes on in another process; not all of its evaluations may have been heard."""
@@ -363,9 +358,7 @@ class Search(Callback):
 
     def _earlier(self, number: int) -> list[dict[str, Any]]:
         """The results of the trials that a new one is measured against, in order."""
-        results = [
-            read_json(self.folder.trial(each).result) for each in range(number - self._lag + 1)
-        ]
+        results = [self.folder.trial(each).read_result() for each in range(number - self._lag + 1)]
         return [result for result in results if result.get("state") in ("complete", "pruned")]
 
     def evaluated(self, job: Job, progress: Progress, player: Player | None) -> None:

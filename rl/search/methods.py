@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,9 +37,9 @@ class Method(ABC):
     def tell(self, number: int, result: Mapping[str, Any]) -> None:
         """Says how a trial ended: its `state`, `score` and `curve`."""
 
-    def was_told(self, number: int) -> bool:
-        """Whether the method keeps how a trial ended, and cannot be told otherwise."""
-        return False
+    def told(self) -> Iterator[tuple[int, Parameters]]:
+        """The trials of which the method keeps how they ended, and cannot be told otherwise."""
+        return iter(())
 
 
 class Listed(Method):

@@ -105,19 +105,28 @@ class Sampled(Method):
                     return None
                 asked = self._study.ask()
                 trial = asked if self._claim(asked.number) else None
-            self._open[trial.number] = trial
-            return trial.number, {
-                path: _suggest(trial, path, dimension) for path, dimension in self._space.items()
-            }
+        self._open[trial.number] = trial
+        return trial.number, self._parameters(trial)
 
-    def was_told(self, number: int) -> bool:
+    def told(self) -> Iterator[tuple[int, Parameters]]:
+        from optuna.trial import Trial
+
+        for number, id in self._finished().items():
+            yield number, self._parameters(Trial(self._study, id))
+
+    def _finished(self) -> dict[int, int]:
+        """The ids of the trials that were told, by their numbers."""
         trials = self._study.get_trials(deepcopy=False)
-        return number < len(trials) and trials[number].state.is_finished()
+        return {each.number: each._trial_id for each in trials if each.state.is_finished()}
+
+    def _parameters(self, trial: Trial) -> Parameters:
+        with _quiet():
+            return {path: _suggest(trial, path, each) for path, each in self._space.items()}
 
     def tell(self, number: int, result: Mapping[str, Any]) -> None:
         import optuna
 
-        if self.was_told(number):
+        if number in self._finished():  # perhaps by a process that shares the search
             return
         trial = self._open.pop(number)
         for step, value in result.get("curve", ()):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.checkpoint import CheckpointError, naming, open_regular
+from nn.checkpoint import CheckpointError, growing, naming, open_regular, regular
 from rl.memory import Replay
 
 SEGMENTS = 8  # that a full memory is spread over, about
@@ -170,9 +170,9 @@ class _Segment:
 
     def append(self, records: bytes, count: int) -> None:
         """Writes `count` further transitions behind those that are there."""
-        with naming(self.path):
-            if self._file is None:  # raw: what another thread syncs is what was written
-                self._file = self._open(os.O_CREAT)
+        if self._file is None:  # raw: what another thread syncs is what was written
+            self._file = self._open(os.O_CREAT)
+        with growing(self.path, self._bytes):
             os.lseek(self._file, self._bytes, os.SEEK_SET)
             self._is_synced = False
             left = memoryview(records)
@@ -182,7 +182,7 @@ class _Segment:
             os.ftruncate(self._file, self._bytes)
 
     def _open(self, more: int = 0) -> int:
-        return os.open(self.path, os.O_RDWR | getattr(os, "O_BINARY", 0) | more)
+        return regular(self.path, os.O_RDWR | more)
 
     def skip(self, records: bytes, count: int) -> None:
         """Takes transitions as written that are there already."""

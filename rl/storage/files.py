@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from nn.checkpoint import naming, open_regular, replacing, sync_folder
+from nn.checkpoint import growing, naming, open_regular, regular, replacing, sync_folder
 from rl.errors import UserError, on_disk
 from rl.storage.scalars import dumper
 from rl.storage.texts import parse_json, parse_yaml
@@ -215,15 +215,20 @@ class Table:
     def __init__(self, path: Path, columns: Sequence[str], keep: int = 0) -> None:
         self._path, self._columns = path, columns
         self._file: TextIO = open(  # noqa: SIM115
-            path, "r+" if keep else "w", newline="", encoding="utf-8"
+            path, "r+" if keep else "w", newline="", encoding="utf-8", opener=regular
         )
         self._writer = csv.writer(self._file)
-        if keep:
-            with naming(path):
-                self._file.truncate(keep)
-                self._file.seek(keep)
-        else:
-            self.add(dict(zip(columns, columns, strict=True)))
+        try:
+            with growing(path, keep):
+                if keep:
+                    self._file.truncate(keep)
+                    self._file.seek(keep)
+                else:
+                    self.add(dict(zip(columns, columns, strict=True)))
+        except OSError:
+            with suppress(OSError):
+                self.close()
+            raise
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Writes one row, with a value for each column."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,12 +30,17 @@ def is_count(value: Any) -> bool:
 def is_number(value: Any) -> bool:
     """A finite number."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and abs(value) < _GREATEST
+    return number and abs(value) < _GREATEST
 
 
-def list_of(form: Form) -> Form:
-    """A list of at least one value of a form."""
-    return lambda value: isinstance(value, list) and bool(value) and all(map(form, value))
+def list_of(form: Form, *lengths: int) -> Form:
+    """A list of at least one value of a form, of one of these lengths if some are given."""
+
+    def is_list(value: Any) -> bool:
+        fits = isinstance(value, list) and (len(value) in lengths if lengths else bool(value))
+        return fits and all(map(form, value))
+
+    return is_list
 
 
 def block_of(required: Mapping[str, Form], optional: Mapping[str, Form] | None = None) -> Form:
@@ -71,7 +75,7 @@ _EVALUATION = block_of(
         "problem": is_text,
         "threshold": optional(is_number),
         "solved": is_truth,
-        "ci95": list_of(is_number),
+        "ci95": list_of(is_number, 2),
     },
     {"returns": list_of(is_number), "cut_episodes": is_count},
 )
@@ -98,17 +102,21 @@ JUDGED = block_of(
         "evaluation": _EVALUATION,
     }
 )
-_POINTS = list_of(list_of(is_number))
-# What a trial of a search was worth.
+_POINTS = list_of(list_of(is_number, 2))
+_REACHED_AFTER = (f"{unit}_to_threshold" for unit in ("steps", "episodes", "seconds"))
+# What a trial of a search was worth; one of whose sessions some counted says more.
 RESULT = block_of(
     {"state": is_text, "score": optional(is_number), "parameters": block_of({})},
     {
         "curve": lambda value: value == [] or _POINTS(value),
-        "fitness": optional(is_number),
-        "solved": optional(is_number),
+        "rungs": map_of(is_number),
+        **dict.fromkeys(("fitness", "solved"), optional(is_number)),
+        **dict.fromkeys(_REACHED_AFTER, optional(block_of({"median": is_number}))),
         "reason": is_text,
     },
 )
+_SPREAD = block_of(dict.fromkeys(("mean", "median", "iqm", "min"), is_number))
+COUNTED = block_of({"best": _SPREAD, "final": optional(_SPREAD), "fitness": optional(is_number)})
 _CURVE = block_of({"steps": list_of(is_number), "returns": list_of(is_number)})
 _GROUP = block_of(
     {
@@ -148,8 +156,20 @@ MANIFEST = block_of(
         **dict.fromkeys(("versions", "environment"), _TEXTS),
         "blas": block_of({}, dict.fromkeys(("library", "version", "kernel"), optional(is_text))),
         "specification": block_of({}),
-        "search": block_of({}, {"statistic": is_text, "space": block_of({})}),
     },
+)
+# Of a search it says more.
+SEARCH_MANIFEST = block_of(
+    {
+        "search": block_of(
+            {
+                **dict.fromkeys(("statistic", "journal"), is_text),
+                "space": block_of({}),
+                "lag": is_count,
+                "trials": optional(is_count),
+            }
+        )
+    }
 )
 # A policy that was saved, with what its player needs.
 CHECKPOINT = block_of(

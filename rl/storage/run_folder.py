@@ -27,7 +27,7 @@ from rl.storage.files import (
     write_json,
     write_specification,
 )
-from rl.storage.forms import CHECKPOINT, JUDGED, MANIFEST, OUTCOME
+from rl.storage.forms import CHECKPOINT, COUNTED, JUDGED, MANIFEST, OUTCOME, RESULT, SEARCH_MANIFEST
 from rl.storage.manifest import FORMAT, make_manifest
 from rl.storage.paths import user_path
 
@@ -193,6 +193,20 @@ class TrialFolder:
         """Its place among the run's trials."""
         return _number(self.path)
 
+    def read_result(self) -> dict[str, Any]:
+        """How the trial of a search stands, or ended; empty while it has not begun.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        result = read_json(self.result)
+        if result:
+            result = {"state": "running", "score": None, "parameters": {}, **result}
+            form = COUNTED if result.get("counted") else RESULT
+            if not (RESULT(result) and form(result)):
+                raise UserError(f"{self.result}: is damaged; remove it, and then: rl resume RUN")
+        return result
+
     def session(self, number: int) -> SessionFolder:
         """The folder of one session."""
         return SessionFolder(self.path / f"session_{number:03d}")
@@ -325,7 +339,8 @@ class RunFolder:
         form = manifest.get("format", FORMAT)
         if form != FORMAT:
             raise UserError(f"{self.manifest}: has format {form!r}; this version reads {FORMAT}")
-        if not MANIFEST(manifest):
+        more = SEARCH_MANIFEST if manifest.get("kind") == "search" else MANIFEST
+        if not (MANIFEST(manifest) and more(manifest)):
             raise UserError(f"{self.manifest}: is damaged; the run cannot be read")
         return manifest
 

@@ -358,7 +358,14 @@ def search(root: Path) -> Path:
     shutil.copy(root / "short" / "spec.yaml", folder.spec)
     settings = {"space": {"agent.gamma": [0.9, 0.99]}, "statistic": "mean_return", "trials": 5}
     manifest = read_json(root / "short" / "manifest.json")
-    write_json(folder.manifest, {**manifest, "kind": "search", "search": settings})
+    write_json(
+        folder.manifest,
+        {
+            **manifest,
+            "kind": "search",
+            "search": {"journal": "study.journal", "lag": 1, **settings},
+        },
+    )
     for number, score in enumerate((20.0, 30.0, None)):
         trial = folder.trial(number)
         shutil.copytree(root / "short" / "trial_000", trial.path)

@@ -26,7 +26,7 @@ from rl.session.progress import Progress
 from rl.session.saved import evaluate_player
 from rl.specification.build import build
 from rl.specification.specification import load_specification
-from rl.storage.files import read_json, read_specification
+from rl.storage.files import Table, read_json, read_specification
 from rl.storage.tables import read_table
 from tests.rl.test_resume import contents, damage, interrupted, job
 
@@ -320,3 +320,23 @@ def test_a_small_memory_and_rare_saves_need_few_files(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) <= before + 1
     assert len(list(tmp_path.iterdir())) <= 10
     log.close()
+
+
+def test_a_file_that_never_got_a_row_is_not_left(tmp_path: Path) -> None:
+    """Nor a piece of its first one."""
+    resource = pytest.importorskip("resource")
+    specification = load_specification("mountaincar_dqn", overrides=["memory.capacity=200"])
+    memory = build(specification, 0).agent.replay
+    assert memory is not None
+    memory.add(np.zeros(2, np.float32), 0, 0.0, 1.0, np.zeros(2, np.float32))
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for most in (0, 5):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, limit[1]))
+        try:
+            with pytest.raises(OSError, match=r"new\.csv"):
+                Table(tmp_path / "new.csv", ["step", "return"])
+            with pytest.raises(OSError, match="transitions_"):
+                transition_log.TransitionLog(tmp_path, memory).write()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        assert not files(tmp_path)

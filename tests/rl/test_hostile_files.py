@@ -30,9 +30,9 @@ from rl.session.job import Job
 from rl.session.saved import _arrays
 from rl.session.session import Session
 from rl.specification.build import build
-from rl.storage.files import LARGEST, read_json, read_specification, read_text
+from rl.storage.files import LARGEST, Table, read_json, read_specification, read_text
 from rl.storage.paths import user_path
-from rl.storage.run_folder import RunFolder
+from rl.storage.run_folder import RunFolder, TrialFolder
 from rl.storage.tables import Read, Tables, last_rows, parse_rows, read_table
 from tests.rl.test_resume import Notes
 
@@ -538,3 +538,66 @@ def test_everything_is_printed_in_one_place() -> None:
         ]
         named = {each.func.id for each in calls if isinstance(each.func, ast.Name)}
         assert "print" not in named or file.name in ("output.py", "hidden.py", "cli.py"), file
+
+
+# What is in them
+
+
+WORTH: dict[str, Any] = {
+    "state": "complete", "score": 1.0, "parameters": {}, "counted": 1, "fitness": None,
+    **{key: {"mean": 1.0, "median": 1.0, "iqm": 1.0, "min": 1.0} for key in ("best", "final")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({key: wrong} for key in ("best", "final") for wrong in ({}, 7, [1], {"mean": "text"})),
+        *({"score": wrong} for wrong in ("text", [1], 10**400, {})),
+        *({"curve": wrong} for wrong in ([[1]], [[1, 2, 3]], [[]], 7, [["a", 1]])),
+        *({"rungs": wrong} for wrong in ([1], {"completed_rung_0": "text"})),
+        *({"state": wrong} for wrong in (None, 7, ["complete"])),
+        {"parameters": None}, {"best": None}, {"steps_to_threshold": {}}, {"fitness": "text"},
+    ],
+)  # fmt: skip
+def test_a_trial_of_a_search_is_what_it_says(tmp_path: Path, changed: dict[str, Any]) -> None:
+    trial = TrialFolder(tmp_path)
+    trial.result.write_text(json.dumps(WORTH))
+    assert trial.read_result() == WORTH
+    trial.result.write_text(json.dumps({**WORTH, **changed}))
+    assert "trial.json: is damaged" in refusal(trial.read_result)
+
+
+SEARCHED = {
+    "statistic": "fitness",
+    "space": {},
+    "journal": "study.journal",
+    "lag": 1,
+    "trials": None,
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"search": None}, {"search": {}}, {"search": [1]},
+        *({"search": {**SEARCHED, key: wrong}} for key in SEARCHED for wrong in (-1, [1])),
+    ],
+)  # fmt: skip
+def test_a_search_is_what_its_manifest_says(tmp_path: Path, changed: dict[str, Any]) -> None:
+    folder = RunFolder(tmp_path)
+    manifest = {"experiment": "x", "seeds": [0], "kind": "search", "search": SEARCHED}
+    folder.manifest.write_text(json.dumps(manifest))
+    assert folder.read_manifest() == manifest
+    folder.manifest.write_text(json.dumps({**manifest, **changed}))
+    assert "manifest.json: is damaged" in refusal(folder.read_manifest)
+
+
+@pytest.mark.parametrize("odd", [each for each in ODD if each not in ("5 GB", "memory")])
+def test_a_table_is_not_written_to_what_is_no_file(tmp_path: Path, odd: str) -> None:
+    path = tmp_path / "it.csv"
+    ODD[odd](path)
+    before = path.lstat()
+    with pytest.raises(OSError, match=r"it\.csv"):
+        Table(path, ["step"])
+    assert path.lstat() == before

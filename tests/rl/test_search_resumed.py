@@ -185,13 +185,14 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
 
 
 DEADLY = """
+import multiprocessing
 import os
 import gymnasium
 from gymnasium.envs.classic_control import CartPoleEnv
 
 class Deadly(CartPoleEnv):
     def step(self, action):
-        if os.path.exists("armed") and "RL_PARENT" in os.environ:
+        if os.path.exists("armed") and multiprocessing.parent_process():
             os._exit(3)
         return super().step(action)
 
@@ -205,8 +206,7 @@ def test_a_process_that_always_ends_is_said_and_gives_status_1(tmp_path: Path, r
     values |= {"import": "deadly", "problem": "Deadly-v0"}
     write_json(tmp_path / "my.json", {"pole": values})
     (tmp_path / "armed").touch()
-    extra = {"RL_PARENT": "1"}
-    answer = rl("search", "pole", "--spec", "my.json", "--jobs", 1, "--output", "r", **extra)
+    answer = rl("search", "pole", "--spec", "my.json", "--jobs", 1, "--output", "r")
     assert (answer.returncode, answer.stderr) == (1, "")
     assert answer.stdout.count("goes on in a new process: its process ended: exit status 3") == 2
     assert "unfinished, processes were lost: trial 0 (why: r/trials.csv); " in answer.stdout
@@ -239,6 +239,18 @@ def test_a_search_is_made_longer_and_shorter(tmp_path: Path, method: str) -> Non
     executor.callback.noted = notes.append  # type: ignore[method-assign, assignment]
     resumed(folder.path, executor, trials=2)
     assert notes == ["6 trials have begun, and 2 are wanted: none is added"]
+    assert results_of(folder) == whole
+
+
+@pytest.mark.parametrize("method", ["random", "tpe"])
+@pytest.mark.parametrize("lost", ["trial_002", "trial_002/trial.json"])
+def test_a_trial_whose_folder_was_removed_is_run_again(
+    tmp_path: Path, method: str, lost: str
+) -> None:
+    folder = searched(tmp_path / "r", Canned(1), method=method, trials=4)
+    whole = results_of(folder)
+    (tmp_path / "r" / lost).rename(tmp_path / "lost")
+    resumed(folder.path)
     assert results_of(folder) == whole
 
 
