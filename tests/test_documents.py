@@ -26,6 +26,7 @@ from tests.documents import (
     run_document,
     steps,
 )
+from tests.rl.conftest import quick
 
 README = (ROOT / "README.md").read_text()
 FENCE = "```"
@@ -135,7 +136,10 @@ def test_the_readme_names_every_part() -> None:
         assert re.search(rf"\b{name}\b", README), name
 
 
-@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").glob("*.py")))
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", quick(3, SCRIPTS))
 def test_every_script_says_how_it_is_used(script: str) -> None:
     answer = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / script), "--help"],

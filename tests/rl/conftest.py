@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,16 @@ WITHOUT = ("--no-report",)
 
 LONGEST = 300  # seconds: a last net, many times what a slow machine takes
 HELD = {"PYTHONPATH": str(Path(__file__).parents[2]), "HELD": "gate"}  # of Held-v0, from a folder
+
+
+def quick(count: int, cases: Iterable[Any]) -> list[Any]:
+    """Cases for `parametrize`: the first so many are quick ones, the others slow."""
+    marks = [pytest.mark.slow]
+    return [
+        case if number < count
+        else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=marks)
+        for number, case in enumerate(cases)
+    ]  # fmt: skip
 
 
 def wait_until(done: Callable[[], bool], seconds: float = LONGEST) -> None:
@@ -58,6 +68,12 @@ def take_over(one: Replay, other: Replay) -> None:
     other.restore(one.state())
     first = one.added - one.size
     other.put(first, one.records(first, one.added))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unsynced() -> None:
+    """The disk is not waited for: it is slow, and the machine lives on."""
+    os.fsync = lambda file: None  # type: ignore[assignment]
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from rl.analysis.trial_charts import (
 from rl.report.page import to_json
 from rl.storage.files import Table
 from rl.storage.run_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder, TrialFolder
+from tests.rl.conftest import quick
 
 NUMBERS: dict[str, list[float]] = {
     "as usual": [3.0, 1.0, 2.0],
@@ -141,7 +142,7 @@ def test_the_curve_of_several_sessions(kind: str, tmp_path: Path) -> None:
     assert folder.curve.exists() == (kind != "extreme")
 
 
-@pytest.mark.parametrize("kind", HARSHEST)
+@pytest.mark.parametrize("kind", quick(2, HARSHEST))
 def test_the_pictures_of_a_search(kind: str, tmp_path: Path) -> None:
     found = [
         {"trial": number, "score": value, "fitness": value, **dict.fromkeys(OTHERS, value),
@@ -225,7 +226,7 @@ methods.require_optuna("it")
 """
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", quick(1, BACKENDS))
 def test_figures_are_drawn_on_agg_whatever_the_backend(backend: str, tmp_path: Path) -> None:
     """And whatever a matplotlibrc in the working folder says."""
     (tmp_path / "matplotlibrc").write_text("backend: gtk3agg\ntext.usetex: True\nsavefig.dpi: 7\n")

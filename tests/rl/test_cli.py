@@ -20,7 +20,7 @@ from rl.distribution import DISTRIBUTION
 from rl.specification.build import build
 from rl.specification.specification import load_specification
 from rl.storage.tables import read_table
-from tests.rl.conftest import Command, wait_until
+from tests.rl.conftest import Command, quick, wait_until
 
 VERBS = (
     "run",
@@ -80,8 +80,11 @@ def test_curve_is_a_picture(cartpole_run: Path) -> None:
         assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 50
 
 
-def test_quiet_prints_nothing(rl: Command) -> None:
-    answer = rl("run", "cartpole_dqn", "--steps", 1500, "--quiet")
+TINY = ("--set", "problem=Steady-v0", "import=tests.rl.worlds")  # its episodes have five steps
+
+
+def test_quiet_prints_nothing(rl_here: Command) -> None:
+    answer = rl_here("run", "cartpole_dqn", "--steps", 1100, "--quiet", *TINY)
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
 
 
@@ -89,13 +92,14 @@ def test_a_learning_rate_may_be_a_schedule(rl_here: Command, tmp_path: Path) -> 
     """One that ends before learning begins leaves the network as it was."""
     falls = '{"name": "warmup", "steps": 5, "then": {"name": "constant", "value": 0.0}}'
     for folder, rate in (("frozen", falls), ("learned", "0.001")):
-        rl_here("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--output", folder,
-           "--set", f"optimizer.learning_rate={rate}")  # fmt: skip
+        rl_here("run", "cartpole_dqn", "--steps", 1100, "--quiet", "--output", folder,
+           *TINY, f"optimizer.learning_rate={rate}")  # fmt: skip
     frozen, learned = (
         checkpoint.load(tmp_path / name / "trial_000/session_000/checkpoints/last.npz")
         for name in ("frozen", "learned")
     )
-    first = build(load_specification("cartpole_dqn"), seed=0).agent.policy_state()["network"]
+    specification = load_specification("cartpole_dqn", overrides=TINY[1:])
+    first = build(specification, seed=0).agent.policy_state()["network"]
     np.testing.assert_array_equal(frozen["policy"]["network"]["parameters"], first["parameters"])
     assert np.any(learned["policy"]["network"]["parameters"] != first["parameters"])
     spec = yaml.safe_load((tmp_path / "frozen/spec.yaml").read_text())["cartpole_dqn"]
@@ -115,7 +119,7 @@ def test_set_reaches_the_parts_with_its_type(rl_here: Command, tmp_path: Path) -
     assert saved["policy"]["network"]["sizes"] == [4, 8, 4, 2]
 
 
-@pytest.mark.parametrize("suffix", [".json", ".yaml"])
+@pytest.mark.parametrize("suffix", quick(1, [".yaml", ".json"]))
 def test_a_spec_of_ones_own(rl_here: Command, tmp_path: Path, suffix: str) -> None:
     mine = {"mine": {"problem": "CartPole-v1", "agent": {"name": "DoubleDQN"},
                      "train": {"steps": 1500}}}  # fmt: skip
@@ -174,7 +178,7 @@ def test_the_name_of_an_experiment_stands_for_its_latest_run(
     rl_here: Command, tmp_path: Path
 ) -> None:
     for seed in (1, 2):
-        rl_here("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--seed", seed)
+        rl_here("run", "cartpole_dqn", "--steps", 1100, "--quiet", "--seed", seed, *TINY)
     answer = rl_here("evaluate", "cartpole_dqn", "--episodes", 2, "--json")
     latest = sorted((tmp_path / "runs/cartpole_dqn").iterdir())[-1]
     assert json.loads((latest / "manifest.json").read_text())["seeds"] == [2]
@@ -182,9 +186,9 @@ def test_the_name_of_an_experiment_stands_for_its_latest_run(
 
 
 def test_watch_writes_an_animation_without_a_display(
-    rl: Command, cartpole_run: Path, tmp_path: Path
+    rl_here: Command, cartpole_run: Path, tmp_path: Path
 ) -> None:
-    answer = rl("watch", cartpole_run, "--gif", "film.gif", "--episodes", 2)
+    answer = rl_here("watch", cartpole_run, "--gif", "film.gif", "--episodes", 2)
     assert answer.returncode == 0, answer.stderr
     assert "episode 2: return" in answer.stdout
     with Image.open(tmp_path / "film.gif") as film:
@@ -196,14 +200,15 @@ def test_watch_writes_an_animation_without_a_display(
         assert np.abs(first - np.asarray(film.convert("RGB"))).max() > 50
 
 
+@pytest.mark.slow
 def test_watch_opens_a_window_where_there_is_one(rl: Command, cartpole_run: Path) -> None:
     answer = rl("watch", cartpole_run, SDL_VIDEODRIVER="dummy")
     assert answer.returncode == 0, answer.stderr
     assert "episode 1: return" in answer.stdout
 
 
-def test_watch_draws_in_the_terminal(rl: Command, cartpole_run: Path) -> None:
-    answer = rl("watch", cartpole_run, "--terminal", "--slow", "0.05", "--checkpoint", "0")
+def test_watch_draws_in_the_terminal(rl_here: Command, cartpole_run: Path) -> None:
+    answer = rl_here("watch", cartpole_run, "--terminal", "--slow", "0.05", "--checkpoint", "0")
     assert answer.returncode == 0, answer.stderr
     drawn, _, rest = answer.stdout.partition("\x1b[?25h")
     assert drawn.count("\u2580") > 1000
@@ -211,6 +216,7 @@ def test_watch_draws_in_the_terminal(rl: Command, cartpole_run: Path) -> None:
     assert "episode 1: return" in rest
 
 
+@pytest.mark.slow
 def test_render_shows_an_episode_at_each_evaluation(rl: Command) -> None:
     answer = rl("run", "cartpole_dqn", "--steps", 1500, "--render", SDL_VIDEODRIVER="dummy")
     assert answer.returncode == 0, answer.stderr
@@ -223,6 +229,7 @@ def test_help_has_an_example(rl_here: Command, verb: str) -> None:
     assert f"example: rl {verb}" in answer.stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_there_is(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "rl.run", "lunarlander_dqn", "--output", "r"],
@@ -288,13 +295,13 @@ def test_divergence_ends_with_status_3_and_keeps_the_last_good_checkpoint(
     assert (session / "curve.png").exists()
 
 
-def test_a_full_disk_or_a_read_only_folder_is_one_message(rl: Command, tmp_path: Path) -> None:
+def test_a_full_disk_or_a_read_only_folder_is_one_message(rl_here: Command, tmp_path: Path) -> None:
     if os.geteuid() == 0:
         (tmp_path / "file").write_text("")
-        answer = rl("run", "cartpole_dqn", "--steps", 1500, "--output", "file/run")
+        answer = rl_here("run", "cartpole_dqn", "--steps", 1500, "--output", "file/run")
     else:
         (tmp_path / "locked").mkdir(mode=0o500)
-        answer = rl("run", "cartpole_dqn", "--steps", 1500, "--output", "locked/run")
+        answer = rl_here("run", "cartpole_dqn", "--steps", 1500, "--output", "locked/run")
     assert answer.returncode == 2
     assert "cannot be written" in answer.stderr
 

@@ -33,8 +33,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_says_which_is_better(rl: Command, runs: Path, tmp_path: Path) -> None:
-    answer = rl("compare", runs / "learns", runs / "cannot", "--output", "c")
+def test_it_says_which_is_better(rl_here: Command, runs: Path, tmp_path: Path) -> None:
+    answer = rl_here("compare", runs / "learns", runs / "cannot", "--output", "c")
     assert answer.returncode == 0, answer.stderr
     assert "learns" in answer.stdout
     (pair,) = read_json(tmp_path / "c/comparison.json")["pairs"]
@@ -43,9 +43,9 @@ def test_it_says_which_is_better(rl: Command, runs: Path, tmp_path: Path) -> Non
     assert (tmp_path / "c/comparison.png").stat().st_size > 20_000
 
 
-def test_a_run_is_no_better_than_itself(rl: Command, runs: Path, tmp_path: Path) -> None:
+def test_a_run_is_no_better_than_itself(rl_here: Command, runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "learns", tmp_path / "copy")
-    answer = rl("compare", runs / "learns", "copy")
+    answer = rl_here("compare", runs / "learns", "copy")
     assert answer.returncode == 0, answer.stderr
     (folder,) = (tmp_path / "runs/comparisons").iterdir()
     (pair,) = read_json(folder / "comparison.json")["pairs"]

@@ -28,6 +28,7 @@ from rl.specification.build import build
 from rl.specification.specification import load_specification
 from rl.storage.files import Table, read_json, read_specification
 from rl.storage.tables import read_table
+from tests.rl.conftest import quick
 from tests.rl.test_resume import contents, damage, interrupted, job
 
 PASSING = (errno.ESTALE, errno.EIO, errno.EACCES)
@@ -76,7 +77,7 @@ def failing(call: Callable[..., Any], name: str, number: int) -> Callable[..., A
     return wrapped
 
 
-@pytest.mark.parametrize("number", PASSING)
+@pytest.mark.parametrize("number", quick(1, PASSING))
 @pytest.mark.parametrize("name", ["latest.npz", "transitions_", "episodes.csv", "resume"])
 def test_an_error_of_the_disk_at_a_resume_touches_nothing(
     name: str, number: int, cut: Path, tmp_path: Path
@@ -105,6 +106,9 @@ class Torn:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+    def seek(self, *_: object) -> int:
+        return 1000
 
     def read(self, *_: object) -> bytes:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -164,7 +168,7 @@ def _common_transitions(folder: Path) -> Path:
     return folder / min(ours & theirs)
 
 
-@pytest.mark.parametrize("which", DAMAGE)
+@pytest.mark.parametrize("which", quick(1, DAMAGE))
 def test_what_is_damaged_is_renamed_and_never_removed(
     which: str, cut: Path, whole: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -229,6 +233,7 @@ def told(work: Callable[[], object]) -> str | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="tells files by /proc")
 @pytest.mark.parametrize("reason", FULL)
 def test_each_call_of_a_save_may_fail_once(
@@ -274,7 +279,7 @@ WRITING = {
 }
 
 
-@pytest.mark.parametrize("verb", WRITING)
+@pytest.mark.parametrize("verb", quick(2, WRITING))
 def test_on_a_full_disk_each_verb_says_one_line_and_leaves_no_file(
     verb: str, cartpole_run: Path, tmp_path: Path
 ) -> None:

@@ -97,14 +97,14 @@ def test_a_film_that_is_too_large_is_made_smaller(
         assert gif.size[0] == len(takes) * (film.WIDTHS[1] + film.GAP) + film.GAP
 
 
-def test_the_verb(rl: Command, cartpole_run: Path, tmp_path: Path) -> None:
+def test_the_verb(rl_here: Command, cartpole_run: Path, tmp_path: Path) -> None:
     shutil.copytree(cartpole_run, tmp_path / "run")
-    answer = rl("film", "run")
+    answer = rl_here("film", "run")
     assert answer.returncode == 0, answer.stderr
     assert "stages: 0, 1,500" in answer.stdout
     assert (tmp_path / "run/trial_000/session_000/film.gif").stat().st_size > 1000
     for output, said in (("a.png", "must end in .gif or .mp4"), ("no/a.gif", "is no folder no")):
-        refused = rl("film", "run", "--output", output)
+        refused = rl_here("film", "run", "--output", output)
         assert refused.returncode == 2
         assert said in refused.stderr
 

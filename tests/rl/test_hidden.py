@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, quick
 
 FILES = [
     ("nn.py", ""), ("nn.py", "x ="), ("nn.py", "raise RuntimeError"), ("nn/__init__.py", ""),
@@ -17,7 +17,9 @@ FILES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "text"), FILES, ids=[f"{name}: {text}" for name, text in FILES])
+@pytest.mark.parametrize(
+    ("name", "text"), quick(4, FILES), ids=[f"{name}: {text}" for name, text in FILES]
+)
 def test_a_file_that_hides_a_module(rl: Command, tmp_path: Path, name: str, text: str) -> None:
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)

@@ -34,6 +34,7 @@ from rl.storage.files import LARGEST, Table, read_json, read_specification, read
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, TrialFolder
 from rl.storage.tables import Read, Tables, last_rows, parse_rows, read_table
+from tests.rl.conftest import LONGEST, quick
 from tests.rl.test_resume import Notes
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u2066\u2028\r\n\0\ud800"
@@ -48,7 +49,7 @@ def _nothing_hangs() -> Iterator[None]:
         raise AssertionError("it hangs")
 
     before = signal.signal(signal.SIGALRM, fail)
-    signal.alarm(30)
+    signal.alarm(LONGEST)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
@@ -170,7 +171,7 @@ VERBS: dict[str, list[str]] = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("what", ["a pipe", "a folder", "1,200 brackets", "escapes"])
+@pytest.mark.parametrize("what", quick(2, ["a pipe", "escapes", "a folder", "1,200 brackets"]))
 @pytest.mark.parametrize("file", ["manifest.json", "spec.yaml"])
 def test_every_verb_answers_in_one_line(
     run: Path, verb: str, what: str, file: str, capsys: pytest.CaptureFixture[str],
@@ -191,7 +192,7 @@ FILES = ["manifest.json", "spec.yaml", *(f"trial_000/session_000/{name}" for nam
 
 
 @pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("what", [*ODD, *TEXTS])
+@pytest.mark.parametrize("what", [*quick(2, ODD), *quick(1, TEXTS)])
 def test_the_dashboard_shows_the_other_runs(run: Path, file: str, what: str) -> None:
     shutil.copytree(run, run.parent / "other")
     replace(run / file, {**ODD, **TEXTS}[what])
@@ -414,7 +415,7 @@ MARK = {"file": "transitions_000000000000.bin", "first": 0, "count": 0, "sha256"
 
 @pytest.mark.parametrize(
     "changed",
-    [
+    quick(3, [
         {"transitions": [{**MARK, "file": "../../../session.json"}]},
         {"transitions": [{**MARK, "count": -1}]},
         {"transitions": 7},
@@ -422,8 +423,8 @@ MARK = {"file": "transitions_000000000000.bin", "first": 0, "count": 0, "sha256"
         {"specification": 3},
         {"agent": "x"},
         {"seeds": {}},
-    ],
-)
+    ]),
+)  # fmt: skip
 def test_a_session_does_not_go_on_from_what_is_none(
     tmp_path: Path, changed: dict[str, Any]
 ) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import rl
 
 
+@pytest.mark.slow
 def test_cartpole_is_learned(tmp_path: Path) -> None:
     stopping = ["train.stop_when_solved=true"]
     run = rl.train("cartpole_dqn", seed=0, overrides=stopping, output=tmp_path / "run")

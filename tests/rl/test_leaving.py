@@ -11,7 +11,7 @@ import rl as lab
 from rl.cli import main
 from rl.environments import make_env
 from rl.errors import BrokenEnvironment, UserError
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, quick
 from tests.rl.leaving import WAYS
 
 ROOT = str(Path(__file__).parents[2])  # where the package `tests` is
@@ -19,7 +19,7 @@ SETTINGS = ["problem=Leaving-v0", "import=tests.rl.leaving", "train.evaluate_eve
             "agent.learn_start=50", "train.steps=200"]  # fmt: skip
 RUN = ["run", "cartpole_dqn", "--output", "r", "--no-report", "--set", *SETTINGS]
 
-said_of = pytest.mark.parametrize(("way", "said"), [(way, WAYS[way][1]) for way in WAYS])
+said_of = pytest.mark.parametrize(("way", "said"), quick(2, [(way, WAYS[way][1]) for way in WAYS]))
 
 
 @said_of
@@ -54,7 +54,7 @@ def test_closing_costs_nothing(
 
 
 @pytest.mark.parametrize("way", ["exit-0", "interrupt"])
-@pytest.mark.parametrize("sessions", [1, 2])
+@pytest.mark.parametrize("sessions", quick(1, [1, 2]))
 def test_a_program_that_trains_is_told(
     way: str, sessions: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -65,6 +65,7 @@ def test_a_program_that_trains_is_told(
         )
 
 
+@pytest.mark.slow
 def test_workers_fail_by_their_environment(rl: Command, tmp_path: Path) -> None:
     answer = rl(*RUN, "--sessions", 2, LEAVING="step exit-0", PYTHONPATH=ROOT)
     assert answer.returncode == 1

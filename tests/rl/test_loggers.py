@@ -193,6 +193,7 @@ def test_tensorboard_has_the_tables_and_nothing_is_learned_otherwise(
     assert b"optimizer.learning_rate" in content
 
 
+@pytest.mark.slow
 def test_a_run_that_is_resumed_has_all_rows_once(rl: Command, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="TensorBoard is an extra: .[tensorboard]")
     process = subprocess.Popen(
@@ -210,6 +211,7 @@ def test_a_run_that_is_resumed_has_all_rows_once(rl: Command, tmp_path: Path) ->
     check_events(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_each_of_several_sessions_has_its_event_file(rl: Command, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="TensorBoard is an extra: .[tensorboard]")
     answer = rl("run", "cartpole_dqn", "--steps", 1500, "--sessions", 2, "--jobs", 2,

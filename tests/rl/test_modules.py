@@ -70,6 +70,7 @@ def a_world(folder: Path, module: str = "mine_beside") -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_from_elsewhere_to_the_end(tmp_path: Path) -> None:
     """Of the command `rl`, whose folder Python looks in instead of the working folder."""
     world, other = a_world(tmp_path / "world"), tmp_path / "other"

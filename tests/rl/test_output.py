@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.rl.conftest import quick
+
 ROOT = str(Path(__file__).parents[2])  # where the package `tests` is
 SETTINGS = ["problem=Holding-v0", "import=tests.rl.holding", "train.evaluate_every=100",
             "agent.learn_start=50", "train.steps=200"]  # fmt: skip
@@ -61,6 +63,7 @@ def closed(number: int) -> list[str]:
     return ["-c", code, sys.executable, "-m", "rl"]
 
 
+@pytest.mark.slow
 def test_a_run_whose_reader_has_gone(run: Run, tmp_path: Path) -> None:
     with a_pipe_that_nobody_reads() as pipe:
         answer = run("-m", "rl", *RUN, "--sessions", "2", stdout=pipe)  # in workers
@@ -68,6 +71,7 @@ def test_a_run_whose_reader_has_gone(run: Run, tmp_path: Path) -> None:
     assert [status(tmp_path, session) for session in (0, 1)] == ["finished"] * 2
 
 
+@pytest.mark.slow
 def test_a_run_that_can_say_nothing_at_all(run: Run, tmp_path: Path) -> None:
     with a_pipe_that_nobody_reads() as pipe:
         answer = run("-m", "rl", *RUN, stdout=pipe, stderr=pipe)
@@ -82,7 +86,7 @@ def test_a_run_whose_output_fills_a_disk(run: Run, tmp_path: Path) -> None:
     assert status(tmp_path) == "finished"
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", quick(1, [1, 2]))
 def test_a_run_without_a_stream(number: int, run: Run, tmp_path: Path) -> None:
     answer = run(*closed(number), *RUN)
     assert answer.returncode == 0
@@ -90,12 +94,14 @@ def test_a_run_without_a_stream(number: int, run: Run, tmp_path: Path) -> None:
     assert status(tmp_path) == "finished"
 
 
+@pytest.mark.slow
 def test_a_run_in_ascii(run: Run, tmp_path: Path) -> None:
     answer = run("-m", "rl", *RUN, stdout=subprocess.PIPE, encoding="ascii")
     assert (answer.returncode, answer.stderr) == (0, "")
     assert "a step \\u2580 \\udcff" in answer.stdout
 
 
+@pytest.mark.slow
 def test_a_program_that_trains(run: Run, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(
         f"import rl; print(rl.train('cartpole_dqn', overrides={SETTINGS}, output='r'))"

@@ -25,7 +25,7 @@ from rl.watching.frames import Scene
 from rl.watching.pixels import pixels
 from rl.watching.rendering import NothingToSee, draw, open_drawing, rate_of
 from tests.rl import worlds
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, quick
 from tests.rl.test_frames import player
 
 ROOT = Path(__file__).parents[2]
@@ -279,7 +279,7 @@ SHAPES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", quick(2, SHAPES))
 def test_a_film_and_episodes_of_any_picture(
     kind: str, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -350,6 +350,7 @@ def test_a_run_ends_well_whatever_its_pictures(
     assert Path("run/trial_000/session_000/curve.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_sessions_in_processes_of_their_own(rl: Command, tmp_path: Path) -> None:
     """With a backend that is not there, as a child of a Jupyter kernel has it."""
     variables = {"PYTHONPATH": str(ROOT), "MPLBACKEND": "module://matplotlib_inline.nowhere"}

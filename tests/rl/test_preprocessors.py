@@ -13,6 +13,7 @@ from nn.typing import Array
 from rl.environments import Environments
 from rl.preprocessors import PREPROCESSORS, Difference, Normalize, Preprocessor, Stack
 from rl.running.opened_run import Run
+from tests.rl.conftest import quick
 from tests.rl.worlds import Counter
 
 EPISODE = [[1.0, 10.0], [2.0, 30.0], [4.0, 60.0]]
@@ -174,12 +175,12 @@ def test_a_rebuilt_episode_goes_on_to_the_bit(kind: type[Preprocessor]) -> None:
     np.testing.assert_array_equal(one.rewards, two.rewards)
 
 
-@pytest.mark.parametrize("name", PREPROCESSORS)
+@pytest.mark.parametrize("name", quick(1, PREPROCESSORS))
 def test_a_loaded_agent_scores_what_it_scored(name: str, tmp_path: Path) -> None:
     """Through the evaluation, and through a loop of one's own."""
     run = rl.train(
         "cartpole_dqn",
-        overrides=["train.steps=3000", "train.evaluate_every=3000", f"preprocessor.name={name}"],
+        overrides=["train.steps=1200", "train.evaluate_every=1200", f"preprocessor.name={name}"],
         output=tmp_path / "run",
     )
     scored = run.outcome["evaluation"]["mean_return"]

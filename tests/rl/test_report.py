@@ -212,10 +212,11 @@ def many(tmp_path_factory: pytest.TempPathFactory, cartpole_run: Path) -> Path:
     shutil.copytree(cartpole_run, folder / "one")
     short = ["--set", "train.evaluate_every=1000", "train.evaluate_episodes=1"]
     for command in (
-        ["run", "cartpole_dqn", "--sessions", "2", "--steps", "1500", "--output", "two", *short],
+        ["run", "cartpole_dqn", "--sessions", "2", "--jobs", "1", "--steps", "1500",
+         "--output", "two", *short],
         ["compare", "one", "two", "--output", "compared"],
-        ["search", "cartpole_dqn", "--trials", "2", "--sessions", "1", "--steps", "1500",
-         "--output", "searched", *short],
+        ["search", "cartpole_dqn", "--trials", "2", "--sessions", "1", "--jobs", "1", "--steps",
+         "1500", "--output", "searched", *short],
     ):  # fmt: skip
         subprocess.run(
             [sys.executable, "-m", "rl", *command, "--no-report"], cwd=folder, check=True,
@@ -285,6 +286,7 @@ def test_a_run_ends_with_a_report(rl: Command, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_ends_with_one_too(rl: Command, tmp_path: Path) -> None:
     wild = ("--steps", 1500, "--set", "optimizer.learning_rate=1e30", "--output", "a")
     answer = rl("run", "cartpole_dqn", *wild, report=True)
@@ -295,10 +297,12 @@ def test_a_run_that_diverges_ends_with_one_too(rl: Command, tmp_path: Path) -> N
     assert "Session 0: diverged: " in contents.text
 
 
-def test_the_verb(rl: Command, run: Path) -> None:
-    answer = rl("report", "run", "--open", BROWSER="true")
+def test_the_verb(rl_here: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = iter([True, False])
+    monkeypatch.setattr("webbrowser.open", lambda _: next(opened))
+    answer = rl_here("report", "run", "--open")
     assert (answer.returncode, answer.stdout) == (0, "report: run/report.html\n")
-    nowhere = rl("report", "run", "--open", BROWSER="false")
+    nowhere = rl_here("report", "run", "--open")
     assert nowhere.returncode == 2
     assert nowhere.stderr == (
         "rl: run/report.html: no browser can be opened here; open the file on another machine\n"
@@ -307,7 +311,7 @@ def test_the_verb(rl: Command, run: Path) -> None:
         (("nothing",), "there is no such run folder"),
         (("run", "--trial", 3), "has no trial_003"),
     ):
-        refused = rl("report", *arguments)
+        refused = rl_here("report", *arguments)
         assert refused.returncode == 2
         assert said in refused.stderr
         assert refused.stderr.count("\n") == 1

@@ -35,7 +35,7 @@ from rl.session.session import Session
 from rl.specification.build import build
 from rl.specification.specification import Specification
 from rl.storage.run_folder import RunFolder, SessionFolder
-from tests.rl.conftest import HELD, Command, wait_until
+from tests.rl.conftest import HELD, Command, quick, wait_until
 
 TRAIN = {"evaluate_every": 700, "evaluate_episodes": 2, "stop_when_solved": False,
          "checkpoint_seconds": 0.05}  # fmt: skip
@@ -186,7 +186,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this
 
 
 @needs_fork
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("setting", quick(2, SETTINGS))
 def test_killed_at_any_moment_it_comes_to_the_same_end(
     setting: str, undisturbed: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -226,7 +226,7 @@ class InterruptsAnEvaluation(Callback):
         session.evaluator.judge = interrupted  # type: ignore[assignment, method-assign]
 
 
-@pytest.mark.parametrize("setting", ["dqn", "actor_critic_lanes"])
+@pytest.mark.parametrize("setting", quick(1, ["dqn", "actor_critic_lanes"]))
 def test_interrupted_in_an_evaluation_it_is_left_at_once_and_made_again(
     setting: str, undisturbed: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -319,7 +319,7 @@ DAMAGE: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("which", DAMAGE)
+@pytest.mark.parametrize("which", quick(1, DAMAGE))
 def test_what_is_damaged_is_named_and_passed_over(
     which: str, undisturbed: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -392,6 +392,7 @@ def test_one_process_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_trial_goes_on_with_the_sessions_that_have_not_ended(tmp_path: Path) -> None:
     specification = job("dqn", tmp_path).specification
     whole = run_trial(specification, range(3), tmp_path / "whole", Inline())
@@ -453,7 +454,7 @@ def test_on_a_full_disk_it_stops_with_a_message_and_goes_on_later(
     )
 
 
-@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("reason", quick(1, [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO]))
 def test_when_a_save_fails_what_was_saved_before_serves_to_go_on(
     reason: int,
     undisturbed: Callable[[str], dict[str, Any]],
@@ -477,6 +478,7 @@ def test_when_a_save_fails_what_was_saved_before_serves_to_go_on(
         assert contents(folder) == undisturbed("boltzmann")
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_resume(tmp_path: Path, rl: Command) -> None:
     settings = ["--set", "problem=Held-v0", "import=tests.rl.worlds", "train.evaluate_every=1500",
                 "network.hidden=[16]", "train.steps=4000"]  # fmt: skip

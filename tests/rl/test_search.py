@@ -27,7 +27,7 @@ from rl.session.progress import Progress
 from rl.specification.specification import Specification
 from rl.storage.files import read_json
 from rl.storage.run_folder import RunFolder
-from tests.rl.conftest import Command, evaluation, wait_until
+from tests.rl.conftest import Command, evaluation, quick, wait_until
 
 SPACE = {
     "optimizer.learning_rate": {"low": 0.0003, "high": 0.01, "log": True},
@@ -64,6 +64,13 @@ def results_of(folder: RunFolder) -> list[dict[str, Any]]:
 def rows_of(folder: RunFolder) -> list[dict[str, str]]:
     with open(folder.path / "trials.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures would take most of the time."""
+    monkeypatch.setattr("rl.search.driver.draw_trial", lambda *_: None)
+    monkeypatch.setattr("rl.analysis.search_figures.draw", lambda *_, **__: None)
 
 
 class Canned(Executor):
@@ -110,7 +117,7 @@ class Canned(Executor):
         self.jobs.clear()
 
 
-def test_trials_are_ranked_and_the_best_is_ready_to_run(tmp_path: Path, rl: Command) -> None:
+def test_trials_are_ranked_and_the_best_is_ready_to_run(tmp_path: Path, rl_here: Command) -> None:
     folder = searched(tmp_path / "r", Canned(2), method="grid", sessions=2)
     rows = rows_of(folder)
     scores = [float(row["score"]) for row in rows]
@@ -123,12 +130,17 @@ def test_trials_are_ranked_and_the_best_is_ready_to_run(tmp_path: Path, rl: Comm
     rate = float(rows[0]["optimizer.learning_rate"])
     assert best["optimizer"]["learning_rate"] == pytest.approx(rate)
     assert "search" not in best
-    answer = rl("run", "pole", "--spec", folder.path / "best_spec.json", "--steps", 1200)
+    answer = rl_here("run", "pole", "--spec", folder.path / "best_spec.json", "--steps", 1100)
     assert answer.returncode == 0, answer.stderr
     summary = read_json(folder.path / "search.json")
     assert summary["best_trial"] == int(rows[0]["trial"]) == folder.best_trial()
-    assert (folder.trial(0).path / "learning_curve.png").exists()  # of two sessions
     assert sum(summary["importances"].values()) == pytest.approx(1.0)
+
+
+def test_a_search_leaves_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    folder = searched(tmp_path / "r", Canned(2), method="random", trials=2, sessions=2)
+    assert (folder.trial(0).path / "learning_curve.png").exists()  # of two sessions
     for name in ("search_metrics.png", "search_pairs.png"):
         with Image.open(folder.path / name) as picture:
             assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 50
@@ -179,7 +191,7 @@ def test_what_is_proposed_follows_from_results(tmp_path: Path) -> None:
     one, other = (
         [each["parameters"] for each in results_of(folder)]
         for folder in (
-            searched(tmp_path / kind.__name__, kind(1), method="tpe", trials=16)
+            searched(tmp_path / kind.__name__, kind(1), method="tpe", trials=13)
             for kind in (Canned, Reversed)
         )
     )
@@ -187,6 +199,7 @@ def test_what_is_proposed_follows_from_results(tmp_path: Path) -> None:
     assert one[10:] != other[10:]
 
 
+@pytest.mark.slow
 def test_tpe_learns(tmp_path: Path) -> None:
     folder = searched(tmp_path / "r", Canned(1), method="tpe", trials=40)
     scores = [each["score"] for each in results_of(folder)]
@@ -226,7 +239,7 @@ class Curves(Canned):
         return 1000 * float(job.specification.values["optimizer"]["learning_rate"])
 
 
-@pytest.mark.parametrize("pruner", ["median", "asha"])
+@pytest.mark.parametrize("pruner", quick(1, ["asha", "median"]))
 def test_a_pruner_ends_hopeless_trials(tmp_path: Path, pruner: str) -> None:
     """What it says does not hang on who ends first either. A median wants four trials first."""
     search = specification(steps=3000, every=250, method="grid", pruner=pruner, sessions=2)
@@ -251,6 +264,7 @@ def test_a_pruner_ends_hopeless_trials(tmp_path: Path, pruner: str) -> None:
             assert one[key] == two[key]
 
 
+@pytest.mark.slow
 def test_a_pruned_session_really_stops(tmp_path: Path) -> None:
     """With real sessions: one that has learned to balance, and one that cannot."""
     search = specification(steps=8000, every=250, method="grid", pruner="asha")
@@ -265,6 +279,7 @@ def test_a_pruned_session_really_stops(tmp_path: Path) -> None:
     assert all(each["steps"] < 8000 for each in pruned)
 
 
+@pytest.mark.slow
 def test_diverged_and_refused_trials_are_recorded_and_the_search_goes_on(tmp_path: Path) -> None:
     search = specification(method="grid", sessions=2)
     search.values["search"]["space"] = {
@@ -323,7 +338,8 @@ def test_a_finished_session_is_not_run_again(tmp_path: Path) -> None:
         pass
 
     first = Counting(1)
-    search = start_search(specification(method="grid", sessions=2), tmp_path / "r", None, first)
+    block = {"method": "random", "trials": 4, "sessions": 2}
+    search = start_search(specification(**block), tmp_path / "r", None, first)
     calls = iter(range(5))
 
     class Stop(Exception):
@@ -342,9 +358,10 @@ def test_a_finished_session_is_not_run_again(tmp_path: Path) -> None:
     resume_search(tmp_path / "r", second).run()
     # Five sessions had ended: two trials, and one of two sessions of the third.
     assert second.started[0] == (2, 1)
-    assert len(second.started) == 18 * 2 - 5
+    assert len(second.started) == 4 * 2 - 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["tpe", "random"])
 def test_two_processes_share_a_search(tmp_path: Path, spec_file: Path, method: str) -> None:
     """Each trial is run once, by one of them, and the table is whole in the end."""
@@ -365,12 +382,15 @@ def test_two_processes_share_a_search(tmp_path: Path, spec_file: Path, method: s
         assert {trial.state.name for trial in study.trials} == {"COMPLETE"}
 
 
-def test_the_same_command_with_the_same_storage_goes_on(tmp_path: Path, rl: Command) -> None:
-    (tmp_path / "my.json").write_text(json.dumps({"pole": specification().values}))
+def test_the_same_command_with_the_same_storage_goes_on(tmp_path: Path, rl_here: Command) -> None:
+    values = specification(steps=200, every=100).values
+    values |= {"problem": "Steady-v0", "import": "tests.rl.worlds"}
+    values["agent"] |= {"learn_start": 64}
+    (tmp_path / "my.json").write_text(json.dumps({"pole": values}))
     arguments = ("search", "pole", "--spec", "my.json", "--method", "tpe", "--storage", "s.journal",
                  "--jobs", 1, "--quiet")  # fmt: skip
-    assert rl(*arguments, "--trials", 2).returncode == 0
-    answer = rl(*arguments, "--trials", 2)
+    assert rl_here(*arguments, "--trials", 2).returncode == 0
+    answer = rl_here(*arguments, "--trials", 2)
     assert (answer.returncode, answer.stderr) == (0, "")
     (run,) = (tmp_path / "runs/pole").iterdir()
     assert len(RunFolder(run).trials()) == 2
@@ -378,7 +398,7 @@ def test_the_same_command_with_the_same_storage_goes_on(tmp_path: Path, rl: Comm
         (("--trials", 2, "--output", "elsewhere"), "the storage belongs to"),
         (("--trials", 2, "--set", "agent.gamma=0.5"), "whose specification is another"),
     ):
-        answer = rl(*arguments, *extra)
+        answer = rl_here(*arguments, *extra)
         assert answer.returncode == 2
         assert said in answer.stderr
         assert answer.stderr.count("\n") == 1
@@ -394,6 +414,7 @@ def test_a_journal_that_was_cut_can_be_gone_on_with(tmp_path: Path) -> None:
     assert len(results_of(search.folder)) == 5
 
 
+@pytest.mark.slow
 def test_ctrl_c_names_the_command_that_goes_on(tmp_path: Path, spec_file: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "rl", "search", "pole", "--spec", spec_file, "--trials", "500",

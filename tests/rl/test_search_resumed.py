@@ -20,7 +20,7 @@ from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
 from rl.storage.files import read_json, write_json
 from rl.storage.run_folder import RunFolder
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, quick
 from tests.rl.test_search import Canned, results_of, searched, specification
 
 
@@ -88,8 +88,8 @@ class Unlucky(Played):
         return [(job, outcome)]
 
 
-@pytest.mark.parametrize("method", ["random", "tpe", "cmaes"])
-@pytest.mark.parametrize("pruner", ["none", "median"])
+@pytest.mark.parametrize("method", quick(1, ["tpe", "random", "cmaes"]))
+@pytest.mark.parametrize("pruner", quick(1, ["median", "none"]))
 def test_interrupted_anywhere_it_comes_to_the_same_end(
     tmp_path: Path, method: str, pruner: str
 ) -> None:
@@ -174,6 +174,7 @@ class Killing(Callback):
         self.notes.append(text)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
     block: dict[str, Any] = {"method": "random", "trials": 2, "pruner": "median"}
     expected = results_of(searched(tmp_path / "whole", Inline(), **block))
@@ -200,6 +201,7 @@ gymnasium.register("Deadly-v0", Deadly, max_episode_steps=50)
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_always_ends_is_said_and_gives_status_1(tmp_path: Path, rl: Command) -> None:
     (tmp_path / "deadly.py").write_text(DEADLY)
     values = specification(method="grid", trials=1).values
@@ -312,8 +314,8 @@ def test_a_changed_specification_is_refused(tmp_path: Path, old: str, new: str, 
 
 
 @pytest.mark.parametrize("storage", ["sqlite:///study.db", "postgresql://me@here/studies"])
-def test_a_database_is_no_storage(tmp_path: Path, rl: Command, storage: str) -> None:
-    answer = rl("search", "cartpole_dqn", "--method", "tpe", "--storage", storage)
+def test_a_database_is_no_storage(tmp_path: Path, rl_here: Command, storage: str) -> None:
+    answer = rl_here("search", "cartpole_dqn", "--method", "tpe", "--storage", storage)
     assert answer.returncode == 2
     assert f"--storage: {storage} is a database, and a file is supported" in answer.stderr
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rl.conftest import wait_until
+from tests.rl.conftest import quick, wait_until
 
 ROOT = str(Path(__file__).parents[2])  # where the package `tests` is
 SETTINGS = ["problem=Holding-v0", "import=tests.rl.holding", "train.evaluate_every=10000000",
@@ -56,7 +56,7 @@ def status(folder: Path, outcome: str = SESSION) -> object:
     return json.loads((folder / outcome).read_text())["status"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", quick(1, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]))
 def test_a_run_saves_and_ends_with_the_signals_status(number: int, tmp_path: Path) -> None:
     program = Program(tmp_path, "on", ["-m", "rl", *RUN])
     program.send(number)
@@ -67,6 +67,7 @@ def test_a_run_saves_and_ends_with_the_signals_status(number: int, tmp_path: Pat
     assert status(tmp_path) == "interrupted"
 
 
+@pytest.mark.slow
 def test_a_hangup_that_is_ignored_stays_so(tmp_path: Path) -> None:
     program = Program(tmp_path, "on", ["-m", "rl", *RUN], ignored=signal.SIGHUP)
     program.send(signal.SIGHUP)
@@ -74,7 +75,7 @@ def test_a_hangup_that_is_ignored_stays_so(tmp_path: Path) -> None:
     assert program.end()[0] == 143
 
 
-@pytest.mark.parametrize("way", ["sleep", "loop", pytest.param("swallow", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("way", quick(1, ["sleep", "loop", "swallow"]))
 def test_an_environment_that_hangs_is_waited_for_until_ctrl_c_comes_again(
     way: str, tmp_path: Path
 ) -> None:
@@ -103,7 +104,7 @@ def script(folder: Path, *before: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    quick(1, [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]),
 )
 def test_a_program_that_trains_ends_with_its_first_signal(
     number: int, code: int, tmp_path: Path
@@ -140,8 +141,8 @@ IMPORTED = ["rl.console.output", "rl.console.signals", "rl.verbs.parser", "argpa
             "numpy._core._multiarray_umath", "gymnasium", "rl.session.session"]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", IMPORTED)
-@pytest.mark.parametrize("module", ["rl", "rl.run"])
+@pytest.mark.parametrize("name", quick(3, IMPORTED))
+@pytest.mark.parametrize("module", quick(1, ["rl", "rl.run"]))
 def test_ctrl_c_while_something_is_imported(module: str, name: str, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(INTERRUPTING.format(name=name))
     arguments = ["run", "cartpole_dqn"] if module == "rl" else ["cartpole_dqn"]

@@ -16,7 +16,8 @@ from PIL import Image
 
 from tests.rl.conftest import Command, wait_until
 
-SHORT = ("--steps", 2000, "--set", "train.evaluate_every=500", "train.evaluate_episodes=2")
+SHORT = ("--steps", 1200, "--set", "train.evaluate_every=400", "train.evaluate_episodes=2",
+         "network.hidden=[8]")  # fmt: skip
 
 
 def figures_of(run: Path) -> Any:
@@ -28,7 +29,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three sessions that no test changes."""
     folder = tmp_path_factory.mktemp("runs") / "trial"
     subprocess.run(
-        [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--sessions", "3", "--jobs", "2",
+        [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--sessions", "3", "--jobs", "1",
          "--seed", "4", "--quiet", "--no-report", "--output", str(folder), *map(str, SHORT)],
         check=True, timeout=300,
     )  # fmt: skip
@@ -53,8 +54,10 @@ def test_a_trial_has_a_folder_a_session_and_figures_of_all(trial: Path) -> None:
         assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 50
 
 
-def test_its_sessions_are_those_of_single_runs(rl: Command, trial: Path, tmp_path: Path) -> None:
-    rl("run", "cartpole_dqn", "--seed", 5, "--quiet", "--output", "single", *SHORT)
+def test_its_sessions_are_those_of_single_runs(
+    rl_here: Command, trial: Path, tmp_path: Path
+) -> None:
+    rl_here("run", "cartpole_dqn", "--seed", 5, "--quiet", "--output", "single", *SHORT)
     single, one_of_three = (
         run / f"trial_000/session_{number:03d}"
         for run, number in ((tmp_path / "single", 0), (trial, 1))
@@ -124,6 +127,7 @@ def test_a_run_that_nobody_finished_has_nothing_to_analyze(
     assert not (tmp_path / "r/trial_000/trial.json").exists()
 
 
+@pytest.mark.slow
 def test_diverged_sessions_are_named_and_give_status_3(rl: Command, tmp_path: Path) -> None:
     answer = rl("run", "cartpole_dqn", "--sessions", 2, "--jobs", 2, "--output", "r", *SHORT,
                 "optimizer.learning_rate=1e30")  # fmt: skip
@@ -142,6 +146,7 @@ def two_under_way(run: Path) -> list[Path]:
     return sessions
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_the_sessions_have(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "rl", "run", "lunarlander_dqn", "--sessions", "3", "--jobs", "2",
@@ -162,6 +167,7 @@ def test_ctrl_c_keeps_what_the_sessions_have(tmp_path: Path) -> None:
         assert (session / "checkpoints/last.npz").exists()
 
 
+@pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "rl", "run", "lunarlander_dqn", "--sessions", "2", "--jobs", "2",

@@ -120,19 +120,19 @@ def test_only_what_has_finished_can_be_verified(copy: Path) -> None:
         verify(Run.open(copy), None, Inline())
 
 
-def test_the_verb_says_what_it_found(copy: Path, rl: Command) -> None:
-    answer = rl("verify", copy, "--evaluation")
+def test_the_verb_says_what_it_found(copy: Path, rl_here: Command) -> None:
+    answer = rl_here("verify", copy, "--evaluation")
     assert answer.stdout == "session 0 (seed 4): identical\n"
     assert answer.returncode == 0
     replace(copy / "trial_000/session_000/episodes.csv", "7,1400,-200.0", "7,1400,-199.0")
-    answer = rl("verify", copy, "--quiet")
+    answer = rl_here("verify", copy, "--quiet")
     assert answer.returncode == 1
     assert answer.stdout.startswith("session 0 (seed 4): differs: episode 7 (step 1400)")
 
 
-def test_another_machine_is_named_first(copy: Path, rl: Command) -> None:
+def test_another_machine_is_named_first(copy: Path, rl_here: Command) -> None:
     replace(copy / "manifest.json", f'"numpy": "{np.__version__}"', '"numpy": "1.26.4"')
-    answer = rl("verify", copy, "--evaluation")
+    answer = rl_here("verify", copy, "--evaluation")
     first, second = answer.stdout.splitlines()
     assert first.startswith("results may differ from the run's in the last digits: numpy ")
     assert "1.26.4 there" in first

@@ -152,6 +152,7 @@ gymnasium.register("Parent-v0", Parent, max_episode_steps=50)
 """
 
 
+@pytest.mark.slow
 def test_an_environment_may_start_processes(tmp_path: Path, rl: Command) -> None:
     write_spec(tmp_path, "parent", PARENT, "Parent-v0")
     answer = rl("run", "mine", "--spec", "my.json", "--sessions", 2, "--jobs", 2, "--quiet")
