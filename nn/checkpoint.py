@@ -178,6 +178,9 @@ def load(path: str | os.PathLike[str]) -> State:
     """
     try:
         with naming(path), open_regular(path) as file:
+            if not _is_sealed(file):
+                raise CheckpointError(f"{path}: is no checkpoint, or a damaged one")
+            file.seek(0)
             content = file.read()
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
@@ -185,8 +188,6 @@ def load(path: str | os.PathLike[str]) -> State:
         if error.errno == errno.EINVAL:  # a folder or the like
             raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
         raise
-    if hashlib.sha256(content[:-_SEAL]).hexdigest().encode() != content[-_SEAL:]:
-        raise CheckpointError(f"{path}: is no checkpoint, or a damaged one")
     try:
         header, arrays = unpack(content)
         if header["format"] != FORMAT:

@@ -301,6 +301,19 @@ def seal(path: Path) -> None:
     path.write_bytes(content + hashlib.sha256(content).hexdigest().encode())
 
 
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="counts bytes by /proc")
+def test_of_a_large_file_without_a_seal_the_end_alone_is_read(tmp_path: Path) -> None:
+    def bytes_read() -> int:
+        return int(Path("/proc/self/io").read_text().split()[1])
+
+    path, before = tmp_path / "state", bytes_read()
+    with open(path, "wb") as file:
+        file.truncate(5_000_000_000)
+    with pytest.raises(CheckpointError, match="is no checkpoint"):
+        checkpoint.load(path)
+    assert bytes_read() - before < 1_000_000
+
+
 def test_a_checkpoint_sealed_by_hand_is_taken(tmp_path: Path) -> None:
     """The control of the tests below, which are to reach behind the seal."""
     path = tmp_path / "state"
