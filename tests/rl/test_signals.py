@@ -16,7 +16,8 @@ from tests.rl.conftest import quick, wait_until
 
 ROOT = str(Path(__file__).parents[2])  # where the package `tests` is
 SETTINGS = ["problem=Holding-v0", "import=tests.rl.holding", "train.evaluate_every=10000000",
-            "train.steps=10000000", "agent.learn_start=5000000"]  # fmt: skip
+            "train.steps=10000000", "agent.learn_start=5000000",
+            "train.renew_environment=false"]  # the third step is training's  # fmt: skip
 RUN = ["run", "cartpole_dqn", "--output", "r", "--no-report", "--quiet", "--set", *SETTINGS]
 SESSION = "r/trial_000/session_000/session.json"
 WAITING = "rl: waiting for the environment's step; press Ctrl-C again to end without saving\n"
