@@ -206,6 +206,7 @@ def test_a_process_that_always_ends_is_said_and_gives_status_1(tmp_path: Path, r
     (tmp_path / "deadly.py").write_text(DEADLY)
     values = specification(method="grid", trials=1).values
     values |= {"import": "deadly", "problem": "Deadly-v0"}
+    values["train"]["renew_environment"] = False  # so that only its workers play
     write_json(tmp_path / "my.json", {"pole": values})
     (tmp_path / "armed").touch()
     answer = rl("search", "pole", "--spec", "my.json", "--jobs", 1, "--output", "r")
