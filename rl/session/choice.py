@@ -44,8 +44,7 @@ class Choice:
 
     def restore(self, state: State) -> None:
         """Takes over a saved state."""
-        self.best_bound, self.best_step = state["best_bound"], state["best_step"]
-        self.reached = state["reached"]
+        vars(self).update({name: state[name] for name in self.state()})
 
 
 def is_stage(evaluations: int) -> bool:

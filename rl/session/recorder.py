@@ -108,11 +108,8 @@ class Recorder:
 
     def state(self) -> State:
         """What `restore` needs beside the sizes."""
-        return {
-            "row": self._next_update,
-            "row_step": self._next_step,
-            "recorded": self._recorded,
-        }
+        steps = {"row": self._next_update, "row_step": self._next_step}
+        return {**steps, "recorded": self._recorded}
 
     def restore(self, state: State, sizes: dict[str, int]) -> None:
         """Takes over a saved state; call it before `open`."""

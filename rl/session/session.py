@@ -217,13 +217,9 @@ class Session:
         run = self._run_folder
         remedy = f"what was saved before is whole: put that right, and then: rl resume {run}"
         with on_disk(self.folder.path, remedy=remedy), self._in_place(), ExitStack() as stack:
-            for close in (
-                self._recorder.close,
-                self._close_environments,
-                self._checkpoints.close,
-                self._stop_clock,
-            ):
-                stack.callback(close)
+            ends = (self._recorder.close, self._close_environments, self._checkpoints.close)
+            for end in (*ends, self._stop_clock):
+                stack.callback(end)
             self._recorder.open()
             sync_folder(self.folder.path)
             yield
