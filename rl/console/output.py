@@ -27,6 +27,8 @@ def warn(line: object) -> None:
 
 
 def _print(line: str, stream: TextIO) -> None:
+    if getattr(stream, "closed", False):  # by other people's code
+        return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     shown = printable(line).encode(encoding, "replace").decode(encoding)
     print(shown, file=stream, flush=True)
@@ -48,7 +50,7 @@ def lenient() -> Iterator[Callable[[], OSError | None]]:
     sys.stdout, sys.stderr = out or before[0], err or before[1]
 
     def lost() -> OSError | None:
-        if out is None:
+        if out is None or out.closed:
             return None
         out.flush()
         return out.buffer.raw.error
@@ -56,8 +58,9 @@ def lenient() -> Iterator[Callable[[], OSError | None]]:
     try:
         yield lost
     finally:
-        for stream in filter(None, (out, err)):
-            stream.flush()
+        for stream in (out, err):
+            if stream and not stream.closed:
+                stream.flush()
         sys.stdout, sys.stderr = before
 
 

@@ -74,6 +74,21 @@ def noticed() -> Iterator[None]:
         _Noting.contexts -= 1
 
 
+@contextmanager
+def kept() -> Iterator[None]:
+    """Within, other people's code may change the handlers of signals, for as long as it runs.
+
+    Simulators and libraries of windows do, and Ctrl-C would no longer let a session save.
+    """
+    before, latest = _handlers(), _Noting.arrived
+    try:
+        yield
+    finally:
+        if _Noting.contexts and _is_main_thread() and _Noting.arrived is latest:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
 def status_of_interrupt() -> int:
     """The exit status of a process that has ended as a signal asked: 130 after Ctrl-C."""
     return SIGNALLED + (_Noting.arrived or signal.SIGINT)

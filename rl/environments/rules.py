@@ -54,7 +54,8 @@ def guarded(method: str) -> Iterator[None]:
         KeyboardInterrupt, SystemExit: a signal came meanwhile.
     """
     try:
-        yield
+        with signals.kept():
+            yield
     except BaseException as error:
         raise _breach(method, error) from error
 

@@ -11,6 +11,7 @@ from rl.analysis.analyze import draw_session
 from rl.console.signals import is_asked
 from rl.errors import BrokenEnvironment, DiskError, Diverged, UserError, on_disk
 from rl.session.callback import Callback
+from rl.session.evaluation import Stopped
 from rl.session.job import Job, Outcome
 from rl.session.saved import evaluate_player, load_player, report, weights_digest
 from rl.session.session import Session
@@ -58,10 +59,14 @@ def _run(job: Job, session: Session) -> Outcome:
     """The outcome of a session, with what its agent is worth if it was not interrupted."""
     folder, outcome = session.folder, _learned(job, session)
     if outcome["status"] in ENDS:
-        outcome |= _judged(session.experiment, folder, outcome)
-        outcome["weights"] = weights_digest(folder)
+        try:
+            outcome |= _judged(session, outcome)
+            outcome["weights"] = weights_digest(folder)
+        except Stopped:  # whoever goes on has nothing left but this evaluation
+            outcome["status"] = "interrupted"
         folder.write_outcome(outcome)
-        session.discard()
+        if folder.has_ended:
+            session.discard()
     return outcome
 
 
@@ -142,15 +147,15 @@ def _end(error: BaseException) -> dict[str, str]:
     return {"status": status, "reason": str(error) if known else f"{type(error).__name__}: {error}"}
 
 
-def _judged(experiment: Experiment, folder: SessionFolder, outcome: Outcome) -> dict[str, Any]:
+def _judged(session: Session, outcome: Outcome) -> dict[str, Any]:
     """The best checkpoint and the last one on unseen episodes; one evaluation if they are one."""
-    judged: dict[str, Any] = {}
+    experiment, judged = session.experiment, dict[str, Any]()
     for key, name in (("evaluation", "best"), ("final", "last")):
         if key == "final" and outcome["best_step"] == outcome["steps"]:
             judged[key] = judged["evaluation"]
             continue
-        player = load_player(experiment.specification, folder, name)
-        result = evaluate_player(player, experiment.problem)
+        player = load_player(experiment.specification, session.folder, name)
+        result = evaluate_player(player, experiment.problem, heed=session.heed)
         judged[key] = {**report(result, experiment.problem), "returns": result.returns}
     return judged
 

@@ -15,7 +15,7 @@ from rl.console.signals import act_as_asked, noticed, stopped_by_signals
 from rl.errors import DiskError, SessionsFailed, UserError, on_disk
 from rl.running.executors import WORKER, Executor, Inline, Processes
 from rl.running.opened_run import Run
-from rl.session.callback import Callback
+from rl.session.callback import Callback, Callbacks
 from rl.session.job import Job, Outcome
 from rl.specification.build import build, import_package
 from rl.specification.notes import notes_of
@@ -134,12 +134,21 @@ def run_sessions(run: Run, executor: Executor, draw: bool = True) -> Run:
         for number, (seed, each) in enumerate(zip(seeds, folders, strict=True))
         if not each.has_ended
     ]
+    raised: list[BaseException] = []
+
+    def failed(error: BaseException) -> None:
+        raised.append(error)
+        executor.interrupt()
+
+    executor.callback = Callbacks([executor.callback], failed)
     with run.folder.lock(), on_disk(run.path), at_the_end(lambda: run.analyze(draw)):
         with executor, stopped_by_signals(executor.interrupt, executor.lags):
             for note in run.notes:
                 executor.callback.noted(note)
             outcomes = run_all(jobs, executor)
         refuse_unsaved(outcomes)
+    if raised:
+        raise raised[0]
     return run
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
+
+from rl.console.signals import is_asked
 
 if TYPE_CHECKING:
     from rl.session.job import Job, Outcome
@@ -17,7 +19,7 @@ class Callback:
 
     Displays, loggers and searches are callbacks, and so is what a user passes to `rl.train`. All
     methods are called in the process that asked for the sessions, wherever these run. What a
-    callback raises ends the run.
+    callback raises ends the run, once all is saved.
     """
 
     def started(self, job: Job, session: Session) -> None:
@@ -47,31 +49,44 @@ class Callback:
 
 
 class Callbacks(Callback):
-    """Several callbacks, called in their order."""
+    """Several callbacks, called in their order.
 
-    def __init__(self, callbacks: Iterable[Callback]) -> None:
-        self._callbacks = list(callbacks)
+    Args:
+        callbacks: the callbacks.
+        failed: is told what one raises, which is then called no more; by default it is raised.
+    """
+
+    def __init__(
+        self,
+        callbacks: Iterable[Callback],
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self._callbacks, self._failed = list(callbacks), failed
+
+    def _each(self, call: Callable[[Callback], None]) -> None:
+        for each in list(self._callbacks):
+            try:
+                call(each)
+            except BaseException as error:
+                if self._failed is None or is_asked(error):
+                    raise
+                self._callbacks.remove(each)
+                self._failed(error)
 
     def started(self, job: Job, session: Session) -> None:
-        for each in self._callbacks:
-            each.started(job, session)
+        self._each(lambda each: each.started(job, session))
 
     def progressed(self, job: Job, progress: Progress) -> None:
-        for each in self._callbacks:
-            each.progressed(job, progress)
+        self._each(lambda each: each.progressed(job, progress))
 
     def evaluated(self, job: Job, progress: Progress, player: Player | None) -> None:
-        for each in self._callbacks:
-            each.evaluated(job, progress, player)
+        self._each(lambda each: each.evaluated(job, progress, player))
 
     def restarted(self, job: Job, reason: str) -> None:
-        for each in self._callbacks:
-            each.restarted(job, reason)
+        self._each(lambda each: each.restarted(job, reason))
 
     def ended(self, job: Job, outcome: Outcome) -> None:
-        for each in self._callbacks:
-            each.ended(job, outcome)
+        self._each(lambda each: each.ended(job, outcome))
 
     def noted(self, text: str) -> None:
-        for each in self._callbacks:
-            each.noted(text)
+        self._each(lambda each: each.noted(text))

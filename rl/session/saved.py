@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -50,7 +50,11 @@ def _check_finite(state: State) -> None:
 
 
 def evaluate_player(
-    player: Player, problem: Problem, episodes: int = EXTENDED_EPISODES, seed: int = 0
+    player: Player,
+    problem: Problem,
+    episodes: int = EXTENDED_EPISODES,
+    seed: int = 0,
+    heed: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Greedy episodes on seeds that neither training nor the choice of a checkpoint has used.
 
@@ -59,10 +63,12 @@ def evaluate_player(
         problem: what is played.
         episodes: how many.
         seed: another number gives other episodes.
+        heed: called after each step; it may raise `Stopped`.
     """
     evaluator = Evaluator(
         lambda: environment_of(problem),
         player.preprocessor,
+        heed=heed,
         playing=1 if problem.shared else None,
         longest=problem.longest,
     )

@@ -87,7 +87,7 @@ class Session:
         return Evaluator(
             self.environments.lend if problem.shared else lambda: environment_of(problem),
             self.experiment.preprocessor,
-            heed=self._heed,
+            heed=self.heed,
             playing=1 if problem.shared else None,
             longest=problem.longest,
         )
@@ -313,10 +313,14 @@ class Session:
         self.callback.progressed(self.job, self.progress)
         return True
 
-    def _heed(self) -> None:
-        """Between two steps of an evaluation, of which some take minutes."""
+    def heed(self) -> None:
+        """To be called between two steps of an evaluation, of which some take minutes.
+
+        Raises:
+            Stopped: the session is to end; one that has learned all is at most interrupted.
+        """
         self._report(time.perf_counter())
-        if self._ends_as:
+        if self._ends_as is Status.INTERRUPTED or (self._ends_as and self.is_learning):
             raise Stopped
 
     def _evaluate(self) -> None:

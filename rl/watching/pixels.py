@@ -54,8 +54,9 @@ def _array(given: Any) -> Array:
     try:
         if callable(getattr(given, "convert", None)):  # an image of Pillow's, whatever its mode
             given = given.convert("RGB")
-        return np.asarray(given)
-    except (ValueError, TypeError, RuntimeError):  # such as rows of several lengths
+        array = np.asarray(given)
+        return np.array(array.tolist()) if array.dtype == object else array
+    except Exception:  # such as of rows of several lengths, or in other people's conversions
         return np.asarray(None)
 
 

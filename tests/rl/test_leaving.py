@@ -81,7 +81,6 @@ PLAYING = [
     (["film", "r"], ["constructor", "reset", "step", "render"]),
     (["verify", "r"], ["constructor", "reset", "step"]),
     (["verify", "r", "--evaluation"], ["constructor", "reset", "step"]),
-    (["export", "r"], ["constructor"]),
 ]
 
 

@@ -41,10 +41,10 @@ def a_full_disk() -> Iterator[int]:
 def run(tmp_path: Path) -> Run:
     def run(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
         settings = {"stderr": subprocess.PIPE, **more}
-        encoding = settings.pop("encoding", "utf-8")
+        encoding, way = settings.pop("encoding", "utf-8"), settings.pop("way", "print")
         return subprocess.run(
             [sys.executable, *arguments], cwd=tmp_path, text=True, timeout=120,
-            env={**os.environ, "HOLDING": "print", "PYTHONPATH": ROOT,
+            env={**os.environ, "HOLDING": str(way), "PYTHONPATH": ROOT,
                  "PYTHONIOENCODING": str(encoding)},
             **settings,
         )  # type: ignore[call-overload]  # fmt: skip
@@ -91,6 +91,13 @@ def test_a_run_without_a_stream(number: int, run: Run, tmp_path: Path) -> None:
     answer = run(*closed(number), *RUN)
     assert answer.returncode == 0
     assert not answer.stderr
+    assert status(tmp_path) == "finished"
+
+
+@pytest.mark.parametrize("sessions", ["1", "2"])
+def test_an_environment_that_closes_the_streams(sessions: str, run: Run, tmp_path: Path) -> None:
+    answer = run("-m", "rl", *RUN, "--sessions", sessions, way="close", stdout=subprocess.PIPE)
+    assert (answer.returncode, answer.stderr) == (0, "")
     assert status(tmp_path) == "finished"
 
 

@@ -46,6 +46,20 @@ class Tensor:
         return COLOURS
 
 
+class Elsewhere:
+    """As a tensor on a device that has gone; an image whose file is cut off is alike."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        raise self.error
+
+    @property
+    def convert(self) -> Any:
+        return self.__array__ if isinstance(self.error, OSError) else None
+
+
 UNDERSTOOD: dict[str, tuple[Any, Array]] = {
     "bytes": (COLOURS, COLOURS),
     "integers": (COLOURS.astype(np.int64), COLOURS),
@@ -73,6 +87,7 @@ UNDERSTOOD: dict[str, tuple[Any, Array]] = {
     "images": ([Image.fromarray(GREY), Image.fromarray(COLOURS)], COLOURS),
     "a tensor": (Tensor(), COLOURS),
     "another byte order": (COLOURS.astype(">i4"), COLOURS),
+    "objects": (COLOURS.astype(object), COLOURS),
     "mirrored": (COLOURS[:, ::-1], COLOURS[:, ::-1]),
     "one pixel": (COLOURS[:1, :1], COLOURS[:1, :1]),
     "some nan": (np.where(COLOURS == 100, np.nan, COLOURS), np.where(COLOURS == 100, 0, COLOURS)),
@@ -93,6 +108,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "None among frames": ([None], "is of the type list, and not an array of real numbers"),
     "a pair": ((COLOURS, {}), "is of the type tuple, and not an array of real numbers"),
     "ragged": ([[1, 2], [3]], "is of the type list, and not an array of real numbers"),
+    "lost": (Elsewhere(AttributeError("device")), "is of the type Elsewhere, and not an array"),
+    "cut off": (Elsewhere(OSError("truncated")), "is of the type Elsewhere, and not an array"),
+    "too large": (Elsewhere(MemoryError()), "is of the type Elsewhere, and not an array"),
     "texts": (np.array([["a"]]), "is of the type ndarray, and not an array of real numbers"),
     "complex": (COLOURS * 1j, "is of the type ndarray, and not an array of real numbers"),
     "no height": (COLOURS[:0], r"is empty: its shape is \[0, 6, 3\]"),

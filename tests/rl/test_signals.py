@@ -57,15 +57,38 @@ def status(folder: Path, outcome: str = SESSION) -> object:
     return json.loads((folder / outcome).read_text())["status"]
 
 
+@pytest.mark.parametrize("way", quick(1, ["deaf", "on"]))
 @pytest.mark.parametrize("number", quick(1, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]))
-def test_a_run_saves_and_ends_with_the_signals_status(number: int, tmp_path: Path) -> None:
-    program = Program(tmp_path, "on", ["-m", "rl", *RUN])
+def test_a_run_saves_and_ends_with_the_signals_status(
+    number: int, way: str, tmp_path: Path
+) -> None:
+    """Whatever an environment has made of the signals."""
+    program = Program(tmp_path, way, ["-m", "rl", *RUN])
     program.send(number)
     code, said, complaint = program.end()
     assert code == 128 + number
     assert complaint == ""
     assert "to resume: rl resume r" in said
     assert status(tmp_path) == "interrupted"
+
+
+@pytest.mark.parametrize("number", quick(1, [signal.SIGINT, signal.SIGTERM]))
+def test_the_evaluation_after_the_learning_need_not_be_waited_for(
+    number: int, tmp_path: Path
+) -> None:
+    last = ["train.evaluate_every=100", "agent.learn_start=50", "train.steps=200"]
+    program = Program(tmp_path, "judge", ["-m", "rl", *RUN, *last])
+    assert status(tmp_path) == "finished"
+    program.send(number)
+    (tmp_path / "gate").touch()
+    code, said, complaint = program.end()
+    assert (code, complaint) == (128 + number, "")
+    assert said.startswith("interrupted at step 200; ")
+    assert status(tmp_path) == "interrupted"
+    command = [sys.executable, "-m", "rl", "resume", "r", "--quiet", "--no-report"]
+    variables = {**os.environ, "HOLDING": "on", "PYTHONPATH": ROOT}
+    subprocess.run(command, cwd=tmp_path, env=variables, check=True, timeout=120)
+    assert json.loads((tmp_path / SESSION).read_text())["evaluation"]["episodes"] == 100
 
 
 @pytest.mark.slow
