@@ -554,9 +554,9 @@ WORTH: dict[str, Any] = {
     "changed",
     [
         *({key: wrong} for key in ("best", "final") for wrong in ({}, 7, [1], {"mean": "text"})),
-        *({"score": wrong} for wrong in ("text", [1], 10**400, {})),
-        *({"curve": wrong} for wrong in ([[1]], [[1, 2, 3]], [[]], 7, [["a", 1]])),
-        *({"rungs": wrong} for wrong in ([1], {"completed_rung_0": "text"})),
+        {"score": "text"}, {"score": [1]}, {"score": 10**400}, {"score": {}},
+        {"curve": [[1]]}, {"curve": [[1, 2, 3]]}, {"curve": [[]]}, {"curve": 7},
+        {"curve": [["a", 1]]}, {"rungs": [1]}, {"rungs": {"completed_rung_0": "text"}},
         *({"state": wrong} for wrong in (None, 7, ["complete"])),
         {"parameters": None}, {"best": None}, {"steps_to_threshold": {}}, {"fitness": "text"},
     ],

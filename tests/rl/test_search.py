@@ -338,7 +338,7 @@ def test_a_finished_session_is_not_run_again(tmp_path: Path) -> None:
         pass
 
     first = Counting(1)
-    block = {"method": "random", "trials": 4, "sessions": 2}
+    block: dict[str, Any] = {"method": "random", "trials": 4, "sessions": 2}
     search = start_search(specification(**block), tmp_path / "r", None, first)
     calls = iter(range(5))
 
