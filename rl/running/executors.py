@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
@@ -212,7 +213,7 @@ class Processes(Concurrent):
 
     def begin(self, job: Job) -> None:
         resource_tracker.ensure_running()  # to start it lets Ctrl-C through
-        with _one_thread_each(), _no_ctrl_c():
+        with _one_thread_each(), _no_ctrl_c(), _no_lost_main():
             self._workers.append(_Worker(job))
 
     def hear(self) -> list[tuple[Job, Outcome]]:
@@ -353,6 +354,20 @@ def _one_thread_each() -> Iterator[None]:
             os.environ.pop(name)
             if value is not None:
                 os.environ[name] = value
+
+
+@contextmanager
+def _no_lost_main() -> Iterator[None]:
+    """Within, a program that was read from no file, as from a pipe, is not read again."""
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file and not os.path.exists(file):
+        main.__file__ = None
+    try:
+        yield
+    finally:
+        if file:
+            main.__file__ = file
 
 
 @contextmanager

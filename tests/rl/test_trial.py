@@ -220,6 +220,16 @@ def test_what_a_callback_raises_is_raised_once_all_is_saved(
         assert (session / table).read_bytes() == whole.read_bytes()
 
 
+def test_a_program_from_a_pipe(tmp_path: Path) -> None:
+    program = (
+        "import rl\nprint(rl.train('cartpole_dqn', sessions=2, jobs=2, draw=False, "
+        "overrides=['train.steps=200', 'agent.learn_start=90']).result['counted'])"
+    )
+    answer = subprocess.run([sys.executable, "-"], cwd=tmp_path, input=program, text=True,
+                            capture_output=True, timeout=120)  # fmt: skip
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "2\n", "")
+
+
 @pytest.mark.slow
 def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
