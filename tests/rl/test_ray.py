@@ -86,8 +86,8 @@ def test_on_this_machine_it_gives_the_numbers_of_this_process_and_says_nothing(
     with RayExecutor(2, callback) as executor:
         outcomes = run_all(jobs, executor)
     assert not ray.is_initialized()
-    assert callback.evaluations == {number: [500, 1000, 1500] for number in range(3)}
-    assert all(callback.heard[job.session][-1] == 1500 for job in jobs)
+    assert callback.evaluations == {number: [200, 400, 600] for number in range(3)}
+    assert all(callback.heard[job.session][-1] == 600 for job in jobs)
     assert capfd.readouterr() == ("", "")
     assert_the_numbers_of_this_process(jobs, outcomes, tmp_path / "here")
     for job in jobs:

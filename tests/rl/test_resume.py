@@ -104,7 +104,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def judged_on_few_episodes() -> Iterator[None]:
     """A hundred would take longer than the learning."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "evaluate_player", lambda *who: evaluate_player(who[0], who[1], 10))
+        patch.setattr(
+            jobs, "evaluate_player", lambda *who, **_: evaluate_player(who[0], who[1], 10)
+        )
         yield
 
 
