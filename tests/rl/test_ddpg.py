@@ -237,7 +237,7 @@ def test_it_learns_to_push_to_where_it_pays() -> None:
 
 
 def test_actions_without_bounds_are_refused() -> None:
-    with pytest.raises(UserError, match="finite bounds"):
+    with pytest.raises(UserError, match="bounded on both sides"):
         specified("Unbounded-v0")
 
 

@@ -164,7 +164,7 @@ def test_the_script_needs_nothing_of_this_project(
     answer = rl("export", cartpole_run, "--checkpoint", "last", "--output", "pole.npz")
     assert answer.returncode == 0, answer.stderr
     assert "input: 4 numbers: the observation\n" in answer.stdout
-    assert "gives an action from 0 to 1\n" in answer.stdout
+    assert "output: an action from 0 to 1\n" in answer.stdout
     assert answer.stdout.endswith("written: pole.npz, pole.py\n")
     script = tmp_path / "pole.py"
     assert len(script.read_text().splitlines()) < 45
