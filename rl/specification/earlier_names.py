@@ -33,9 +33,10 @@ def with_present_names(specification: Specification) -> Specification:
             renamed |= _TD3_SETTINGS
     for old, new in renamed.items():
         if old in agent and new in agent:
-            raise specification.explain(
-                f"agent.{old}", f"is the earlier name of {new}; leave it out"
-            )
+            if f"agent.{old}" not in specification.overridden:
+                complaint = f"is the earlier name of {new}; leave it out"
+                raise specification.explain(f"agent.{old}", complaint)
+            del agent[new]  # which `--set` replaces, by whichever name
     agent = {renamed.get(key, key): value for key, value in agent.items()}
     paths = {f"agent.{old}": f"agent.{new}" for old, new in renamed.items()}
     overridden = frozenset(paths.get(path, path) for path in specification.overridden)

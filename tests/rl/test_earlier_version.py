@@ -17,7 +17,7 @@ import yaml
 from rl.cli import main
 from rl.running.opened_run import Run
 from rl.specification.build import build
-from rl.specification.specification import Specification
+from rl.specification.specification import Specification, load_specification
 from rl.storage.manifest import differences
 
 DATA = Path(__file__).parents[1] / "data" / "version_0_1"
@@ -121,3 +121,8 @@ def test_a_setting_under_both_names_is_refused(
     file.write_text(yaml.safe_dump(values))
     assert main(["run", "x", "--spec", str(file)]) == 2
     assert "agent.target_blend is the earlier name of tau" in capsys.readouterr().err
+
+
+def test_an_override_may_use_the_earlier_name() -> None:
+    found = load_specification("cartpole_dqn", overrides=["agent.target_blend=0.25"])
+    assert build(found, 0).specification.values["agent"]["tau"] == 0.25
