@@ -72,7 +72,8 @@ def write_spec(folder: Path, module: str, source: str, problem: str) -> None:
     (folder / f"{module}.py").write_text(source)
     specification = {
         "problem": problem, "import": module, "agent": {"name": "DQN"}, "network": {"hidden": [8]},
-        "train": {"steps": 1200, "evaluate_every": 1200, "evaluate_episodes": 1},
+        "train": {"steps": 1200, "evaluate_every": 1200, "evaluate_episodes": 1,
+                  "renew_environment": False},  # its sessions alone play it
     }  # fmt: skip
     (folder / "my.json").write_text(json.dumps({"mine": specification}))
 
