@@ -41,7 +41,7 @@ REFERENCE = ROOT / "docs" / "specification.md"
 
 PAGE = """# A specification, setting by setting
 
-<!-- Written by scripts/spec_reference.py from the code. Change the docstrings there, not this. -->
+<!-- Written by scripts/spec_reference.py from the code. Change the settings there, not this. -->
 
 A specification defines a problem, an agent and their settings. It is a named entry of a JSON or
 YAML file; [README.md](../README.md#a-specification) shows one, and
@@ -60,6 +60,10 @@ written `1e5`, in a file, after `--set KEY=` and in options such as `--steps`. S
 YAML 1.2: `3e-4` is a number, `1:30` and `2026-01-31` are texts, and `yes`, `no`, `on` and `off` are
 true or false where a setting expects that, and texts elsewhere. A number such as `010` is refused.
 *required* marks a setting without a default.
+
+`rl spec NAME` prints an experiment of the lab to start from, and `rl spec --schema > schema.json`
+writes a JSON Schema of all this, by which editors complete and check a file that begins with
+`# yaml-language-server: $schema=schema.json`.
 
 ## problem
 

@@ -62,6 +62,7 @@ class Reader(Callback):
         assert page.run(f"return {IS_ZOOMED}")
 
 
+@pytest.mark.slow
 def test_a_session_is_followed_to_its_end(
     page: Page, wait: Wait, address: str, tmp_path: Path
 ) -> None:

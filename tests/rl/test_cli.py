@@ -185,6 +185,7 @@ def test_the_name_of_an_experiment_stands_for_its_latest_run(
     assert json.loads(answer.stdout)["run"] == str(latest.relative_to(tmp_path))
 
 
+@pytest.mark.slow
 def test_watch_writes_an_animation_without_a_display(
     rl_here: Command, cartpole_run: Path, tmp_path: Path
 ) -> None:

@@ -226,6 +226,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_parameters_are_touched() -> 
 
 @WITHOUT_BUFFERS
 @pytest.mark.parametrize("kind", [DQN, DoubleDQN])
+@pytest.mark.slow
 def test_a_thousand_updates_keep_nothing(kind: type[DQN]) -> None:
     agent = make_agent(kind, (4, 64, 2), batch_size=2048, learn_start=0, average_updates=100)
     play(agent, lambda: make_env("Chain-v0"), 2)

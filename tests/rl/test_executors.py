@@ -83,6 +83,7 @@ def test_processes_give_the_numbers_of_this_process(tmp_path: Path) -> None:
         assert_same_bits(ours, theirs)
 
 
+@pytest.mark.slow
 def test_they_run_at_once_and_tell_how_they_go(tmp_path: Path) -> None:
     jobs = make_jobs(tmp_path, range(3), *LONG)
     executor = Processes(2)

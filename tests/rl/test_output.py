@@ -95,6 +95,7 @@ def test_a_run_without_a_stream(number: int, run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sessions", ["1", "2"])
+@pytest.mark.slow
 def test_an_environment_that_closes_the_streams(sessions: str, run: Run, tmp_path: Path) -> None:
     answer = run("-m", "rl", *RUN, "--sessions", sessions, way="close", stdout=subprocess.PIPE)
     assert (answer.returncode, answer.stderr) == (0, "")

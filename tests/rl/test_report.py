@@ -225,6 +225,7 @@ def many(tmp_path_factory: pytest.TempPathFactory, cartpole_run: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_trial(many: Path) -> None:
     contents = Contents(write_report(many / "two"))
     assert contents.headings()[:4] == ["0 of 2 solved", "Learning", "Evaluation", "Sessions"]
@@ -233,6 +234,7 @@ def test_a_trial(many: Path) -> None:
     assert "IQM of 2 sessions" in names
 
 
+@pytest.mark.slow
 def test_a_search_and_a_trial_of_it(many: Path) -> None:
     file = write_report(many / "searched")
     assert file == many / "searched/report.html"
@@ -246,6 +248,7 @@ def test_a_search_and_a_trial_of_it(many: Path) -> None:
     assert Contents(single).headings()[0] == "Not solved"
 
 
+@pytest.mark.slow
 def test_a_comparison(many: Path) -> None:
     contents = Contents(write_report(many / "compared"))
     assert "shows nothing about the spread" in contents.text

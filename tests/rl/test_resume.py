@@ -492,13 +492,15 @@ def test_ctrl_c_and_resume(tmp_path: Path, rl: Command) -> None:
     )  # fmt: skip
     session = tmp_path / "cut/trial_000/session_000"
     wait_until((tmp_path / "gate.waits").exists)
-    assert rl("resume", "cut").stderr.startswith("rl: cut: another process is at work there")
+    found = {"PYTHONPATH": HELD["PYTHONPATH"]}
+    refused = rl("resume", "cut", **found).stderr
+    assert refused.startswith("rl: cut: another process is at work there")
     process.send_signal(signal.SIGINT)
     (tmp_path / "gate").touch()
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "to resume: rl resume cut" in said
-    answer = rl("resume", "cut", PYTHONPATH=HELD["PYTHONPATH"])
+    answer = rl("resume", "cut", **found)
     assert answer.returncode == 0
     assert contents(session) == contents(tmp_path / "whole/trial_000/session_000")
-    assert "nothing left to resume" in rl("resume", "cut").stdout
+    assert "nothing left to resume" in rl("resume", "cut", **found).stdout

@@ -260,6 +260,7 @@ def test_the_python_interface(tmp_path: Path) -> None:
     assert run.evaluate(5).returns != run.evaluate(5, seed=1).returns
 
 
+@pytest.mark.slow
 def test_few_updates_have_a_row_each_and_many_one_in_a_hundred(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def test_a_run_saves_and_ends_with_the_signals_status(
 
 
 @pytest.mark.parametrize("number", quick(1, [signal.SIGINT, signal.SIGTERM]))
+@pytest.mark.slow
 def test_the_evaluation_after_the_learning_need_not_be_waited_for(
     number: int, tmp_path: Path
 ) -> None:
