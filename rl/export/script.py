@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,8 +89,10 @@ def write_script(policy: Policy, title: str, file: Path) -> list[Path]:
         title=_plain(title), mark=MARK, script=_plain(script.name), data=file.name,
         size=policy.size, sees=policy.sees, gives=policy.gives, body=body,
     )  # fmt: skip
+    content = io.BytesIO()  # NumPy 2.0 leaves a traceback of its own where a write fails
+    np.savez(content, **arrays)  # type: ignore[arg-type]
     with replacing(file) as data:
-        np.savez(data, **arrays)  # type: ignore[arg-type]
+        data.write(content.getbuffer())
         write_text(script, text)  # of the two, none without the other
     return [file, script]
 
