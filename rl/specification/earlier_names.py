@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from rl.specification.settings import as_bool
 from rl.specification.specification import Specification
 
 Block = dict[str, Any]
@@ -55,6 +56,10 @@ def _actor_critic(agent: Block) -> Block:
 
 def _ddpg(agent: Block) -> Block:
     """DDPG with `twin_critics`, `actor_every` or `target_noise` was TD3, or a part of it."""
+    twins = as_bool(agent.get("twin_critics", False))
+    if twins is None:  # which DDPG refuses
+        return agent
+    agent = {**agent, "twin_critics": twins}
     turns_td3 = {"twin_critics": False, "actor_every": 1, "target_noise": 0.0}
     defaults = {**turns_td3, "target_noise_limit": 0.5}
     if all(agent.get(name, default) == default for name, default in turns_td3.items()):

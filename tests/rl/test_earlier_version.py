@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from rl.cli import main
+from rl.errors import UserError
 from rl.running.opened_run import Run
 from rl.specification.build import build
 from rl.specification.specification import Specification, load_specification
@@ -101,6 +102,8 @@ EARLIER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"name": "TD3", "critics": 2, "policy_delay": 1, "target_noise": 0.0, "tau": 0.01},
     ),
     "off": ({"name": "DDPG", "twin_critics": False, "actor_every": 1}, {"name": "DDPG"}),
+    "no": ({"name": "DDPG", "twin_critics": "no"}, {"name": "DDPG"}),
+    "yes": ({"name": "DDPG", "twin_critics": "yes"}, {"name": "TD3", "critics": 2}),
 }  # fmt: skip
 
 
@@ -127,3 +130,9 @@ def test_a_setting_under_both_names_is_refused(
 def test_an_override_may_use_the_earlier_name() -> None:
     found = load_specification("cartpole_dqn", overrides=["agent.target_blend=0.25"])
     assert build(found, 0).specification.values["agent"]["tau"] == 0.25
+
+
+def test_what_is_neither_true_nor_false_makes_no_other_algorithm() -> None:
+    values = {"problem": "Pendulum-v1", "agent": {"name": "DDPG", "twin_critics": "perhaps"}}
+    with pytest.raises(UserError, match=r"agent\.twin_critics is no setting of DDPG"):
+        build(Specification("x", "x.yaml", {**values, "train": {"steps": 5000}}), 0)
