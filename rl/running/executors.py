@@ -235,12 +235,12 @@ class Processes(Concurrent):
             return [(job, folder.read_outcome())]
         self._lost[job.folder] += 1
         reason = outcome.get("reason", f"{DIED}: a signal asked it to")
-        if worker.has_begun and self._lost[job.folder] <= BEGUN_AGAIN:
+        if worker.can_begin and self._lost[job.folder] <= BEGUN_AGAIN:
             self._waiting.appendleft(job)
             self.callback.restarted(job, reason)
             return []
         outcome = {"seed": job.seed, "status": "failed", "reason": reason}
-        outcome["unfinished"] = worker.has_begun  # or its program cannot even be imported
+        outcome["unfinished"] = worker.can_begin
         folder.create()
         folder.write_outcome({**folder.read_outcome(), **outcome})
         return [(job, outcome)]
@@ -283,6 +283,14 @@ class _Worker:
     def is_alive(self) -> bool:
         """Whether the process is; what a process of its own still holds open says nothing."""
         return self._process.is_alive()
+
+    @property
+    def can_begin(self) -> bool:
+        """Whether the process has begun, or was killed before it could.
+
+        One that ended by itself before that cannot import its program, and never will.
+        """
+        return self.has_begun or (self._process.exitcode or 0) < 0
 
     def hear(self, callback: Callback) -> Outcome | None:
         """Passes on what it says; returns the outcome if the job, or the process, has ended."""

@@ -151,6 +151,25 @@ def test_a_process_that_is_killed_is_begun_again(tmp_path: Path, by: str) -> Non
     assert_same_bits(jobs["whole"][0], jobs["killed"][0])
 
 
+class Stillborn(Processes):
+    """Its first two processes are killed before they have said anything."""
+
+    kills = 2
+
+    def begin(self, job: Job) -> None:
+        super().begin(job)
+        if self.kills:
+            self.kills -= 1
+            self._workers[-1]._process.kill()
+
+
+def test_a_process_that_is_killed_while_it_starts_is_begun_again(tmp_path: Path) -> None:
+    (job,) = make_jobs(tmp_path, range(1))
+    with Stillborn(1) as executor:
+        (outcome,) = run_all([job], executor)
+    assert outcome["status"] == "finished"
+
+
 @pytest.mark.slow
 def test_a_process_that_is_killed_three_times_leaves_its_session_unfinished(
     tmp_path: Path,
