@@ -1,14 +1,13 @@
-"""What it costs to be able to go on after an interruption.
+"""What checkpoints cost, from which an interrupted run resumes.
 
     python scripts/benchmark_checkpoint.py
     python scripts/benchmark_checkpoint.py --steps 60000 --repetitions 9
 
-Two questions. How much longer does a run take that saves complete checkpoints as the specification
-says, at every evaluation and every `train.checkpoint_seconds`, than one that saves none? The two
-take turns, and the ratio is that of the medians of the processor time and of the wall-clock. And
-how long does learning pause, and how much memory does it take, while a replay memory of a million
-transitions of BipedalWalker's size (24 observations, 4 actions) is saved? Once as in a run, with
-what has come since the last look, and once all of it at a stroke.
+Two questions. How much longer does a run take that saves complete checkpoints, at every evaluation
+and every `train.checkpoint_seconds`, than one that saves none? The two alternate; the ratios are of
+the medians of the processor time and of the wall-clock. And how long does learning pause, and how
+much memory does it take, while a replay memory of a million transitions of BipedalWalker's size (24
+observations, 4 actions) is saved? Once as in a run, in small increments, and once all at a stroke.
 """
 
 from __future__ import annotations
@@ -19,13 +18,14 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
+import common
 import numpy as np
 
 from rl.memory import Replay
-from rl.running.jobs import one_blas_thread
 from rl.session.checkpoints import Checkpoints
 from rl.session.job import Job
 from rl.session.session import Session
@@ -35,13 +35,13 @@ from rl.storage.run_folder import SessionFolder
 
 MILLION = 1_000_000
 OBSERVATIONS, ACTIONS = 24, 4  # of BipedalWalker
-BETWEEN_LOOKS = 2_000  # transitions that come in 0.2 s at 10,000 steps a second
+BETWEEN_SAVES = 2_000  # transitions in 0.2 s at 10,000 steps per second
 
 
 def run_once(name: str, steps: int, saves: bool) -> tuple[float, float]:
     """The seconds of wall-clock and of the processor that a session takes."""
     experiment = build(load_specification(name, overrides=[f"train.steps={steps}"]), seed=0)
-    with tempfile.TemporaryDirectory() as place, one_blas_thread():
+    with tempfile.TemporaryDirectory() as place:
         folder = SessionFolder(Path(place))
         folder.create()
         session = Session(Job(experiment.specification, 0, folder.path), experiment)
@@ -55,14 +55,9 @@ def run_once(name: str, steps: int, saves: bool) -> tuple[float, float]:
 
 def compare(name: str, steps: int, repetitions: int) -> None:
     """Prints how much longer a run takes that saves."""
-    times: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-    for number in range(2 * repetitions):
-        saves = number % 2 == 0
-        times[saves].append(run_once(name, steps, saves))
-    for place, what in enumerate(("wall-clock", "processor")):
-        with_it, without = (
-            statistics.median(each[place] for each in times[saves]) for saves in (True, False)
-        )
+    pairs = [[run_once(name, steps, saves) for saves in (True, False)] for _ in range(repetitions)]
+    medians = np.median(pairs, axis=0)  # [with or without, wall-clock or processor]
+    for what, (with_it, without) in zip(("wall-clock", "processor"), medians.T, strict=True):
         print(
             f"{name}, {steps:,} steps, {what}: {with_it:.2f} s with checkpoints, {without:.2f} s "
             f"without: {100 * (with_it / without - 1):+.1f}%"
@@ -70,26 +65,24 @@ def compare(name: str, steps: int, repetitions: int) -> None:
 
 
 def full_memory() -> Replay:
-    """A memory that is about to be full for the first time."""
+    """A memory whose arrays are all in main memory."""
     actions = np.zeros((0, ACTIONS), np.float32)
     memory = Replay(
         OBSERVATIONS, np.random.default_rng(0), Replay.Settings(capacity=MILLION), actions
     )
     for array in vars(memory._stored).values():
         if array is not None:
-            array.fill(1)  # so that it takes its room now
+            array.fill(1)  # which is when the system provides the pages
     return memory
 
 
-def pauses(memory: Replay, comes: int, upto: int, save: Callable[[], None]) -> list[float]:
-    """Lets so many transitions come at a time, and returns how long each `save` took."""
+def pauses(memory: Replay, increment: int, save: Callable[[], None]) -> list[float]:
+    """How long each `save` takes while the memory fills in increments."""
     taken = []
-    while memory.added < upto:
-        memory.added += comes
-        memory.size = min(memory.added, memory.capacity)
-        started = time.perf_counter()
-        save()
-        taken.append(time.perf_counter() - started)
+    while memory.added < MILLION:
+        memory.added += increment
+        memory.size = memory.added
+        taken.append(common.seconds(save))
     return taken
 
 
@@ -97,20 +90,18 @@ def measure_pauses() -> None:
     """Prints how long learning pauses for a million transitions."""
     memory = full_memory()
     size = sum(array.nbytes for array in vars(memory._stored).values() if array is not None)
-    for what, comes in (("as they come", BETWEEN_LOOKS), ("all at a stroke", MILLION)):
+    for what, increment in (("as they come", BETWEEN_SAVES), ("all at a stroke", MILLION)):
         memory.added = memory.size = 0
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        at_first = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with tempfile.TemporaryDirectory() as place:
             folder = SessionFolder(Path(place))
             folder.create()
             checkpoints = Checkpoints(folder, memory)
-            taken = pauses(memory, comes, MILLION, checkpoints.note)
-            started = time.perf_counter()
-            checkpoints.save({}, {})
-            last = time.perf_counter() - started
+            taken = pauses(memory, increment, checkpoints.note)
+            last = common.seconds(partial(checkpoints.save, {}, {}))
             checkpoints.wait()
             checkpoints.close()
-        more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - at_first) / 1024
         print(
             f"{size / 1e6:.0f} MB of transitions, {what}: longest pause {max(*taken, last):.3f} s, "
             f"median {statistics.median(taken) * 1000:.2f} ms; peak memory {more:+.0f} MB"
@@ -119,9 +110,9 @@ def measure_pauses() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What complete checkpoints cost.")
-    parser.add_argument("--name", default="lunarlander_dqn", help="of the experiment")
-    parser.add_argument("--steps", type=int, default=30_000)
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--name", default="lunarlander_dqn", help="the experiment")
+    parser.add_argument("--steps", type=common.positive, default=30_000)
+    parser.add_argument("--repetitions", type=common.positive, default=5)
     options = parser.parse_args()
     measure_pauses()
     compare(options.name, options.steps, options.repetitions)

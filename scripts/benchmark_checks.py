@@ -1,18 +1,18 @@
-"""What it costs to look at the weights after each update, whether all are finite.
+"""What it costs to check after each update that all weights are finite.
 
     python scripts/benchmark_checks.py
 
-The update is the one that benchmark_update.py times. Updates with the check and without it take
-turns; the medians of their processor times are printed.
+The update is that of benchmark_update.py. Updates with and without the check alternate; the medians
+of their processor times are printed, which other programs on the machine hardly affect.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 
+import common
 from benchmark_update import engine, make_batch
 
 from rl.agents import learning
@@ -21,39 +21,36 @@ SIZES = ((64, 32), (128, 64))  # hidden units, batch
 CHECK = learning.require_finite_weights
 
 
-def without(*_: object) -> None:
-    """Checks nothing."""
+def updates(update: common.Work, check: Callable[..., None]) -> common.Work:
+    """A work of 20 updates that check the weights in this way."""
+
+    def work() -> None:
+        learning.require_finite_weights = check
+        for _ in range(20):
+            update()
+
+    return work
 
 
-def seconds(update: Callable[[], object], times: int) -> float:
-    """Processor seconds of one of `times` updates; others on the machine do not count."""
-    started = time.process_time()
-    for _ in range(times):
-        update()
-    return (time.process_time() - started) / times
-
-
-def measure(hidden: int, size: int, turns: int) -> tuple[float, float]:
-    """Median seconds of an update with the check and without it."""
+def row(hidden: int, size: int, turns: int) -> tuple[str, ...]:
+    """Median microseconds of an update with the check and without it."""
     update = engine(hidden, make_batch(size))
-    measured: dict[Callable[..., None], list[float]] = {CHECK: [], without: []}
-    for _ in range(turns):
-        for check, times in measured.items():
-            learning.require_finite_weights = check
-            times.append(seconds(update, 20))
-    return statistics.median(measured[CHECK]), statistics.median(measured[without])
+    works = {"checked": updates(update, CHECK), "bare": updates(update, lambda *_: None)}
+    measured = common.in_turns(
+        works, turns, lambda work: common.seconds(work, clock=time.process_time)
+    )
+    checked, bare = (1e6 / 20 * median for median in common.medians(measured).values())
+    return f"{hidden}, {size}", f"{checked:.1f}", f"{bare:.1f}", f"{checked / bare:.3f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Times the check for finite weights.")
-    parser.add_argument("--turns", type=int, default=1000, help="of 20 updates each (default 1000)")
+    parser.add_argument(
+        "--turns", type=common.positive, default=1000, help="20 updates each (1000)"
+    )
     options = parser.parse_args()
-    print("| hidden, batch | with the check, us | without it, us | ratio |")
-    print("|---|---|---|---|")
-    for hidden, size in SIZES:
-        checked, bare = measure(hidden, size, options.turns)
-        row = f"{checked * 1e6:.1f} | {bare * 1e6:.1f} | {checked / bare:.3f}"
-        print(f"| {hidden}, {size} | {row} |")
+    head = ("hidden, batch", "with the check, us", "without it, us", "ratio")
+    print(common.table(head, (row(*size, options.turns) for size in SIZES)))
 
 
 if __name__ == "__main__":

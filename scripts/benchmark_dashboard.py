@@ -1,16 +1,16 @@
 """How long the dashboard takes for a run of a million rows: python scripts/benchmark_dashboard.py
 
-It trains a short run, puts tables of a million rows in place of its own, and asks for the data of
-its page: for the first time, as it stands, and after a row was added.
+It trains a short run, replaces its tables by tables of a million rows, and requests the data of its
+page: for the first time, unchanged, and after a row was added.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 
+import common
 import numpy as np
 
 from rl.dashboard.app import create_app
@@ -23,7 +23,7 @@ SETTINGS = ("train.steps=2000", "train.evaluate_every=1000", "train.evaluate_epi
 
 
 def lengthen(path: Path, rows: int) -> str:
-    """Gives a table so many rows, whose floats have all their digits; returns the last."""
+    """Gives a table this many rows, whose floats have all their digits; returns the last."""
     head, *lines = path.read_text().splitlines()
     titles, first = head.split(","), lines[0].split(",")
     noise = np.random.default_rng(0).normal(size=rows)
@@ -45,16 +45,11 @@ def main() -> None:
         lengthen(session.updates, ROWS)
         row = lengthen(session.episodes, ROWS)
         client = create_app(run.path.parent).test_client()
-        for what in ("the first time", "unchanged", "with a row more", "with a row more"):
-            if what == "with a row more":
+        for what in ("the first time", "unchanged", "with a new row", "with a new row"):
+            if what == "with a new row":
                 with open(session.episodes, "a", newline="") as file:
                     file.write(f"{row}\r\n")
-            began = time.perf_counter(), time.process_time()
-            answer = client.get("/data?name=run")
-            wall, own = time.perf_counter() - began[0], time.process_time() - began[1]
-            print(
-                f"{what}: {wall:.2f} s, of the processor {own:.2f} s, status {answer.status_code}"
-            )
+            print(f"{what}: {common.both_clocks(lambda: client.get('/data?name=run'))}")
 
 
 if __name__ == "__main__":

@@ -1,35 +1,30 @@
-"""Steps a second of DDPG on Pendulum, learning included: this lab against stable-baselines3.
+"""Steps per second of DDPG on Pendulum, with learning: this lab against stable-baselines3.
 
     python -m pip install -e . stable-baselines3      # in an environment of its own
     python scripts/benchmark_ddpg.py
 
 Both have the network and the rates of the RL Zoo: hidden layers of 400 and 300 units, batches of
-256, one update of actor and critic a step, Gaussian noise of deviation 0.1, Adam at 0.001. Each
-uses one thread; they take turns, and each turn goes on where the one before ended. The first turn,
-in which memory and caches fill, is not counted.
+256, one update of actor and critic per step, Gaussian noise with a standard deviation of 0.1, Adam
+at 0.001. Each uses one thread; they alternate, and each turn continues the one before. The first
+turn, in which memory and caches fill, does not count.
 
-A third in turn makes nothing but an update's matrix products between the hidden layers, in NumPy:
-what no engine that multiplies as NumPy does can go below.
+A third learner only computes an update's matrix products between the hidden layers, in NumPy: the
+limit of any engine that multiplies with NumPy.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import time
+import itertools
 from collections.abc import Callable
+from functools import partial
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
+import common
+import numpy as np
 
-import itertools  # noqa: E402
-
-import numpy as np  # noqa: E402
-
-from rl.environments import Environments, make_env  # noqa: E402
-from rl.specification.build import build  # noqa: E402
-from rl.specification.specification import Specification  # noqa: E402
+from rl.environments import Environments, make_env
+from rl.specification.build import build
+from rl.specification.specification import Specification
 
 PROBLEM, LEARN_START = "Pendulum-v1", 256
 HIDDEN, BATCH = (400, 300), 256
@@ -109,26 +104,21 @@ def products_alone() -> Advance:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Times DDPG on Pendulum.")
-    parser.add_argument("--steps", type=int, default=1000, help="steps of a turn")
-    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--steps", type=common.positive, default=1000, help="steps per turn")
+    parser.add_argument("--turns", type=common.positive, default=7)
     options = parser.parse_args()
     learners = {
         "this-lab": this_lab(),
         "stable-baselines3": stable_baselines3(),
         "the products alone": products_alone(),
     }
-    rates: dict[str, list[float]] = {name: [] for name in learners}
-    for turn in range(options.turns + 1):
-        for name, advance in learners.items():
-            started = time.perf_counter()
-            advance(options.steps)
-            if turn:
-                rates[name].append(options.steps / (time.perf_counter() - started))
-    print("| learner | steps a second, median | slowest and fastest turn |")
-    print("|---|---|---|")
-    for name, each in rates.items():
-        print(f"| {name} | {statistics.median(each):.0f} | {min(each):.0f} to {max(each):.0f} |")
-    ours, theirs, products = (statistics.median(each) for each in rates.values())
+    turns = {name: partial(advance, options.steps) for name, advance in learners.items()}
+    for advance in turns.values():
+        advance()
+    rates = common.in_turns(turns, options.turns, lambda turn: options.steps / common.seconds(turn))
+    rows = [(name, common.spread(each, ".0f")) for name, each in rates.items()]
+    print(common.table(("learner", "steps per second (slowest to fastest turn)"), rows))
+    ours, theirs, products = common.medians(rates).values()
     print(f"\nratio of the medians: {ours / theirs:.2f}")
     print(f"of the products alone to stable-baselines3: {products / theirs:.2f}")
 

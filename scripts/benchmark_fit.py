@@ -3,28 +3,24 @@
     python scripts/benchmark_fit.py
 
 The textbook's program is the one that courses teach: a list of weight matrices and a list of bias
-vectors, a loop over the layers each way, and new arrays at every step. Courses have it in two
-forms: one goes through a mini-batch example by example, the other takes it as a matrix. All train a
-(2, 4, 1) network with cross-entropy on 1,400 points in batches of 10, from the same weights, and
-take turns; the medians are printed. Each is timed with validation on 372 points once an epoch, as
-the engine's `fit` does it, and after each batch, as a program that draws a curve may.
+vectors, a loop over the layers each way, and new arrays at every step. One form of it goes through
+a mini-batch example by example, the other takes it as a matrix. All train a (2, 4, 1) network with
+cross-entropy on 1,400 points in batches of 10, from the same weights, and alternate; the medians
+are printed. Each is timed with validation on 372 points once per epoch, as in the engine's `fit`,
+and after each batch, as in a program that draws a curve.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import time
+from functools import partial
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
+import common
+import numpy as np
+from donutball import data_sets
 
-import numpy as np  # noqa: E402
-from donutball import donutball  # noqa: E402
-
-import nn  # noqa: E402
-from nn.typing import Array, IntArray  # noqa: E402
+import nn
+from nn.typing import Array, IntArray
 
 RATE, BATCH = 0.1, 10
 Data = tuple[Array, Array]
@@ -34,6 +30,7 @@ class Program:
     """Something that trains on a batch and validates."""
 
     def train(self, x: Array, y: Array) -> None:
+        """Moves the weights by one step."""
         raise NotImplementedError
 
     def validate(self, x: Array, y: Array) -> tuple[float, float | None]:
@@ -76,7 +73,7 @@ class Matrices(Program):
             delta = (delta @ self.weights[layer].T) * a * (1.0 - a)
         return of_weights, of_biases
 
-    def descend(self, of_weights: list[Array], of_biases: list[Array], examples: int) -> None:
+    def take_step(self, of_weights: list[Array], of_biases: list[Array], examples: int) -> None:
         rate = RATE / examples
         pairs = zip(self.weights, of_weights, strict=True)
         self.weights = [w - rate * gradient for w, gradient in pairs]
@@ -84,7 +81,7 @@ class Matrices(Program):
         self.biases = [b - rate * gradient for b, gradient in pairs]
 
     def train(self, x: Array, y: Array) -> None:
-        self.descend(*self.gradients(x, y), len(x))
+        self.take_step(*self.gradients(x, y), len(x))
 
     def validate(self, x: Array, y: Array) -> tuple[float, float | None]:
         a = self.feedforward(x)[-1]
@@ -101,7 +98,7 @@ class Examples(Matrices):
             gradients = self.gradients(x[i : i + 1], y[i : i + 1])
             for total, each in zip(sums, gradients, strict=True):
                 total[:] = [one + other for one, other in zip(total, each, strict=True)]
-        self.descend(*sums, len(x))
+        self.take_step(*sums, len(x))
 
 
 class Engine(Program):
@@ -135,34 +132,36 @@ PROGRAMS = {
 
 
 def measure(epochs: int, each_batch: bool) -> dict[str, tuple[float, float]]:
-    """Milliseconds an epoch, and the validation cost at the end, by program."""
-    x, y = (each.astype(np.float32) for each in donutball(1772, seed=0))
-    data, held_out = (x[:1400], y[:1400]), (x[1400:], y[1400:])
+    """Median seconds per epoch, and the validation cost at the end, by program."""
+    data, held_out = (
+        (x.astype(np.float32), y.astype(np.float32)) for x, y in data_sets(np.random.default_rng(0))
+    )
     net = nn.NeuralNet((2, 4, 1), "sigmoid", cost="cross_entropy", initializer="glorot", seed=0)
     programs = {name: make(net.copy()) for name, make in PROGRAMS.items()}
+    generators = {name: np.random.default_rng(0) for name in programs}  # equal orders for all
     cost: dict[str, float] = {}
-    rng, times = np.random.default_rng(0), {name: list[float]() for name in programs}
-    for _ in range(epochs):
-        order = rng.permutation(1400)
-        for name, program in programs.items():
-            started = time.perf_counter()
-            cost[name] = program.epoch(data, held_out, order, each_batch)
-            times[name].append(1e3 * (time.perf_counter() - started))
-    return {name: (statistics.median(each), cost[name]) for name, each in times.items()}
+
+    def epoch(name: str) -> None:
+        order = generators[name].permutation(len(data[0]))
+        cost[name] = programs[name].epoch(data, held_out, order, each_batch)
+
+    times = common.in_turns({name: partial(epoch, name) for name in programs}, epochs)
+    return {name: (median, cost[name]) for name, median in common.medians(times).items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Times an epoch of the ball in a ring.")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=common.positive, default=40)
     options = parser.parse_args()
-    print("| program | validation | ms an epoch | times the engine's | cost at the end |")
-    print("|---|---|---|---|---|")
-    for each_batch in (False, True):
+    rows = []
+    for each_batch, when in ((False, "once per epoch"), (True, "after each batch")):
         measured = measure(options.epochs, each_batch)
         ours, _ = measured["this engine"]
-        when = "after each batch" if each_batch else "once an epoch"
         for name, (median, cost) in measured.items():
-            print(f"| {name} | {when} | {median:.2f} | {median / ours:.1f} | {cost:.4f} |")
+            cells = f"{1e3 * median:.2f}", f"{median / ours:.1f}", f"{cost:.4f}"
+            rows.append((name, when, *cells))
+    head = ("program", "validation", "ms per epoch", "times the engine's", "cost at the end")
+    print(common.table(head, rows))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
+
+import common
 
 import rl
 from rl.report import write_report
@@ -22,22 +22,15 @@ from rl.watching.window import draw_off_screen
 
 
 def measure(path: Path) -> None:
-    """Prints the seconds, on the clock and of the processor, and the size."""
+    """Prints the times and the size of a run's report."""
     run = Run.open(path)
-    film = _seconds(lambda: make_film(run, run.session.film))
-    rest = _seconds(lambda: write_report(path))
+    film = common.both_clocks(lambda: make_film(run, run.session.film))
+    rest = common.both_clocks(lambda: write_report(path))
     size = (path / "report.html").stat().st_size / 1e6
     print(f"{path}: film {film}, the rest {rest}, {size:.1f} MB", flush=True)
 
 
-def _seconds(work: Callable[[], object]) -> str:
-    started, used = time.perf_counter(), time.process_time()
-    work()
-    return f"{time.perf_counter() - started:.1f} s (processor {time.process_time() - used:.1f} s)"
-
-
 def main() -> None:
-    """Measures the runs that are named, or one of its own."""
     parser = argparse.ArgumentParser(description="Times reports.")
     parser.add_argument("runs", metavar="RUN", nargs="*", type=Path, help="run folders")
     options = parser.parse_args()

@@ -3,13 +3,13 @@
     python -m pip install -e . stable-baselines3      # in an environment of its own
     python scripts/benchmark_solve.py --seeds 5
 
-Each run is a process of its own on one core with one BLAS thread; the two take turns, seed by
-seed. Both learners are judged by the same rule, code and seeds: every 5,000 steps a few greedy
-episodes, extended to 100 for as long as they look solved; solved is a mean of which the lower end
-of the 95% interval is at least 200. Both clocks contain these evaluations, and stop there; the
-solved agent is then evaluated on 100 unseen episodes, which neither clock contains.
+Each run is a process of its own on one core with one BLAS thread; the two alternate, seed by seed.
+Both learners are evaluated by the same rule, code and seeds: every 5,000 steps a few greedy
+episodes, extended to 100 for as long as they look solved; solved is a mean return whose 95%
+interval begins at 200 or above. Both clocks include these evaluations and stop there; the solved
+agent is then evaluated on 100 unseen episodes, which neither clock includes.
 
-stable-baselines3 gets the settings that its RL Zoo publishes for this environment.
+stable-baselines3 has the settings that its RL Zoo publishes for this environment.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
+import common
 import numpy as np
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def run_lab(seed: int, limit: int) -> dict[str, Any]:
 
 
 def run_peer(seed: int, limit: int) -> dict[str, Any]:
-    """Trains stable-baselines3's DQN, judged every 5,000 steps as the lab judges its own."""
+    """Trains stable-baselines3's DQN, evaluated every 5,000 steps as the lab's is."""
     import torch
     from stable_baselines3 import DQN
 
@@ -80,7 +81,7 @@ def run_peer(seed: int, limit: int) -> dict[str, Any]:
     seeds = evaluation_seeds("selection", seed, 100)
     state = {"solved": False, "evaluating": 0.0, "next": 5000}
 
-    def judge(local: dict[str, Any], _: Any) -> bool:
+    def evaluate(local: dict[str, Any], _: Any) -> bool:
         if local["self"].num_timesteps < state["next"]:
             return True
         state["next"] += 5000
@@ -91,7 +92,7 @@ def run_peer(seed: int, limit: int) -> dict[str, Any]:
         return not state["solved"]
 
     started = time.perf_counter()
-    model.learn(limit, callback=judge)
+    model.learn(limit, callback=evaluate)
     seconds = time.perf_counter() - started
     final = evaluator.play(Greedy(), evaluation_seeds("report", 0, 100))
     return {
@@ -104,33 +105,29 @@ def in_process(learner: str, seed: int, limit: int) -> dict[str, Any]:
     """One run in a process of its own, on one core."""
     command = [sys.executable, __file__, "--one", learner, "--seed", str(seed),
                "--limit", str(limit)]  # fmt: skip
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    answer = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, **threads}
-    )
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return dict(json.loads(answer.stdout.splitlines()[-1]))
 
 
 def summarize(results: dict[str, list[dict[str, Any]]]) -> None:
     """Prints the table."""
-    print("\n| learner | solved | median steps | steps | median seconds | seconds | "
-          "of which evaluating | mean return, unseen |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|---|")
-    for learner, rows in results.items():
-        steps, seconds = ([row[key] for row in rows] for key in ("steps", "seconds"))
-        print(
-            f"| {learner} | {sum(row['solved'] for row in rows)} of {len(rows)} "
-            f"| {statistics.median(steps):,.0f} | {min(steps):,} to {max(steps):,} "
-            f"| {statistics.median(seconds):.1f} | {min(seconds):.1f} to {max(seconds):.1f} "
-            f"| {statistics.median(row['evaluating'] for row in rows):.1f} "
-            f"| {statistics.mean(row['mean_return'] for row in rows):.1f} |"
+    head = ("learner", "solved", "steps, median", "seconds, median", "of which evaluating",
+            "mean return, unseen")  # fmt: skip
+    rows, medians = [], []
+    for learner, runs in results.items():
+        steps, seconds, evaluating, returns = (
+            [run[key] for run in runs] for key in ("steps", "seconds", "evaluating", "mean_return")
         )
-    if len(results) == len(LEARNERS):
-        ours, theirs = (
-            statistics.median(row["seconds"] for row in results[learner]) for learner in LEARNERS
-        )
-        ratio = theirs / ours
-        print(f"\nsooner, ratio of the medians: {ratio:.1f}")
+        solved = f"{sum(run['solved'] for run in runs)} of {len(runs)}"
+        medians.append(statistics.median(seconds))
+        rows.append((
+            learner, solved, common.spread(steps, ",.0f"), common.spread(seconds),
+            f"{statistics.median(evaluating):.1f}", f"{statistics.mean(returns):.1f}",
+        ))  # fmt: skip
+    print(f"\n{common.table(head, rows)}")
+    if len(medians) == len(LEARNERS):
+        ours, theirs = medians
+        print(f"\nsooner, ratio of the medians: {theirs / ours:.1f}")
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
     python scripts/benchmark_trial.py                  # all three, about 10 minutes
     python scripts/benchmark_trial.py --only sessions  # or search, memory
 
-`sessions`: the wall-clock time of two sessions at once against one, whole commands, in turns; the
-median of each over the repetitions. Both have the same number of steps to do, so the ratio is what
-running side by side costs: a second start, memory bandwidth, and whatever else uses the cores.
+`sessions`: the wall-clock time of two sessions at once against one, as whole commands that
+alternate; medians. Each session has the same number of steps, so the ratio is the cost of running
+side by side: a second start, memory bandwidth, and whatever else uses the cores.
 `search`: 20 trials of 2 sessions of cartpole_dqn at 20,000 steps on two cores, and the lab's own
 time in it: from the last session's end to the analysis on disk.
 `memory`: the peak memory of the parent of a trial with 100 sessions, without its workers.
@@ -14,45 +14,41 @@ time in it: from the last session's end to the analysis on disk.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-STEPS = ("--steps", "60000", "--set", "train.stop_when_solved=false")
+import common
 
-
-def rl(*arguments: object) -> float:
-    """Runs `rl ...`; returns its seconds."""
-    started = time.perf_counter()
-    quiet = ("--quiet", "--no-report")
-    subprocess.run([sys.executable, "-m", "rl", *map(str, arguments), *quiet], check=True)
-    return time.perf_counter() - started
+RUN = ("run", "lunarlander_dqn", "--steps", 60000, "--set", "train.stop_when_solved=false")
+QUIET = ("--quiet", "--no-report")
 
 
 def sessions(folder: Path, repetitions: int) -> None:
-    """Prints two sessions at once against one."""
-    one, two = [], []
-    for number in range(repetitions):
-        one.append(rl("run", "lunarlander_dqn", *STEPS, "--output", folder / f"one_{number}"))
-        two.append(rl("run", "lunarlander_dqn", *STEPS, "--output", folder / f"two_{number}",
-                      "--sessions", 2, "--jobs", 2))  # fmt: skip
+    """Prints the times of two sessions at once and of one."""
+    numbers = itertools.count()
+
+    def run(*options: object) -> None:
+        common.rl(*RUN, *QUIET, "--output", folder / f"run_{next(numbers)}", *options)
+
+    works = {"one": run, "two": lambda: run("--sessions", 2, "--jobs", 2)}
+    one, two = common.in_turns(works, repetitions).values()
     ratio = statistics.median(two) / statistics.median(one)
-    print(f"one session: {_seconds(one)}; two at once: {_seconds(two)}; ratio {ratio:.2f}")
+    times = f"one session {common.spread(one)} s, two at once {common.spread(two)} s"
+    print(f"medians: {times}, ratio {ratio:.2f}")
 
 
-def _seconds(values: list[float]) -> str:
-    return f"median {statistics.median(values):.1f} s ({min(values):.1f} to {max(values):.1f})"
-
-
-def search(folder: Path) -> None:
+def search(folder: Path, _: int) -> None:
     """Prints the time of a search, and the lab's own part of it."""
     run = folder / "search"
-    taken = rl("search", "cartpole_dqn", "--method", "random", "--trials", 20, "--sessions", 2,
-               "--jobs", 2, "--steps", 20000, "--output", run)  # fmt: skip
+    taken = common.seconds(lambda: common.rl(
+        "search", "cartpole_dqn", "--method", "random", "--trials", 20, "--sessions", 2,
+        "--jobs", 2, "--steps", 20000, "--output", run, *QUIET,
+    ))  # fmt: skip
     ends = [path.stat().st_mtime for path in run.rglob("checkpoints/last.npz")]
     outcomes = [json.loads(path.read_text()) for path in run.rglob("session.json")]
     analysed = max(path.stat().st_mtime for path in run.glob("*.*"))
@@ -64,7 +60,7 @@ def search(folder: Path) -> None:
     )
 
 
-def memory(folder: Path) -> None:
+def memory(folder: Path, _: int) -> None:
     """Prints the peak memory of the parent of 100 sessions."""
     code = (
         "import resource\n"
@@ -80,19 +76,17 @@ def memory(folder: Path) -> None:
     print(f"parent of 100 sessions: peak {int(answer.stdout) * unit / 1e6:.0f} MB")
 
 
+MEASUREMENTS = {"sessions": sessions, "search": search, "memory": memory}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Sessions at once, and a search.")
-    parser.add_argument("--only", choices=("sessions", "search", "memory"))
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--only", choices=MEASUREMENTS)
+    parser.add_argument("--repetitions", type=common.positive, default=5)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if options.only in (None, "sessions"):
-            sessions(folder, options.repetitions)
-        if options.only in (None, "search"):
-            search(folder)
-        if options.only in (None, "memory"):
-            memory(folder)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in [options.only] if options.only else MEASUREMENTS:
+            MEASUREMENTS[name](Path(folder), options.repetitions)
 
 
 if __name__ == "__main__":

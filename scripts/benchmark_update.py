@@ -5,12 +5,12 @@
 
 An update is what DQN does with a batch: forward for the target and the online network, Huber cost,
 backward, clipping of the gradient's norm, Adam. The networks have 8 inputs, two hidden layers and
-4 outputs. All use one thread, and take turns within each repetition; the medians are printed.
-scikit-learn has no target network and no clipping: its figure is for less work. The last column
-is the arithmetic of the matrix products alone, at the speed that this machine reaches in a large
-single-precision product, as a share of this engine's time.
+4 outputs. All use one thread and alternate within each repetition; the medians are printed.
+scikit-learn has no target network and no clipping: it does less work. The last column is the time
+of the matrix products alone, at the speed that this machine reaches in a large single-precision
+product, as a share of this engine's time.
 
-Where an environment pins OpenBLAS to an older kernel, unpin it, as a user's machine would be:
+Where an environment pins OpenBLAS to an older kernel, unpin it, as on a user's machine:
 `env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python scripts/benchmark_update.py`.
 """
 
@@ -19,40 +19,35 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-# Before NumPy is imported, since BLAS reads them then.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+import common
+import numpy as np
+from common import Work
 
-import numpy as np  # noqa: E402
-
-from nn import Adam, NeuralNet  # noqa: E402
-from rl.agents import DQN  # noqa: E402
-from rl.exploration import EpsilonGreedy  # noqa: E402
-from rl.memory import Batch, Replay  # noqa: E402
-from rl.memory.replay import STORED  # noqa: E402
+from nn import Adam, NeuralNet
+from nn.layers import Dense
+from rl.agents import DQN
+from rl.exploration import EpsilonGreedy
+from rl.memory import Batch, Replay
+from rl.memory.replay import STORED
 
 SIZES = ((64, 32), (128, 64), (256, 128), (512, 256))  # hidden units, batch
 INPUTS, ACTIONS = 8, 4
 GAMMA, RATE, LIMIT = 0.99, 1e-3, 10.0
 
-Update = Callable[[], object]
-
 
 def make_batch(size: int) -> Batch:
+    """A batch of random transitions."""
     rng = np.random.default_rng(0)
-    observations, following = rng.standard_normal((2, size, INPUTS), np.float32)
+    observations, next_observations = rng.standard_normal((2, size, INPUTS), np.float32)
     return Batch(
         observations,
         rng.integers(ACTIONS, size=size),
         rng.standard_normal(size, np.float32),
         np.full(size, GAMMA, np.float32),
-        following,
+        next_observations,
     )
 
 
@@ -67,12 +62,12 @@ def engine_agent(hidden: int, batch: Batch) -> DQN:
     return DQN(network, optimizer, memory, explorer, settings)
 
 
-def engine(hidden: int, batch: Batch) -> Update:
+def engine(hidden: int, batch: Batch) -> Work:
     agent = engine_agent(hidden, batch)
     return lambda: agent.update(batch)
 
 
-def torch_eager(hidden: int, batch: Batch, fused: bool) -> Update:
+def torch_eager(hidden: int, batch: Batch, fused: bool) -> Work:
     import torch
     from torch import nn
 
@@ -87,14 +82,14 @@ def torch_eager(hidden: int, batch: Batch, fused: bool) -> Update:
 
     online, target = network(), network()
     optimizer = torch.optim.Adam(online.parameters(), lr=RATE, fused=fused)
-    observations, actions, rewards, discounts, following = (
+    observations, actions, rewards, discounts, next_observations = (
         torch.from_numpy(getattr(batch, name)) for name in STORED
     )
     chosen = actions[:, None]
 
     def update() -> None:
         with torch.no_grad():
-            y = rewards + discounts * target(following).max(1).values
+            y = rewards + discounts * target(next_observations).max(1).values
         loss = nn.functional.smooth_l1_loss(online(observations).gather(1, chosen)[:, 0], y)
         optimizer.zero_grad()
         loss.backward()
@@ -104,7 +99,9 @@ def torch_eager(hidden: int, batch: Batch, fused: bool) -> Update:
     return update
 
 
-def jax_jit(hidden: int, batch: Batch) -> Update:
+def jax_jit(hidden: int, batch: Batch) -> Work:
+    flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    os.environ["XLA_FLAGS"] = flags
     import jax
     import jax.numpy as jnp
 
@@ -127,8 +124,8 @@ def jax_jit(hidden: int, batch: Batch) -> Update:
         return jnp.where(error < 1, 0.5 * error**2, error - 0.5).mean()
 
     def step(p: Any, m: Any, v: Any, t: Any, target: Any, b: Any) -> Any:
-        observations, actions, rewards, discounts, following = b
-        y = rewards + discounts * q(target, following).max(1)
+        observations, actions, rewards, discounts, next_observations = b
+        y = rewards + discounts * q(target, next_observations).max(1)
         g = jax.grad(cost)(p, observations, actions, y)
         norm = jnp.sqrt(sum((each**2).sum() for each in jax.tree.leaves(g)))
         g = jax.tree.map(lambda each: each * jnp.minimum(1.0, LIMIT / norm), g)
@@ -154,7 +151,7 @@ def jax_jit(hidden: int, batch: Batch) -> Update:
     return update
 
 
-def scikit_learn(hidden: int, batch: Batch) -> Update:
+def scikit_learn(hidden: int, batch: Batch) -> Work:
     from sklearn.neural_network import MLPRegressor
 
     size = len(batch.rewards)
@@ -165,7 +162,7 @@ def scikit_learn(hidden: int, batch: Batch) -> Update:
     return lambda: model.partial_fit(batch.observations, targets)
 
 
-PEERS: dict[str, Callable[[int, Batch], Update]] = {
+PEERS: dict[str, Callable[[int, Batch], Work]] = {
     "PyTorch": lambda hidden, batch: torch_eager(hidden, batch, fused=False),
     "PyTorch, fused Adam": lambda hidden, batch: torch_eager(hidden, batch, fused=True),
     "JAX, jit": jax_jit,
@@ -173,61 +170,65 @@ PEERS: dict[str, Callable[[int, Batch], Update]] = {
 }
 
 
-def seconds(update: Update, times: int) -> float:
-    """Seconds of one of `times` updates."""
-    started = time.perf_counter()
-    for _ in range(times):
-        update()
-    return (time.perf_counter() - started) / times
-
-
 def peak_flops() -> float:
-    """Floating-point operations a second in a large matrix product."""
-    a, out = np.random.default_rng(0).random((1024, 1024), np.float32), np.empty((1024, 1024))
-    out = out.astype(np.float32)
-    best = min(seconds(lambda: np.matmul(a, a, out=out), 3) for _ in range(10))
+    """Floating-point operations per second in a large matrix product."""
+    a = np.random.default_rng(0).random((1024, 1024), np.float32)
+    out = np.empty_like(a)
+    best = min(common.seconds(lambda: np.matmul(a, a, out=out), 3) for _ in range(10))
     return float(2 * 1024**3 / best)
 
 
-def product_flops(hidden: int, batch: int) -> float:
-    """Of the update's matrix products: two forward passes, and a backward one to the weights."""
-    forward = INPUTS * hidden + hidden * hidden + hidden * ACTIONS
-    return 2.0 * batch * (3 * forward + hidden * hidden + hidden * ACTIONS)
+def product_flops(agent: DQN, batch: Batch) -> float:
+    """Floating-point operations of the products as the engine does them, with the biases."""
+    total = 0.0
+    for number, layer in enumerate(agent.q.network.layers):
+        if isinstance(layer, Dense):
+            forward = 2.0 * len(batch.rewards) * layer.size
+            total += 3 * forward  # the target's, the online network's, and the way back to P
+            if number:
+                total += 2.0 * len(batch.rewards) * layer.weight_size  # and to x
+    return total
+
+
+def measure(hidden: int, batch: Batch, repeats: int) -> tuple[float, dict[str, float]]:
+    """FLOPs of the products, and the median seconds of an update by every learner installed."""
+    agent = engine_agent(hidden, batch)
+    updates: dict[str, Work] = {"engine": lambda: agent.update(batch)}
+    for name, make in PEERS.items():
+        try:
+            updates[name] = make(hidden, batch)
+        except ImportError:
+            continue
+    for update in updates.values():
+        common.seconds(update, 10)
+    flops = product_flops(agent, batch)
+    times = max(10, round(2e9 / flops))
+    measured = common.in_turns(updates, repeats, lambda work: common.seconds(work, times))
+    return flops, common.medians(measured)
+
+
+def cell(name: str, medians: Mapping[str, float]) -> str:
+    """A peer's time, and its ratio to the engine's."""
+    if name not in medians:
+        return "not installed"
+    return f"{medians[name] * 1e6:,.0f} ({medians[name] / medians['engine']:.1f})"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Times one training update.")
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--repeats", type=common.positive, default=15)
     options = parser.parse_args()
     peak = peak_flops()
     print(f"sgemm: {peak / 1e9:.0f} GFLOP/s")
-    names = " | ".join(f"{name}, us (ratio)" for name in PEERS)
-    print(f"| hidden, batch | this engine, us | {names} | products alone |")
-    print("|---" * (3 + len(PEERS)) + "|")
+    rows = []
     for hidden, size in SIZES:
-        batch = make_batch(size)
-        updates = {"engine": engine(hidden, batch)}
-        for name, make in PEERS.items():
-            try:
-                updates[name] = make(hidden, batch)
-            except ImportError:
-                continue
-        times = max(10, round(2e9 / product_flops(hidden, size)))
-        for update in updates.values():
-            seconds(update, 10)
-        measured: dict[str, list[float]] = {name: [] for name in updates}
-        for _ in range(options.repeats):
-            for name, update in updates.items():
-                measured[name].append(seconds(update, times))
-        medians = {name: statistics.median(each) for name, each in measured.items()}
-        ours = medians.pop("engine")
-        cells = [
-            f"{medians[name] * 1e6:,.0f} ({medians[name] / ours:.1f})" if name in medians
-            else "not installed"
-            for name in PEERS
-        ]  # fmt: skip
-        share = product_flops(hidden, size) / peak / ours
-        print(f"| {hidden}, {size} | {ours * 1e6:,.0f} | {' | '.join(cells)} | {share:.0%} |")
+        flops, medians = measure(hidden, make_batch(size), options.repeats)
+        ours, cells = medians["engine"], [cell(name, medians) for name in PEERS]
+        rows.append(
+            [f"{hidden}, {size}", f"{ours * 1e6:,.0f}", *cells, f"{flops / peak / ours:.0%}"]
+        )
+    peers = [f"{name}, us (ratio)" for name in PEERS]
+    print(common.table(["hidden, batch", "this engine, us", *peers, "products alone"], rows))
 
 
 if __name__ == "__main__":

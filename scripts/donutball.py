@@ -11,26 +11,25 @@ learning rate 0.1 in batches of 10. The parts:
     compare    the epochs that each cost, initializer and batch size needs
     nodes      two, three and four hidden units: two are too few, three suffice
 
-A seed decides the points, the first weights and the order of the examples. The seeds are 0 to
-SEEDS - 1, and each one stands in every table. *Solved* means that all training points and all test
-points are on their side of the boundary, after the epoch given for the first time.
+A seed determines the points, the initial weights and the order of the examples. The seeds are 0 to
+SEEDS - 1, and every table shows each of them. *Solved* is the first epoch after which all training
+points and all test points are on their side of the boundary.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+import common
 import numpy as np
 
 import nn
@@ -54,20 +53,20 @@ NODES = (2, 3, 4)
 
 # Okabe and Ito's colours, which the colour-blind tell apart.
 ORANGE, BLUE, RED = "#e69f00", "#0072b2", "#d55e00"
-GRID = 121  # places along a side of the square at which a picture asks the network
+GRID = 121  # points along a side of the square at which a picture evaluates the network
 SEEDS_SHOWN = 5
-FRAMES, FRAME, END = 120, 80, 2000  # of the animation: how many at most, and their milliseconds
+FRAMES, FRAME, END = 120, 80, 2000  # the most, and milliseconds of each and of the last
 
 
 def donutball(examples: int, seed: int | np.random.Generator) -> tuple[Array, Array]:
     """A ball and the ring around it, in the unit square.
 
-    The ball reaches 0.25 from the middle of the square, the ring from 0.33 to 0.46; the gap between
+    The ball reaches 0.25 from the centre of the square, the ring from 0.33 to 0.46; the gap between
     them, 0.08 wide, is empty. At 38:62 both are equally dense.
 
     Args:
-        examples: points in all; 38% of them, rounded, lie in the ball.
-        seed: an integer, or a generator to go on with.
+        examples: number of points; 38% of them, rounded, lie in the ball.
+        seed: an integer or a generator.
 
     Returns:
         The points [n, 2], and 1 for the ball and 0 for the ring [n, 1].
@@ -75,14 +74,14 @@ def donutball(examples: int, seed: int | np.random.Generator) -> tuple[Array, Ar
     rng = np.random.default_rng(seed)
     in_ball = rng.permutation(examples) < round(BALL_SHARE * examples)
     inner, outer = np.where(in_ball, 0.0, RING[0]), np.where(in_ball, BALL, RING[1])
-    radius = np.sqrt(rng.uniform(inner**2, outer**2))  # so that they are spread evenly over areas
+    radius = np.sqrt(rng.uniform(inner**2, outer**2))  # uniform over the area
     angle = rng.uniform(0, 2 * math.pi, examples)
     x = CENTRE + radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
     return x, in_ball[:, None].astype(float)
 
 
 def data_sets(rng: np.random.Generator) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """The training points and the test points; a training uses its generator for them first."""
+    """The training points and the test points, the first that a training draws."""
     return donutball(TRAINING, rng), donutball(TEST, rng)
 
 
@@ -91,8 +90,8 @@ class Setting:
     """One training.
 
     Attributes:
-        epochs: at most.
-        to_the_end: whether it goes on when all points are right.
+        epochs: the most.
+        to_the_end: whether it continues when all points are right.
     """
 
     cost: str = "cross_entropy"
@@ -104,7 +103,7 @@ class Setting:
     seed: int = 0
 
     def network(self, rng: np.random.Generator) -> nn.NeuralNet:
-        """The network with its first weights."""
+        """The network with its initial weights."""
         return nn.NeuralNet(
             (2, self.nodes, 1), "tanh", "sigmoid",
             cost=self.cost, initializer=self.initializer, seed=rng,
@@ -113,13 +112,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Run:
-    """What became of a training of E epochs.
+    """The results of a training of E epochs.
 
     Attributes:
         cost: [E, 2] after each epoch, on the training and on the test points.
         accuracy: [E, 2] likewise.
         parameters: [E + 1, P] before the first epoch and after each.
-        seconds: of training, with measuring.
+        seconds: of training, with the measurements.
     """
 
     setting: Setting
@@ -138,15 +137,20 @@ class Run:
         perfect = self.accuracy.min(axis=1) == 1
         return int(perfect.argmax()) + 1 if perfect.any() else None
 
+    @property
+    def milliseconds(self) -> float:
+        """Of training, per epoch."""
+        return 1000 * self.seconds / self.epochs
+
     def network(self, epoch: int) -> nn.NeuralNet:
-        """The network as it was after so many epochs."""
-        net = self.setting.network(np.random.default_rng(0))  # whose weights make way
+        """The network after this many epochs."""
+        net = self.setting.network(np.random.default_rng(0))
         net.parameters[:] = self.parameters[epoch]
         return net
 
 
 def train(setting: Setting) -> Run:
-    """Trains a network, and keeps its parameters of every epoch."""
+    """Trains a network and keeps the parameters of every epoch."""
     rng = np.random.default_rng(setting.seed)
     (x, y), test = data_sets(rng)
     net = setting.network(rng)
@@ -165,41 +169,18 @@ def train(setting: Setting) -> Run:
 
 
 def train_seeds(setting: Setting, what: str, options: argparse.Namespace) -> list[Run]:
-    """A run for each seed, with a bar on standard error meanwhile."""
+    """A run for each seed, with a progress bar on standard error."""
     from rich.console import Console
     from rich.progress import track
 
     epochs = min(setting.epochs, options.epochs or setting.epochs)
     settings = [replace(setting, seed=seed, epochs=epochs) for seed in range(options.seeds)]
-    with workers(options.jobs) as map_over:
-        runs = map_over(train, settings)
-        return list(track(runs, f"{what:<22}", len(settings), console=Console(stderr=True)))
-
-
-@contextmanager
-def workers(jobs: int) -> Iterator[Callable[..., Iterator[Run]]]:
-    """A `map` over so many processes."""
-    if jobs == 1:
-        yield map
-        return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        yield pool.map
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table whose columns are also aligned as plain text."""
-    cells = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    head, *body = (
-        " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in cells
-    )
-    rule = " | ".join("-" * width for width in widths)
-    return "\n".join(f"| {line} |" for line in (head, rule, *body))
+    runs = common.in_processes([partial(train, each) for each in settings], options.jobs)
+    return list(track(runs, f"{what:<22}", len(settings), console=Console(stderr=True)))
 
 
 def training_table(groups: Sequence[Sequence[Run]]) -> str:
-    """A row for each seed: what came of each cost."""
+    """A row for each seed, with the result of each cost."""
     header = ["seed"]
     for runs in groups:
         name = NAMES[runs[0].setting.cost]
@@ -208,11 +189,11 @@ def training_table(groups: Sequence[Sequence[Run]]) -> str:
         [seed, *(cell for run in runs for cell in training_cells(run))]
         for seed, runs in enumerate(zip(*groups, strict=True))
     ]
-    return table(header, rows)
+    return common.table(header, rows)
 
 
 def training_cells(run: Run) -> tuple[str, str]:
-    """When it was solved, or else how near it came, and the accuracies at the end."""
+    """The epoch that solved it, or the best accuracies, and the accuracies at the end."""
     nearest = run.accuracy[run.accuracy.min(axis=1).argmax()]
     return str(run.solved or f"never; best {shares(nearest)}"), shares(run.accuracy[-1])
 
@@ -227,33 +208,22 @@ def count_solved(runs: Sequence[Run]) -> str:
 
 
 def comparison_row(label: str, runs: Sequence[Run]) -> list[object]:
-    """How soon the runs of one setting were solved; those that were not count as the latest."""
+    """How soon the runs of one setting were solved; unsolved ones count as the latest."""
     limit = runs[0].setting.epochs
     epochs = [run.solved or math.inf for run in runs]
     median, *each = (
         f"{number:g}" if number <= limit else f">{limit}"
         for number in (float(np.median(epochs)), *epochs)
     )
-    milliseconds = 1000 * np.median([run.seconds / run.epochs for run in runs])
+    milliseconds = np.median([run.milliseconds for run in runs])
     return [label, count_solved(runs), median, f"{milliseconds:.1f}", " ".join(each)]
 
 
 def nodes_row(nodes: int, runs: Sequence[Run]) -> list[object]:
-    """The best training accuracy of each seed with so many hidden units."""
+    """The best training accuracy of each seed with this many hidden units."""
     best = np.array([run.accuracy[:, 0].max() for run in runs])
     each = " ".join(f"{accuracy:.1%}" for accuracy in best)
     return [nodes, f"{(best == 1).sum()} of {len(best)}", f"{best.max():.1%}", each]
-
-
-def new_figure(width: float, height: float, title: str) -> Figure:
-    """An empty figure; its sizes are in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=16)
-    return figure
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -262,9 +232,9 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def draw_regions(axes: Axes, run: Run, epoch: int) -> float:
-    """The two regions after an epoch, the line of each hidden unit, and the training points.
+    """The regions after an epoch, the line of each hidden unit, and the training points.
 
-    Returns the share of those points that is right.
+    Returns the accuracy on those points.
     """
     net, side = run.network(epoch), np.linspace(0, 1, GRID)
     grid = np.column_stack([each.ravel() for each in np.meshgrid(side, side)])
@@ -280,7 +250,7 @@ def draw_regions(axes: Axes, run: Run, epoch: int) -> float:
 
 
 def draw_level(axes: Axes, values: Array, level: float, **style: Any) -> None:
-    """Where values [GRID, GRID] over the unit square are at a level, if they are anywhere."""
+    """The contour of values [GRID, GRID] over the unit square at a level, if there is one."""
     side = np.linspace(0, 1, GRID)
     if values.min() < level < values.max():
         axes.contour(side, side, values, [level], **style)
@@ -294,7 +264,7 @@ def draw_points(axes: Axes, x: Array, y: Array, wrong: Array) -> None:
 
 
 def name_axes(panels: Array, names: Sequence[str]) -> None:
-    """Labels a grid of pictures of the unit square, each row of which has a name."""
+    """Labels a grid of pictures of the unit square with a name for each row."""
     for row, name in zip(panels, names, strict=True):
         row[0].set_ylabel(f"{name}\n$x_2$", fontsize=13)
     for axes in panels[-1]:
@@ -316,9 +286,9 @@ def add_regions_legend(figure: Figure) -> None:
 
 
 def draw_stages(runs: Sequence[Run], path: Path) -> None:
-    """Six stages of each run in a row: four steps to where it was solved, and the end."""
+    """A row for each run: four steps to where it was solved, and the end."""
     seed = runs[0].setting.seed
-    figure = new_figure(
+    figure = common.new_figure(
         15, 6.4, f"Decision regions while it learns, and the share of points right, seed {seed}"
     )
     panels = figure.subplots(len(runs), 6)
@@ -333,11 +303,8 @@ def draw_stages(runs: Sequence[Run], path: Path) -> None:
 
 
 def draw_animation(runs: Sequence[Run], path: Path) -> None:
-    """The regions of each run side by side, from the first weights to the end.
-
-    The epochs shown lie ever further apart, since most of it happens early.
-    """
-    figure = new_figure(8.5, 5, f"The boundary as it forms, seed {runs[0].setting.seed}")
+    """The regions of each run side by side, at epochs ever further apart."""
+    figure = common.new_figure(8.5, 5, f"The boundary as it forms, seed {runs[0].setting.seed}")
     panels, frames = figure.subplots(1, len(runs)), []
     add_regions_legend(figure)
     last = max(run.epochs for run in runs)
@@ -350,7 +317,7 @@ def draw_animation(runs: Sequence[Run], path: Path) -> None:
 
 
 def draw_frame(panels: Array, runs: Sequence[Run], epoch: int) -> None:
-    """What the runs were at an epoch, or at their end if that came before."""
+    """The runs at an epoch, or at their end if that came earlier."""
     for axes, run in zip(panels, runs, strict=True):
         axes.clear()
         reached = min(epoch, run.epochs)
@@ -360,7 +327,7 @@ def draw_frame(panels: Array, runs: Sequence[Run], epoch: int) -> None:
 
 
 def snapshot(figure: Figure) -> Image:
-    """What the figure shows now, for a frame of the animation."""
+    """The figure as a frame of the animation."""
     from PIL.Image import open as read
 
     file = BytesIO()
@@ -369,9 +336,9 @@ def snapshot(figure: Figure) -> Image:
 
 
 def draw_curves(groups: Sequence[Sequence[Run]], path: Path) -> None:
-    """A column for each cost, its value above and the accuracy below, over the epochs."""
+    """A column for each cost: its value above, the accuracy below, over the epochs."""
     title = f"Learning curves: thin, each of {len(groups[0])} seeds; thick, their median"
-    figure = new_figure(13, 8, title)
+    figure = common.new_figure(13, 8, title)
     panels = figure.subplots(2, len(groups), sharex="col")
     for (above, below), runs in zip(panels.T, groups, strict=True):
         name = NAMES[runs[0].setting.cost]
@@ -398,8 +365,9 @@ def draw_seeds(axes: Axes, values: Array) -> None:
 
 
 def draw_comparisons(groups: dict[str, dict[str, list[Run]]], path: Path) -> None:
-    """A panel for each group, in it a column of the seeds for each setting."""
-    figure = new_figure(15, 6, "Epochs until every training point and every test point is right")
+    """A panel for each group, with a column of seeds for each setting."""
+    title = "Epochs until every training point and every test point is right"
+    figure = common.new_figure(15, 6, title)
     widths = [len(group) for group in groups.values()]
     panels = figure.subplots(1, len(groups), sharey=True, width_ratios=widths)
     for axes, (title, group) in zip(panels, groups.items(), strict=True):
@@ -417,7 +385,7 @@ def draw_comparisons(groups: dict[str, dict[str, list[Run]]], path: Path) -> Non
 
 
 def draw_column(axes: Axes, place: int, runs: Sequence[Run]) -> None:
-    """A dot for each seed that was solved, a cross at its last epoch for one that was not."""
+    """A dot for each solved seed, a cross at its last epoch for an unsolved one."""
     across = place + np.linspace(-0.3, 0.3, len(runs) + 2)[1:-1]  # a single seed in the middle
     epochs = np.array([run.solved or math.inf for run in runs])
     ended = np.where(np.isinf(epochs), [run.epochs for run in runs], math.nan)
@@ -433,7 +401,7 @@ def draw_nodes(groups: dict[int, list[Run]], path: Path) -> None:
     """Regions of the first seeds at their best epoch, and the best accuracy of every seed."""
     shown = min(SEEDS_SHOWN, len(groups[NODES[0]]))
     width = max(2.7 * shown + 4, 10)
-    figure = new_figure(width, 9.5, "Two hidden units cannot close a region, three can")
+    figure = common.new_figure(width, 9.5, "Two hidden units cannot close a region, three can")
     panels = figure.subplots(len(groups), shown + 1, width_ratios=[1] * shown + [1.3])
     for row, runs in zip(panels, groups.values(), strict=True):
         for axes, run in zip(row, runs[:shown], strict=False):
@@ -464,7 +432,7 @@ def study_training(options: argparse.Namespace) -> None:
     groups = [train_seeds(each, NAMES[each.cost], options) for each in settings]
     print(training_table(groups))
     for runs in groups:
-        milliseconds = 1000 * np.median([run.seconds / run.epochs for run in runs])
+        milliseconds = np.median([run.milliseconds for run in runs])
         print(f"{NAMES[runs[0].setting.cost]}: {count_solved(runs)} seeds solved within "
               f"{runs[0].epochs} epochs, {milliseconds:.1f} ms an epoch")  # fmt: skip
     first = [runs[0] for runs in groups]
@@ -474,7 +442,7 @@ def study_training(options: argparse.Namespace) -> None:
 
 
 def study_settings(options: argparse.Namespace) -> None:
-    """One thing changed at a time, the rest as it is for `train` with cross-entropy."""
+    """Variations of the setting of `train` with cross-entropy, one at a time."""
     settings = {
         "cost": {NAMES[cost]: Setting(cost, epochs=EPOCHS[cost]) for cost in EPOCHS},
         "initializer": {name: Setting(initializer=name) for name in INITIALIZERS},
@@ -487,7 +455,7 @@ def study_settings(options: argparse.Namespace) -> None:
     }  # fmt: skip
     for title, group in groups.items():
         header = [title, "solved", "median epochs", "ms an epoch", "epochs of each seed"]
-        print(table(header, [comparison_row(label, runs) for label, runs in group.items()]))
+        print(common.table(header, [comparison_row(label, runs) for label, runs in group.items()]))
         print()
     draw_comparisons(groups, options.output / "comparison.png")
 
@@ -495,53 +463,37 @@ def study_settings(options: argparse.Namespace) -> None:
 def study_nodes(options: argparse.Namespace) -> None:
     """Few hidden units.
 
-    With two, there is always a direction in which neither unit's part of the output falls, tanh
-    being monotone. Whatever starts in the ball's region and goes that way never leaves it, but does
-    cross the ring: to have all of the ball right is to have a strip of the ring wrong that is as
-    wide as the ball. With three there need be no such direction.
+    With two, there is always a direction in which neither unit's part of the output falls, since
+    tanh is monotone. A line in that direction from the ball never leaves its region, but crosses
+    the ring: if all of the ball is right, a strip of the ring as wide as the ball is wrong. With
+    three there need be no such direction.
     """
     groups = {
         nodes: train_seeds(Setting(nodes=nodes), f"{nodes} hidden units", options)
         for nodes in NODES
     }
     header = ["hidden units", "seeds at 100%", "best", "best training accuracy of each seed"]
-    print(table(header, [nodes_row(nodes, runs) for nodes, runs in groups.items()]))
+    print(common.table(header, [nodes_row(nodes, runs) for nodes, runs in groups.items()]))
     draw_nodes(groups, options.output / "nodes.png")
 
 
 STUDIES = {"train": study_training, "compare": study_settings, "nodes": study_nodes}
 
 
-class Parser(argparse.ArgumentParser):
-    """Answers a mistake with one line instead of the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see --help\n")
-
-
-def positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
-    return int(text)
-
-
 def main() -> None:
-    parser = Parser(description="A network learns to tell a ball from the ring around it.")
+    parser = common.Parser(description="A network learns to tell a ball from the ring around it.")
     parser.add_argument("--output", type=Path, default=Path("runs/donutball"),
                         help="folder of the pictures (default %(default)s)")  # fmt: skip
-    parser.add_argument("--seeds", type=positive, default=10, help="seeds 0 to SEEDS - 1")
-    parser.add_argument("--epochs", type=positive, help="at most so many in each training")
-    parser.add_argument("--only", choices=STUDIES, nargs="+", help="these parts alone")
-    parser.add_argument("--jobs", type=positive, default=1, help="processes that train")
+    parser.add_argument("--seeds", type=common.positive, default=10, help="seeds 0 to SEEDS - 1")
+    parser.add_argument("--epochs", type=common.positive, help="the most for each training")
+    parser.add_argument("--only", choices=STUDIES, nargs="+", help="only these parts")
+    parser.add_argument("--jobs", type=common.positive, default=1, help="processes that train")
     options = parser.parse_args()
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        parser.error(f"cannot write to {options.output}: {error.strerror}")
-    os.environ["MPLBACKEND"] = "agg"  # as a Jupyter kernel's may not be there
+    parser.make_folder(options.output)
+    os.environ["MPLBACKEND"] = "agg"  # a Jupyter kernel's may not be installed
     from matplotlib import rc_context
 
-    with rc_context({"font.size": 12, "axes.titlesize": 12}):
+    with rc_context({"font.size": 12, "axes.titlesize": 12, "figure.titlesize": 16}):
         for study in options.only or STUDIES:
             STUDIES[study](options)
 

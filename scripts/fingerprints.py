@@ -1,11 +1,11 @@
-"""Fingerprints of what is learned: whether a change of the code has changed a bit of a result.
+"""Fingerprints of training results: shows whether a change of the code changes any bit of them.
 
     python scripts/fingerprints.py --output before.json       # on the commit before
     python scripts/fingerprints.py --against before.json      # on the commit after: status 1 if not
 
-Every experiment of rl/spec/ and some unusual combinations learn for a few thousand steps on two
-seeds. A fingerprint is the SHA-256 of the final weights and of each table. It holds on one machine:
-another processor or BLAS may give other last digits.
+Every experiment of rl/spec/ and some unusual combinations train for a few thousand steps on two
+seeds. A fingerprint is the SHA-256 of the final weights and of each table. It is valid on one
+machine: results may differ in the last digits with another processor or BLAS.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import hashlib
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rl.running.jobs import one_blas_thread
+import common
+
 from rl.session.job import Job
 from rl.session.recorder import TABLES
 from rl.session.saved import weights_digest
@@ -128,7 +130,7 @@ def shortened(specification: Specification) -> Specification:
 
 def fingerprint(specification: Specification, seed: int) -> dict[str, str]:
     """The digests of one session: of its weights, and of each table."""
-    with tempfile.TemporaryDirectory() as path, one_blas_thread():
+    with tempfile.TemporaryDirectory() as path:
         folder = SessionFolder(Path(path))
         folder.create()
         Session(Job(specification, seed, folder.path), build(specification, seed)).run()
@@ -138,37 +140,33 @@ def fingerprint(specification: Specification, seed: int) -> dict[str, str]:
 
 
 def main() -> int:
-    """Prints the fingerprints, and compares them if asked to; status 1 if one differs."""
-    parser = argparse.ArgumentParser(description="Fingerprints of what is learned.")
-    parser.add_argument("--only", default="*", metavar="PATTERN", help="experiments, by their name")
-    parser.add_argument("--jobs", type=int, default=1, help="how many at once")
+    """Prints the fingerprints and compares them on request; status 1 if one differs."""
+    parser = argparse.ArgumentParser(description="Fingerprints of training results.")
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="names of experiments")
+    parser.add_argument("--jobs", type=common.positive, default=1, help="processes")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write them, as JSON")
     parser.add_argument("--against", type=Path, metavar="FILE", help="compare with these")
     options = parser.parse_args()
-    before = json.loads(options.against.read_text()) if options.against else None
-    chosen = [each for each in specifications() if fnmatch(each.name, options.only)]
-    found, equals, different = {}, 0, 0
-    with ProcessPoolExecutor(options.jobs) as pool:
-        jobs = {
-            f"{each.name} {seed}": pool.submit(fingerprint, each, seed)
-            for each in chosen
-            for seed in SEEDS
-        }
-        for name, job in jobs.items():
-            found[name] = job.result()
-            verdict = ""
-            if before is not None and name not in before:
-                verdict = "  new"
-            elif before is not None:
-                equal = found[name] == before[name]
-                equals, different = equals + equal, different + (not equal)
-                verdict = "  equal" if equal else "  DIFFERENT"
-            print(f"{name:40} {found[name]['weights'][:16]}{verdict}", flush=True)
+    earlier = json.loads(options.against.read_text()) if options.against else {}
+    works = {
+        f"{each.name} {seed}": partial(fingerprint, each, seed)
+        for each in specifications() if fnmatch(each.name, options.only)
+        for seed in SEEDS
+    }  # fmt: skip
+    found, verdicts = {}, Counter[str]()
+    results = common.in_processes(list(works.values()), options.jobs)
+    for name, result in zip(works, results, strict=True):
+        found[name] = result
+        verdict = "new"
+        if name in earlier:
+            verdict = "equal" if result == earlier[name] else "DIFFERENT"
+        verdicts[verdict] += 1
+        print(f"{name:40} {result['weights'][:16]}  {verdict}", flush=True)
     if options.output:
         options.output.write_text(json.dumps(found, indent=2) + "\n")
-    if before is not None:
-        print(f"{equals} are equal, {different} are different")
-    return 1 if different else 0
+    if options.against:
+        print(f"{verdicts['equal']} are equal, {verdicts['DIFFERENT']} are different")
+    return int("DIFFERENT" in verdicts)
 
 
 if __name__ == "__main__":

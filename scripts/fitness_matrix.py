@@ -1,19 +1,19 @@
 """The fitness matrix: what every agent reaches on every problem, over several seeds.
 
     python scripts/fitness_matrix.py --jobs 2
-    python scripts/fitness_matrix.py --only "pendulum*"      # some experiments; prints, writes not
+    python scripts/fitness_matrix.py --only "pendulum*"      # some experiments; only prints
 
-Trains each experiment of rl/spec/ once for each of the seeds 0 to SESSIONS - 1, from its spec as it
-stands, in processes of their own with one BLAS thread, prints a row for each, and puts the table
-into docs/RESULTS.md. Run folders are kept in --folder, under the experiment's name and a digest of
-its spec: a session that has finished there is not run again, so that an interrupted matrix goes on
-where it was, and one whose spec has changed is.
+Trains each experiment of rl/spec/ once for each of the seeds 0 to SESSIONS - 1 in processes of
+their own with one BLAS thread, prints a row for each, and puts the table into docs/RESULTS.md. Run
+folders are kept in --folder, under the experiment's name and a digest of its specification: a
+finished session is not run again unless its specification has changed, so an interrupted matrix
+continues where it was.
 
-The return is that of the checkpoint which the run itself chose as its best, on 100 episodes that
-are not those it was chosen on; "last" is that of the last checkpoint on the same. Mean, IQM (the
-mean without the lowest and highest quarter) and interval are over the sessions. The published
-figures are those of the RL Zoo's benchmark table (single runs) and of SLM Lab's (means of four
-sessions), with their environment steps.
+The return is that of the run's best checkpoint on 100 episodes other than those it was chosen on;
+"last" is that of the last checkpoint on the same episodes. Mean, IQM (the mean without the lowest
+and highest quarter) and interval are over the sessions. The published figures are those of the RL
+Zoo's benchmark table (single runs) and of SLM Lab's (means of four sessions), with their
+environment steps.
 """
 
 from __future__ import annotations
@@ -22,15 +22,13 @@ import argparse
 import fnmatch
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import common
 import numpy as np
 
 from rl.analysis.statistics import bootstrap_interval, interquartile_mean
@@ -75,10 +73,8 @@ PUBLISHED = {
 # More for the main job, fewer for what takes hours.
 SESSIONS = {"lunarlander_dqn": 10, "bipedalwalker_actor_critic": 3, "bipedalwalker_ddpg": 3}
 
-HEADER = (
-    "| experiment | mean return | IQM | 95% interval | each seed | last | solved | steps, median "
-    "and most | s | steps/s | published |"
-)
+HEADER = ("experiment", "mean return", "IQM", "95% interval", "each seed", "last", "solved",
+          "steps, median and most", "s", "steps/s", "published")  # fmt: skip
 
 
 def session(specification: Specification, seed: int, folder: Path) -> dict[str, Any]:
@@ -89,18 +85,8 @@ def session(specification: Specification, seed: int, folder: Path) -> dict[str, 
     path = folder / f"{name}-{digest}" / f"seed_{seed}"
     if "final" not in RunFolder(path).session().read_outcome():
         shutil.rmtree(path, ignore_errors=True)  # what an interrupted session has left
-        command(["run", name, "--seed", str(seed), "--quiet", "--no-report", "--output", str(path)])
+        common.rl("run", name, "--seed", seed, "--quiet", "--no-report", "--output", path)
     return RunFolder(path).session().read_outcome()
-
-
-def command(arguments: Sequence[str]) -> str:
-    """What `rl ...` prints, in a process of its own with one BLAS thread."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    answer = subprocess.run(
-        [sys.executable, "-m", "rl", *arguments],
-        check=True, capture_output=True, text=True, env={**os.environ, **threads},
-    )  # fmt: skip
-    return answer.stdout
 
 
 def row(specification: Specification, outcomes: Sequence[dict[str, Any]]) -> str:
@@ -139,15 +125,15 @@ def main() -> None:
     parser.add_argument("--only", metavar="PATTERN", default="*", help="such as 'lunarlander*'")
     parser.add_argument("--sessions", type=int, default=0,
                         help="default 5; 10 of lunarlander_dqn, 3 of BipedalWalker")  # fmt: skip
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=common.positive, default=2)
     parser.add_argument("--folder", type=Path, default=Path("runs/matrix"))
     options = parser.parse_args()
     specifications = {
         name: each for name, each in all_specifications().items()
         if fnmatch.fnmatch(name, options.only)
     }  # fmt: skip
-    lines = [HEADER, "|---" * HEADER.count(" | ") + "|---|"]
-    print("\n".join(lines))
+    lines = [common.table(HEADER, [], aligned=False)]
+    print(*lines)
     with ThreadPoolExecutor(options.jobs) as pool:
         pending = {
             name: [pool.submit(session, each, seed, options.folder)

@@ -1,47 +1,43 @@
-"""How well small networks of this engine read handwritten digits, and what makes them better.
+"""How well small networks of this engine read handwritten digits, and what improves them.
 
     python scripts/mnist.py --data DIR                  # the comparison, about 4 minutes
     python scripts/mnist.py --data DIR --only main      # only the main network, half a minute
     python scripts/mnist.py --data DIR --download URL   # fetches the files from a mirror first
 
-DIR holds the MNIST files as `mnist_data.py` describes them. With all four, the networks learn from
-the 60,000 training digits and are tested on the 10,000 others. With the two `t10k` files alone, the
-10,000 are shuffled and cut in halves, and what learned from one half is tested on the other.
+DIR holds the MNIST files as `mnist_data.py` describes them. With all four, the networks train on
+the 60,000 training digits and are tested on the 10,000 others. With only the two `t10k` files, the
+10,000 are shuffled and halved: one half trains, the other tests.
 
-Every network is trained three times, on shuffles 0, 1 and 2; the table gives each of the three,
-their mean and their standard deviation, and the mean of what they gain over the plain network: the
-(784, 100, 10) without any regularization, from which each of the others differs only in what its
-name says (and sigmoid and tanh units in their first weights, which are Glorot's). All are trained
-by Adam, at a rate that falls from 0.003 to 0 along a cosine. One picture shows what the table says,
-another shows digits that the main network misreads.
+Every network is trained three times, on shuffles 0, 1 and 2. The table gives each of the three,
+their mean and their standard deviation, and the mean gain over the plain network: (784, 100, 10)
+without regularization, from which each of the others differs only in what its name says (sigmoid
+and tanh units also in their initial weights, which are Glorot's). All are trained by Adam, with a
+learning rate that falls from 0.003 to 0 along a cosine. One picture shows the table, another shows
+digits that the main network misreads.
 
 Nothing is chosen by the digits that a network is tested on. It trains for a fixed number of epochs,
-except for early stopping, which holds out a tenth of the digits it may learn from and watches their
-cost. The rate, the epochs and the strength of each regularization were chosen on six other shuffles
-(10 to 15), within their learning halves: 4,000 digits learned and 1,000 judged. They are shuffles
-of the same 10,000, so that a digit tested here may have judged there.
+except with early stopping, which holds out a tenth of the training digits and monitors their cost.
+The rate, the epochs and the strength of each regularization were chosen on six other shuffles (10
+to 15), within their training halves: 4,000 digits to train and 1,000 to choose by. These are
+shuffles of the same 10,000, so a digit tested here may have been used for that choice.
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
 import math
-import multiprocessing
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import common
 import numpy as np
-from mnist_data import CLASSES, SIDE, DataError, Digits, Parser, download, has_part, read_part
-from threadpoolctl import threadpool_limits
+from mnist_data import CLASSES, SIDE, DataError, Digits, download, has_part, read_part
 
 import nn
 
@@ -115,12 +111,12 @@ GROUPS = tuple(dict.fromkeys(each.group for each in VARIANTS))
 
 
 class Outcome(NamedTuple):
-    """What one variant came to on one shuffle.
+    """The result of one variant on one shuffle.
 
     Attributes:
         outputs: of the network for the test digits [n, 10].
-        accuracy: on the test digits, a share.
-        training_accuracy: on those it learned from.
+        accuracy: on the test digits, in [0, 1].
+        training_accuracy: on the training digits.
         cost: on the test digits.
         epochs: until training ended.
         seconds: of training.
@@ -155,10 +151,10 @@ def read(folder: Path) -> tuple[Digits, Digits | None]:
 def split(
     t10k: Digits, train: Digits | None, examples: int | None, rng: np.random.Generator
 ) -> tuple[Digits, Digits]:
-    """The digits to learn from and those to be tested on.
+    """The digits to train and to test on.
 
     Without `train`, these are the two halves of the shuffled `t10k`. The test digits are the same
-    however many examples there are to learn from.
+    for any number of examples.
     """
     if train is not None:
         return train.take(rng.permutation(len(train.labels))[:examples]), t10k
@@ -167,7 +163,7 @@ def split(
 
 
 def hold_out(digits: Digits) -> tuple[Digits, Digits]:
-    """All but the last tenth of the digits to learn from, and that tenth for early stopping."""
+    """All but the last tenth of the training digits, and that tenth for early stopping."""
     end = len(digits.labels) - len(digits.labels) // HELD_OUT
     return digits.take(slice(end)), digits.take(slice(end, None))
 
@@ -180,19 +176,19 @@ def targets(digits: Digits) -> tuple[Array, Array]:
 def train_one(settings: Settings, variant: Variant, shuffle: int) -> Outcome:
     """Trains one variant on one shuffle and tests it."""
     rng = np.random.default_rng(shuffle)
-    learned, test = split(*read(settings.data), settings.examples, rng)
+    training, test = split(*read(settings.data), settings.examples, rng)
     validation = None
     if variant.patience is not None:
-        learned, held_out = hold_out(learned)
+        training, held_out = hold_out(training)
         validation = targets(held_out)
     net = nn.NeuralNet(
         variant.sizes, variant.hidden, variant.output, cost=variant.cost,
         initializer=variant.initializer, dropout=variant.dropout, seed=rng,
     )  # fmt: skip
-    updates = settings.epochs * math.ceil(len(learned.labels) / variant.batch_size)
+    updates = settings.epochs * math.ceil(len(training.labels) / variant.batch_size)
     started = time.perf_counter()
     history = net.fit(
-        *targets(learned), validation=validation, epochs=settings.epochs,
+        *targets(training), validation=validation, epochs=settings.epochs,
         batch_size=variant.batch_size, optimizer="Adam",
         learning_rate=nn.Cosine(start=LEARNING_RATE, end=0.0, steps=updates),
         l2=variant.l2, l1=variant.l1, max_norm=variant.max_norm, patience=variant.patience,
@@ -201,74 +197,54 @@ def train_one(settings: Settings, variant: Variant, shuffle: int) -> Outcome:
     seconds = time.perf_counter() - started
     return Outcome(
         variant, shuffle, net.feedforward(test.pixels), net.accuracy(*targets(test)),
-        net.accuracy(*targets(learned)), net.cost(*targets(test)), len(history.cost), seconds,
+        net.accuracy(*targets(training)), net.cost(*targets(test)), len(history.cost), seconds,
     )  # fmt: skip
 
 
 def train_all(
     settings: Settings, variants: Sequence[Variant], jobs: int
 ) -> dict[Variant, list[Outcome]]:
-    """The outcomes of each variant, one a shuffle; says on stderr how far it is."""
-    tasks = [(variant, shuffle) for shuffle in SHUFFLES for variant in variants]
+    """The outcomes of each variant, one per shuffle; prints the progress on standard error."""
+    works = [
+        functools.partial(train_one, settings, variant, shuffle)
+        for shuffle in SHUFFLES for variant in variants
+    ]  # fmt: skip
     outcomes: dict[Variant, list[Outcome]] = {variant: [] for variant in variants}
-    for number, outcome in enumerate(_run(settings, tasks, jobs), start=1):
+    for number, outcome in enumerate(common.in_processes(works, jobs), start=1):
         outcomes[outcome.variant].append(outcome)
         print(
-            f"{number:2}/{len(tasks)}  shuffle {outcome.shuffle}  {outcome.variant.name}: "
+            f"{number:2}/{len(works)}  shuffle {outcome.shuffle}  {outcome.variant.name}: "
             f"{outcome.accuracy:.2%} in {outcome.seconds:.1f} s",
             file=sys.stderr, flush=True,
         )  # fmt: skip
-    return {each: sorted(found, key=lambda one: one.shuffle) for each, found in outcomes.items()}
-
-
-def _run(settings: Settings, tasks: Sequence[tuple[Variant, int]], jobs: int) -> Iterator[Outcome]:
-    """The outcomes of (variant, shuffle) as they come."""
-    if jobs == 1:
-        yield from (train_one(settings, *task) for task in tasks)
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_process) as pool:
-        try:
-            futures = [pool.submit(train_one, settings, *task) for task in tasks]
-            yield from (future.result() for future in as_completed(futures))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _begin_process() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the others
-    threadpool_limits(1)
+    return outcomes
 
 
 def table(outcomes: dict[Variant, list[Outcome]]) -> str:
-    """All outcomes in Markdown, a row a variant; accuracies in per cent."""
-    shuffles = ", ".join(map(str, SHUFFLES))
-    lines = [
-        f"| compared | network | test accuracy, % | of shuffles {shuffles} | against plain "
-        "| training accuracy, % | test cost | epochs | seconds |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    """All outcomes in Markdown, a row for each variant; accuracies in per cent."""
+    head = ("compared", "network", "test accuracy, %", f"of shuffles {SHUFFLES}", "against plain",
+            "training accuracy, %", "test cost", "epochs", "seconds")  # fmt: skip
     plain = percent(outcomes[PLAIN])
-    return "\n".join([*lines, *(_row(each, found, plain) for each, found in outcomes.items())])
+    return common.table(head, (_row(each, found, plain) for each, found in outcomes.items()))
 
 
 def costs(outcomes: Sequence[Outcome]) -> Array:
-    """The costs on the test digits, one a shuffle."""
+    """The costs on the test digits, one per shuffle."""
     return np.array([each.cost for each in outcomes])
 
 
 def percent(outcomes: Sequence[Outcome]) -> Array:
-    """The test accuracies in per cent, one a shuffle."""
+    """The test accuracies in per cent, one per shuffle."""
     return np.array([100 * each.accuracy for each in outcomes])
 
 
-def _row(variant: Variant, outcomes: Sequence[Outcome], plain: Array) -> str:
+def _row(variant: Variant, outcomes: Sequence[Outcome], plain: Array) -> tuple[str, ...]:
     accuracies = percent(outcomes)
     training, epochs, seconds = (
         np.mean([getattr(each, name) for each in outcomes])
         for name in ("training_accuracy", "epochs", "seconds")
     )
-    cells = (
+    return (
         variant.group,
         variant.name,
         f"{accuracies.mean():.2f} ± {accuracies.std(ddof=1):.2f}",
@@ -279,24 +255,19 @@ def _row(variant: Variant, outcomes: Sequence[Outcome], plain: Array) -> str:
         f"{epochs:.0f}",
         f"{seconds:.1f}",
     )
-    return f"| {' | '.join(cells)} |"
 
 
 def comparable(variant: Variant) -> bool:
-    """Whether its cost is of the plain network's kind; the others are on scales of their own."""
+    """Whether its cost is on the scale of the plain network's."""
     return variant.cost == PLAIN.cost
 
 
 def draw_comparison(outcomes: dict[Variant, list[Outcome]], path: Path) -> None:
     """Draws each variant's accuracies and costs on the test digits: the shuffles and their mean."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows: list[tuple[str, Variant | None]] = []
     for group, variants in groupby(outcomes, key=lambda each: each.group):
         rows += [(group, None), *((each.name, each) for each in variants)]
-    figure = Figure(figsize=(11, 1.5 + 0.27 * len(rows)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = common.new_figure(11, 1.5 + 0.27 * len(rows))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     for place, (_, variant) in enumerate(rows):
         if variant is not None:
@@ -336,7 +307,7 @@ def _label_rows(axes: Axes, rows: Sequence[tuple[str, Variant | None]]) -> None:
 
 
 def draw_mistakes(test: Digits, outputs: Array, title: str, path: Path) -> None:
-    """Draws digits that a network misreads, from the one it is surest of to the least sure.
+    """Draws digits that a network misreads, from the surest to the least sure.
 
     Args:
         test: the digits, n of them.
@@ -344,17 +315,14 @@ def draw_mistakes(test: Digits, outputs: Array, title: str, path: Path) -> None:
         title: the network.
         path: of the PNG.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     order = mistakes(test.labels, outputs)
-    shown = order[_evenly(len(order), math.prod(GRID))]
-    figure = Figure(figsize=(1.3 * GRID[1], 1.65 * GRID[0] + 0.7), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(
+    most = min(len(order), math.prod(GRID))
+    shown = order[np.linspace(0, len(order) - 1, most).astype(int)]
+    figure = common.new_figure(
+        1.3 * GRID[1], 1.65 * GRID[0] + 0.7,
         f"{title} misreads {len(order):,} of {len(outputs):,} test digits; "
-        f"{len(shown)} of them, the surest first\n"
-    )
+        f"{most} of them, the surest first\n",
+    )  # fmt: skip
     grid = figure.subplots(*GRID).ravel()
     for axes in grid:
         axes.axis("off")
@@ -365,13 +333,8 @@ def draw_mistakes(test: Digits, outputs: Array, title: str, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _evenly(length: int, most: int) -> Array:
-    """At most so many indices of a sequence, from its first to its last."""
-    return np.linspace(0, length - 1, min(length, most)).astype(int)
-
-
 def mistakes(labels: Array, outputs: Array) -> Array:
-    """The indices of the digits whose largest output [n, 10] is another's, the largest first."""
+    """The indices of misread digits, sorted by the largest output [n, 10], descending."""
     wrong = np.flatnonzero(outputs.argmax(axis=1) != labels)
     return wrong[np.argsort(-outputs[wrong].max(axis=1), kind="stable")]
 
@@ -380,7 +343,7 @@ def require(settings: Settings) -> None:
     """Refuses settings that the data do not allow.
 
     Raises:
-        DataError: there are fewer examples than asked for or than a batch takes.
+        DataError: there are fewer examples than requested or than in a batch.
     """
     t10k, train = read(settings.data)
     most = len(t10k.labels) // 2 if train is None else len(train.labels)
@@ -398,8 +361,6 @@ def require(settings: Settings) -> None:
 
 def report(settings: Settings, variants: Sequence[Variant], jobs: int, folder: Path) -> None:
     """Trains everything, prints the table, and writes it and the pictures into the folder."""
-    require(settings)
-    _make(folder)
     outcomes = train_all(settings, variants, jobs)
     print(table(outcomes))
     (folder / "comparison.md").write_text(table(outcomes) + "\n", encoding="utf-8")
@@ -412,59 +373,42 @@ def report(settings: Settings, variants: Sequence[Variant], jobs: int, folder: P
         print(folder / name)
 
 
-def _make(folder: Path) -> None:
+def main() -> None:
+    os.environ["MPLBACKEND"] = "agg"  # a Jupyter kernel's may not be installed
+    parser = _parser()
+    options = parser.parse_args()
+    settings = Settings(options.data, options.examples, options.epochs)
+    wanted = {PLAIN.group, *(options.only or GROUPS)}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"--output {folder} cannot be made: {error.strerror}") from None
-    if not os.access(folder, os.W_OK):
-        raise DataError(f"--output {folder} cannot be written to; name another folder")
-
-
-def main() -> int:
-    threadpool_limits(1)
-    os.environ["MPLBACKEND"] = "agg"  # as a Jupyter kernel's may not be there
-    try:
-        options = _parser().parse_args()
-        wanted = {PLAIN.group, *(options.only or GROUPS)}
         if options.download:
             download(options.data, options.download)
-        report(
-            Settings(options.data, options.examples, options.epochs),
-            [each for each in VARIANTS if each.group in wanted], options.jobs, options.output,
-        )  # fmt: skip
+        require(settings)
+        parser.make_folder(options.output)
+        variants = [each for each in VARIANTS if each.group in wanted]
+        report(settings, variants, options.jobs, options.output)
     except DataError as error:
-        print(f"mnist: {error}", file=sys.stderr)
-        return DataError.exit_status
+        parser.refuse(str(error))
     except KeyboardInterrupt:
-        print("mnist: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+        parser.exit(INTERRUPTED, "mnist.py: interrupted\n")
 
 
-def _parser() -> Parser:
-    parser = Parser(description="Networks that read handwritten digits, compared.")
+def _parser() -> common.Parser:
+    parser = common.Parser(description="Networks that read handwritten digits, compared.")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR",
                         help="the folder of the MNIST files")  # fmt: skip
     parser.add_argument("--download", metavar="URL", help="first fetch them from this mirror")
     parser.add_argument("--examples", type=int, metavar="N",
-                        help="digits to learn from (default: all there are)")  # fmt: skip
-    parser.add_argument("--epochs", type=_positive, default=EPOCHS, metavar="N",
-                        help=f"default {EPOCHS}")  # fmt: skip
+                        help="digits to train on (default: all)")  # fmt: skip
+    parser.add_argument("--epochs", type=common.positive, default=EPOCHS, metavar="N",
+                        help="default %(default)s")  # fmt: skip
     parser.add_argument("--only", choices=GROUPS, action="append",
                         help="this group and the main one; may be repeated")  # fmt: skip
-    parser.add_argument("--jobs", type=_positive, default=1, metavar="N",
-                        help="processes (default 1)")  # fmt: skip
+    parser.add_argument("--jobs", type=common.positive, default=1, metavar="N",
+                        help="processes (default %(default)s)")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("runs/mnist"), metavar="DIR",
-                        help="of the table and the pictures (default runs/mnist)")  # fmt: skip
+                        help="for the table and the pictures (default %(default)s)")  # fmt: skip
     return parser
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
-    return int(text)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

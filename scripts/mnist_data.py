@@ -1,17 +1,16 @@
 """The MNIST digits: what a folder of IDX files holds, and how to fetch them from a mirror.
 
-    python scripts/mnist_data.py DIR                    # checks the files and says what they hold
-    python scripts/mnist_data.py DIR --download URL     # fetches those that are not there
+    python scripts/mnist_data.py DIR                    # checks the files and counts their digits
+    python scripts/mnist_data.py DIR --download URL     # first fetches those that are missing
 
 A part of the data set, `train` or `t10k`, is two files, gzipped or not: the images
 (`t10k-images-idx3-ubyte.gz`) and the labels (`t10k-labels-idx1-ubyte.gz`). An IDX file is a magic
-number, the length of each axis, and one byte an entry, all integers being big-endian. URL is the
-folder that holds the four `.gz` files, at http://, https:// or file://.
+number, the length of each axis as big-endian integers, and one byte per entry. URL is the folder of
+the four `.gz` files, at http://, https:// or file://.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import http.client
 import math
@@ -21,29 +20,21 @@ import sys
 import urllib.request
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
+import common
 import numpy as np
 
 if TYPE_CHECKING:
     from nn.typing import Array
 
-PARTS = {"train": 60_000, "t10k": 10_000}  # and the examples of each at a mirror
+PARTS = {"train": 60_000, "t10k": 10_000}  # and the examples of each
 SIDE, CLASSES = 28, 10
 TIMEOUT = 60.0  # seconds without an answer from the mirror
 
 
 class DataError(Exception):
     """Something about the files or the settings that the user can put right."""
-
-    exit_status = 2
-
-
-class Parser(argparse.ArgumentParser):
-    """Answers a mistyped option as anything else that the user can put right."""
-
-    def error(self, message: str) -> NoReturn:
-        raise DataError(f"{message}; see --help")
 
 
 class Kind(NamedTuple):
@@ -136,7 +127,7 @@ def read_idx(path: Path, kind: Kind) -> Array:
 
 
 class Damaged(Exception):
-    """Why some bytes are no file of that kind; the message lacks the subject, the file."""
+    """Why some bytes are no file of that kind; the message begins after the file's name."""
 
 
 def parse(raw: bytes, kind: Kind) -> Array:
@@ -183,12 +174,12 @@ def download(folder: Path, url: str) -> None:
     """Fetches each of the four files that is not in the folder, whole and of the right size.
 
     Args:
-        folder: made if it is not there.
+        folder: created if it does not exist.
         url: of the mirror's folder.
 
     Raises:
-        DataError: the mirror has no such file, or not what it should be, or the folder cannot be
-            written. What has been fetched before stays; of the failing file nothing does.
+        DataError: the mirror lacks a file, a file is wrong, or the folder cannot be written. Files
+            already fetched stay; nothing of the failing file does.
     """
     if not url.startswith(("http://", "https://", "file://")):
         raise DataError(f"--download takes an http://, https:// or file:// address, not {url}")
@@ -202,7 +193,7 @@ def download(folder: Path, url: str) -> None:
 
 
 def _is_there(folder: Path, part: str, kind: Kind) -> bool:
-    """Whether the folder holds that file, whole; a damaged one is as good as none."""
+    """Whether the folder holds that file whole."""
     path = find(folder, part, kind)
     try:
         return path is not None and len(read_idx(path, kind)) == PARTS[part]
@@ -227,7 +218,7 @@ def _fetch(url: str, part: str, kind: Kind) -> bytes:
 
 
 def _keep(path: Path, raw: bytes) -> None:
-    """Writes a file beside its place and moves it there, so that none is ever half written."""
+    """Writes a temporary file and renames it, so that no file is ever half-written."""
     beside = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -240,22 +231,20 @@ def _keep(path: Path, raw: bytes) -> None:
         raise DataError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def main() -> int:
-    parser = Parser(description="The MNIST digits: check a folder, or fill it.")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="where the IDX files are")
+def main() -> None:
+    parser = common.Parser(description="The MNIST digits: check a folder, or fill it.")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="of the IDX files")
     parser.add_argument("--download", metavar="URL", help="fetch what is missing from this mirror")
+    options = parser.parse_args()
     try:
-        options = parser.parse_args()
         if options.download:
             download(options.folder, options.download)
         for part in PARTS:
             if part == "t10k" or has_part(options.folder, part):
                 print(f"{part}: {len(read_part(options.folder, part).labels):,} digits")
     except DataError as error:
-        print(f"mnist_data: {error}", file=sys.stderr)
-        return DataError.exit_status
-    return 0
+        parser.refuse(str(error))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,9 +2,9 @@
 
     python scripts/profile_update.py
 
-The update is the one that benchmark_update.py times. Each part is measured inside it, with what the
-parts before have left in the cache. The arithmetic of a product is compared with what this machine
-reaches in a large single-precision product in the same run.
+The update is that of benchmark_update.py. Each part is measured inside it, with the cache as the
+parts before it have left it. The speed of the products is compared with that of a large
+single-precision product in the same run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from benchmark_update import SIZES, engine_agent, make_batch, peak_flops, seconds
+import common
+from benchmark_update import SIZES, engine_agent, make_batch, peak_flops, product_flops
 
 from nn.layers import Dense
 from rl.agents import DQN
@@ -38,7 +39,7 @@ def timed(call: Callable[..., Any], name: str, timings: Timings) -> Callable[...
 
 def profile(agent: DQN, batch: Batch, times: int) -> Timings:
     """Seconds of one of `times` updates, by part."""
-    seconds(lambda: agent.update(batch), 10)
+    common.seconds(lambda: agent.update(batch), 10)
     timings: Timings = defaultdict(float)
     for network in (agent.q.network, agent.target.network):
         for layer, passes in network.latest_passes():
@@ -46,7 +47,7 @@ def profile(agent: DQN, batch: Batch, times: int) -> Timings:
             for name in ("forward", "backward"):
                 setattr(passes, name, timed(getattr(passes, name), f"{kind}, {name}", timings))
     agent.optimizer.step = timed(agent.optimizer.step, "Adam", timings)  # type: ignore[method-assign]
-    total = seconds(lambda: agent.update(batch), times)
+    total = common.seconds(lambda: agent.update(batch), times)
     parts = {name: value / times for name, value in timings.items()}
     return {
         **parts,
@@ -55,21 +56,9 @@ def profile(agent: DQN, batch: Batch, times: int) -> Timings:
     }
 
 
-def product_flops(agent: DQN, batch: Batch) -> float:
-    """Floating-point operations of the products as the engine does them, biases included."""
-    total = 0.0
-    for number, layer in enumerate(agent.q.network.layers):
-        if isinstance(layer, Dense):
-            forward = 2.0 * len(batch.rewards) * layer.size
-            total += 3 * forward  # the target's, the online network's, and the way back to P
-            if number:
-                total += 2.0 * len(batch.rewards) * layer.weight_size  # and to x
-    return total
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Shows where the time of an update goes.")
-    parser.add_argument("--updates", type=int, default=0, help="default: about a second's")
+    parser.add_argument("--updates", type=int, default=0, help="default: about a second of them")
     options = parser.parse_args()
     columns: dict[str, Timings] = {}
     for hidden, size in SIZES:
@@ -80,14 +69,12 @@ def main() -> None:
         products = sum(value for name, value in timings.items() if name.startswith("products"))
         timings["products, share of the peak"] = flops / products / peak_flops()
         columns[f"{hidden}, {size}"] = timings
-    print("| us | " + " | ".join(columns) + " |")
-    print("|---" * (1 + len(columns)) + "|")
-    for name in next(iter(columns.values())):
-        cells = [
-            f"{each[name]:.0%}" if "share" in name else f"{each[name] * 1e6:,.0f}"
-            for each in columns.values()
-        ]
-        print(f"| {name} | {' | '.join(cells)} |")
+    rows = [
+        [name, *(f"{each[name]:.0%}" if "share" in name else f"{each[name] * 1e6:,.0f}"
+                 for each in columns.values())]
+        for name in next(iter(columns.values()))
+    ]  # fmt: skip
+    print(common.table(["us", *columns], rows))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""Trains for as long as it is told to, with kills at random moments, and checks what comes of it.
+"""Trains for a given time, kills runs at random moments, and checks the results.
 
     python scripts/soak.py --minutes 60
     python scripts/soak.py --minutes 5 --seed 7
 
-Again and again it takes an experiment and a seed, lets it run undisturbed, and then lets it run a
-second time while it kills the whole process group (SIGKILL, now and then SIGTERM or Ctrl-C) after
-random times and goes on with `rl resume`. Both runs must leave the same, to the bit. Of the
-undisturbed run it measures the resident memory from a quarter of the way on: it must not grow by
-more than GROWTH. It prints a line for each, and ends with status 1 if any was not as it should be.
-Whatever differs is kept in --folder.
+It chooses an experiment and a seed, runs it undisturbed, and then a second time, killing the whole
+process group (mostly SIGKILL, sometimes SIGTERM or Ctrl-C) at random times and continuing with
+`rl resume`. Both runs must leave identical results. The resident memory of the undisturbed run must
+not grow by more than GROWTH after the first quarter. It prints a line for each, and exits with
+status 1 if any check failed; the runs that failed stay in --folder.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ SHORT = [
     "train.checkpoint_seconds=0.5",
     "train.stop_when_solved=false",
 ]
-# A replay memory that goes round several times, priorities, lanes, statistics, correlated noise.
+# A replay memory that wraps around, priorities, lanes, statistics, correlated noise.
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "lunarlander_dqn": ("train.steps=15000", "memory.capacity=4000"),
     "cartpole_double_dqn": ("train.steps=12000", "memory.name=Prioritized", "train.lanes=4"),
@@ -46,7 +45,7 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
 
 
 def rl(*arguments: str) -> subprocess.Popen[bytes]:
-    """Begins `rl ...` in a process group of its own."""
+    """Starts `rl ...` in a process group of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "rl", *arguments],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
@@ -54,7 +53,7 @@ def rl(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 def resident(pid: int) -> float:
-    """MB of resident memory; 0 where this cannot be told."""
+    """MB of resident memory; 0 where it is unknown."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -63,7 +62,7 @@ def resident(pid: int) -> float:
 
 
 def run_undisturbed(arguments: list[str], path: Path) -> float:
-    """Runs to the end; by how many MB the memory has grown from a quarter of the learning on."""
+    """Runs to the end; returns the growth of its memory in MB after the first quarter."""
     process, seen = rl("run", *arguments, "--output", str(path)), []
     evaluations = RunFolder(path).session().evaluations
     while process.poll() is None:
@@ -73,14 +72,15 @@ def run_undisturbed(arguments: list[str], path: Path) -> float:
         time.sleep(0.05)
     if process.returncode != 0:
         raise SystemExit(f"rl run {' '.join(arguments)}: status {process.returncode}")
-    last = seen[-1][0]  # after the last evaluation it draws and judges, which takes more
+    last = seen[-1][0]  # after the last evaluation it draws, which takes more
     learning = [memory for rows, memory in seen if last // 4 <= rows < last and memory]
     return max(learning) - learning[0] if learning else 0.0
 
 
 def run_disturbed(arguments: list[str], path: Path, moments: random.Random) -> int:
-    """Runs to the end whatever happens on the way; returns how often it was ended before."""
-    process, ended = rl("run", *arguments, "--output", str(path)), 0
+    """Runs to the end with kills on the way; returns their number."""
+    output = ("--output", str(path))
+    process, ended = rl("run", *arguments, *output), 0
     while True:
         try:
             process.wait(moments.uniform(0.5, 6.0))
@@ -90,14 +90,13 @@ def run_disturbed(arguments: list[str], path: Path, moments: random.Random) -> i
             ended += 1
         if process.returncode == 0:
             return ended
-        if not path.exists():  # it had not begun
-            process = rl("run", *arguments, "--output", str(path))
-        else:
-            process = rl("resume", str(path), "--quiet")
+        begun = path.exists()
+        command = ["resume", str(path), "--quiet"] if begun else ["run", *arguments, *output]
+        process = rl(*command)
 
 
 def soak(minutes: float, folder: Path, moments: random.Random) -> bool:
-    """Goes through experiments and seeds until the time is over; whether all was as it should."""
+    """Checks random experiments and seeds until the time is over; returns True if all passed."""
     good, deadline = True, time.monotonic() + 60.0 * minutes
     while time.monotonic() < deadline:
         name = moments.choice(sorted(EXPERIMENTS))
@@ -107,11 +106,12 @@ def soak(minutes: float, folder: Path, moments: random.Random) -> bool:
         whole, cut = (folder / f"{name}_{seed}_{kind}" for kind in ("whole", "cut"))
         growth = run_undisturbed(arguments, whole)
         ended = run_disturbed(arguments, cut, moments)
-        found = difference(RunFolder(cut).session(), RunFolder(whole).session())
-        verdict = found or ("identical" if growth <= GROWTH else "its memory grows")
-        print(f"{name}, seed {seed}: ended {ended} times: {verdict}; memory {growth:+.1f} MB",
-              flush=True)  # fmt: skip
-        if found or growth > GROWTH:
+        failure = difference(RunFolder(cut).session(), RunFolder(whole).session())
+        if growth > GROWTH:
+            failure = failure or "its memory grows"
+        print(f"{name}, seed {seed}: killed {ended} times: {failure or 'identical'}; "
+              f"memory {growth:+.1f} MB", flush=True)  # fmt: skip
+        if failure:
             good = False
         else:
             shutil.rmtree(whole)
@@ -122,13 +122,13 @@ def soak(minutes: float, folder: Path, moments: random.Random) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains with random kills and checks the result.")
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=0, help="of what is run and when it is killed")
+    parser.add_argument("--seed", type=int, default=0, help="of the choices and of the kills")
     parser.add_argument("--folder", type=Path, help="for the runs (default: a temporary one)")
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="rl_soak_"))
     folder.mkdir(parents=True, exist_ok=True)
     good = soak(options.minutes, folder, random.Random(options.seed))
-    print("all as it should be" if good else f"not as it should be; kept in {folder}")
+    print("all passed" if good else f"failed; kept in {folder}")
     sys.exit(0 if good else 1)
 
 

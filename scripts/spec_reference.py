@@ -1,10 +1,10 @@
-"""Writes docs/specification.md, the reference of a specification, from the code.
+"""Generates docs/specification.md, the reference of a specification, from the code.
 
     python scripts/spec_reference.py              # writes it
-    python scripts/spec_reference.py --check      # status 1 if it is not what the code gives
+    python scripts/spec_reference.py --check      # status 1 if it is stale
 
-What can be named stands in the tables of the lab's packages and of the engine. The settings of a
-part, with their types, defaults, bounds and meanings, are the fields of its `Settings`.
+The names are those of the tables of the lab and of the engine. The settings of a part, with their
+types, defaults, bounds and meanings, are the fields of its `Settings`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from dataclasses import MISSING, Field
 from pathlib import Path
 from typing import Any
 
+import common
+
 import nn
 from rl.agents import AGENTS, Agent
 from rl.agents.replay_agent import ReplayAgent
@@ -31,7 +33,7 @@ from rl.preprocessors import PREPROCESSORS
 from rl.search.methods import METHODS
 from rl.search.optuna_methods import PRUNERS, SAMPLERS
 from rl.search.settings import SearchSettings
-from rl.search.space import RANGE_KEYS, Range
+from rl.search.space import Range
 from rl.specification import build
 from rl.specification.settings import describe_type, settings_of, types_of
 from rl.specification.specification import KEYS, Specification
@@ -41,7 +43,7 @@ REFERENCE = ROOT / "docs" / "specification.md"
 
 PAGE = """# A specification, setting by setting
 
-<!-- Written by scripts/spec_reference.py from the code. Change the settings there, not this. -->
+<!-- Generated from the code by scripts/spec_reference.py; do not edit. -->
 
 A specification defines a problem, an agent and their settings. It is a named entry of a JSON or
 YAML file; [README.md](../README.md#a-specification) shows one, and
@@ -159,7 +161,7 @@ or to a range:
 - `statistic`: {statistics}
 """
 
-# What a block is for; all else is in the code.
+# The meaning of each block; everything else is in the code.
 BLOCKS = {
     "description": "one line for `rl list`",
     "import": "a module that registers the environment when it is imported",
@@ -179,7 +181,6 @@ Part = Callable[..., Any]
 
 def reference() -> str:
     """The whole page."""
-    discrete, continuous = build.EXPLORERS[Discrete], build.EXPLORERS[Continuous]
     return PAGE.format(
         blocks=blocks(),
         problems=problems(),
@@ -190,16 +191,18 @@ def reference() -> str:
         initializers=names("initializer", nn.INITIALIZERS),
         optimizers=parts(nn.OPTIMIZERS),
         schedules=parts(nn.SCHEDULES, level=4),
-        replaying=listed(name for name in AGENTS if replays(name)),
-        on_policy=listed(name for name in AGENTS if not replays(name)),
+        replaying=listed(name for name, agent in AGENTS.items() if issubclass(agent, ReplayAgent)),
+        on_policy=listed(
+            name for name, agent in AGENTS.items() if not issubclass(agent, ReplayAgent)
+        ),
         replays=parts(REPLAYS),
         rollouts=parts(ROLLOUTS),
-        discrete_explorers=parts(discrete),
-        continuous_explorers=parts(continuous),
+        discrete_explorers=parts(build.EXPLORERS[Discrete]),
+        continuous_explorers=parts(build.EXPLORERS[Continuous]),
         preprocessors=parts(PREPROCESSORS),
         train=settings(build.Training),
         search=settings(SearchSettings),
-        ranges=ranges(),
+        ranges=settings(Range).removeprefix("Settings:\n\n"),
         methods=listed([*METHODS, *SAMPLERS]),
         pruners=listed(PRUNERS),
         statistics=listed(STATISTICS),
@@ -231,12 +234,12 @@ def problems() -> str:
 
 
 def actions(found: Any) -> str:
-    """What an agent does in an environment."""
+    """The actions of an environment."""
     return f"one of {found.count}" if isinstance(found, Discrete) else f"{found.size} from -1 to 1"
 
 
 def agents() -> str:
-    """A row for each agent, and the blocks that it takes with their default parts."""
+    """A row for each agent, with the default parts of its blocks."""
     rows = []
     for name, agent in AGENTS.items():
         kinds = " and ".join(kind.__name__.lower() for kind in agent.kinds)
@@ -246,7 +249,7 @@ def agents() -> str:
 
 
 def defaults(name: str, agent: type[Agent]) -> str:
-    """The parts that an agent takes for the blocks that a specification leaves out."""
+    """The parts of the blocks that a specification leaves out."""
     problem = "CartPole-v1" if Discrete in agent.kinds else "Pendulum-v1"
     values = {"problem": problem, "agent": {"name": name}, "train": {"steps": 10_000}}
     made = build.build(Specification(name, "", values), seed=0).specification.values
@@ -257,7 +260,7 @@ def defaults(name: str, agent: type[Agent]) -> str:
 
 def parts(found: Mapping[str, Part], level: int = 3) -> str:
     """A section for each part of a table, under its name."""
-    listed_at: dict[str, str] = {}  # settings, and the part that they stand under
+    listed_at: dict[str, str] = {}  # settings, and the first part that has them
     sections = []
     for name, part in found.items():
         text = settings(part)
@@ -274,32 +277,16 @@ def settings(part: Part) -> str:
     if not known:
         return "It has no settings."
     rows = [
-        (f"`{name}`", kind(part, name), default(field), sentence(field.metadata["meaning"]))
+        (f"`{name}`", kind(field, types_of(part)[name]), default(field), meaning(field))
         for name, field in known.items()
     ]
     return "Settings:\n\n" + table(("setting", "type", "default", "meaning"), rows)
 
 
-def kind(part: Part, name: str) -> str:
-    """What a setting may be: its type and its bounds."""
-    bounds = settings_of(part)[name].metadata["bounds"].describe()
-    return describe_type(types_of(part)[name]) + (f", {bounds}" if bounds else "")
-
-
-def sentence(meaning: str) -> str:
-    """A meaning with a full stop, if it has one within."""
-    return f"{meaning}." if re.search(r"[a-z)]\. [A-Z]", meaning) else meaning
-
-
-def replays(name: str) -> bool:
-    """Whether an agent has a replay memory."""
-    return issubclass(AGENTS[name], ReplayAgent)
-
-
-def ranges() -> str:
-    """A row for each key of a range in a search's space."""
-    described = meanings(Range)
-    return table(("key", "meaning"), ((f"`{key}`", described[key]) for key in RANGE_KEYS))
+def kind(field: Field[Any], annotation: Any) -> str:
+    """The type and the bounds of a setting."""
+    bounds = field.metadata["bounds"].describe()
+    return describe_type(annotation) + (f", {bounds}" if bounds else "")
 
 
 def default(field: Field[Any]) -> str:
@@ -307,26 +294,25 @@ def default(field: Field[Any]) -> str:
     return "*required*" if field.default is MISSING else f"`{json.dumps(field.default)}`"
 
 
-def meanings(part: Part) -> dict[str, str]:
-    """What each argument means, by its docstring."""
-    _, _, text = (inspect.cleandoc(part.__doc__ or "") + "\n").partition("\nArgs:\n")
-    found = re.findall(r"^ {4}(\w+): (.*\n(?: {8}.*\n)*)", text, re.MULTILINE)
-    return {name: " ".join(meaning.split()) for name, meaning in found}
+def meaning(field: Field[Any]) -> str:
+    """The meaning of a setting, with a full stop if it is several sentences."""
+    text = str(field.metadata["meaning"])
+    return f"{text}." if re.search(r"[a-z)]\. [A-Z]", text) else text
 
 
 def prose(part: Part) -> str:
-    """What a docstring says before its sections."""
+    """A docstring up to its sections."""
     return re.split(r"\n\n(?:Args|Attributes|Raises):\n", inspect.cleandoc(part.__doc__ or ""))[0]
 
 
 def place(part: Any) -> str:
-    """A link to the file in which a part stands."""
+    """A link to the file that defines a part."""
     path = Path(inspect.getfile(part)).relative_to(ROOT).as_posix()
     return f"[`{path}`](../{path}) `{part.__name__}`"
 
 
 def names(kind: str, found: Mapping[str, Part]) -> str:
-    """A row for each name and the first sentence that its docstring begins with."""
+    """A row for each name, with the first paragraph of its docstring."""
     rows = ((f"`{name}`", prose(part).split("\n\n")[0]) for name, part in found.items())
     return table((kind, "what it is"), rows)
 
@@ -337,26 +323,21 @@ def listed(found: Iterable[str]) -> str:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table in Markdown."""
-    lines = [list(head), *([cell.replace("|", "\\|").replace("\n", " ") for cell in row]
-                           for row in rows)]  # fmt: skip
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    """A table whose cells may have bars and line breaks."""
+    escaped = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
+    return common.table(head, escaped, aligned=False)
 
 
 def main() -> int:
-    """Writes the page, or compares it; the status says whether it is as it should be."""
+    """Writes the page, or compares it; the status is 1 if it is stale."""
     parser = argparse.ArgumentParser(description="The reference of a specification.")
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if it is stale")
-    options = parser.parse_args()
-    text = reference()
-    if not options.check:
-        REFERENCE.write_text(text)
-        return 0
-    fresh = REFERENCE.exists() and REFERENCE.read_text() == text
-    if not fresh:
+    if not parser.parse_args().check:
+        REFERENCE.write_text(reference())
+    elif not REFERENCE.exists() or REFERENCE.read_text() != reference():
         print(f"{REFERENCE} is stale: python scripts/spec_reference.py", file=sys.stderr)
-    return 0 if fresh else 1
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import math
 import os
 import subprocess
@@ -16,23 +15,14 @@ import pytest
 
 import nn
 from nn.typing import Array
+from tests.programs import SCRIPTS
+from tests.programs import program as load_program
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "donutball.py"
+SCRIPT = SCRIPTS / "donutball.py"
 PICTURES = ("boundary.gif", "comparison.png", "curves.png", "nodes.png", "regions.png")
 
 
-def load_script() -> Any:
-    """The program as a module: `scripts` is a folder of programs, not a package."""
-    specification = importlib.util.spec_from_file_location("donutball", SCRIPT)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["donutball"] = module  # where its dataclasses look their annotations up
-    specification.loader.exec_module(module)
-    return module
-
-
-script = load_script()
+script = load_program("donutball")
 
 
 def program(*arguments: object) -> subprocess.CompletedProcess[str]:

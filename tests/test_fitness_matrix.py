@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rl.specification.specification import Specification, all_specifications
+from tests.programs import SCRIPTS, program
 from tests.rl.conftest import evaluation
-
-SCRIPT = Path(__file__).parents[1] / "scripts" / "fitness_matrix.py"
 
 
 @pytest.fixture
 def matrix() -> Any:
     """The program as a module."""
-    specification = importlib.util.spec_from_file_location("fitness_matrix", SCRIPT)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return program("fitness_matrix")
 
 
 def outcome(mean_return: float, steps: int = 1000, seconds: float = 2.0) -> dict[str, Any]:
@@ -54,8 +46,8 @@ class Commands:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def __call__(self, arguments: Sequence[str]) -> str:
-        self.asked.append(arguments[0])
+    def __call__(self, verb: str, *arguments: Any) -> str:
+        self.asked.append(verb)
         folder = Path(arguments[-1]) / "trial_000/session_000"
         folder.mkdir(parents=True)
         outcome = {"status": "finished", "final": evaluation(9.0)}
@@ -67,7 +59,7 @@ def test_a_session_is_run_once_and_again_if_its_spec_changes(
     matrix: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands = Commands()
-    monkeypatch.setattr(matrix, "command", commands)
+    monkeypatch.setattr(matrix.common, "rl", commands)
     specification = all_specifications()["cartpole_dqn"]
     for _ in range(2):
         result = matrix.session(specification, 3, tmp_path)
@@ -82,7 +74,7 @@ def test_what_an_interrupted_session_has_left_is_run_again(
     matrix: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands = Commands()
-    monkeypatch.setattr(matrix, "command", commands)
+    monkeypatch.setattr(matrix.common, "rl", commands)
     specification = all_specifications()["cartpole_dqn"]
     matrix.session(specification, 0, tmp_path)
     (outcome_file,) = tmp_path.rglob("session.json")
@@ -99,5 +91,5 @@ def test_the_table_goes_between_its_marks(
     monkeypatch.setattr(matrix, "RESULTS", results)
     matrix.write("| new |")
     assert results.read_text() == f"before\n{matrix.BEGIN}\n| new |\n{matrix.END}\nafter\n"
-    text = (SCRIPT.parents[1] / "docs/RESULTS.md").read_text()
+    text = (SCRIPTS.parent / "docs/RESULTS.md").read_text()
     assert text.index(matrix.BEGIN) < text.index(matrix.END)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import os
 import struct
 import subprocess
@@ -20,8 +19,8 @@ import pytest
 
 import nn
 from nn.typing import Array
+from tests.programs import SCRIPTS, program
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 FOUR = tuple(f"{part}-{kind}.gz" for part in ("train", "t10k")
              for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"))  # fmt: skip
@@ -30,14 +29,7 @@ COUNTS = {"train": 30, "t10k": 20}
 compress = partial(gzip.compress, mtime=0)  # the same bytes, and names of tests, at any time
 
 
-def script(name: str) -> Any:
-    """A module of `scripts`, which is a folder and no package."""
-    if str(SCRIPTS) not in sys.path:
-        sys.path.insert(0, str(SCRIPTS))
-    return importlib.import_module(name)
-
-
-data, mnist = script("mnist_data"), script("mnist")
+data, mnist = program("mnist_data"), program("mnist")
 
 
 def images_file(images: Array, magic: int = 2051) -> bytes:
@@ -71,15 +63,16 @@ def write_test_part(folder: Path, count: int, seed: int = 0) -> Path:
     return write(folder, {f"{IMAGES}.gz": images_file(images), f"{LABELS}.gz": labels_file(labels)})
 
 
-def refusal(program: Any, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+def refusal(module: Any, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     """The one line with which a program, run in this process, refuses its arguments."""
-    given, sys.argv = sys.argv, [f"{program.__name__}.py", *map(str, arguments)]
+    given, sys.argv = sys.argv, [f"{module.__name__}.py", *map(str, arguments)]
     try:
-        assert program.main() == 2
+        with pytest.raises(SystemExit, match=r"^2$"):
+            module.main()
     finally:
         sys.argv = given
     said = capsys.readouterr().err
-    assert said.startswith(f"{program.__name__}: ")
+    assert said.startswith(f"{module.__name__}.py: ")
     assert said.count("\n") == 1, said
     return said
 
@@ -169,7 +162,7 @@ def test_a_missing_folder_and_wrong_settings_are_refused(
     assert "at least 1, not 0" in refused("--epochs", 0)
     assert "at least 1, not two" in refused("--jobs", "two")
     assert "invalid choice: 'all'" in refused("--only", "all")
-    assert "cannot be made" in refused("--output", folder / f"{IMAGES}.gz")
+    assert "cannot write to" in refused("--output", folder / f"{IMAGES}.gz")
     few = write_test_part(tmp_path / "few", 1000)
     assert "500 digits to learn from; the comparison needs 512" in refusal(
         mnist, capsys, "--data", few
@@ -293,8 +286,8 @@ def test_what_a_server_or_an_address_lacks_is_said(
         ("ftp://127.0.0.1", "takes an http://, https:// or file:// address, not ftp"),
         (str(mirror), "takes an http://, https:// or file:// address"),
     ):
-        for program, arguments in ((mnist, ["--data"]), (data, [])):
-            line = refusal(program, capsys, *arguments, tmp_path / "data", "--download", address)
+        for module, arguments in ((mnist, ["--data"]), (data, [])):
+            line = refusal(module, capsys, *arguments, tmp_path / "data", "--download", address)
             assert said in line
     assert not contents(tmp_path / "data")
 
@@ -511,4 +504,4 @@ def test_the_program_learns_compares_and_draws(tmp_path: Path) -> None:
 def test_the_program_refuses_with_one_line(tmp_path: Path) -> None:
     answer = run("--data", tmp_path / "none")
     assert (answer.returncode, answer.stdout, answer.stderr.count("\n")) == (2, "", 1)
-    assert answer.stderr.startswith(f"mnist: there is no folder {tmp_path / 'none'}; ")
+    assert answer.stderr.startswith(f"mnist.py: there is no folder {tmp_path / 'none'}; ")

@@ -12,7 +12,7 @@ from rl.analysis.metrics import STATISTICS
 from rl.errors import UserError
 from rl.search.methods import METHODS
 from rl.search.optuna_methods import PRUNERS, SAMPLERS, require_optuna
-from rl.search.space import Dimension, Range, read_space
+from rl.search.space import Dimension, Numbers, read_space
 from rl.specification.settings import make_settings, resolve
 from rl.specification.specification import Specification
 
@@ -87,7 +87,7 @@ def read_search(specification: Specification) -> tuple[SearchSettings, dict[str,
     for name, needed in ((settings.method, SAMPLERS), (settings.pruner, PRUNERS[1:])):
         if name in needed:
             require_optuna(name)
-    if settings.method == "cmaes" and not any(isinstance(each, Range) for each in space.values()):
+    if settings.method == "cmaes" and not any(isinstance(each, Numbers) for each in space.values()):
         raise specification.explain(
             "search.space", 'has no range, and cmaes needs one: {"low": ..., "high": ...}'
         )

@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from nn.names import suggestion
+from nn.settings import BaseSettings, SettingError, setting
 from rl.errors import UserError, brief
 from rl.specification.build import build
-from rl.specification.settings import as_bool, unfit
+from rl.specification.settings import Explain, make_settings, resolve
 from rl.specification.specification import Specification
 
 Parameters = dict[str, Any]  # a value for each dotted path
 
-RANGE_KEYS = ("low", "high", "log", "points")
 MOST_VALUES = 1_000  # of one parameter; each end of a range, and each value of a list, is tried
 
 
@@ -46,22 +45,27 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Range:
-    """A number between two, both included.
+class Range(BaseSettings):
+    """A range as a specification gives it."""
 
-    Args:
-        low: the minimum.
-        high: the maximum.
-        log: whether the scale is logarithmic.
-        whole: whether values are integers.
-        points: number of evenly spaced values in a grid.
-    """
+    low: float = setting("the minimum")
+    high: float = setting("the maximum")
+    log: bool = setting("whether the scale is logarithmic", False)
+    points: int = setting("number of evenly spaced values in a grid", 3, least=2, most=MOST_VALUES)
 
-    low: float
-    high: float
-    log: bool = False
-    whole: bool = False
-    points: int = 3
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.low < self.high:
+            raise SettingError("high", f"must be greater than low, {self.low}, not {self.high}")
+        if self.log and not self.low > 0:
+            raise SettingError("low", "must be greater than 0 on a logarithmic scale")
+
+
+@dataclass(frozen=True)
+class Numbers(Range):
+    """A number between `low` and `high`, both included."""
+
+    whole: bool = setting("whether values are integers", False)
 
     def grid(self) -> list[Any]:
         """`points` numbers at even distances, fewer where whole numbers fall together."""
@@ -86,7 +90,7 @@ class Range:
         return round(inside) if self.whole else inside
 
 
-Dimension = Choice | Range
+Dimension = Choice | Numbers
 
 
 def read_space(specification: Specification) -> dict[str, Dimension]:
@@ -127,12 +131,9 @@ def _read(specification: Specification, path: str, definition: Any, default: Any
             where,
             f'must be a list of values or {{"low": ..., "high": ...}}, not {brief(definition)}',
         )
-    for key in definition:
-        if key not in RANGE_KEYS:
-            raise specification.explain(
-                f"{where}.{key}", f"is an unknown key{suggestion(str(key), RANGE_KEYS)}"
-            )
-    return _range(specification, where, definition, default)
+    return _range(definition, default, lambda key, complaint: specification.explain(
+        f"{where}.{key}" if key else where, complaint
+    ))  # fmt: skip
 
 
 def _whole(value: Any, default: Any) -> Any:
@@ -141,29 +142,11 @@ def _whole(value: Any, default: Any) -> Any:
     return int(value) if is_whole else value
 
 
-def _range(
-    specification: Specification, where: str, given: Mapping[str, Any], default: Any
-) -> Range:
-    for key in ("low", "high"):
-        value = given.get(key)
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise specification.explain(f"{where}.{key}", f"must be a number, not {brief(value)}")
-        if complaint := unfit(value):
-            raise specification.explain(f"{where}.{key}", complaint)
-    low, high = (_whole(given[key], default) for key in ("low", "high"))
-    points, log = _whole(given.get("points", 3), 0), as_bool(given.get("log", False))
-    if not low < high:
-        raise specification.explain(where, f"is empty: low is {low} and high {high}")
-    if log is None:
-        raise specification.explain(f"{where}.log", "must be true or false")
-    if log and not low > 0:
-        raise specification.explain(f"{where}.low", "must be greater than 0 on a logarithmic scale")
-    if not isinstance(points, int) or isinstance(points, bool) or not 2 <= points <= MOST_VALUES:
-        raise specification.explain(
-            f"{where}.points", f"must be a whole number from 2 to {MOST_VALUES}"
-        )
-    whole = all(isinstance(each, int) for each in (low, high)) and not isinstance(default, float)
-    return Range(float(low), float(high), log, whole, points)
+def _range(given: Mapping[str, Any], default: Any, explain: Explain) -> Numbers:
+    settings = resolve(Range, given, explain)
+    ends = [_whole(given[key], default) for key in ("low", "high")]
+    whole = all(isinstance(end, int) for end in ends) and not isinstance(default, float)
+    return make_settings(Numbers, {**settings, "whole": whole}, explain)
 
 
 def _value_at(values: Any, path: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from rl.errors import UserError
 from rl.search.methods import Grid, Line, Random
-from rl.search.space import Choice, Range, read_space
+from rl.search.space import Choice, Numbers, read_space
 from rl.specification.specification import Specification
 
 
@@ -60,7 +60,7 @@ def test_random_search_of_lists_is_the_grid_in_another_order() -> None:
 
 
 def test_random_search_depends_on_the_seed_and_the_number_alone() -> None:
-    space = {"rate": Range(0.001, 1.0, log=True), "size": Range(4, 6, whole=True)}
+    space = {"rate": Numbers(0.001, 1.0, log=True), "size": Numbers(4, 6, whole=True)}
     all_of_them = proposals(Random(space, anything, 20, seed=3))
     some = proposals(Random(space, lambda number: number > 11, 20, seed=3))
     assert some == all_of_them[12:]
@@ -70,22 +70,22 @@ def test_random_search_depends_on_the_seed_and_the_number_alone() -> None:
 def test_a_range_is_drawn_evenly_on_its_scale() -> None:
     """A third of the draws from 0.001 to 1 falls into each decade."""
     rng = np.random.default_rng(0)
-    values = np.array([Range(0.001, 1.0, log=True).draw(rng) for _ in range(3000)])
+    values = np.array([Numbers(0.001, 1.0, log=True).draw(rng) for _ in range(3000)])
     assert values.min() >= 0.001
     assert values.max() <= 1.0
     shares = np.histogram(np.log10(values), bins=[-3, -2, -1, 0])[0] / len(values)
     assert np.abs(shares - 1 / 3).max() < 0.03
-    whole = Counter(Range(2, 4, whole=True).draw(rng) for _ in range(3000))
+    whole = Counter(Numbers(2, 4, whole=True).draw(rng) for _ in range(3000))
     assert set(whole) == {2, 3, 4}
     assert max(whole.values()) / min(whole.values()) < 1.2
-    linear = np.array([Range(1.0, 3.0).draw(rng) for _ in range(3000)])
+    linear = np.array([Numbers(1.0, 3.0).draw(rng) for _ in range(3000)])
     assert abs(linear.mean() - 2.0) < 0.05
 
 
 def test_the_grid_of_a_range_by_hand() -> None:
-    assert Range(0.01, 1.0, log=True).grid() == pytest.approx([0.01, 0.1, 1.0])
-    assert Range(1.0, 3.0, points=5).grid() == [1.0, 1.5, 2.0, 2.5, 3.0]
-    assert Range(1, 2, whole=True, points=4).grid() == [1, 2]
+    assert Numbers(0.01, 1.0, log=True).grid() == pytest.approx([0.01, 0.1, 1.0])
+    assert Numbers(1.0, 3.0, points=5).grid() == [1.0, 1.5, 2.0, 2.5, 3.0]
+    assert Numbers(1, 2, whole=True, points=4).grid() == [1, 2]
 
 
 def test_a_range_is_of_whole_numbers_where_the_parameter_is() -> None:
@@ -100,8 +100,8 @@ def test_a_range_is_of_whole_numbers_where_the_parameter_is() -> None:
             }
         )
     )
-    assert found["agent.n_step"] == Range(1, 5, whole=True)
-    assert found["agent.gamma"] == Range(0, 1, whole=False)
+    assert found["agent.n_step"] == Numbers(1, 5, whole=True)
+    assert found["agent.gamma"] == Numbers(0, 1, whole=False)
     assert found["memory.capacity"].grid() == [1000, 100000]
     assert found["network.hidden"].grid() == [[8], [16, 16]]
 
@@ -117,12 +117,12 @@ def test_a_range_is_of_whole_numbers_where_the_parameter_is() -> None:
         ({"agnet.gamma": [0.9]}, "agnet is an unknown key; did you mean 'agent'?"),
         ({"agent.gamma": [0.9, "high"]}, "does not fit with 'high': agent.gamma must be a number"),
         ({"agent.gamma": [0.9, 1.5]}, "does not fit with 1.5: agent.gamma"),
-        ({"agent.gamma": {"low": 0.9}}, "search.space.agent.gamma.high must be a number"),
-        ({"agent.gamma": {"low": 0.9, "high": 0.8}}, "is empty: low is 0.9 and high 0.8"),
+        ({"agent.gamma": {"low": 0.9}}, "search.space.agent.gamma.high is missing"),
+        ({"agent.gamma": {"low": 0.9, "high": 0.8}}, "gamma.high must be greater than low"),
         ({"agent.gamma": {"low": 0, "high": 1, "log": True}}, "low must be greater than 0"),
         ({"agent.gamma": {"low": 0.1, "high": 1, "log": "maybe"}}, "log must be true or false"),
-        ({"agent.gamma": {"low": 0, "high": 1, "step": 1}}, "gamma.step is an unknown key"),
-        ({"agent.gamma": {"low": 0, "high": 1, "points": 1}}, "points must be a whole number"),
+        ({"agent.gamma": {"low": 0, "high": 1, "step": 1}}, "gamma.step is no setting of Range"),
+        ({"agent.gamma": {"low": 0, "high": 1, "points": 1}}, "points must be at least 2, not 1"),
         ({"agent.gamma": {"low": float("nan"), "high": 1}}, "gamma.low must be a finite number"),
         ({"memory.batch_size": {"low": 32, "high": 10**7}}, "does not fit with 10000000"),
     ],

@@ -1,0 +1,138 @@
+"""What the programs of this folder share: one BLAS thread, turns, processes, tables and options.
+
+Import it before NumPy: BLAS reads the number of its threads when it is loaded. Processes that a
+program starts inherit the number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+Work = Callable[[], object]
+Result = TypeVar("Result")
+
+
+def seconds(work: Work, times: int = 1, clock: Callable[[], float] = time.perf_counter) -> float:
+    """The mean seconds of `times` calls, of wall-clock or by another clock."""
+    started = clock()
+    for _ in range(times):
+        work()
+    return (clock() - started) / times
+
+
+def both_clocks(work: Work) -> str:
+    """The seconds of a call, of wall-clock and of the processor."""
+    used = time.process_time()
+    taken = seconds(work)
+    return f"{taken:.2f} s (processor {time.process_time() - used:.2f} s)"
+
+
+def in_turns(
+    works: Mapping[str, Work], turns: int, measure: Callable[[Work], float] = seconds
+) -> dict[str, list[float]]:
+    """Measures each work once per turn, so that a slow spell of the machine slows all of them."""
+    measured = {name: list[float]() for name in works}
+    for _ in range(turns):
+        for name, work in works.items():
+            measured[name].append(measure(work))
+    return measured
+
+
+def medians(measured: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The median of each work's measurements."""
+    return {name: statistics.median(values) for name, values in measured.items()}
+
+
+def spread(values: Sequence[float], form: str = ".1f") -> str:
+    """The median with the smallest and the largest value."""
+    median, least, most = (format(of(values), form) for of in (statistics.median, min, max))
+    return f"{median} ({least} to {most})"
+
+
+def rl(*arguments: object) -> str:
+    """Runs `rl ...` in a process of its own; returns what it prints."""
+    command = [sys.executable, "-m", "rl", *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def in_processes(works: Sequence[Callable[[], Result]], jobs: int) -> Iterator[Result]:
+    """The results in order, from so many processes; an interruption cancels those not begun."""
+    if jobs == 1:
+        yield from (work() for work in works)
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, _leave_interrupts_to_the_parent) as pool:
+        try:
+            for future in [pool.submit(work) for work in works]:
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def table(head: Iterable[object], rows: Iterable[Iterable[object]], aligned: bool = True) -> str:
+    """A Markdown table, whose columns may also be aligned as plain text."""
+    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(len, column)) if aligned else 0 for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * (width or 3) for width in widths])
+    lines = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def new_figure(width: float, height: float, title: str = "") -> Figure:
+    """An empty figure for a file; its sizes are in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+class Parser(argparse.ArgumentParser):
+    """Answers a mistake with one line instead of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.refuse(f"{message}; see --help")
+
+    def refuse(self, message: str) -> NoReturn:
+        """Ends the program because of something that the user can put right."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+    def make_folder(self, path: Path) -> None:
+        """Makes the folder of the results, or refuses it."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self.refuse(f"cannot write to {path}: {error.strerror}")
+        if not os.access(path, os.W_OK):
+            self.refuse(f"cannot write to {path}")
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, as the type of an option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return int(text)
