@@ -246,8 +246,9 @@ def _attempt(job: Job, number: int, mailbox: Any) -> tuple[Outcome, Files]:
     if status:
         return not_begun(job, status), {}
     with tempfile.TemporaryDirectory(prefix="rl_session_") as folder:
-        outcome = attempt(replace(job, folder=Path(folder)), _MailboxReporter(mailbox, number))
-        return outcome, _pack(Path(folder))
+        here = Path(folder, job.folder.name)  # which says its number
+        outcome = attempt(replace(job, folder=here), _MailboxReporter(mailbox, number))
+        return outcome, _pack(here)
 
 
 class _MailboxReporter(Reporter):

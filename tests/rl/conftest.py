@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,9 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from rl.cli import main
 from rl.memory import Replay
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script's `pytest &` inherits it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")  # not in the checkout
 
