@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rl.environments import make_env
     from rl.errors import Diverged, SessionsFailed, UserError
-    from rl.running.opened_run import load
+    from rl.running.policy_file import load
     from rl.running.trial import train
     from rl.session.callback import Callback
 
@@ -26,7 +26,7 @@ _HOMES = {
     "Diverged": "rl.errors",
     "SessionsFailed": "rl.errors",
     "UserError": "rl.errors",
-    "load": "rl.running.opened_run",
+    "load": "rl.running.policy_file",
     "make_env": "rl.environments",
     "train": "rl.running.trial",
 }

@@ -24,7 +24,49 @@ from rl.storage.files import is_there, read_json, write_json
 from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
 
 
-class Run:
+class Opened:
+    """A saved agent that was found again."""
+
+    path: Path
+    specification: Specification
+    problem: Problem
+
+    def player(self, checkpoint: str | None = None) -> Player:
+        """The agent of a checkpoint: "best", "last" or a stage's step; by default the best.
+
+        Raises:
+            UserError: the checkpoint is missing, damaged, or does not fit the specification.
+        """
+        raise NotImplementedError
+
+    def evaluate(
+        self,
+        episodes: int = EXTENDED_EPISODES,
+        seed: int = 0,
+        checkpoint: str | None = None,
+    ) -> Evaluation:
+        """Greedy episodes on seeds that neither training nor the choice of a checkpoint has used.
+
+        Args:
+            episodes: how many.
+            seed: another number gives other episodes.
+            checkpoint: as for `player`.
+
+        Raises:
+            UserError: as for `player`.
+        """
+        return evaluate_player(self.player(checkpoint), self.problem, episodes, seed)
+
+    def report(self, result: Evaluation) -> dict[str, Any]:
+        """The figures of an evaluation with what was evaluated."""
+        return {
+            "run": str(self.path),
+            "experiment": self.specification.name,
+            **report(result, self.problem),
+        }
+
+
+class Run(Opened):
     """One session of what a run folder holds.
 
     Args:
@@ -37,7 +79,7 @@ class Run:
     """
 
     def __init__(self, folder: RunFolder, trial: int = 0, session: int = 0) -> None:
-        self.folder = folder
+        self.folder, self.path = folder, folder.path
         self.manifest = folder.read_manifest()
         self.notes: list[str] = []  # what a user should know as it begins
         self.trial: TrialFolder = folder.trial(trial)
@@ -48,7 +90,7 @@ class Run:
             has_own = is_there(self.trial.spec)
         self.spec: Path = self.trial.spec if has_own else folder.spec
         self.specification = _specification(self.spec, self.manifest["experiment"])
-        self.problem: Problem = problem_of(self.specification)
+        self.problem = problem_of(self.specification)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], trial: int | None = None, session: int = 0) -> Run:
@@ -61,11 +103,6 @@ class Run:
         """
         folder = RunFolder.open(path)
         return cls(folder, folder.best_trial() if trial is None else trial, session)
-
-    @property
-    def path(self) -> Path:
-        """The run folder."""
-        return self.folder.path
 
     @property
     def outcome(self) -> dict[str, Any]:
@@ -142,51 +179,7 @@ class Run:
         )
 
     def player(self, checkpoint: str | None = None) -> Player:
-        """The agent of a checkpoint: "best", "last" or a stage's step; by default the best.
-
-        Raises:
-            UserError: the checkpoint is missing, damaged, or does not fit the specification.
-        """
         return load_player(self.specification, self.session, checkpoint)
-
-    def evaluate(
-        self,
-        episodes: int = EXTENDED_EPISODES,
-        seed: int = 0,
-        checkpoint: str | None = None,
-    ) -> Evaluation:
-        """Greedy episodes on seeds that neither training nor the choice of a checkpoint has used.
-
-        Args:
-            episodes: how many.
-            seed: another number gives other episodes.
-            checkpoint: as for `player`.
-
-        Raises:
-            UserError: as for `player`.
-        """
-        return evaluate_player(self.player(checkpoint), self.problem, episodes, seed)
-
-    def report(self, result: Evaluation) -> dict[str, Any]:
-        """The figures of an evaluation with what was evaluated."""
-        return {
-            "run": str(self.path),
-            "experiment": self.specification.name,
-            **report(result, self.problem),
-        }
-
-
-def load(path: str | os.PathLike[str], session: int = 0) -> Player:
-    """The trained agent of a run: `load("runs/cartpole_dqn").act(observation)`.
-
-    Args:
-        path: a run folder, or an experiment's name for its latest run.
-        session: the number of the session.
-
-    Raises:
-        UserError: there is no run, or its best checkpoint is damaged.
-    """
-    return Run.open(path, session=session).player()
 
 
 def _specification(file: Path, name: str) -> Specification:

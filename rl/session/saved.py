@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,9 @@ from rl.errors import UserError
 from rl.session.evaluation import Evaluation, Evaluator
 from rl.session.player import Player, player_of
 from rl.specification.build import build
-from rl.specification.specification import Specification
+from rl.specification.specification import Specification, check_form
 from rl.storage.run_folder import SessionFolder
+from rl.storage.texts import parse_json
 
 
 def load_player(
@@ -32,15 +35,57 @@ def load_player(
     if checkpoint is None:
         checkpoint = "best" if folder.has_checkpoint("best") else "last"
     state = folder.load_checkpoint(checkpoint)
+    return player_from(state, specification, folder.checkpoint(checkpoint))
+
+
+def player_from(state: State, specification: Specification, file: Path) -> Player:
+    """The agent of a policy that was saved.
+
+    Args:
+        state: of the policy.
+        specification: that it was learned with.
+        file: that holds it.
+
+    Raises:
+        UserError: it does not fit the specification.
+    """
     experiment = build(specification, seed=0)
     try:
         experiment.agent.restore_policy(state["policy"])
         experiment.preprocessor.restore(state["preprocessor"])
         _check_finite(state)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        file = folder.checkpoint(checkpoint)
         raise UserError(f"{file}: does not fit {specification.source}: {error}") from None
     return player_of(experiment)
+
+
+def origin_of(specification: Specification) -> State:
+    """What a policy's file says of where it comes from, so that it can be used on its own."""
+    found = {"experiment": specification.name, "specification": json.dumps(specification.values)}
+    if "import" in specification.values and specification.folder:
+        found["import_folder"] = specification.folder
+    return found
+
+
+def specification_in(state: State, file: Path) -> Specification | None:
+    """The specification that a policy's file holds; None if an earlier version wrote it.
+
+    Raises:
+        UserError: it holds something else.
+    """
+    if not {"experiment", "specification"} <= state.keys():
+        return None
+    name, folder = state["experiment"], Path(state.get("import_folder", ""))
+    try:
+        values = parse_json(state["specification"])
+    except ValueError as error:
+        raise UserError(f"{file}: its specification is damaged: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{file}: its specification is damaged: it is no object")
+    home = folder if folder.is_absolute() and folder.is_dir() else file.absolute().parent
+    specification = Specification(name, str(file), values, folder=str(home))
+    check_form(specification)
+    return specification
 
 
 def _check_finite(state: State) -> None:

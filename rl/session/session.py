@@ -26,6 +26,7 @@ from rl.session.job import Job, Outcome
 from rl.session.player import player_of
 from rl.session.progress import Progress
 from rl.session.recorder import Recorder
+from rl.session.saved import origin_of
 from rl.session.status import ENDS, Status
 from rl.specification.build import Experiment
 from rl.storage.forms import RESUMABLE
@@ -59,6 +60,7 @@ class Session:
         self._checkpoints = Checkpoints(self.folder, self.agent.replay)
         self._recorder = Recorder(self.folder, self.agent, self.training.steps)
         self._choice = Choice(experiment.problem.solved)
+        self._origin = origin_of(experiment.specification)
         self._next_evaluation = self._evaluate_every  # environment step
         self._evaluation_seconds = 0.0
         self._is_evaluating = False  # or was stopped as it did
@@ -368,6 +370,7 @@ class Session:
     def _save(self, *names: str) -> None:
         """Saves everything, and the policy as the last one and under further names."""
         policy = {
+            **self._origin,
             "step": self.progress.step,
             "seconds": self.progress.seconds,
             "policy": self.agent.policy_state(),

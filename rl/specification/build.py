@@ -204,8 +204,7 @@ def problem_of(specification: Specification) -> Problem:
     Raises:
         UserError: the package cannot be imported, or the environment is not registered.
     """
-    import_package(specification)
-    return as_set(find_problem(specification.values["problem"]), specification.block("train"))
+    return as_set(_registered(specification), specification.block("train"))
 
 
 def import_package(specification: Specification) -> dict[str, str]:

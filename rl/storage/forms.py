@@ -174,5 +174,8 @@ SEARCH_MANIFEST = block_of(
 # A policy that was saved, with what its player needs.
 CHECKPOINT = block_of(
     {"step": is_count, "policy": block_of({}), "preprocessor": block_of({})},
-    {"seconds": optional(is_number)},
+    {
+        "seconds": optional(is_number),
+        **dict.fromkeys(("experiment", "specification", "import_folder"), is_text),
+    },
 )

@@ -156,14 +156,24 @@ class SessionFolder:
                 else "the run saved none; run it again"
             )
             raise UserError(f"{path}: there is no such checkpoint; {remedy}")
-        try:
-            with on_disk(path, "read"):
-                state = checkpoint.load(path)
-            if not CHECKPOINT(state):
-                raise checkpoint.CheckpointError(f"{path}: is sealed, but holds no policy of ours")
-            return state
-        except checkpoint.CheckpointError as error:
-            raise UserError(f"{error}; use another checkpoint, or run it again") from None
+        return load_policy(path)
+
+
+def load_policy(path: Path) -> State:
+    """What a file of a policy holds.
+
+    Raises:
+        DiskError: it cannot be read.
+        UserError: it is missing or damaged.
+    """
+    try:
+        with on_disk(path, "read"):
+            state = checkpoint.load(path)
+        if not CHECKPOINT(state):
+            raise checkpoint.CheckpointError(f"{path}: is sealed, but holds no policy of ours")
+        return state
+    except checkpoint.CheckpointError as error:
+        raise UserError(f"{error}; use another checkpoint, or run it again") from None
 
 
 def has_ended(outcome: Mapping[str, Any]) -> bool:
@@ -313,6 +323,11 @@ class RunFolder:
         if not (folder / "manifest.json").exists() and folder.is_dir():
             runs = sorted(each.parent for each in folder.glob("*/manifest.json"))
             folder = runs[-1] if runs else folder
+        if folder.is_file():
+            raise UserError(
+                f"{path}: is a file, and this needs the whole run folder; a saved agent alone is "
+                "enough for `rl evaluate`, `rl watch`, `rl film` and `rl export`"
+            )
         if not folder.is_dir():
             raise UserError(f"{path}: there is no such run folder; `rl run NAME` makes one")
         run = cls(folder)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FAILED = 1
 INTERRUPTED = 130
 A_RUN = "a run folder, or the name of an experiment for its latest run"
+AN_AGENT = "a run folder, an experiment's name for its latest run, or a file such as best.npz"
 
 Verbs = Any  # what argparse's `add_subparsers` gives, a private class
 
@@ -57,7 +58,7 @@ def add_experiment(verb: argparse.ArgumentParser) -> None:
 
 def add_session(verb: argparse.ArgumentParser) -> None:
     """Adds the options that select a session of a run."""
-    verb.add_argument("run", metavar="RUN", help=A_RUN)
+    verb.add_argument("run", metavar="RUN", help=AN_AGENT)
     verb.add_argument("--session", type=natural, default=0, help="session number (default 0)")
     verb.add_argument("--trial", type=natural,
                       help="trial number of a search (default: the best)")  # fmt: skip

@@ -14,10 +14,10 @@ def export(options: argparse.Namespace) -> int:
     """`rl export`: writes the greedy policy of a checkpoint in the chosen format."""
     from rl.export import export as write
     from rl.export import find_format, policy_of
-    from rl.running.opened_run import Run
+    from rl.running.policy_file import open_saved
 
     format = find_format(options.format)
-    run = Run.open(options.run, options.trial, options.session)
+    run = open_saved(options.run, options.trial, options.session)
     name = run.specification.name
     policy = policy_of(run.player(options.checkpoint))
     file = options.output or Path(f"{name}{format.suffix}")

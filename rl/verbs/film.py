@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from rl.console.output import say
 from rl.storage.paths import user_path
@@ -12,6 +13,7 @@ from rl.verbs.arguments import Verbs, add_seed, add_session, add_verb
 def film(options: argparse.Namespace) -> int:
     """`rl film`: films the same episode at several stages of training, side by side."""
     from rl.running.opened_run import Run
+    from rl.running.policy_file import open_saved
     from rl.watching.animation import check_file
     from rl.watching.film import make_film
     from rl.watching.window import draw_off_screen
@@ -19,8 +21,9 @@ def film(options: argparse.Namespace) -> int:
     if options.output:
         check_file(options.output)
     draw_off_screen()
-    run = Run.open(options.run, options.trial, options.session)
-    file = options.output or run.session.film
+    run = open_saved(options.run, options.trial, options.session)
+    alone = Path(f"{run.specification.name}.gif")  # a file may be where nobody may write
+    file = options.output or (run.session.film if isinstance(run, Run) else alone)
     takes = make_film(run, file, options.seed)
     say(f"stages: {', '.join(f'{take.step:,}' for take in takes)} steps")
     say(f"written: {file}")
@@ -37,4 +40,5 @@ def add(verbs: Verbs) -> None:
     add_session(verb)
     add_seed(verb)
     verb.add_argument("--output", metavar="FILE", type=user_path,
-                      help="a .gif or .mp4 file (default: film.gif of the session)")  # fmt: skip
+                      help="a .gif or .mp4 file (default: film.gif of the session; of a "
+                      "single file, EXPERIMENT.gif)")  # fmt: skip

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 def evaluate(options: argparse.Namespace) -> int:
     """`rl evaluate`: prints the returns of a saved agent."""
-    from rl.running.opened_run import Run
+    from rl.running.policy_file import open_saved
 
-    run = Run.open(options.run, options.trial, options.session)
+    run = open_saved(options.run, options.trial, options.session)
     report = run.report(run.evaluate(options.episodes, options.seed, options.checkpoint))
     if options.json:
         say(json.dumps(report))
@@ -40,12 +40,12 @@ def evaluate(options: argparse.Namespace) -> int:
 def watch(options: argparse.Namespace) -> int:
     """`rl watch`: shows a saved agent in a window, in the terminal or in a file."""
     from rl.environments import evaluation_seeds
-    from rl.running.opened_run import Run
+    from rl.running.policy_file import open_saved
     from rl.watching import watching
     from rl.watching.frames import Scene
 
     _check_screen(options)
-    run = Run.open(options.run, options.trial, options.session)
+    run = open_saved(options.run, options.trial, options.session)
     seeds = evaluation_seeds("report", options.seed, options.episodes)
     with (
         closing(Scene(run.problem.id, run.player(options.checkpoint))) as scene,

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nn.typing import State
 from rl.environments import evaluation_seeds
-from rl.running.opened_run import Run
+from rl.environments.problems import Problem
+from rl.running.opened_run import Opened, Run
+from rl.running.policy_file import PolicyFile
+from rl.session.player import Player
 from rl.storage.run_folder import SessionFolder
 from rl.watching.animation import animation, pace
 from rl.watching.frames import Moment, Scene
@@ -46,11 +50,11 @@ class Take:
     scene: Scene
 
 
-def make_film(run: Run, file: Path, seed: int = 0) -> list[Take]:
-    """Writes the film of a session.
+def make_film(run: Opened, file: Path, seed: int = 0) -> list[Take]:
+    """Writes the film of a session, or of a single saved agent.
 
     Args:
-        run: whose session it is.
+        run: whose session it is, or the agent.
         file: where to; it must suit `check_file`.
         seed: another number gives another episode.
 
@@ -63,7 +67,7 @@ def make_film(run: Run, file: Path, seed: int = 0) -> list[Take]:
     """
     (episode_seed,) = evaluation_seeds("report", seed, 1)
     with ExitStack() as stack:
-        takes = [_take(run, name) for name in choose_stages(run.session)]
+        takes = list(_takes(run))
         for take in takes:
             stack.enter_context(closing(take.scene))
         longest = max(take.scene.play(episode_seed).length for take in takes)
@@ -92,10 +96,16 @@ def choose_stages(folder: SessionFolder, most: int = STAGES) -> list[str]:
     return [*(str(before[place]) for place in picked), end]
 
 
-def _take(run: Run, name: str) -> Take:
-    saved = run.session.load_checkpoint(name)
-    scene = Scene(run.problem.id, run.player(name))
-    return Take(int(saved["step"]), saved.get("seconds"), scene)
+def _takes(run: Opened) -> Iterator[Take]:
+    if isinstance(run, Run):
+        for name in choose_stages(run.session):
+            yield _take(run.session.load_checkpoint(name), run.problem, run.player(name))
+    elif isinstance(run, PolicyFile):
+        yield _take(run.state, run.problem, run.player())
+
+
+def _take(saved: State, problem: Problem, player: Player) -> Take:
+    return Take(int(saved["step"]), saved.get("seconds"), Scene(problem.id, player))
 
 
 def _write(panes: list[Pane], seed: int, longest: int, file: Path) -> None:
