@@ -1,4 +1,4 @@
-"""From the files of a trial to its figures and pictures. Can be done again at any time."""
+"""From the files of a trial to its figures and pictures, at any time again."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rl.storage.run_folder import SessionFolder, TrialFolder
 def trial_figures(
     folder: TrialFolder, planned: int, name: str, problem: str, threshold: float | None
 ) -> dict[str, Any]:
-    """What the sessions of a trial are worth, and how each ended.
+    """The metrics of a trial, and how each of its sessions ended.
 
     Args:
         folder: of the trial.
-        planned: how many sessions it was to have.
+        planned: the number of sessions it was to have.
         name: of the experiment.
         problem: its id.
-        threshold: the return that counts as solved, or None.
+        threshold: the return that counts as solved, if there is one.
 
     Raises:
         UserError: a file of a session is damaged.
@@ -48,8 +48,8 @@ def _outcome(record: Record) -> dict[str, Any]:
 
 
 def _so_far(record: Record) -> dict[str, Any]:
-    """What is known of a session that has not come to its end."""
-    if record.status == "pruned" or not len(record.returns):  # the one hangs on the machine
+    """What is known of a session that did not finish."""
+    if record.status == "pruned" or not len(record.returns):  # where it was pruned is chance
         return {}
     best = int(record.returns.argmax())
     return {
@@ -64,12 +64,7 @@ def _so_far(record: Record) -> dict[str, Any]:
 
 
 def draw_session(folder: SessionFolder, title: str, threshold: float | None) -> None:
-    """Draws `curve.png` of a session that has begun, unless it is newer than what it shows.
-
-    Args:
-        folder: of the session.
-        title: above the picture.
-        threshold: the return that counts as solved, or None.
+    """Draws `curve.png` of a session that has begun, unless it is newer than the tables.
 
     Raises:
         UserError: a file of the session is damaged.
@@ -85,11 +80,7 @@ def draw_session(folder: SessionFolder, title: str, threshold: float | None) -> 
 
 
 def draw_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:
-    """Draws `learning_curve.png` of several sessions; one has a curve of its own.
-
-    Args:
-        folder: of the trial.
-        figures: of `trial_figures`.
+    """Draws `learning_curve.png` of several sessions, given their `trial_figures`.
 
     Raises:
         UserError: a file of a session is damaged.
@@ -102,7 +93,7 @@ def draw_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:
 
 
 def describe_trial(figures: dict[str, Any]) -> list[str]:
-    """The figures of `trial_figures` in lines to read."""
+    """The `trial_figures` in lines to read."""
     threshold = figures["threshold"]
     counted = f"{figures['counted']} of {figures['planned']} sessions counted"
     if threshold is not None:
@@ -132,9 +123,8 @@ def describe_trial(figures: dict[str, Any]) -> list[str]:
 
 
 def _describe_spread(figures: dict[str, Any]) -> str:
-    names = {"mean": "mean return", "median": "median", "iqm": "IQM"}
     texts = []
-    for name, words in names.items():
+    for name, words in (("mean", "mean return"), ("median", "median"), ("iqm", "IQM")):
         interval = figures[f"{name}_interval"]
         between = f" (95% interval {interval[0]:.1f} to {interval[1]:.1f})" if interval else ""
         texts.append(f"{words} {figures[name]:.1f}{between}")

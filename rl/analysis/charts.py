@@ -1,11 +1,11 @@
-"""Charts as plain data: axes, series, and marks across them; for a page or a PNG to draw."""
+"""Charts as plain data: axes, series and marks, which a page or the PNG drawer draws."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,49 +20,34 @@ if TYPE_CHECKING:
 Series = dict[str, Any]
 Mark = dict[str, Any]
 
-LARGEST, SMALLEST = 1e300, 1e-300  # beyond these the arithmetic of an axis is no longer finite
-ALIKE = 1e-9  # a range of values, as a share of them, that is no range
+COLUMNS = ("x", "y", "low", "high", "shades")  # of numbers, in a series
+LARGEST, SMALLEST = 1e300, 1e-300  # beyond these the arithmetic of an axis overflows
+ALIKE = 1e-9  # a range of values, relative to them, that counts as none
 DIGITS = 5
 LONG = 1e15  # a number that nobody reads digit by digit
-MOST_POINTS = 600  # of a series; a chart has no more pixels than that
+MOST_POINTS = 600  # of a series; a chart is no more pixels wide
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis.
+    """An axis; where its values are no numbers, `names` are those of the places 0, 1, ..."""
 
-    Args:
-        label: what is on it, with its unit.
-        log: whether its scale is logarithmic.
-        names: of the places 0, 1, ..., where there are no numbers.
-    """
-
-    label: str
+    label: str  # with the unit
     log: bool = False
     names: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart.
-
-    Args:
-        title: above it.
-        description: what there is to see, for those who cannot.
-        x: the axis from left to right.
-        y: the axis from bottom to top.
-        series: of `line`, `band`, `points` and `bars`.
-        marks: of `mark_x` and `mark_y`.
-        note: what the reader must know, in small print.
-    """
+    """A chart as data."""
 
     title: str
-    description: str
+    description: str  # what it shows, for those who cannot see it
     x: Axis
     y: Axis
-    series: Sequence[Series]
-    marks: Sequence[Mark] = field(default=())
-    note: str = ""
+    series: Sequence[Series]  # of `line`, `band`, `points` and `bars`
+    marks: Sequence[Mark] = ()  # of `mark_x` and `mark_y`
+    note: str = ""  # small print
 
     @property
     def data(self) -> dict[str, Any]:
@@ -73,101 +58,92 @@ class Chart:
 
 
 def line(name: str, x: Values, y: Values, colour: int = 0, **look: bool) -> Series:
-    """Points that are joined, or a step function (`step=True`); a value that is not finite parts
-    the line. `faint=True` puts it into the background.
+    """Points joined by a line, with a gap at each value that is not finite.
+
+    With `step=True` it is a step function; with `faint=True` it is in the background.
     """
-    values = {"x": numbers(x), "y": numbers(y)}
-    return {"kind": "line", "name": name, "colour": colour, **values, **look}
+    return _series("line", name, colour, x=x, y=y, **look)
 
 
 def band(name: str, x: Values, low: Values, high: Values, colour: int = 0) -> Series:
-    """What lies between two lines."""
-    values = {"x": numbers(x), "low": numbers(low), "high": numbers(high)}
-    return {"kind": "band", "name": name, "colour": colour, **values}
+    """The area between two lines."""
+    return _series("band", name, colour, x=x, low=low, high=high)
 
 
 def points(name: str, x: Values, y: Values, colour: int = 0, **more: Any) -> Series:
-    """Dots, each for itself.
+    """Separate dots.
 
     Args:
-        name: of all.
-        x: their places.
-        y: their heights.
+        name: of the series.
+        x: [n]
+        y: [n]
         colour: its number among the page's.
-        more: `low` and `high` [n] of their error bars, `texts` that say what each is, `shades`
-            from 0 to 1 for a third quantity, `faint`.
+        more: `low` and `high` [n], the ends of error bars; `texts` [n] that describe each dot;
+            `shades` [n] from 0 to 1 for a third quantity; `faint`.
     """
-    values = {"x": numbers(x), "y": numbers(y)}
-    for bound in ("low", "high", "shades"):
-        if bound in more:
-            more[bound] = numbers(more[bound])
-    return {"kind": "points", "name": name, "colour": colour, **values, **more}
+    return _series("points", name, colour, x=x, y=y, **more)
 
 
 def bars(name: str, edges: Values, heights: Values, colour: int = 0) -> Series:
     """A histogram: n + 1 edges and n heights."""
-    values = {"x": numbers(edges), "y": numbers(heights)}
-    return {"kind": "bars", "name": name, "colour": colour, **values}
+    return _series("bars", name, colour, x=edges, y=heights)
+
+
+def _series(kind: str, name: str, colour: int, **more: Any) -> Series:
+    drawn = {key: numbers(each) if key in COLUMNS else each for key, each in more.items()}
+    return {"kind": kind, "name": name, "colour": colour, **drawn}
 
 
 def mark_x(x: float, label: str) -> Mark:
-    """A line from bottom to top."""
+    """A vertical line."""
     return {"x": x, "label": label}
 
 
 def mark_y(y: float, label: str) -> Mark:
-    """A line from left to right."""
+    """A horizontal line."""
     return {"y": y, "label": label}
 
 
 def numbers(values: Values) -> list[float | None]:
-    """Five digits of each, or of values that are much alike as many as tell them apart; and None
-    for what a chart cannot show.
+    """The values to five digits, or to as many as distinguish similar ones; None where a chart
+    cannot show one.
     """
     plain = drawable(values)
-    there = plain[np.isfinite(plain)]
-    span = float(np.ptp(there)) if len(there) else 0.0
+    finite = plain[np.isfinite(plain)]
+    span = float(np.ptp(finite)) if len(finite) else 0.0
     digits = DIGITS
     if span > 0.0:
-        alike = float(np.abs(there).max()) / span
+        alike = float(np.abs(finite).max()) / span
         digits = min(17, max(DIGITS, 3 + math.ceil(math.log10(alike))))
     return [float(f"{each:.{digits}g}") if math.isfinite(each) else None for each in plain.tolist()]
 
 
 def drawable(values: Values) -> Array:
-    """The values with nan for those that no axis can show: not finite, or too large for it.
-
-    One that is too small for an axis is 0.
-    """
+    """The values with nan for those that an axis cannot show; what is too small for one is 0."""
     array = np.asarray(values, np.float64)
     size = np.abs(array)
     return np.where(size <= LARGEST, np.where(size < SMALLEST, 0.0, array), np.nan)
 
 
 def is_drawable(value: float | None) -> TypeGuard[float]:
-    """Whether there is a value that an axis can show."""
+    """Whether an axis can show the value."""
     return value is not None and abs(value) <= LARGEST
 
 
 def drawable_curve(steps: Values, returns: Values) -> tuple[Array, Array]:
     """The points of a curve that axes can show."""
     x, y = drawable(steps), drawable(returns)
-    there = np.isfinite(x) & np.isfinite(y)
-    return x[there], y[there]
+    shown = np.isfinite(x) & np.isfinite(y)
+    return x[shown], y[shown]
 
 
 def drawable_curves(curves: Iterable[tuple[Values, Values]]) -> list[tuple[Array, Array]]:
-    """The same of several; a curve without such points is left out."""
+    """The same for several curves, without those of which no point can be shown."""
     return [found for curve in curves if len((found := drawable_curve(*curve))[0])]
 
 
 def histogram(values: Values, bins: int) -> tuple[Array, Array]:
-    """Heights and edges of bins over finite values; values that are much alike have one bin.
-
-    Args:
-        values: at least one, as `drawable` gives them.
-        bins: how many.
-    """
+    """Heights and edges of bins over finite values, at least one; similar values share one bin."""
     data = np.asarray(values, np.float64)
     low, high = float(data.min()), float(data.max())
     size = max(abs(low), abs(high))
@@ -178,7 +154,7 @@ def histogram(values: Values, bins: int) -> tuple[Array, Array]:
 
 
 def thinned(x: Values, y: Values, most: int = MOST_POINTS) -> tuple[Array, Array]:
-    """The means of as many neighbours as leave at most so many points."""
+    """At most `most` points: means of as many neighbours as that takes."""
     xs, ys = drawable(x), drawable(y)
     size = -(-len(xs) // most)
     if size <= 1:
@@ -192,8 +168,8 @@ def places(values: Sequence[Any]) -> tuple[list[float], list[str] | None]:
     """Where the values of a parameter stand on an axis.
 
     Returns:
-        Numbers as they are, and None; or, if one is no number, places side by side in the order of
-        their names, and the names.
+        Numbers as they are, and None; or, if one is not a number, the indices of their names in
+        alphabetical order, and those names.
     """
     if all(map(is_number, values)):
         return [float(value) for value in values], None
@@ -203,12 +179,12 @@ def places(values: Sequence[Any]) -> tuple[list[float], list[str] | None]:
 
 
 def figure_of(value: float) -> str:
-    """A number in a text: with one decimal, or with four digits where it would be long."""
+    """A number in a text: with one decimal, or to four digits where that would be long."""
     return f"{value:,.1f}" if abs(value) < LONG else f"{value:.4g}"
 
 
 def name_of(value: Any) -> str:
-    """What is written for a value: a block's own name where it has one, four digits of a number."""
+    """A setting in a text: a block by its name, a number to four digits."""
     if isinstance(value, Mapping) and "name" in value:
         rest = ", ".join(f"{key}={name_of(each)}" for key, each in value.items() if key != "name")
         return f"{value['name']}({rest})" if rest else str(value["name"])

@@ -1,9 +1,9 @@
-"""Is one agent better than another? Figures, a sentence that says what they support, a picture.
+"""Is one agent better than another? Figures, and a sentence that says what they support.
 
-The rule: a difference of mean returns counts as shown if its interval excludes 0. The interval is
-that of `paired_difference_interval`; with several pairs each is made wider, so that the chance that
-any of them errs stays at 5% (Bonferroni). Holm's correction would find a little more, but by other
-limits than those of the intervals that the reader sees.
+The rule: a difference of mean returns is shown if its interval excludes 0. The interval is that of
+`paired_difference_interval`; with several pairs each interval is widened, so that the chance of any
+error stays at 5% (Bonferroni). Holm's correction would find a little more, but its limits are not
+those of the intervals that the reader sees.
 """
 
 from __future__ import annotations
@@ -13,58 +13,49 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from nn.typing import Array
 from rl.analysis.statistics import (
+    AVERAGES,
     Statistic,
     bootstrap_interval,
     improvement_interval,
-    interquartile_mean,
     paired_difference_interval,
     probability_of_improvement,
     sessions_needed,
 )
 
-T = TypeVar("T")
-
 LEVEL = 0.95
-# Of two equal agents with five sessions each, all of one are above all of the other in one case of
+SUMMARY_HEAD = ("run", "sessions", "mean", "median", "IQM", "solved")
+PAIR_HEAD = ("first - second", "difference of means", "P(first > second)")
+# With five sessions of two equal agents each, all of one are above all of the other in one case of
 # 126; with three sessions each, in one of 10.
 FEWEST_SESSIONS = 5
 
 
 @dataclass(frozen=True)
 class Group:
-    """The sessions of one setting on one problem.
+    """The sessions of one setting on one problem."""
 
-    Args:
-        name: of the run.
-        problem: its id.
-        scores: [n] mean return of each session's best checkpoint on the report episodes.
-        returns: [n, E] the same episode by episode; column e is of the same seed in all groups.
-        curves: of each session the evaluations while it learned: steps [t], mean returns [t].
-        threshold: the return that counts as solved, or None.
-    """
-
-    name: str
-    problem: str
-    scores: Array
-    returns: Array
-    curves: list[tuple[Array, Array]]
-    threshold: float | None
+    name: str  # of the run
+    problem: str  # its id
+    scores: Array  # [n] mean return of each session's best checkpoint on the report episodes
+    returns: Array  # [n, E] of each episode; column e has the same seed in all groups
+    curves: list[tuple[Array, Array]]  # of each session: evaluated steps [t], mean returns [t]
+    threshold: float | None  # the return that counts as solved, if there is one
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; `group_of` is the way back."""
+        """The group for JSON; `group_of` is the inverse."""
         curves = [{"steps": x.tolist(), "returns": y.tolist()} for x, y in self.curves]
         arrays = {"scores": self.scores.tolist(), "returns": self.returns.tolist()}
         return {**asdict(self), **arrays, "curves": curves}
 
 
 def group_of(values: Mapping[str, Any]) -> Group:
-    """A group from what its `to_dict` gave."""
+    """The group of a `to_dict`."""
     curves = [(np.array(each["steps"]), np.array(each["returns"])) for each in values["curves"]]
     arrays = {name: np.array(values[name]) for name in ("scores", "returns")}
     return Group(**{**values, **arrays, "curves": curves})
@@ -72,18 +63,18 @@ def group_of(values: Mapping[str, Any]) -> Group:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its interval; None where one session leaves that open."""
+    """A figure and its interval."""
 
     value: float
-    interval: tuple[float, float] | None
+    interval: tuple[float, float] | None  # unknown with a single session
 
     def turned(self, whole: float) -> Estimate:
-        """The same of `whole` minus the figure."""
+        """The estimate of `whole` minus the figure."""
         ends = self.interval and (whole - self.interval[1], whole - self.interval[0])
         return Estimate(whole - self.value, ends)
 
     def numbers(self, decimals: int | None = None) -> list[str]:
-        """The value and the ends of its interval, with the decimals that their size asks for."""
+        """The value and the ends of its interval, by default to about three digits."""
         numbers = [self.value, *(self.interval or ())]
         if decimals is None:
             largest = max(map(abs, numbers))
@@ -93,49 +84,28 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a group is worth.
-
-    Args:
-        name: of the group.
-        sessions: how many.
-        mean: of the scores, with its 95% bootstrap interval.
-        median: likewise.
-        iqm: likewise.
-        threshold: the return that counts as solved, or None.
-        solved: the share of sessions at or above it; None without one.
-    """
+    """The performance of a group, with 95% bootstrap intervals."""
 
     name: str
     sessions: int
     mean: Estimate
     median: Estimate
     iqm: Estimate
-    threshold: float | None
-    solved: float | None
+    threshold: float | None  # the return that counts as solved, if there is one
+    solved: float | None  # the share of sessions at or above it
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two groups against each other.
-
-    Args:
-        first: a group's name.
-        second: the other's.
-        sessions: of the first and of the second.
-        level: of the intervals.
-        difference: mean return of the first minus that of the second.
-        improvement: the probability that a session of the first is above one of the second.
-        needed: about how many sessions of each would show a difference as large; None if there is
-            none, or a side has one session.
-    """
+    """Two groups compared."""
 
     first: str
     second: str
-    sessions: tuple[int, int]
-    level: float
-    difference: Estimate
-    improvement: Estimate
-    needed: int | None
+    sessions: tuple[int, int]  # of the first and of the second
+    level: float  # of the intervals
+    difference: Estimate  # mean return of the first minus that of the second
+    improvement: Estimate  # the probability that a session of the first beats one of the second
+    needed: int | None  # about how many sessions of each would show it; see `sessions_needed`
 
     @property
     def better(self) -> str | None:
@@ -198,19 +168,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several groups on one problem, and each pair of them.
-
-    Args:
-        groups: at least two.
-        summaries: one for each group.
-        pairs: all pairs.
-        pair_level: the level of each pair's intervals, with which all hold together at 95%.
-    """
+    """Two or more groups on one problem, and all pairs of them."""
 
     groups: tuple[Group, ...]
-    summaries: tuple[Summary, ...]
+    summaries: tuple[Summary, ...]  # one for each group
     pairs: tuple[Pair, ...]
-    pair_level: float
+    pair_level: float  # of each pair's intervals, with which all hold together at 95%
 
     @property
     def problem(self) -> str:
@@ -218,7 +181,7 @@ class Comparison:
         return self.groups[0].problem
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures and the verdicts for JSON, and the data that they follow from."""
+        """The figures and verdicts for JSON, with the data that they are computed from."""
         return {
             "problem": self.problem,
             "level": LEVEL,
@@ -236,16 +199,19 @@ class Comparison:
         return [
             f"{self.problem}: mean returns of the best checkpoints, all on the same episodes",
             "",
-            *_table(("run", "sessions", "mean", "median", "IQM", "solved"),
-                    map(_summary_row, self.summaries)),
+            *_table(SUMMARY_HEAD, map(_summary_row, self.summaries)),
             "",
-            *_table(("first - second", "difference of means", "P(first > second)"),
-                    map(_pair_row, self.pairs)),
+            *_table(PAIR_HEAD, map(_pair_row, self.pairs)),
             "",
             *self.caption(),
             "",
-            *dict.fromkeys(pair.verdict for pair in self.pairs),
-        ]  # fmt: skip
+            *self.verdicts,
+        ]
+
+    @property
+    def verdicts(self) -> list[str]:
+        """What the sessions support, each sentence once."""
+        return list(dict.fromkeys(pair.verdict for pair in self.pairs))
 
     def text(self) -> str:
         """The lines in one string."""
@@ -267,13 +233,11 @@ class Comparison:
 
 
 def compare(groups: Sequence[Group]) -> Comparison:
-    """Sets each group against each other.
-
-    Two groups with different numbers of episodes are compared on the first min(E).
+    """Compares each pair of groups, on the episodes that both have.
 
     Raises:
-        ValueError: fewer than two groups, two of one name, different problems, or a group whose
-            data are missing, not finite or not of each of its sessions.
+        ValueError: there are fewer than two groups, two have one name or different problems, or
+            data are missing, not finite or not of each session.
     """
     _check(groups)
     pairs = list(itertools.combinations(groups, 2))
@@ -318,9 +282,7 @@ def _summary(group: Group) -> Summary:
     return Summary(
         name=group.name,
         sessions=len(scores),
-        mean=_estimate(scores, np.mean),
-        median=_estimate(scores, np.median),
-        iqm=_estimate(scores, interquartile_mean),
+        **{name: _estimate(scores, statistic) for name, statistic in AVERAGES.items()},
         threshold=threshold,
         solved=None if threshold is None else float(np.mean(scores >= threshold)),
     )
@@ -375,7 +337,7 @@ def _percent(share: float) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines in columns as wide as their widest cell; the first to the left, others to the right."""
+    """Lines with aligned columns, the first to the left and the others to the right."""
     cells = [header, *rows]
     first, *others = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join([row[0].ljust(first), *map(str.rjust, row[1:], others)]) for row in cells]

@@ -23,18 +23,15 @@ def comparison_charts(comparison: Comparison) -> list[Chart]:
 def _scores(comparison: Comparison) -> Chart:
     """The sessions, and beside them their IQM with its interval."""
     series = []
-    for place, (group, summary) in enumerate(
-        zip(comparison.groups, comparison.summaries, strict=True)
-    ):
+    groups = zip(comparison.groups, comparison.summaries, strict=True)
+    for place, (group, summary) in enumerate(groups):
         aside = place - 0.15 + 0.05 * np.sin(2.4 * np.arange(len(group.scores)))
         texts = [f"{group.name}: {score:,.1f}" for score in group.scores]
         series.append(charts.points(group.name, aside, group.scores, place, texts=texts))
         value, (low, high) = summary.iqm.value, summary.iqm.interval or (summary.iqm.value,) * 2
+        ends = {"low": [low], "high": [high]}
         text = [f"{group.name}: IQM {value:,.1f} ({low:,.1f} to {high:,.1f})"]
-        series.append(
-            charts.points(group.name, [place + 0.15], [value], place,
-                          low=[low], high=[high], texts=text)
-        )  # fmt: skip
+        series.append(charts.points(group.name, [place + 0.15], [value], place, texts=text, **ends))
     return Chart(
         "Sessions and their IQM",
         "; ".join(f"{each.name}: IQM {each.iqm.value:,.1f}" for each in comparison.summaries) + ".",
@@ -91,8 +88,8 @@ def _profiles(comparison: Comparison) -> Chart:
 def profile_grid(comparison: Comparison) -> Array:
     """The returns at which performance profiles are drawn, from below all scores to above them."""
     scores = charts.drawable(np.concatenate([group.scores for group in comparison.groups]))
-    there = scores[np.isfinite(scores)]
-    low, high = (there.min(), there.max()) if len(there) else (0.0, 0.0)
+    finite = scores[np.isfinite(scores)]
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
     margin = 0.05 * (high - low) or 1e-3 * abs(low) or 1.0
     return np.linspace(low - margin, high + margin, PROFILE_POINTS)
 

@@ -1,4 +1,4 @@
-"""Makes a PNG of charts; a page's scripts draw the same charts for the browser."""
+"""Draws charts into a PNG, as a page's scripts draw them in the browser."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Colours from Okabe and Ito 2008, which the colour-blind can tell apart (orange and sky blue are
-# darker, as in charts.css); markers and lines differ too, for where there is no colour.
+# The colours of charts.css, each with a marker and a line style of its own.
 LOOKS: tuple[tuple[str, str, Any], ...] = (
     ("#0072b2", "o", "-"),
     ("#d55e00", "s", "--"),
@@ -29,27 +28,27 @@ LOOKS: tuple[tuple[str, str, Any], ...] = (
     ("#1b2026", "X", (0, (3, 3))),
 )
 PANEL = (4.5, 2.7)  # inches of a chart
-WIDE = 1.6  # times as high is one that has a row of its own
-NOTE_CHARACTERS, LEGEND_CHARACTERS = 12, 14  # an inch
+WIDE = 1.6  # the relative height of a chart with a row of its own
+NOTE_CHARACTERS, LEGEND_CHARACTERS = 12, 14  # per inch
 LONGEST_NAME = 18  # characters of a place on an axis
 
-Entries = dict[str, list[Any]]  # what stands before each name in the legend
+Entries = dict[str, list[Any]]  # the drawn series of each name in the legend
 
 
 def draw(
     charts: Sequence[Chart], file: Path, title: str, columns: int = 2, wide: bool = True
 ) -> None:
-    """Draws charts into one PNG, row by row.
+    """Draws one or more charts into a PNG, in rows of `columns`.
 
     Args:
-        charts: at least one.
+        charts: to draw.
         file: of the PNG.
-        title: above all.
-        columns: charts in a row.
-        wide: whether the first has a row of its own.
+        title: above all charts.
+        columns: charts per row.
+        wide: whether the first chart has a row of its own.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     first = columns if wide else 1  # cells of the first chart
     rows = -(-(first + len(charts) - 1) // columns)
@@ -70,7 +69,7 @@ def draw(
 
 
 def _draw_chart(axes: Axes, chart: Chart, characters: int) -> Entries:
-    """Draws a chart; returns what the legend has of it. All faint series are one entry."""
+    """Draws a chart; returns its entries in the legend, of which all faint series are one."""
     if chart.title != chart.x.label:
         axes.set_title(literal(chart.title), loc="left", fontsize="medium")
     axes.grid(alpha=0.25)
@@ -89,7 +88,7 @@ def _draw_chart(axes: Axes, chart: Chart, characters: int) -> Entries:
 
 
 def _set_axis(axes: Axes, which: str, axis: Axis, note: str = "") -> None:
-    """Sets its label, and its scale or the names of its places."""
+    """Sets the label, and the scale or the names of the places."""
     label = "\n".join(filter(None, (axis.label, note)))
     getattr(axes, f"set_{which}label")(literal(label), fontsize="small")
     if axis.names is not None:
@@ -111,7 +110,7 @@ def _column(series: Series, name: str) -> Array:
 
 
 def _look(series: Series) -> tuple[str, str, Any]:
-    """Its colour, marker and line."""
+    """Its colour, marker and line style."""
     return LOOKS[series["colour"] % len(LOOKS)]
 
 
@@ -133,7 +132,7 @@ def _draw_band(axes: Axes, series: Series) -> Any:
 
 
 def _draw_points(axes: Axes, series: Series) -> Any:
-    """Draws markers, the fuller the greater their shade, and their error bars."""
+    """Draws markers, the more opaque the greater their shade, and their error bars."""
     from matplotlib.colors import to_rgba, to_rgba_array
 
     x, y = _column(series, "x"), _column(series, "y")
@@ -171,7 +170,7 @@ def _draw_mark(axes: Axes, mark: Mark) -> None:
 
 
 def _draw_legend(figure: Figure, entries: Entries) -> None:
-    """Draws it below the charts, in as many columns as have room; the figure grows by its rows."""
+    """Draws the legend below the charts; the figure grows by its rows."""
     width, height = figure.get_size_inches()
     columns = max(1, int(LEGEND_CHARACTERS * width) // (max(map(len, entries)) + 8))
     figure.set_size_inches(width, height + 0.2 * -(-len(entries) // columns))

@@ -1,4 +1,4 @@
-"""Matplotlib's figures: always on Agg, in Matplotlib's own style, whatever the machine's says."""
+"""Matplotlib figures, always on Agg and in the default style, whatever this machine's settings."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def any_backend() -> Iterator[None]:
-    """Within, Matplotlib can be imported, and with it what imports it, such as Optuna.
+    """Within, Matplotlib can be imported, and what imports it, such as Optuna, on any MPLBACKEND.
 
-    It reads MPLBACKEND then, and refuses a backend that is not there: a Jupyter kernel leaves its
-    own to each process that it starts. Afterwards the variable holds for whoever uses Matplotlib
-    in this process, as it would have.
+    Its import refuses an MPLBACKEND that is not installed, and a Jupyter kernel hands its own down
+    to each process that it starts. Afterwards the variable has its effect on other users of
+    Matplotlib in this process again.
     """
     wanted = os.environ.get("MPLBACKEND")
     if not wanted or "matplotlib" in sys.modules:
@@ -39,17 +39,11 @@ def any_backend() -> Iterator[None]:
 
 
 @contextmanager
-def drawing(file: Path, width: float, height: float, dpi: int = 100) -> Iterator[Figure]:
-    """Within, an empty figure is drawn on; afterwards it is in the file.
-
-    Args:
-        file: of the PNG.
-        width: inches.
-        height: inches.
-        dpi: pixels an inch.
+def drawing(file: Path, width: float, height: float) -> Iterator[Figure]:
+    """Gives an empty figure of `width` by `height` inches, which is saved as a PNG at the end.
 
     Raises:
-        OSError: it cannot be written; what was there before still is.
+        OSError: the file cannot be written; the one that was there before is unchanged.
     """
     with any_backend():
         from matplotlib import style
@@ -57,14 +51,14 @@ def drawing(file: Path, width: float, height: float, dpi: int = 100) -> Iterator
         from matplotlib.figure import Figure
 
     with style.context("default"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # such as of a letter that the font has not
+        warnings.simplefilter("ignore")  # such as of a letter that the font lacks
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
         with replacing(file) as whole:
-            figure.savefig(whole, format="png", dpi=dpi)
+            figure.savefig(whole, format="png", dpi=100)
 
 
 def literal(text: str) -> str:
-    """A name as a text of a figure, in which Matplotlib sees no formula."""
+    """A text of a figure in which Matplotlib sees no formula."""
     return text.replace("$", r"\$")

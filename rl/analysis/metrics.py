@@ -1,8 +1,8 @@
-"""What a trial is worth: figures over its sessions. docs/metrics.md says them in words.
+"""The metrics of a trial over its sessions, which docs/metrics.md explains.
 
-A session counts once it has learned to its end and was judged. One that diverged has not solved
-its problem and lowers the share of those that have, but has no return to average; one that was
-interrupted or failed for another reason is left out, and said to be.
+A session counts once it has finished learning and was evaluated. One that diverged lowers the share
+of sessions that solved the problem, but has no return to average; one that was interrupted or
+failed for another reason is left out, and reported as such.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 from nn.typing import Array
 from rl.analysis.records import Record
-from rl.analysis.statistics import Statistic, bootstrap_interval, interquartile_mean
+from rl.analysis.statistics import AVERAGES, bootstrap_interval
 
 Figures = dict[str, Any]
 
-# One figure each, of a trial's learning curves.
+# Those of its learning curves.
 METRICS = ("strength", "stability", "consistency", "power", "fitness")
 # What trials can be ranked by: functions of `trial_metrics`, higher is better.
 STATISTICS: dict[str, Callable[[Figures], float | None]] = {
@@ -32,7 +32,7 @@ STATISTICS: dict[str, Callable[[Figures], float | None]] = {
 
 
 def trial_metrics(records: Sequence[Record]) -> Figures:
-    """The figures over the sessions of a trial, by name; None where there is nothing to measure."""
+    """The metrics by name; None where there is nothing to measure."""
     counted = [record for record in records if record.counted]
     judged = len(counted) + sum(record.status == "diverged" for record in records)
     solved = sum(record.solved for record in counted)
@@ -53,32 +53,24 @@ def trial_metrics(records: Sequence[Record]) -> Figures:
 
 
 def spread(values: Sequence[float]) -> Figures | None:
-    """Mean, median and IQM with their 95% bootstrap intervals, least and greatest.
+    """Mean, median and IQM with their 95% bootstrap intervals, minimum and maximum.
 
-    The intervals of a single value are None: it says nothing about the spread.
+    The intervals of a single value are None, as it says nothing about the spread.
     """
     if not values:
         return None
-    statistics: dict[str, Statistic] = {
-        "mean": np.mean,
-        "median": np.median,
-        "iqm": interquartile_mean,
-    }
     figures: Figures = {"each": [float(value) for value in values]}
-    for name, statistic in statistics.items():
+    for name, statistic in AVERAGES.items():
+        interval = bootstrap_interval(values, statistic=statistic) if len(values) > 1 else None
         figures[name] = float(statistic(values))
-        enough = len(values) > 1
-        figures[f"{name}_interval"] = (
-            list(bootstrap_interval(values, statistic=statistic)) if enough else None
-        )
+        figures[f"{name}_interval"] = interval and list(interval)
     return {**figures, "min": float(min(values)), "max": float(max(values))}
 
 
 def _to_threshold(counted: Sequence[Record], unit: str) -> Figures | None:
-    """How long the sessions that reached the threshold took to: median, least and most."""
-    values = [
-        record.outcome["reached"][unit] for record in counted if record.outcome.get("reached")
-    ]
+    """How long the sessions took that reached the threshold: median, minimum and maximum."""
+    reached = [record.outcome["reached"] for record in counted if record.outcome.get("reached")]
+    values = [each[unit] for each in reached]
     if not values:
         return None
     return {
@@ -90,11 +82,10 @@ def _to_threshold(counted: Sequence[Record], unit: str) -> Figures | None:
 
 
 def strength(record: Record) -> float | None:
-    """How far above the untrained agent the evaluations were while it learned, on average.
+    """mean_t (R_t - R_0): how far the evaluations were above the untrained agent, on average.
 
-    mean_t (R_t - R_0), with R_0 the mean return of the first training episodes: the area between
-    the learning curve and the floor (after SLM Lab's metric of this name, whose floor is a random
-    policy).
+    R_0 is the mean return of the first training episodes. This is the area between the learning
+    curve and a floor, after SLM Lab's metric of this name, whose floor is a random policy.
     """
     if record.baseline is None or not len(record.returns):
         return None
@@ -102,10 +93,10 @@ def strength(record: Record) -> float | None:
 
 
 def stability(record: Record) -> float | None:
-    """The share of rises in all the movement from one evaluation to the next: 0 to 1.
+    """U / (U + D): the share of rises in all movement from one evaluation to the next, 0 to 1.
 
-    U / (U + D), with U the sum of all rises and D that of all falls; 1 for a curve that never
-    falls. It does not change if returns are shifted or scaled, and so serves negative ones too.
+    U is the sum of all rises and D that of all falls; a curve that never falls has 1. Shifting or
+    scaling the returns does not change it, so that it suits negative returns too.
     """
     if not len(record.returns):
         return None
@@ -115,7 +106,7 @@ def stability(record: Record) -> float | None:
 
 
 def power(record: Record) -> float | None:
-    """The mean return of the best checkpoint an episode that was run for it."""
+    """The mean return of the best checkpoint, divided by the number of training episodes."""
     episodes = record.outcome["episodes"]
     return record.best / episodes if episodes else None
 
@@ -125,7 +116,7 @@ def fitness(
 ) -> float | None:
     """power * ((1 + stability) * (1 + consistency)^2)^sign(power), as OpenAI Lab (2017) has it.
 
-    Steady and repeatable success multiplies a positive power and mends a negative one.
+    Stability and consistency multiply a positive power, and shrink a negative one.
     """
     if power is None or stability is None or consistency is None:
         return None

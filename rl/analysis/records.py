@@ -1,4 +1,4 @@
-"""What a session left, read back from its folder."""
+"""Sessions, read back from their folders."""
 
 from __future__ import annotations
 
@@ -14,43 +14,33 @@ from rl.storage.files import is_there
 from rl.storage.run_folder import SessionFolder, TrialFolder
 from rl.storage.tables import Columns, Read, read_table
 
-BASELINE_EPISODES = 10
+BASELINE_EPISODES = 10  # in which the agent has learned nothing yet
 
 
 @dataclass(frozen=True)
 class Record:
-    """One session.
-
-    Args:
-        folder: it was read from.
-        outcome: how it ended; empty if nobody wrote that down.
-        steps: [t] environment steps of its evaluations while it learned.
-        returns: [t] their mean returns.
-        baseline: the mean return of its first training episodes, in which it has learned nothing
-            yet; None if it has none.
-        read: reads its tables.
-    """
+    """One session."""
 
     folder: SessionFolder
-    outcome: dict[str, Any]
-    steps: Array
-    returns: Array
-    baseline: float | None
-    read: Read = read_table
+    outcome: dict[str, Any]  # of `session.json`; empty if the session did not live to write it
+    steps: Array  # [t] environment steps of the evaluations during training
+    returns: Array  # [t] their mean returns
+    baseline: float | None  # mean return of the first training episodes, if there are any
+    read: Read = read_table  # reads its tables
 
     @property
     def number(self) -> int:
-        """Its place among the trial's sessions."""
+        """Its number in the trial."""
         return self.folder.number
 
     @property
     def status(self) -> str:
-        """Such as "solved" or "diverged"; "unfinished" where the session did not live to say."""
+        """Such as "solved" or "diverged"; "unfinished" without an outcome."""
         return str(self.outcome.get("status", "unfinished"))
 
     @property
     def counted(self) -> bool:
-        """Whether it learned to its end and was judged."""
+        """Whether it finished learning and was evaluated."""
         return "evaluation" in self.outcome
 
     @property
@@ -60,7 +50,7 @@ class Record:
 
     @property
     def final(self) -> float | None:
-        """That of its last checkpoint; None in a folder from before this was measured."""
+        """That of its last checkpoint; None in a folder of an earlier version."""
         final = self.outcome.get("final")
         return None if final is None else float(final["mean_return"])
 
@@ -71,11 +61,7 @@ class Record:
 
 
 def read_records(folder: TrialFolder, read: Read = read_table) -> list[Record]:
-    """The sessions of a trial, in order.
-
-    Args:
-        folder: of the trial.
-        read: reads their tables.
+    """The sessions of a trial, in order, with their tables read by `read`.
 
     Raises:
         UserError: a file is damaged.
@@ -84,11 +70,7 @@ def read_records(folder: TrialFolder, read: Read = read_table) -> list[Record]:
 
 
 def read_record(folder: SessionFolder, read: Read = read_table) -> Record:
-    """A session.
-
-    Args:
-        folder: of the session.
-        read: reads its tables.
+    """A session, with its tables read by `read`.
 
     Raises:
         UserError: a file is damaged.
@@ -112,7 +94,7 @@ def columns(path: Path, names: tuple[str, ...], read: Read = read_table) -> list
 
 
 def table(path: Path, names: tuple[str, ...] = ("step",), read: Read = read_table) -> Columns:
-    """The columns of a table by their names, which these must be among; none if it was never begun.
+    """All columns of a table, which must have these names; none if it was never begun.
 
     Raises:
         UserError: the file is damaged.

@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import shlex
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,102 +19,122 @@ from rl.analysis.drawer import draw
 from rl.analysis.figures import any_backend
 from rl.analysis.metrics import METRICS, STATISTICS
 from rl.console.optional import optional
-from rl.storage.files import (
-    read_specification,
-    write_json,
-    write_specification,
-    write_text,
-)
+from rl.storage.files import read_specification, write_json, write_specification, write_text
 from rl.storage.forms import is_number
 from rl.storage.run_folder import RunFolder
 
 Result = dict[str, Any]
 
-LEAST_FOR_IMPORTANCE = 8  # complete trials; of fewer, importances are noise
+LEAST_FOR_IMPORTANCE = 8  # complete trials; with fewer, importances are noise
+
+
+@dataclass(frozen=True)
+class Search:
+    """The trials of a search so far."""
+
+    space: Mapping[str, Any]  # the definition of each parameter by its dotted path
+    statistic: str  # by which trials are ranked
+    results: Sequence[Result]  # the best first, then those without a score
+
+    @property
+    def scored(self) -> list[Result]:
+        """The results that have a score, the best first."""
+        return [result for result in self.results if result["score"] is not None]
+
+    @property
+    def states(self) -> dict[str, int]:
+        """The number of trials in each state."""
+        return dict(Counter(result["state"] for result in self.results))
+
+    @property
+    def described_states(self) -> str:
+        """The same in words."""
+        return ", ".join(f"{count} {state}" for state, count in self.states.items())
+
+    def is_log(self, path: str) -> bool:
+        """Whether a parameter is searched on a logarithmic scale."""
+        definition = self.space[path]
+        return isinstance(definition, Mapping) and bool(definition.get("log"))
+
+
+def read_search(folder: RunFolder) -> Search:
+    """What the trials of a search were worth; one that was interrupted is "unfinished".
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    search, results = folder.read_manifest()["search"], []
+    for trial in folder.trials():
+        if result := trial.read_result():
+            state = "unfinished" if result["state"] == "running" else result["state"]
+            results.append({**result, "state": state, "trial": trial.number})
+    return Search(search["space"], search["statistic"], sorted(results, key=_rank))
+
+
+def _rank(result: Result) -> tuple[bool, float, int]:
+    """Sorts the best first; without a score, by the latest value before a trial was pruned."""
+    score, curve = result["score"], result.get("curve") or [(0, -np.inf)]
+    return score is None, -(curve[-1][1] if score is None else score), result["trial"]
 
 
 def analyze_search(folder: RunFolder) -> Result:
     """Writes `trials.csv`, `search.json`, `best_spec.json` and the pictures; returns the summary.
 
-    Args:
-        folder: of the run.
-
     Raises:
         UserError: a file is damaged.
     """
-    search = folder.read_manifest()["search"]
-    statistic, paths = search["statistic"], list(search["space"])
-    results = ranked(read_results(folder))
-    write_text(folder.path / "trials.csv", _table(results, paths))
-    scored = [result for result in results if result["score"] is not None]
+    search = read_search(folder)
+    write_text(folder.path / "trials.csv", _table(search))
+    best = search.scored[0] if search.scored else {}
     summary: Result = {
-        "statistic": statistic,
-        "trials": len(results),
-        "states": dict(Counter(result["state"] for result in results)),
-        "best_trial": scored[0]["trial"] if scored else None,
-        "best_score": scored[0]["score"] if scored else None,
-        "best_parameters": scored[0]["parameters"] if scored else None,
-        "importances": importances(scored, paths),
+        "statistic": search.statistic,
+        "trials": len(search.results),
+        "states": search.states,
+        "best_trial": best.get("trial"),
+        "best_score": best.get("score"),
+        "best_parameters": best.get("parameters"),
+        "importances": importances(search),
     }
     write_json(folder.path / "search.json", summary)
-    if scored:
-        _write_best(folder, scored[0]["trial"])
-    if len(scored) > 1:
-        from rl.analysis.search_charts import metric_charts, pair_charts
-
-        logs = {path for path in paths if is_log(search["space"][path])}
-        remedy = f"`rl analyze {shlex.quote(str(folder.path))}` tries again"
-        for name, make in (("metrics", metric_charts), ("pairs", pair_charts)):
-            picture = folder.path / f"search_{name}.png"
-            with optional(picture.name, remedy):
-                if drawn := make(scored, paths, logs, statistic):
-                    draw(drawn, picture, f"{len(scored)} trials", len(paths), wide=False)
+    if best:
+        _write_best(folder, best["trial"])
+    if len(search.scored) > 1:
+        _draw(search, folder)
     return summary
 
 
-def read_results(folder: RunFolder) -> list[Result]:
-    """What each trial was worth, in their order; one that was interrupted is "unfinished".
+def _draw(search: Search, folder: RunFolder) -> None:
+    from rl.analysis.search_charts import metric_charts, pair_charts
 
-    Raises:
-        UserError: a file is damaged.
-    """
-    results = []
-    for trial in folder.trials():
-        if result := trial.read_result():
-            state = "unfinished" if result["state"] == "running" else result["state"]
-            results.append({**result, "state": state, "trial": trial.number})
-    return results
+    remedy = f"`rl analyze {shlex.quote(str(folder.path))}` tries again"
+    for name, make in (("metrics", metric_charts), ("pairs", pair_charts)):
+        picture = folder.path / f"search_{name}.png"
+        with optional(picture.name, remedy):
+            if drawn := make(search):
+                draw(drawn, picture, f"{len(search.scored)} trials", len(search.space), wide=False)
 
 
-def ranked(results: Sequence[Result]) -> list[Result]:
-    """Best first; behind them those without a score, a pruned one by how far it had come."""
-
-    def key(result: Result) -> tuple[bool, float, int]:
-        score, curve = result["score"], result.get("curve") or [(0, -np.inf)]
-        return score is None, -(curve[-1][1] if score is None else score), result["trial"]
-
-    return sorted(results, key=key)
-
-
-def _table(results: Sequence[Result], paths: Sequence[str]) -> str:
-    """The results as CSV: parameters under their dotted paths, then every metric."""
-    text = io.StringIO()
+def _table(search: Search) -> str:
+    """The results as CSV: parameters by their dotted paths, then every metric."""
+    text, paths = io.StringIO(), list(search.space)
     writer = csv.writer(text)
     units = (f"{unit}_to_threshold" for unit in ("steps", "episodes", "seconds"))
     measured = ["counted", "solved", *units, *(name for name in METRICS if name not in STATISTICS)]
     writer.writerow(["rank", "trial", "state", "score", *paths, *STATISTICS, *measured, "reason"])
-    for rank, result in enumerate(results, 1):
-        parameters = result["parameters"]
-        cells = [_cell(parameters[path]) if path in parameters else "" for path in paths]
-        figures = [_measure(result, name) for name in STATISTICS]
-        row = [rank, result["trial"], result["state"], _cell(result["score"]), *cells]
-        rest = [_cell(_median(result.get(name))) for name in measured]
-        writer.writerow([*row, *map(_cell, figures), *rest, result.get("reason", "")])
+    for rank, result in enumerate(search.results, 1):
+        values = [
+            result["score"],
+            *map(result["parameters"].get, paths),
+            *(_measure(result, name) for name in STATISTICS),
+            *(_median(result.get(name)) for name in measured),
+        ]
+        row = [rank, result["trial"], result["state"], *map(_cell, values)]
+        writer.writerow([*row, result.get("reason", "")])
     return text.getvalue()
 
 
 def _measure(result: Result, name: str) -> float | None:
-    """A statistic of a trial's sessions, if any has finished."""
+    """A statistic of a trial's sessions; None if none has finished."""
     return STATISTICS[name](result) if result.get("counted") else None
 
 
@@ -126,10 +148,6 @@ def _cell(value: Any) -> Any:
     return value if isinstance(value, (int, float, str)) else json.dumps(value)
 
 
-def is_log(definition: Any) -> bool:
-    return isinstance(definition, Mapping) and bool(definition.get("log"))
-
-
 def _write_best(folder: RunFolder, number: int) -> None:
     """Writes the best trial's specification, ready for `rl run --spec`."""
     name = folder.read_manifest()["experiment"]
@@ -138,13 +156,14 @@ def _write_best(folder: RunFolder, number: int) -> None:
     write_specification(folder.path / "best_spec.json", name, values)
 
 
-def importances(scored: Sequence[Result], paths: Sequence[str]) -> dict[str, float] | None:
+def importances(search: Search) -> dict[str, float] | None:
     """How much of the difference between good and bad trials each parameter explains: sums to 1.
 
-    By PED-ANOVA (Watanabe et al. 2023) as Optuna has it; None where Optuna is missing, or where
-    there are too few trials or parameters to say.
+    By Optuna's PED-ANOVA (Watanabe et al. 2023); None without Optuna, or if there are too few
+    trials or parameters to tell.
     """
-    complete = [result for result in scored if all(path in result["parameters"] for path in paths)]
+    paths = list(search.space)
+    complete = [each for each in search.scored if each["parameters"].keys() >= set(paths)]
     if len(complete) < LEAST_FOR_IMPORTANCE or len(paths) < 2:
         return None
     try:
@@ -152,8 +171,6 @@ def importances(scored: Sequence[Result], paths: Sequence[str]) -> dict[str, flo
             import optuna
     except ImportError:
         return None
-    import warnings
-
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -161,23 +178,22 @@ def importances(scored: Sequence[Result], paths: Sequence[str]) -> dict[str, flo
         distributions = {path: _distribution(complete, path) for path in paths}
         for result in complete:
             values = {path: _plain(result["parameters"][path]) for path in paths}
-            study.add_trial(
-                optuna.trial.create_trial(
-                    params=values, distributions=distributions, value=result["score"]
-                )
+            trial = optuna.trial.create_trial(
+                params=values, distributions=distributions, value=result["score"]
             )
+            study.add_trial(trial)
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         found = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return {path: float(found.get(path, 0.0)) for path in paths}
 
 
 def _plain(value: Any) -> Any:
-    """A number as it is, anything else as its JSON."""
+    """A number as it is, anything else as JSON."""
     return value if is_number(value) else json.dumps(value)
 
 
 def _distribution(results: Sequence[Result], path: str) -> Any:
-    """What a parameter was drawn from, as far as the trials show."""
+    """The distribution of a parameter, as far as the trials show."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     values = [_plain(result["parameters"][path]) for result in results]
@@ -194,12 +210,12 @@ def describe_parameters(parameters: Mapping[str, Any]) -> str:
 
 def describe_search(folder: RunFolder, summary: Result) -> list[str]:
     """The summary in lines to read, with the best trials."""
-    states = ", ".join(f"{count} {state}" for state, count in summary["states"].items())
-    lines = [f"{summary['trials']} trials ({states}), ranked by {summary['statistic']}"]
-    for result in ranked(read_results(folder))[:5]:
-        if result["score"] is not None:
-            parameters = describe_parameters(result["parameters"])
-            lines.append(f"  {result['score']:10.4g}  trial {result['trial']}: {parameters}")
+    search = read_search(folder)
+    trials = f"{summary['trials']} trials ({search.described_states})"
+    lines = [f"{trials}, ranked by {search.statistic}"]
+    for result in search.scored[:5]:
+        parameters = describe_parameters(result["parameters"])
+        lines.append(f"  {result['score']:10.4g}  trial {result['trial']}: {parameters}")
     if summary["importances"]:
         order = sorted(summary["importances"].items(), key=lambda item: -item[1])
         lines.append("importance: " + ", ".join(f"{path} {share:.0%}" for path, share in order))

@@ -1,9 +1,10 @@
 """Statistics: pure functions of arrays.
 
-Scores are [sessions], or [sessions, tasks] where agents are judged on several problems at once.
-Each function draws from a generator of its own: the same scores always give the same interval.
-The choice of figures follows Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the
-Statistical Precipice".
+Scores are [sessions], or [sessions, tasks] for agents on several problems. `level` is a confidence
+level in (0, 1), and `resamples` the number of bootstrap draws, from a generator of their own with
+`seed`: the same scores always give the same interval. Empty scores, and scores with more than two
+axes, raise a ValueError. The choice of figures follows Agarwal et al. 2021, "Deep Reinforcement
+Learning at the Edge of the Statistical Precipice".
 """
 
 from __future__ import annotations
@@ -22,23 +23,26 @@ Statistic = Callable[..., Any]  # called as statistic(values, axis=-1), like np.
 
 
 def interquartile_mean(values: Values, axis: int | None = None) -> Any:
-    """The mean without the lowest and the highest quarter of n values, rounded down each.
+    """The mean of n values without the lowest and the highest quarter, n // 4 each.
 
-    It hangs less on single sessions than the mean and uses more of them than the median
+    It depends less on single sessions than the mean and uses more of them than the median
     (Agarwal et al. 2021).
 
-    Args:
-        values: of any shape.
-        axis: along which to take it; None for all values together.
-
     Returns:
-        A float, or an array without that axis.
+        An array without `axis`, or a float over all values if it is None.
     """
     data = np.asarray(values, np.float64)
     data = np.sort(data.ravel() if axis is None else np.moveaxis(data, axis, -1))
     cut = data.shape[-1] // 4
     middle = data[..., cut : data.shape[-1] - cut].mean(axis=-1)
     return float(middle) if axis is None else middle
+
+
+AVERAGES: dict[str, Statistic] = {
+    "mean": np.mean,
+    "median": np.median,
+    "iqm": interquartile_mean,
+}
 
 
 def bootstrap_interval(
@@ -50,19 +54,13 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """The percentile bootstrap interval of a statistic (Efron and Tibshirani 1993, section 13.3).
 
-    Of several tasks, sessions are drawn anew within each (the stratified bootstrap of Agarwal et
-    al. 2021). With few sessions it is too narrow: of 5, a 95% interval of a mean holds the truth
+    Sessions are resampled within each task (the stratified bootstrap of Agarwal et al. 2021). With
+    few sessions the interval is too narrow: with 5, a 95% interval of a mean contains the true mean
     in about 85% of cases.
 
     Args:
-        values: [n] or [n, tasks], n >= 1.
-        level: of confidence, in (0, 1).
-        resamples: how many times n values of each task are drawn with replacement.
+        values: [n] or [n, tasks].
         statistic: of all values of a resample together, such as `interquartile_mean`.
-        seed: of the draws.
-
-    Raises:
-        ValueError: there are no values, or they have more than two axes.
     """
     data, rng = _by_task(values), np.random.default_rng(seed)
     sessions, tasks = data.shape
@@ -78,10 +76,10 @@ def probability_of_improvement(x: Values, y: Values) -> float:
 
     Args:
         x: [n] or [n, tasks].
-        y: [m] or [m, tasks], of the same tasks.
+        y: [m] or [m, tasks].
 
     Raises:
-        ValueError: one of them is empty, or they are not of as many tasks.
+        ValueError: the numbers of tasks differ.
     """
     return float(_wins(x, y).mean())
 
@@ -91,19 +89,9 @@ def improvement_interval(
 ) -> tuple[float, float]:
     """The percentile bootstrap interval of `probability_of_improvement`.
 
-    The sessions of either are drawn anew, each task's by themselves. Where all sessions of one are
-    above all of the other, so are those of each resample: the interval is then a point, however
-    few they are.
-
-    Args:
-        x: [n] or [n, tasks].
-        y: [m] or [m, tasks], of the same tasks.
-        level: of confidence, in (0, 1).
-        resamples: how many.
-        seed: of the draws.
-
-    Raises:
-        ValueError: one of them is empty, or they are not of as many tasks.
+    The sessions of both are resampled within each task. If all sessions of one are above all of
+    the other, so are those of each resample: the interval is then a point, however few sessions
+    there are.
     """
     wins, rng = _wins(x, y), np.random.default_rng(seed)
     _, n, m = wins.shape
@@ -118,13 +106,6 @@ def performance_profile(scores: Values, thresholds: Values) -> Array:
     """The share of sessions whose score is above each threshold: [K].
 
     The run-score distribution of Agarwal et al. 2021, section 4.2, over all tasks together.
-
-    Args:
-        scores: [n] or [n, tasks], n >= 1.
-        thresholds: [K].
-
-    Raises:
-        ValueError: there are no scores.
     """
     data = _by_task(scores)
     return np.array([(data > threshold).mean() for threshold in thresholds])
@@ -133,11 +114,7 @@ def performance_profile(scores: Values, thresholds: Values) -> Array:
 def performance_band(
     scores: Values, thresholds: Values, level: float = 0.95, resamples: int = 2000
 ) -> tuple[Array, Array]:
-    """The bootstrap interval of `performance_profile` at each threshold by itself: [K] and [K].
-
-    Raises:
-        ValueError: there are no scores.
-    """
+    """The bootstrap interval of `performance_profile` at each threshold by itself: [K] and [K]."""
     data = _by_task(scores)
     # Each threshold sees the same draws, those of one seed.
     ends = [bootstrap_interval(data > each, level, resamples) for each in thresholds]
@@ -150,31 +127,28 @@ def paired_difference_interval(
 ) -> tuple[float, float]:
     """An interval of mean(x) - mean(y), for two agents that have played the same episodes.
 
-    A return has a part from its session, a part from its episode (some starts are hard for
-    everyone) and one from both. So sessions and episodes are both drawn anew (the pigeonhole
-    bootstrap, Owen 2007): sessions of either agent by themselves, since nothing joins them, but
-    the same episodes for all. Pairing takes out what an episode does to both agents alike; it
-    does nothing about sessions, which decide the width as soon as there are many episodes.
+    A return has one part from its session, one from its episode (some starts are hard for every
+    agent), and one from their interaction. So both sessions and episodes are resampled (the
+    pigeonhole bootstrap, Owen 2007): the sessions of each agent independently, the episodes
+    jointly. Pairing removes what an episode does to both agents alike, but not the spread between
+    sessions, which dominates the width as soon as there are many episodes.
 
-    Percentiles of these draws would be too narrow: with 5 sessions of two equal agents, every
-    eighth interval of 95% would exclude 0, with 2 every third. Therefore the deviations of n
-    sessions from their mean are stretched by sqrt(n / (n - 1)), which makes the spread of the
-    draws right on average, and the interval is that spread times Student's t, with the degrees of
-    freedom of Welch 1947 for the sessions. In simulations of two equal agents, with 2 to 10
-    sessions of normal, skewed or two-peaked returns, it excluded 0 in 1 to 8% of cases (in up to
-    10% with 3 against 10). It is wide rather than narrow where the part from both dominates, which
-    is counted up to three times.
+    Percentiles of these draws would be too narrow: with 5 sessions of two equal agents, one 95%
+    interval in eight would exclude 0, with 2 sessions one in three. Therefore the deviations of n
+    sessions from their mean are scaled by sqrt(n / (n - 1)), which makes the spread of the draws
+    unbiased, and the interval is that spread times Student's t, with the degrees of freedom of
+    Welch 1947 for the sessions. In simulations of two equal agents, with 2 to 10 sessions of
+    normal, skewed or bimodal returns, it excluded 0 in 1 to 8% of cases (in up to 10% with 3
+    against 10). It errs on the wide side where the interaction dominates, which is counted up to
+    three times.
 
     Args:
         x: [n, E] returns, n >= 2; column e is of the same episode in both.
         y: [m, E] returns, m >= 2.
-        level: of confidence, in (0, 1).
-        resamples: how many.
-        seed: of the draws.
 
     Raises:
-        ValueError: the episodes are not as many in both, there are none, or an agent has fewer
-            than two sessions.
+        ValueError: the numbers of episodes differ or are 0, or an agent has fewer than two
+            sessions.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.ndim != 2 or y.ndim != 2 or x.shape[1:] != y.shape[1:] or x.shape[1] == 0:
@@ -191,18 +165,17 @@ def paired_difference_interval(
 
 
 def sessions_needed(x: Values, y: Values, power: float = 0.8, level: float = 0.95) -> int | None:
-    """About how many sessions of each show a difference as large as the one observed.
+    """About how many sessions of each would show a difference as large as the one observed.
 
     n = (z_{1 - alpha / 2} + z_power)^2 (s_x^2 + s_y^2) / d^2 with alpha = 1 - level: the normal
     approximation (Cohen 1988, chapter 2; for agents Colas et al. 2018, "How Many Random Seeds?").
-    The observed difference and spreads are themselves uncertain, so take it for the order of
+    The observed difference and spreads are themselves uncertain, so take it as an order of
     magnitude.
 
     Args:
         x: [n] scores.
         y: [m] scores.
-        power: the probability with which the difference is then seen.
-        level: of confidence, in (0, 1).
+        power: the probability of then seeing the difference.
 
     Returns:
         At least 2; None if the means are equal or one side has fewer than two sessions.
@@ -219,11 +192,8 @@ def student_t_quantile(probability: float, freedom: float) -> float:
     """The quantile of Student's t distribution, to about six digits.
 
     With t = sqrt(freedom) tan(u) its density over u in (-pi / 2, pi / 2) is cos(u)^(freedom - 1),
-    which is summed by the trapezoidal rule.
-
-    Args:
-        probability: in (0, 1).
-        freedom: degrees of freedom, at least 1, not necessarily whole.
+    which is integrated by the trapezoidal rule. The degrees of freedom, at least 1, need not be
+    whole.
     """
     u = np.linspace(-np.pi / 2, np.pi / 2, 20_001)
     density = np.abs(np.cos(u)) ** (freedom - 1)
@@ -232,7 +202,7 @@ def student_t_quantile(probability: float, freedom: float) -> float:
 
 
 class SampleEfficiency(NamedTuple):
-    """The interquartile mean over sessions on the way: each [P]."""
+    """The interquartile mean over sessions at P steps, and its interval: each [P]."""
 
     steps: Array
     iqm: Array
@@ -245,13 +215,13 @@ def interpolate_curves(
 ) -> tuple[Array, Array]:
     """The curves of several sessions at the same steps.
 
-    Between two evaluations the return is interpolated. After a session's last evaluation it stays
-    what it was there, as a session that has solved its problem stops. The first step is the
+    Returns are interpolated between evaluations. After a session's last evaluation the return keeps
+    its last value, since a session that has solved its problem stops. The first step is the
     earliest at which every session has been evaluated.
 
     Args:
         curves: of each session the increasing steps [t] and the returns [t], t >= 1.
-        points: how many steps P, at equal distances.
+        points: the number P of equidistant steps.
 
     Returns:
         The steps [P] and the returns [sessions, P]; P is 1 if there is one step only.
@@ -273,11 +243,7 @@ def sample_efficiency(
     level: float = 0.95,
     resamples: int = 2000,
 ) -> SampleEfficiency:
-    """The IQM over sessions of `interpolate_curves`, with its bootstrap interval at each step.
-
-    Raises:
-        ValueError: there is no curve, or one without a point.
-    """
+    """The IQM over sessions of `interpolate_curves`, with its bootstrap interval at each step."""
     steps, values = interpolate_curves(curves, points)
     # Each step sees the same draws, those of one seed: sessions are drawn, not single points.
     ends = [bootstrap_interval(each, level, resamples, interquartile_mean) for each in values.T]
@@ -320,10 +286,10 @@ def _quantiles(drawn: Array, level: float) -> tuple[float, float]:
 
 
 def _session_draws(returns: Array, resamples: int, rng: np.random.Generator) -> Array:
-    """Means over drawn sessions, their deviations stretched: [resamples, E] of [n, E]."""
+    """Means over resampled sessions, their deviations scaled: [resamples, E] of [n, E]."""
     n, mean = len(returns), returns.mean(axis=0)
-    stretched = mean + (returns - mean) * math.sqrt(n / (n - 1))
-    return _counts(n, resamples, rng) @ stretched / n
+    scaled = mean + (returns - mean) * math.sqrt(n / (n - 1))
+    return _counts(n, resamples, rng) @ scaled / n
 
 
 def _welch_freedom(x: Array, y: Array) -> float:

@@ -1,4 +1,4 @@
-"""The charts of a trial: how its sessions learned, and what they came to."""
+"""The charts of a trial: how its sessions learned, and how well they did."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from nn.typing import Array
 from rl.analysis import charts
 from rl.analysis.charts import Axis, Chart, Mark, Series, figure_of
 from rl.analysis.records import Record, columns, table
@@ -20,9 +19,9 @@ T = TypeVar("T")
 STEPS = Axis("environment steps")
 BINS = 24
 RUNNING_MEAN_EPISODES = 100
-MOST_LINES, MOST_FAINT = 10, 100  # sessions that are told apart, or make up a background
+MOST_LINES, MOST_FAINT = 10, 100  # sessions in lines of their own, and in a background
 
-# The columns of `updates.csv` that have a chart, with its title and what it is.
+# The columns of `updates.csv` that have a chart, with its title and an explanation.
 METRICS = {
     "loss": ("Loss", "of the value function, as the optimizer sees it"),
     "policy_loss": ("Policy loss", "what the policy's step goes down"),
@@ -35,7 +34,7 @@ METRICS = {
 
 
 def learning_curve(records: Sequence[Record], threshold: float | None) -> Chart:
-    """The greedy evaluations over the steps, of one session or of several.
+    """The greedy evaluations of one session or several over the environment steps.
 
     Raises:
         UserError: a file is damaged.
@@ -61,7 +60,7 @@ def learning_curve(records: Sequence[Record], threshold: float | None) -> Chart:
 
 
 def _single(record: Record) -> tuple[list[Series], str]:
-    """Its episodes, their running mean, and its evaluations with their intervals."""
+    """The episodes, their running mean, and the evaluations with their intervals."""
     folder, read = record.folder, record.read
     steps, returns = charts.drawable_curve(*columns(folder.episodes, ("step", "return"), read))
     every = -(-len(steps) // charts.MOST_POINTS) or 1
@@ -83,11 +82,10 @@ def _several(records: Sequence[Record]) -> tuple[list[Series], str]:
     """Each session, and their IQM with its interval."""
     steps, middle, low, high = sample_efficiency([(each.steps, each.returns) for each in records])
     shown = _some(records, MOST_FAINT)
-    series = [
-        charts.line(f"session {each.number}", *charts.thinned(each.steps, each.returns), 1,
-                    faint=True)
-        for each in shown
-    ]  # fmt: skip
+    series = []
+    for each in shown:
+        curve = charts.thinned(each.steps, each.returns)
+        series.append(charts.line(f"session {each.number}", *curve, 1, faint=True))
     series.append(charts.band("its 95% bootstrap interval", steps, low, high))
     series.append(charts.line(f"IQM of {len(records)} sessions", steps, middle))
     few = f" {len(shown)} sessions are drawn." if len(shown) < len(records) else ""
@@ -95,7 +93,7 @@ def _several(records: Sequence[Record]) -> tuple[list[Series], str]:
 
 
 def _some(items: Sequence[T], most: int) -> list[T]:
-    """At most so many of them, at equal distances."""
+    """At most `most` of the items, evenly spaced."""
     if len(items) <= most:
         return list(items)
     return [items[place] for place in np.linspace(0, len(items) - 1, most).round().astype(int)]
@@ -115,8 +113,14 @@ def _describe_curves(records: Sequence[Record], threshold: float | None) -> str:
     )
 
 
+def score_charts(records: Sequence[Record], threshold: float | None) -> list[Chart]:
+    """The charts of the best checkpoints that there are data for."""
+    drawn = evaluation_distribution(records, threshold), session_scores(records, threshold)
+    return [chart for chart in drawn if chart]
+
+
 def evaluation_distribution(records: Sequence[Record], threshold: float | None) -> Chart | None:
-    """The returns of the best checkpoints' unseen episodes; None where they were not kept."""
+    """The returns of the best checkpoints on unseen episodes; None if they were not kept."""
     kept = [each.outcome["evaluation"].get("returns") for each in records if each.counted]
     returns = charts.drawable([value for each in kept if each for value in each])
     returns = returns[np.isfinite(returns)]
@@ -141,32 +145,29 @@ def evaluation_distribution(records: Sequence[Record], threshold: float | None) 
 
 
 def session_scores(records: Sequence[Record], threshold: float | None) -> Chart | None:
-    """The best checkpoint of each session with its interval; None of a single one."""
+    """The best checkpoint of each session with its interval; None of a single session."""
     counted = [record for record in records if record.counted]
     if len(counted) < 2:
         return None
-    ends: Array = np.array([each.outcome["evaluation"]["ci95"] for each in counted])
+    low, high = np.array([each.outcome["evaluation"]["ci95"] for each in counted]).T
     scores = [each.best for each in counted]
     texts = [f"session {each.number}: {figure_of(each.best)}" for each in counted]
+    places = range(len(counted))
+    dots = charts.points("best checkpoint", places, scores, low=low, high=high, texts=texts)
     return Chart(
         "Each session",
         f"The sessions' best checkpoints return {figure_of(min(scores))} to "
         f"{figure_of(max(scores))}.",
         Axis("session", names=[str(each.number) for each in counted]),
         Axis("mean return"),
-        [
-            charts.points(
-                "best checkpoint", range(len(counted)), scores, low=ends[:, 0], high=ends[:, 1],
-                texts=texts,
-            )
-        ],
+        [dots],
         _threshold(threshold),
         "Bars: 95% intervals over a session's own episodes.",
-    )  # fmt: skip
+    )
 
 
 def update_charts(records: Sequence[Record]) -> list[Chart]:
-    """A chart of each metric of the updates, a line a session; of many sessions some.
+    """A chart of each metric of the updates, with a line for each of at most MOST_LINES sessions.
 
     Raises:
         UserError: a file is damaged.

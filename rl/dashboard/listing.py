@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,59 +9,41 @@ import numpy as np
 
 from rl.dashboard.catalogue import find_runs, fingerprint
 from rl.dashboard.plan import Plan, read_plan
-from rl.dashboard.progress import count_ended, evaluation_of, read_trials, steps_of
-from rl.dashboard.states import State, run_state, search_state, session_state
+from rl.dashboard.progress import evaluation_of, run_progress, search_progress
+from rl.dashboard.states import State
 from rl.errors import UserError
-from rl.storage.run_folder import RunFolder, SessionFolder
+from rl.storage.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run in the list.
+    """A run in the list."""
 
-    Args:
-        name: its path from the folder of runs.
-        plan: what it is to do.
-        state: how it stands.
-        done: how much of it is done, in words.
-        share: the same from 0 to 1; None where nobody can say.
-        result: what it has come to so far.
-    """
-
-    name: str
+    name: str  # its path in the folder of runs
     plan: Plan
     state: State
-    done: str
-    share: float | None
-    result: str
+    done: str  # how much is done
+    share: float | None  # the same from 0 to 1, if that is known
+    result: str  # so far
 
 
 @dataclass(frozen=True)
 class Damaged:
-    """A run that cannot be read.
+    """A run that cannot be read."""
 
-    Args:
-        name: its path from the folder of runs.
-        message: why not, and what to do.
-    """
-
-    name: str
-    message: str
+    name: str  # its path in the folder of runs
+    message: str  # why, and what to do
 
 
 class Rows:
-    """The list of runs. A run that has ended is not read again until one of its files changes.
-
-    Args:
-        root: the folder of runs.
-    """
+    """The list of the runs in a folder. One that has ended is read again only if a file changes."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._ended: dict[str, Row] = {}  # by the fingerprint of the run
+        self._ended: dict[str, Row] = {}  # by the fingerprints of the runs
 
     def read(self) -> list[Row | Damaged]:
-        """The runs as they stand now, the newest first and behind all those that are damaged."""
+        """The runs as they are now, the newest first and the damaged ones last."""
         rows = [self._row(name, path) for name, path in find_runs(self._root).items()]
         return sorted(rows, key=_order)
 
@@ -74,7 +55,7 @@ class Rows:
                 self._ended[seen] = row
         except UserError as error:
             return Damaged(name, str(error))
-        except OSError as error:  # another user's, or removed in the meantime
+        except OSError as error:  # another user's, or just removed
             return Damaged(name, f"{error.filename or path}: cannot be read: {error.strerror}")
         return row
 
@@ -91,29 +72,17 @@ def _order(row: Row | Damaged) -> tuple[bool, float, str]:
 
 def _trial_row(name: str, plan: Plan, folder: RunFolder) -> Row:
     sessions = folder.trial().sessions()
-    state = run_state([session_state(each) for each in sessions], plan.sessions)
-    steps, total = sum(map(steps_of, sessions)), plan.steps * plan.sessions
-    share = min(1.0, steps / total) if total else None
-    return Row(name, plan, state, f"{steps:,} of {total:,} steps", share, _returns(sessions))
-
-
-def _returns(sessions: Sequence[SessionFolder]) -> str:
+    progress, total = run_progress(plan, sessions), plan.total_steps
+    done = f"{progress.steps:,} of {total:,} steps"
+    share = min(1.0, progress.steps / total) if total else None
     latest = [row["mean_return"] for row in map(evaluation_of, sessions) if row]
-    return f"{np.mean(latest):,.1f}" if latest else ""
+    return Row(name, plan, progress.state, done, share, f"{np.mean(latest):,.1f}" if latest else "")
 
 
 def _search_row(name: str, plan: Plan, folder: RunFolder) -> Row:
-    results = read_trials(folder)
-    sessions = [session_state(each) for trial in folder.trials() for each in trial.sessions()]
-    state = search_state(sessions, [each["state"] for each in results])
-    ended, wanted = count_ended(results), plan.search["trials"]
-    best = results[0]["score"] if results else None
-    return Row(
-        name,
-        plan,
-        state,
-        f"{ended}{f' of {wanted}' if wanted else ''} trials, "
-        f"{sum(each.ended for each in sessions)} sessions",
-        min(1.0, ended / wanted) if wanted else None,
-        "" if best is None else f"{best:,.4g}",
-    )
+    progress = search_progress(plan, folder)
+    done = f"{progress.trials} trials, {progress.ended_sessions} sessions"
+    share = min(1.0, progress.ended / plan.trials) if plan.trials else None
+    scored = progress.search.scored
+    best = f"{scored[0]['score']:,.4g}" if scored else ""
+    return Row(name, plan, progress.state, done, share, best)

@@ -1,4 +1,4 @@
-"""What a run is to do, as its manifest says."""
+"""What a run is to do, according to its manifest."""
 
 from __future__ import annotations
 
@@ -12,47 +12,36 @@ from rl.storage.files import read_specification
 from rl.storage.forms import block_of, is_count, is_text
 from rl.storage.run_folder import RunFolder, TrialFolder
 
-_SPECIFICATION = block_of(
-    {
-        "problem": is_text,
-        "agent": block_of({"name": is_text}),
-        "train": block_of({"steps": is_count}),
-    }
-)
+AGENT, TRAIN = block_of({"name": is_text}), block_of({"steps": is_count})
+SPECIFICATION = block_of({"problem": is_text, "agent": AGENT, "train": TRAIN})
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done.
+    """What a run is to do."""
 
-    Args:
-        kind: "run", "trial" (of several sessions) or "search".
-        experiment: its name.
-        problem: the environment's id.
-        agent: the name of the algorithm.
-        steps: of a session.
-        sessions: of a run, or of each trial of a search.
-        started: when, in seconds since 1970.
-        search: the settings of a search.
-    """
-
-    kind: str
+    kind: str  # "run", "trial" (of several sessions) or "search"
     experiment: str
-    problem: str
-    agent: str
-    steps: int
-    sessions: int
-    started: float
-    search: Mapping[str, Any]
+    problem: str  # the environment's id
+    agent: str  # the name of the algorithm
+    steps: int  # of a session
+    sessions: int  # of a run, or of each trial of a search
+    started: float  # seconds since 1970
+    trials: int | None  # of a search that says so
+
+    @property
+    def total_steps(self) -> int:
+        """The environment steps of all sessions."""
+        return self.steps * self.sessions
 
     @property
     def day(self) -> str:
-        """When it was started, to be read."""
+        """When it was started, to read."""
         return f"{datetime.fromtimestamp(self.started):%Y-%m-%d %H:%M}"
 
 
 def read_plan(folder: RunFolder, trial: TrialFolder | None = None) -> Plan:
-    """What a run is to do, or a single trial of a search.
+    """What a run or a single trial of a search is to do.
 
     Raises:
         UserError: the manifest or the specification is damaged.
@@ -60,26 +49,25 @@ def read_plan(folder: RunFolder, trial: TrialFolder | None = None) -> Plan:
     manifest = folder.read_manifest()
     is_search = manifest.get("kind") == "search" and trial is None
     values = _specification(folder, trial, manifest)
-    search = manifest["search"] if is_search else {}
-    if not _SPECIFICATION(values):
+    if not SPECIFICATION(values):
         raise UserError(f"{folder.manifest}: is damaged; the run cannot be read")
-    several = len(manifest["seeds"]) > 1
+    sessions = len(manifest["seeds"])
     return Plan(
-        "search" if is_search else "trial" if several else "run",
+        "search" if is_search else "trial" if sessions > 1 else "run",
         manifest["experiment"],
         values["problem"],
         values["agent"]["name"],
         values["train"]["steps"],
-        len(manifest["seeds"]),
+        sessions,
         _started(folder, manifest),
-        search,
+        manifest["search"]["trials"] if is_search else None,
     )
 
 
 def _specification(
     folder: RunFolder, trial: TrialFolder | None, manifest: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """That of a search's trial, or the run's, which its manifest holds too and faster."""
+    """That of a search's trial, or the run's, which is read faster from the manifest."""
     if trial is not None and trial.spec.exists():
         return read_specification(trial.spec, manifest["experiment"])
     known = manifest.get("specification")

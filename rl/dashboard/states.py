@@ -1,4 +1,4 @@
-"""How a session, a run or a search stands, as far as its files say."""
+"""The state of a session, a run or a search according to its files."""
 
 from __future__ import annotations
 
@@ -10,29 +10,23 @@ from pathlib import Path
 from rl.session.status import ENDS
 from rl.storage.run_folder import SessionFolder, has_ended
 
-SECONDS_OF_SILENCE = 60.0  # after which nobody is taken to be at work whose lock is not seen
+SECONDS_OF_SILENCE = 60.0  # after which a session whose lock is not visible counts as stopped
 
 
 @dataclass(frozen=True)
 class State:
-    """How it stands.
+    """The state of a session, a run or a search."""
 
-    Args:
-        word: such as "training", "solved" or "interrupted".
-        under_way: whether a process is at work on it.
-        ended: whether all that was to be done has been.
-    """
-
-    word: str
-    under_way: bool = False
-    ended: bool = False
+    word: str  # such as "training", "solved" or "interrupted"
+    under_way: bool = False  # a process works on it
+    ended: bool = False  # there is nothing left to do
 
 
 def session_state(folder: SessionFolder) -> State:
-    """How a session stands.
+    """The state of a session.
 
     Raises:
-        UserError: what it has left is damaged.
+        UserError: its outcome is damaged.
     """
     outcome = folder.read_outcome()
     status = outcome.get("status", "unfinished")
@@ -45,12 +39,11 @@ def session_state(folder: SessionFolder) -> State:
 
 
 def _grew_lately(folder: SessionFolder) -> bool:
-    """Whether it was written to a moment ago, and that not to say how it had ended.
+    """Whether its tables were written a moment ago, and later than its outcome.
 
-    So a session is seen whose lock is not: on another system, or by way of a shared disk.
+    This shows a session whose lock is not visible: on another system, or on a shared disk.
     """
-    names = ("episodes", "updates", "evaluations")
-    latest = max(map(_changed, map(folder.table, names)))
+    latest = max(map(_changed, (folder.episodes, folder.updates, folder.evaluations)))
     return latest > max(time.time() - SECONDS_OF_SILENCE, _changed(folder.outcome))
 
 
@@ -62,16 +55,8 @@ def _changed(path: Path) -> float:
 
 
 def run_state(sessions: Sequence[State], planned: int) -> State:
-    """How several sessions stand together.
-
-    Args:
-        sessions: those that were begun.
-        planned: how many there are to be.
-    """
-    for each in sessions:
-        if each.under_way:
-            return each
-    for each in sessions:
+    """The state of a run by those of the sessions that have begun, of so many planned ones."""
+    for each in sorted(sessions, key=lambda state: not state.under_way):
         if not each.ended:
             return each
     if len(sessions) < planned:
@@ -82,7 +67,7 @@ def run_state(sessions: Sequence[State], planned: int) -> State:
 
 
 def search_state(sessions: Sequence[State], trials: Sequence[str]) -> State:
-    """How a search stands, by the states of its sessions and of its trials."""
+    """The state of a search by those of its sessions and of its trials."""
     if any(each.under_way for each in sessions):
         return State("searching", under_way=True)
     if not trials:

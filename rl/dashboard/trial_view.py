@@ -1,4 +1,4 @@
-"""How a run stands, or a single trial of a search."""
+"""The page of a run, or of a single trial of a search."""
 
 from __future__ import annotations
 
@@ -7,18 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from rl.analysis.charts import Chart
 from rl.analysis.records import Record, read_records
-from rl.analysis.trial_charts import (
-    evaluation_distribution,
-    learning_curve,
-    session_scores,
-    update_charts,
-)
+from rl.analysis.trial_charts import learning_curve, score_charts, update_charts
 from rl.dashboard.plan import Plan, read_plan
-from rl.dashboard.progress import evaluation_of, steps_of
-from rl.dashboard.states import State, run_state, session_state
-from rl.dashboard.view import View, sentences, verdict
+from rl.dashboard.progress import RunProgress, evaluation_of, run_progress
+from rl.dashboard.states import State
+from rl.dashboard.view import View, verdict
 from rl.environments.problems import Problem, find_problem
 from rl.errors import UserError
 from rl.report.blocks import Figure, Section, Table
@@ -37,7 +31,7 @@ def trial_view(
 
     Args:
         folder: of the run.
-        trial: which.
+        trial: of the run.
         session: whose rows are shown, if there is one.
         read: reads the tables.
 
@@ -45,22 +39,23 @@ def trial_view(
         UserError: a file is damaged.
     """
     plan, records = read_plan(folder, trial), read_records(trial, read)
-    states = [session_state(record.folder) for record in records]
-    state, problem = run_state(states, plan.sessions), _problem(plan.problem)
-    said = [criterion(problem)] if problem.solved is not None else []
-    figures = _figures(plan, records, states)
+    progress = run_progress(plan, [record.folder for record in records])
+    problem = _problem(plan.problem)
+    threshold = problem.solved
+    sentences = [] if threshold is None else [criterion(problem)]
+    curves = [learning_curve(records, threshold), *update_charts(records)]
     return View(
         plan,
-        state,
-        verdict(state, [*sentences(state, folder.path), *said], figures),
-        _charts(records, problem.solved),
-        [*_logs(session, plan), failures(_stopped(records, states))],
+        progress.state,
+        verdict(progress.state, folder, sentences, _figures(plan, records, progress)),
+        [*curves, *score_charts(records, threshold)],
+        [*_logs(session, plan), failures(_stopped(records, progress.states))],
         [record.number for record in records],
     )
 
 
 def _stopped(records: Sequence[Record], states: Sequence[State]) -> list[Record]:
-    """The sessions that ended by themselves; why those that did not end well shall be told."""
+    """The sessions that have stopped, other than by an interruption."""
     return [
         record
         for record, state in zip(records, states, strict=True)
@@ -69,23 +64,21 @@ def _stopped(records: Sequence[Record], states: Sequence[State]) -> list[Record]
 
 
 def _problem(id: str) -> Problem:
-    """What is known of an environment; the package that registers it may not be here."""
+    """What is known of an environment, whose package may not be installed here."""
     try:
         return find_problem(id)
     except UserError:
         return Problem(id)
 
 
-def _figures(plan: Plan, records: Sequence[Record], states: Sequence[State]) -> list[Figure]:
-    steps, total = sum(steps_of(each.folder) for each in records), plan.steps * plan.sessions
-    figures = [Figure("environment steps", f"{steps:,}", f"of {total:,}")]
+def _figures(plan: Plan, records: Sequence[Record], progress: RunProgress) -> list[Figure]:
+    figures = [Figure("environment steps", f"{progress.steps:,}", f"of {plan.total_steps:,}")]
     if plan.sessions > 1:
-        ended = sum(state.ended for state in states)
+        ended = sum(state.ended for state in progress.states)
         figures.append(Figure("sessions", f"{ended} of {plan.sessions}", "have ended"))
     episodes = sum(int(last_row(each.folder.episodes).get("episode", 0)) for each in records)
     figures.append(Figure("episodes", f"{episodes:,}", "of training"))
-    evaluated = [record for record in records if len(record.returns)]
-    if evaluated:
+    if evaluated := [record for record in records if len(record.returns)]:
         figures += _evaluations(evaluated)
     if counted := [record for record in records if record.counted]:
         figures.append(_result(counted))
@@ -93,7 +86,7 @@ def _figures(plan: Plan, records: Sequence[Record], states: Sequence[State]) -> 
 
 
 def _evaluations(records: Sequence[Record]) -> list[Figure]:
-    """The latest greedy evaluation and the best one; of several sessions their mean."""
+    """The latest greedy evaluation and the best one; means over several sessions."""
     latest = np.mean([record.returns[-1] for record in records])
     best = np.mean([record.returns.max() for record in records])
     if len(records) > 1:
@@ -110,19 +103,13 @@ def _evaluations(records: Sequence[Record]) -> list[Figure]:
 
 
 def _result(records: Sequence[Record]) -> Figure:
-    """What the best checkpoints are worth on unseen episodes."""
+    """The return of the best checkpoints on unseen episodes."""
     mean = np.mean([record.best for record in records])
     note = f"best checkpoints of {len(records)} sessions"
     if len(records) == 1:
         low, high = records[0].outcome["evaluation"]["ci95"]
         note = f"best checkpoint, 95%: {low:,.1f} to {high:,.1f}"
     return Figure("unseen episodes", f"{mean:,.1f}", note)
-
-
-def _charts(records: Sequence[Record], threshold: float | None) -> list[Chart]:
-    ended = [evaluation_distribution(records, threshold), session_scores(records, threshold)]
-    drawn = [learning_curve(records, threshold), *update_charts(records), *ended]
-    return [chart for chart in drawn if chart]
 
 
 def _logs(session: SessionFolder | None, plan: Plan) -> list[Section]:

@@ -1,16 +1,16 @@
-"""A run or a search as it stands now, for a page that follows it."""
+"""A run or a search as it is now, for a page that follows it."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from rl.analysis.charts import Chart
 from rl.dashboard.plan import Plan
 from rl.dashboard.states import State
 from rl.report.blocks import Figure, Section, Verdict
+from rl.storage.run_folder import RunFolder
 
 GOOD = {"solved": True, "diverged": False, "failed": False}
 SENTENCES = {
@@ -22,54 +22,37 @@ SENTENCES = {
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial of a search in its table.
-
-    Args:
-        number: its place among the trials.
-        state: how it stands.
-        score: what it was worth, if that is known.
-        sessions: how many of its sessions have ended.
-        parameters: what was tried.
-    """
+    """A trial of a search in the table of all."""
 
     number: int
     state: State
     score: float | None
-    sessions: str
+    sessions: str  # how many have ended
     parameters: str
 
 
 @dataclass(frozen=True)
 class View:
-    """What a page shows.
-
-    Args:
-        plan: what is to be done.
-        state: how it stands.
-        verdict: the same in words and figures.
-        charts: in their order.
-        sections: the logs.
-        sessions: the numbers of those that were begun.
-        trials: of a search, the best first.
-    """
+    """What a page shows."""
 
     plan: Plan
     state: State
     verdict: Verdict
     charts: Sequence[Chart]
-    sections: Sequence[Section]
-    sessions: Sequence[int] = field(default=())
-    trials: Sequence[Trial] = field(default=())
+    sections: Sequence[Section]  # the logs
+    sessions: Sequence[int] = ()  # the numbers of those that have begun
+    trials: Sequence[Trial] = ()  # of a search, the best first
+    statistic: str = ""  # by which the trials are ranked
 
 
-def verdict(state: State, said: Sequence[str], figures: Sequence[Figure]) -> Verdict:
-    """A state in words and figures."""
-    return Verdict(state.word.capitalize(), GOOD.get(state.word), said, figures)
-
-
-def sentences(state: State, path: Path) -> list[str]:
-    """What can be said of a state, and what can be done about it."""
-    if state.ended:
-        return []
-    remedy = f"It is not running on this machine. To resume: rl resume {shlex.quote(str(path))}"
-    return [SENTENCES[state.word] if state.under_way else remedy]
+def verdict(
+    state: State, folder: RunFolder, sentences: Sequence[str], figures: Sequence[Figure]
+) -> Verdict:
+    """The state in a word, what it means, and more sentences and figures."""
+    said = []
+    if state.under_way:
+        said.append(SENTENCES[state.word])
+    elif not state.ended:
+        path = shlex.quote(str(folder.path))
+        said.append(f"It is not running on this machine. To resume: rl resume {path}")
+    return Verdict(state.word.capitalize(), GOOD.get(state.word), [*said, *sentences], figures)

@@ -1,166 +1,111 @@
-"""What a page is made of. Which form each takes in HTML is the template's affair."""
+"""What a page consists of; the templates turn it into HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 from rl.analysis.charts import Chart
 
 
+class Block:
+    """A part of a section."""
+
+    @property
+    def kind(self) -> str:
+        """The template's name for blocks of this class."""
+        return type(self).__name__.lower()
+
+
 @dataclass(frozen=True)
-class Text:
+class Text(Block):
     """A paragraph."""
 
-    kind: ClassVar = "text"
     text: str
 
 
 @dataclass(frozen=True)
-class Code:
-    """Commands or data as they are written.
+class Code(Block):
+    """Commands or data as they are written."""
 
-    Args:
-        text: the lines.
-        label: what they are.
-        folded: whether they are shown only when asked for.
-    """
-
-    kind: ClassVar = "code"
     text: str
     label: str = ""
-    folded: bool = False
+    folded: bool = False  # shown on request only
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows under a head, by which the reader can sort them.
+class Table(Block):
+    """Rows under a head, by which the reader can sort them."""
 
-    Args:
-        head: a title for each column; empty if the first cell of a row is its title.
-        rows: a cell for each column; None is an empty one.
-        caption: what the table is.
-    """
-
-    kind: ClassVar = "table"
-    head: Sequence[str]
-    rows: Sequence[Sequence[Any]]
+    head: Sequence[str]  # a title for each column; empty if each row begins with its title
+    rows: Sequence[Sequence[Any]]  # a cell for each column, empty if None
     caption: str = ""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture, moving or not.
+class Picture(Block):
+    """A still or animated picture."""
 
-    Args:
-        source: a data URI.
-        description: what there is to see, for those who cannot.
-        caption: under it.
-    """
-
-    kind: ClassVar = "picture"
-    source: str
-    description: str
+    source: str  # a data URI
+    description: str  # what it shows, for those who cannot see it
     caption: str = ""
 
 
 @dataclass(frozen=True)
-class Replay:
-    """An episode to be played.
+class Replay(Block):
+    """An episode to play."""
 
-    Args:
-        title: above it.
-        description: what there is to see, for those who cannot.
-        data: its frames and what the agent thought, for JSON.
-    """
-
-    kind: ClassVar = "replay"
     title: str
-    description: str
-    data: dict[str, Any]
+    description: str  # what it shows, for those who cannot see it
+    data: dict[str, Any]  # its frames and the agent's thoughts, for JSON
 
 
 @dataclass(frozen=True)
-class Charts:
-    """Charts, side by side where there is room.
+class Charts(Block):
+    """Charts, side by side if there is room."""
 
-    Args:
-        charts: in their order.
-        wide: whether each takes the whole width.
-    """
-
-    kind: ClassVar = "charts"
     charts: Sequence[Chart]
-    wide: bool = False
-
-
-Block = Text | Code | Table | Picture | Replay | Charts
+    wide: bool = False  # each takes the whole width
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number worth large print.
-
-    Args:
-        label: what it is.
-        value: the number.
-        note: its interval, or what else it needs to be understood.
-    """
+    """A number in large print."""
 
     label: str
     value: str
-    note: str = ""
+    note: str = ""  # such as its interval
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of it.
-
-    Args:
-        word: in one or two words.
-        good: whether that is what was wanted; None where it cannot be said.
-        sentences: what the data support.
-        figures: the numbers behind it.
-    """
+    """The outcome in a word, in sentences and in figures."""
 
     word: str
-    good: bool | None
+    good: bool | None  # None if the outcome is neither good nor bad
     sentences: Sequence[str]
     figures: Sequence[Figure] = ()
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page with a title of its own.
-
-    Args:
-        title: of the section.
-        blocks: in their order; a section without any is left out.
-    """
+    """A part of the page with a title; without blocks it is left out."""
 
     title: str
-    blocks: Sequence[Block] = field(default=())
+    blocks: Sequence[Block] = ()
 
     @property
     def id(self) -> str:
-        """Its name within the page."""
+        """Its anchor in the page."""
         return self.title.lower().replace(" ", "-")
 
 
 @dataclass(frozen=True)
 class Page:
-    """A report.
+    """A report."""
 
-    Args:
-        kind: "run", "trial", "search" or "comparison".
-        title: of the whole.
-        subtitle: what it is about.
-        verdict: what came of it.
-        sections: in their order.
-    """
-
-    kind: str
+    kind: str  # "run", "trial", "search" or "comparison"
     title: str
     subtitle: str
     verdict: Verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rl.analysis.comparison import Comparison, Estimate, Pair, Summary, compare, group_of
+from rl.analysis.comparison import Comparison, Estimate, compare, group_of
 from rl.analysis.comparison_charts import comparison_charts
 from rl.errors import UserError
 from rl.report.blocks import Charts, Code, Figure, Page, Section, Table, Text, Verdict
@@ -19,7 +19,7 @@ def comparison_page(folder: Path) -> Page:
     """What a comparison found.
 
     Raises:
-        UserError: its file is damaged, or was written before it held the sessions' figures.
+        UserError: its file is damaged, or an earlier version wrote it without the data.
     """
     values = read_json(folder / FILE)
     if not COMPARISON(values):
@@ -43,35 +43,34 @@ def comparison_page(folder: Path) -> Page:
 
 
 def _verdict(comparison: Comparison) -> Verdict:
-    sentences = list(dict.fromkeys(pair.verdict for pair in comparison.pairs))
     shown = any(pair.better for pair in comparison.pairs)
     figures = [
         Figure(each.name, f"{each.iqm.value:,.1f}", f"IQM of {each.sessions} sessions")
         for each in comparison.summaries
     ]
-    return Verdict("A difference" if shown else "No difference shown", None, sentences, figures)
+    word = "A difference" if shown else "No difference shown"
+    return Verdict(word, None, comparison.verdicts, figures)
 
 
 def _summaries(comparison: Comparison) -> Table:
     head = ("run", "sessions", "mean", "95% interval", "IQM", "95% interval", "share solved")
-    return Table(head, [_summary(each) for each in comparison.summaries])
-
-
-def _summary(summary: Summary) -> list[object]:
-    figures = [*_estimate(summary.mean), *_estimate(summary.iqm)]
-    return [summary.name, summary.sessions, *figures, summary.solved]
+    rows = [
+        [each.name, each.sessions, *_cells(each.mean), *_cells(each.iqm), each.solved]
+        for each in comparison.summaries
+    ]
+    return Table(head, rows)
 
 
 def _pairs(comparison: Comparison) -> Table:
     head = ("first", "second", "difference of means", "interval", "P(first > second)", "interval")
-    return Table(head, [_pair(each) for each in comparison.pairs])
+    rows = [
+        [each.first, each.second, *_cells(each.difference), *_cells(each.improvement)]
+        for each in comparison.pairs
+    ]
+    return Table(head, rows)
 
 
-def _pair(pair: Pair) -> list[object]:
-    return [pair.first, pair.second, *_estimate(pair.difference), *_estimate(pair.improvement)]
-
-
-def _estimate(estimate: Estimate) -> tuple[float, str | None]:
-    """Its value and its interval, a cell for each."""
+def _cells(estimate: Estimate) -> tuple[float, str | None]:
+    """The value and its interval."""
     ends = estimate.interval
     return estimate.value, ends and f"{ends[0]:,.4g} to {ends[1]:,.4g}"

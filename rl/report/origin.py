@@ -1,4 +1,4 @@
-"""Where a run comes from: what was run, and how it is run again."""
+"""What was run, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -7,38 +7,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rl.report.blocks import Block, Code, Section, Table, Text
+from rl.report.blocks import Code, Section, Table, Text
 from rl.storage.files import read_text
 from rl.storage.run_folder import RunFolder
 
-INTERPRETED = {
-    "run.py": "python -m rl.run",
-    "__main__.py": "python -m rl",
-    "rl": "rl",
-    "rl.exe": "rl",
-}
+PROGRAMS = {"run.py": "python -m rl.run", "__main__.py": "python -m rl", "rl.exe": "rl", "rl": "rl"}
 
 
 def command_of(manifest: Mapping[str, Any]) -> str:
-    """The command as it was typed, without where this machine has its programs."""
+    """The command as it was typed, without the path of the program."""
     program, *arguments = manifest.get("command") or ["?"]
     name = Path(program).name
-    return f"{INTERPRETED.get(name, f'python {shlex.quote(name)}')} {shlex.join(arguments)}".strip()
+    return f"{PROGRAMS.get(name, f'python {shlex.quote(name)}')} {shlex.join(arguments)}".strip()
 
 
 def origin(folder: RunFolder, manifest: Mapping[str, Any], spec: Path) -> Section:
     """The command, the specification, the versions and the machine."""
-    specification = read_text(spec)
-    blocks: list[Block] = [
-        Code(command_of(manifest), "The command"),
-        Code(specification, "The specification, every default filled in", folded=True),
-        Table((), _machine(manifest)),
-    ]
-    return Section("What was run", blocks)
+    return Section(
+        "What was run",
+        [
+            Code(command_of(manifest), "The command"),
+            Code(read_text(spec), "The specification, every default filled in", folded=True),
+            Table((), _machine(manifest)),
+        ],
+    )
 
 
 def _machine(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Versions and machine, as far as the manifest says them."""
+    """Versions and machine, as far as the manifest has them."""
     blas = manifest.get("blas") or {}
     rows = {
         "started": manifest.get("started"),
@@ -53,14 +49,9 @@ def _machine(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def reproduction(commands: Sequence[str]) -> Section:
-    """How the result is had again."""
-    return Section(
-        "Run it again",
-        [
-            Text(
-                "The same seed gives the same run, to the last bit, on the same machine with the "
-                "same versions; elsewhere rounding may differ. Run these where the folder is."
-            ),
-            Code("\n".join(commands)),
-        ],
+    """How to reproduce the result."""
+    text = (
+        "The same seed gives the same run, to the last bit, on the same machine with the "
+        "same versions; elsewhere rounding may differ. Run these where the folder is."
     )
+    return Section("Run it again", [Text(text), Code("\n".join(commands))])

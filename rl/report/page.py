@@ -1,4 +1,4 @@
-"""From a page's parts to its HTML. Whatever a name or a value contains is shown, never run."""
+"""From a page to its HTML. Whatever a name or a value contains is shown, never run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCRIPTS = ("scales.js", "shapes.js", "readings.js", "charts.js", "replay.js", "t
 
 
 def render(page: Page) -> str:
-    """The page as one HTML document with all it needs."""
+    """The page as one self-contained HTML document."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -31,7 +31,7 @@ def render(page: Page) -> str:
 
 
 def to_json(value: Any) -> Markup:
-    """JSON for a script element, which no text within can end."""
+    """JSON for a script element, which no text in it can end."""
     from markupsafe import Markup
 
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
@@ -39,7 +39,6 @@ def to_json(value: Any) -> Markup:
 
 
 def _assets(names: tuple[str, ...]) -> Markup:
-    """Files of our own as they are."""
     from markupsafe import Markup
 
     return Markup("\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names))

@@ -39,7 +39,7 @@ def write_report(path: str | os.PathLike[str], trial: int | None = None) -> Path
 
 
 def _page(path: Path, trial: int | None) -> tuple[Path, Page]:
-    """Where the report goes, and what is in it."""
+    """Where the report goes, and the report."""
     if (path / FILE).exists():
         return path, comparison_page(path)
     folder = RunFolder.open(path)

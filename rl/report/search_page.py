@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rl.analysis.charts import name_of
 from rl.analysis.search_charts import pair_charts, parameter_charts, score_chart
-from rl.analysis.search_figures import Result, describe_parameters, is_log, ranked, read_results
+from rl.analysis.search_figures import Result, Search, describe_parameters, read_search
 from rl.report.blocks import Block, Charts, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
 from rl.running.opened_run import Run
 from rl.storage.files import read_json
+from rl.storage.forms import is_number
 from rl.storage.run_folder import RunFolder
 
 MOST_PAIRS = 10
@@ -26,76 +26,66 @@ def search_page(folder: RunFolder) -> Page:
     Raises:
         UserError: a file is damaged.
     """
-    manifest = folder.read_manifest()
-    search, results = manifest["search"], ranked(read_results(folder))
-    scored = [result for result in results if result["score"] is not None]
-    episodes, learning = moving(Run(folder, scored[0]["trial"])) if scored else ([], [])
+    manifest, search = folder.read_manifest(), read_search(folder)
+    best = search.scored[0] if search.scored else None
+    episodes, learning = moving(Run(folder, best["trial"])) if best else ([], [])
     return Page(
         "search",
         manifest["experiment"],
-        f"{len(results)} trials of {', '.join(search['space'])}",
-        _verdict(folder, results, scored, search["statistic"]),
+        f"{len(search.results)} trials of {', '.join(search.space)}",
+        _verdict(folder, search, best),
         [
-            Section("Trials", [_table(results, list(search["space"]), search["statistic"])]),
-            Section("Parameters", _charts(scored, search)),
+            Section("Trials", [_table(search)]),
+            Section("Parameters", _charts(search) if best else []),
             Section("Film of the best", learning),
             Section("Episodes of the best", episodes),
-            failures(results),
+            failures(search.results),
             origin(folder, manifest, folder.spec),
-            reproduction(_commands(folder, manifest, scored)),
+            reproduction(_commands(folder, manifest, best)),
         ],
     )
 
 
-def _verdict(
-    folder: RunFolder, results: Sequence[Result], scored: Sequence[Result], statistic: str
-) -> Verdict:
-    states = ", ".join(f"{n} {state}" for state, n in Counter(r["state"] for r in results).items())
-    if not scored:
+def _verdict(folder: RunFolder, search: Search, best: Result | None) -> Verdict:
+    states = search.described_states
+    if best is None:
         return Verdict("Nothing found", False, [f"No trial has a score ({states})."])
-    best = scored[0]
-    sentences = [f"Trial {best['trial']} is the best: {describe_parameters(best['parameters'])}."]
-    sentences.append(
+    sentences = [
+        f"Trial {best['trial']} is the best: {describe_parameters(best['parameters'])}.",
         "It was chosen as the best of many, which flatters it: run it on other seeds before you "
-        "believe the figure."
-    )
+        "believe the figure.",
+    ]
     figures = [
-        Figure(statistic, f"{best['score']:,.4g}", f"of trial {best['trial']}"),
-        Figure("trials", str(len(results)), states),
+        Figure(search.statistic, f"{best['score']:,.4g}", f"of trial {best['trial']}"),
+        Figure("trials", str(len(search.results)), states),
     ]
     shares = read_json(folder.path / "search.json").get("importances") or {}
     figures += [Figure(path, f"{share:.0%}", "importance") for path, share in shares.items()]
     return Verdict("Best of the trials", None, sentences, figures)
 
 
-def _table(results: Sequence[Result], paths: Sequence[str], statistic: str) -> Table:
+def _table(search: Search) -> Table:
     """A row for each trial, the best first."""
-    head = ("rank", "trial", "state", statistic, *paths, "solved", "fitness")
-    rows = [
-        [rank, each["trial"], each["state"], each["score"],
-         *(_cell(each["parameters"].get(path)) for path in paths),
-         each.get("solved"), each.get("fitness")]
-        for rank, each in enumerate(results, 1)
-    ]  # fmt: skip
+    head = ("rank", "trial", "state", search.statistic, *search.space, "solved", "fitness")
+    rows = []
+    for rank, each in enumerate(search.results, 1):
+        values = (_cell(each["parameters"].get(path)) for path in search.space)
+        row = [rank, each["trial"], each["state"], each["score"], *values]
+        rows.append([*row, each.get("solved"), each.get("fitness")])
     return Table(head, rows, "All trials; a click on a title sorts by that column.")
 
 
 def _cell(value: Any) -> Any:
-    plain = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
-    return value if plain else name_of(value)
+    return value if value is None or is_number(value) else name_of(value)
 
 
-def _charts(scored: Sequence[Result], search: Mapping[str, Any]) -> list[Block]:
-    if not scored:
-        return []
-    space, statistic = search["space"], search["statistic"]
-    paths, logs = list(space), {path for path in space if is_log(space[path])}
-    drawn = [score_chart(scored, statistic), *parameter_charts(scored, paths, logs, statistic)]
-    return [Charts([*drawn, *pair_charts(scored, paths, logs, statistic)[:MOST_PAIRS]])]
+def _charts(search: Search) -> list[Block]:
+    pairs = pair_charts(search)[:MOST_PAIRS]
+    return [Charts([score_chart(search), *parameter_charts(search), *pairs])]
 
 
 def failures(results: Sequence[Result]) -> Section:
-    """The trials that did not come to their end, and why."""
+    """The trials that did not finish, and why."""
     reasons = [
         Text(f"Trial {each['trial']}: {each['state']}: {each['reason']}.")
         for each in sorted(results, key=lambda result: result["trial"])
@@ -104,15 +94,14 @@ def failures(results: Sequence[Result]) -> Section:
     return Section("What went wrong", reasons)
 
 
-def _commands(
-    folder: RunFolder, manifest: Mapping[str, Any], scored: Sequence[Result]
-) -> list[str]:
+def _commands(folder: RunFolder, manifest: Mapping[str, Any], best: Result | None) -> list[str]:
     path, name = shlex.quote(str(folder.path)), shlex.quote(manifest["experiment"])
-    if not scored:
-        return [f"rl resume {path}"]
-    best = shlex.quote(str(folder.path / "best_spec.json"))
+    resume = f"rl resume {path}"
+    if best is None:
+        return [resume]
+    spec = shlex.quote(str(folder.path / "best_spec.json"))
     return [
-        f"rl run {name} --spec {best} --seed 1000 --sessions 5",
-        f"rl verify {path} --trial {scored[0]['trial']} --evaluation",
-        f"rl resume {path}",
+        f"rl run {name} --spec {spec} --seed 1000 --sessions 5",
+        f"rl verify {path} --trial {best['trial']} --evaluation",
+        resume,
     ]

@@ -1,4 +1,4 @@
-"""The page of a run: sessions of one setting, be it one or many."""
+"""The page of a run with one session or several."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ from typing import Any
 
 from rl.analysis.charts import Chart
 from rl.analysis.records import Record, read_records
-from rl.analysis.trial_charts import (
-    evaluation_distribution,
-    learning_curve,
-    session_scores,
-    update_charts,
-)
+from rl.analysis.trial_charts import learning_curve, score_charts, update_charts
 from rl.report.blocks import Block, Charts, Code, Page, Section, Table, Text
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
@@ -23,7 +18,7 @@ from rl.storage.files import read_bytes
 
 
 def trial_page(run: Run) -> Page:
-    """What a run's sessions learned, and what they are worth.
+    """How the sessions of a run learned, and how good they are.
 
     Args:
         run: any of its sessions.
@@ -36,7 +31,6 @@ def trial_page(run: Run) -> Page:
     shown = typical_session(records)
     seen = Run(run.folder, run.trial.number, shown.number) if shown else run
     episodes, learning = moving(seen)
-    scores = [evaluation_distribution(records, threshold), session_scores(records, threshold)]
     return Page(
         "trial" if several else "run",
         run.specification.name,
@@ -44,7 +38,7 @@ def trial_page(run: Run) -> Page:
         verdict_of(run, records),
         [
             Section("Learning", [Charts([learning_curve(records, threshold)], wide=True)]),
-            Section("Evaluation", _charts(scores)),
+            Section("Evaluation", _charts(score_charts(records, threshold))),
             Section("Sessions", [_sessions(records)] if several else []),
             Section("Film", [*_whose(seen, several), *learning]),
             Section("Episodes", episodes),
@@ -57,20 +51,19 @@ def trial_page(run: Run) -> Page:
 
 
 def typical_session(records: Sequence[Record]) -> Record | None:
-    """The session that is shown for all: the one in the middle by its score, and not the best."""
+    """The session that stands for all: the one with the median score, not the best."""
     counted = sorted((each for each in records if each.counted), key=lambda each: each.best)
     return counted[(len(counted) - 1) // 2] if counted else None
 
 
 def _whose(run: Run, several: bool) -> list[Block]:
-    """Says which session is seen, where there are several."""
+    """Says which of several sessions is shown."""
     middle = f"Session {run.session.number}, the one in the middle by its score."
     return [Text(middle)] if several else []
 
 
-def _charts(charts: Sequence[Chart | None]) -> list[Block]:
-    there = [chart for chart in charts if chart]
-    return [Charts(there)] if there else []
+def _charts(charts: Sequence[Chart]) -> list[Block]:
+    return [Charts(charts)] if charts else []
 
 
 def _sessions(records: Sequence[Record]) -> Table:
@@ -80,20 +73,13 @@ def _sessions(records: Sequence[Record]) -> Table:
 
 
 def _session(record: Record) -> list[Any]:
-    outcome = record.outcome
     scores = (record.best, record.final) if record.counted else (None, None)
-    return [
-        record.number,
-        outcome.get("seed"),
-        record.status,
-        *scores,
-        outcome.get("steps"),
-        outcome.get("seconds"),
-    ]
+    seed, *cost = map(record.outcome.get, ("seed", "steps", "seconds"))
+    return [record.number, seed, record.status, *scores, *cost]
 
 
 def failures(records: Sequence[Record]) -> Section:
-    """The sessions that did not come to their end, and why."""
+    """The sessions that did not finish, and why."""
     blocks: list[Block] = []
     for record in records:
         if not record.counted:
@@ -106,7 +92,7 @@ def failures(records: Sequence[Record]) -> Section:
 
 
 def _commands(run: Run) -> list[str]:
-    """To verify the run, and to run its setting again."""
+    """Commands that verify the run and that repeat it."""
     folder, seeds = shlex.quote(str(run.path)), run.manifest["seeds"]
     trial = f" --trial {run.trial.number}" if run.trial.number else ""
     sessions = f" --sessions {len(seeds)}" if len(seeds) > 1 else ""

@@ -1,4 +1,4 @@
-"""What came of a session or of a trial, in words and figures."""
+"""The outcome of a run in words and figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rl.running.opened_run import Run
 
 
 def verdict_of(run: Run, records: Sequence[Record]) -> Verdict:
-    """What a run of one session or of several came to."""
+    """The outcome of a run with one session or several."""
     if len(run.manifest["seeds"]) > 1:
         return _trial_verdict(run)
     if records and records[0].counted:
@@ -24,7 +24,7 @@ def verdict_of(run: Run, records: Sequence[Record]) -> Verdict:
 
 
 def _session_verdict(run: Run, record: Record) -> Verdict:
-    """What a session that came to its end is worth."""
+    """The outcome of a session that finished."""
     outcome, evaluation = record.outcome, record.outcome["evaluation"]
     sentence = (
         f"The best checkpoint, of step {outcome['best_step']:,}, has a mean return of "
@@ -35,12 +35,13 @@ def _session_verdict(run: Run, record: Record) -> Verdict:
             f" {cut} of them were cut at {evaluation['max_length']:,} steps, as the environment "
             "has no time limit."
         )
+    mean, median = figure_of(evaluation["mean_return"]), figure_of(evaluation["median_return"])
     ends = (evaluation["min_return"], evaluation["max_return"])
-    mean, interval = _number(evaluation["mean_return"]), f"95%: {_range(evaluation['ci95'])}"
+    last = "" if record.final is None else figure_of(record.final)
     figures = [
-        Figure("mean return", mean, interval),
-        Figure("median return", _number(evaluation["median_return"]), _range(ends)),
-        Figure("last checkpoint", _number(record.final), "mean return"),
+        Figure("mean return", mean, f"95%: {_range(evaluation['ci95'])}"),
+        Figure("median return", median, _range(ends)),
+        Figure("last checkpoint", last, "mean return"),
         *_cost(outcome),
     ]
     solved = evaluation["solved"]
@@ -49,26 +50,24 @@ def _session_verdict(run: Run, record: Record) -> Verdict:
 
 
 def _trial_verdict(run: Run) -> Verdict:
-    """What several sessions are worth together."""
+    """The outcome of several sessions."""
     figures, planned = run.figures(), len(run.manifest["seeds"])
     if not figures["counted"]:
         return Verdict("Nothing to judge", False, [f"None of {planned} sessions came to its end."])
-    solved, best = figures["solved"], figures["best"]
-    sentences = [f"{figures['counted']} of {planned} sessions came to their end."]
+    solved, best, last = figures["solved"], figures["best"], figures["final"]
+    word, good = "Finished", None
+    sentence = f"{figures['counted']} of {planned} sessions came to their end."
     if run.problem.solved is not None:
-        sentences[0] += f" {solved} of them solved the problem."
-    return Verdict(
-        f"{solved} of {planned} solved" if run.problem.solved is not None else "Finished",
-        None if run.problem.solved is None else solved == planned,
-        [*sentences, criterion(run.problem)],
-        [
-            _spread("mean return", best, "mean"),
-            _spread("IQM", best, "iqm"),
-            Figure("sessions", _range((best["min"], best["max"])), "worst and best"),
-            *([_spread("last checkpoints", figures["final"], "mean")] if figures["final"] else []),
-            *_to_threshold(figures),
-        ],
-    )  # fmt: skip
+        word, good = f"{solved} of {planned} solved", solved == planned
+        sentence += f" {solved} of them solved the problem."
+    shown = [
+        _spread("mean return", best, "mean"),
+        _spread("IQM", best, "iqm"),
+        Figure("sessions", _range((best["min"], best["max"])), "worst and best"),
+        *([_spread("last checkpoints", last, "mean")] if last else []),
+        *_to_threshold(figures),
+    ]
+    return Verdict(word, good, [sentence, criterion(run.problem)], shown)
 
 
 def criterion(problem: Problem) -> str:
@@ -83,7 +82,7 @@ def criterion(problem: Problem) -> str:
 
 def _spread(label: str, figures: Mapping[str, Any], name: str) -> Figure:
     interval = figures[f"{name}_interval"]
-    return Figure(label, _number(figures[name]), f"95%: {_range(interval)}" if interval else "")
+    return Figure(label, figure_of(figures[name]), f"95%: {_range(interval)}" if interval else "")
 
 
 def _to_threshold(figures: Mapping[str, Any]) -> list[Figure]:
@@ -100,10 +99,6 @@ def _cost(outcome: Mapping[str, Any]) -> list[Figure]:
         Figure("environment steps", f"{outcome['steps']:,}", f"{outcome['episodes']:,} episodes"),
         Figure("time", f"{outcome['seconds']:,.1f} s", f"{speed:,.0f} steps a second"),
     ]
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else figure_of(value)
 
 
 def _range(ends: Sequence[float]) -> str:

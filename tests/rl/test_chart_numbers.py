@@ -22,6 +22,7 @@ from rl.analysis.comparison_charts import comparison_charts
 from rl.analysis.drawer import draw
 from rl.analysis.records import Record, read_records
 from rl.analysis.search_charts import metric_charts, pair_charts, score_chart
+from rl.analysis.search_figures import Search
 from rl.analysis.trial_charts import (
     evaluation_distribution,
     learning_curve,
@@ -149,10 +150,10 @@ def test_the_pictures_of_a_search(kind: str, tmp_path: Path) -> None:
          "parameters": {"$rate$": abs(value), "net": [64, "$"], "size": value}}
         for number, value in enumerate(NUMBERS[kind])
     ]  # fmt: skip
-    paths, logs = ["$rate$", "net", "size"], {"$rate$"}
-    check_all([score_chart(found, "mean_return")], tmp_path / "a.png", 1)
+    search = Search({"$rate$": {"log": True}, "net": [], "size": []}, "mean_return", found)
+    check_all([score_chart(search)], tmp_path / "a.png", 1)
     for make in (metric_charts, pair_charts):
-        check_all(make(found, paths, logs, "mean_return"), tmp_path / "a.png", len(paths))
+        check_all(make(search), tmp_path / "a.png", len(search.space))
 
 
 OTHERS = ("strength", "stability", "consistency", "power")

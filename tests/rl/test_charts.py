@@ -16,6 +16,7 @@ from rl.analysis.comparison import Group, compare, group_of
 from rl.analysis.comparison_charts import comparison_charts
 from rl.analysis.records import Record, read_records
 from rl.analysis.search_charts import pair_charts, parameter_charts, score_chart
+from rl.analysis.search_figures import Search
 from rl.analysis.trial_charts import (
     evaluation_distribution,
     learning_curve,
@@ -136,6 +137,7 @@ TRIALS = [
     {"trial": 0, "score": 5.0, "parameters": {"rate": 0.001, "net": [32]}},
     {"trial": 1, "score": 4.0, "parameters": {"rate": 0.01, "net": [64]}},
 ]
+SEARCH = Search({"rate": {"log": True}, "net": {"log": True}}, "mean_return", TRIALS)
 
 
 def test_of_many_sessions_some_are_drawn(records: list[Record]) -> None:
@@ -151,13 +153,13 @@ def test_of_many_sessions_some_are_drawn(records: list[Record]) -> None:
 
 
 def test_the_scores_of_a_search_and_the_best_so_far() -> None:
-    series = by_name(score_chart(TRIALS, "mean_return"))
+    series = by_name(score_chart(SEARCH))
     assert series["trial"]["y"] == [5.0, 4.0, 9.0]
     assert series["best so far"]["y"] == [5.0, 5.0, 9.0]
 
 
 def test_the_score_by_each_parameter() -> None:
-    rate, net = parameter_charts(TRIALS, ["rate", "net"], {"rate", "net"}, "mean_return")
+    rate, net = parameter_charts(SEARCH)
     assert rate.x == Axis("rate", log=True)
     assert net.x == Axis("net", names=["[32]", "[64]"])
     assert rate.series[0]["x"] == [0.1, 0.001, 0.01]
@@ -166,7 +168,7 @@ def test_the_score_by_each_parameter() -> None:
 
 
 def test_a_pair_of_parameters_is_shaded_by_rank() -> None:
-    (pair,) = pair_charts(TRIALS, ["rate", "net"], {"rate"}, "mean_return")
+    (pair,) = pair_charts(SEARCH)
     assert pair.series[0]["shades"] == [1.0, 0.5, 0.0]
     assert pair.series[0]["y"] == [1.0, 0.0, 1.0]
 
