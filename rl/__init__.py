@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from rl.environments import make_env
     from rl.errors import Diverged, SessionsFailed, UserError
     from rl.running.policy_file import load
-    from rl.running.trial import train
+    from rl.running.trial import resume, train
     from rl.session.callback import Callback
 
-__all__ = ["Callback", "Diverged", "SessionsFailed", "UserError", "load", "make_env", "train"]
+__all__ = ["Callback", "Diverged", "SessionsFailed", "UserError", "load", "make_env", "resume",
+           "train"]  # fmt: skip
 
 # Where each is; a name is loaded when it is first used.
 _HOMES = {
@@ -28,6 +29,7 @@ _HOMES = {
     "UserError": "rl.errors",
     "load": "rl.running.policy_file",
     "make_env": "rl.environments",
+    "resume": "rl.running.trial",
     "train": "rl.running.trial",
 }
 

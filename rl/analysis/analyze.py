@@ -8,8 +8,10 @@ from rl.analysis.charts import drawable_curves
 from rl.analysis.drawer import draw
 from rl.analysis.metrics import METRICS, trial_metrics
 from rl.analysis.records import Record, read_record, read_records
-from rl.analysis.trial_charts import learning_curve, update_charts
+from rl.analysis.trial_charts import learning_curve, metric_charts, update_charts
 from rl.storage.run_folder import SessionFolder, TrialFolder
+
+MOST_METRICS = 12  # of callbacks, in the picture of a session; its page has all
 
 
 def trial_figures(
@@ -70,13 +72,15 @@ def draw_session(folder: SessionFolder, title: str, threshold: float | None) -> 
         UserError: a file of the session is damaged.
         OSError: the picture cannot be written.
     """
-    tables = (folder.episodes, folder.updates, folder.evaluations)
+    tables = [folder.episodes, folder.updates, folder.evaluations]
     if not all(table.exists() for table in tables):
         return
+    tables += map(folder.metric, folder.metrics())
     changed = max(table.stat().st_mtime for table in tables)
     if not folder.curve.exists() or folder.curve.stat().st_mtime < changed:
         records = [read_record(folder)]
-        draw([learning_curve(records, threshold), *update_charts(records)], folder.curve, title)
+        more = [*update_charts(records), *metric_charts(records)[:MOST_METRICS]]
+        draw([learning_curve(records, threshold), *more], folder.curve, title)
 
 
 def draw_trial(folder: TrialFolder, figures: dict[str, Any]) -> None:

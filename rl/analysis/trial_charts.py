@@ -12,7 +12,8 @@ from rl.analysis import charts
 from rl.analysis.charts import Axis, Chart, Mark, Series, figure_of
 from rl.analysis.records import Record, columns, table
 from rl.analysis.statistics import running_mean, sample_efficiency
-from rl.storage.tables import Columns
+from rl.storage.run_folder import METRIC_COLUMNS
+from rl.storage.tables import LOGGED, Columns
 
 T = TypeVar("T")
 
@@ -183,6 +184,32 @@ def update_charts(records: Sequence[Record]) -> list[Chart]:
         if begun:
             drawn.append(_update_chart(name, title, what, begun))
     return drawn
+
+
+def metric_charts(records: Sequence[Record]) -> list[Chart]:
+    """A chart of each metric that callbacks have logged, a line a session; of many sessions some.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    some, drawn = _some(records, MOST_LINES), []
+    for name in sorted({name for record in some for name in record.folder.metrics()}):
+        logged = [
+            (f"session {record.number}", {"step": steps, LOGGED: values})
+            for record in some
+            for steps, values in [_logged(record, name)]
+            if len(steps)
+        ]
+        if logged:
+            chart = _update_chart(LOGGED, name, "logged by a callback", logged)
+            drawn.append(replace(chart, y=Axis(name)))
+    return drawn
+
+
+def _logged(record: Record, name: str) -> tuple[Array, Array]:
+    """The points of a metric that a chart can show."""
+    steps, values = columns(record.folder.metric(name), METRIC_COLUMNS, record.read)
+    return charts.drawable_curve(steps, values)
 
 
 def _update_chart(name: str, title: str, what: str, tables: Sequence[tuple[str, Columns]]) -> Chart:

@@ -20,6 +20,7 @@ from rl.running.jobs import one_blas_thread
 from rl.running.opened_run import Run
 from rl.running.trial import run_all
 from rl.session.job import Job
+from rl.session.status import Status
 from rl.specification.specification import Specification, check_form
 from rl.storage.run_folder import SessionFolder
 
@@ -62,9 +63,10 @@ def verify(run: Run, sessions: int | None, executor: Executor) -> list[Verdict]:
     specification, seeds = _from_manifest(run), run.manifest["seeds"]
     with TemporaryDirectory(prefix="rl_verify_") as place:
         jobs = [
-            Job(specification, seeds[number], Path(place) / str(number), number, run.trial.number)
+            Job(specification, seeds[number], Path(place) / str(number), number, run.trial.number,
+                stops_at=_stopped_at(run.trial.session(number).read_outcome()))
             for number in numbers
-        ]
+        ]  # fmt: skip
         with executor, stopped_by_signals(executor.interrupt, executor.lags):
             run_all(jobs, executor)
         if executor.interrupted:
@@ -77,6 +79,11 @@ def verify(run: Run, sessions: int | None, executor: Executor) -> list[Verdict]:
             )
             for job in jobs
         ]
+
+
+def _stopped_at(outcome: Outcome) -> int | None:
+    """The step at which a callback, which is not here, has stopped a session; None if none has."""
+    return outcome["steps"] if outcome["status"] == Status.STOPPED.value else None
 
 
 def verify_evaluation(run: Run, sessions: int | None = None) -> list[Verdict]:

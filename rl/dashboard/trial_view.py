@@ -8,7 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from rl.analysis.records import Record, read_records
-from rl.analysis.trial_charts import learning_curve, score_charts, update_charts
+from rl.analysis.trial_charts import (
+    learning_curve,
+    metric_charts,
+    score_charts,
+    update_charts,
+)
 from rl.dashboard.plan import Plan, read_plan
 from rl.dashboard.progress import RunProgress, evaluation_of, run_progress
 from rl.dashboard.states import State
@@ -43,7 +48,8 @@ def trial_view(
     problem = _problem(plan.problem)
     threshold = problem.solved
     sentences = [] if threshold is None else [criterion(problem)]
-    curves = [learning_curve(records, threshold), *update_charts(records)]
+    updates = [*update_charts(records), *metric_charts(records)]
+    curves = [learning_curve(records, threshold), *updates]
     return View(
         plan,
         progress.state,

@@ -8,7 +8,12 @@ from typing import Any
 
 from rl.analysis.charts import Chart
 from rl.analysis.records import Record, read_records
-from rl.analysis.trial_charts import learning_curve, score_charts, update_charts
+from rl.analysis.trial_charts import (
+    learning_curve,
+    metric_charts,
+    score_charts,
+    update_charts,
+)
 from rl.report.blocks import Block, Charts, Code, Page, Section, Table, Text
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
@@ -43,6 +48,7 @@ def trial_page(run: Run) -> Page:
             Section("Film", [*_whose(seen, several), *learning]),
             Section("Episodes", episodes),
             Section("Updates", _charts(update_charts(records))),
+            Section("Metrics of callbacks", _charts(metric_charts(records))),
             failures(records),
             origin(run.folder, run.manifest, run.spec),
             reproduction(_commands(run)),

@@ -10,6 +10,7 @@ from rl.analysis.records import Record
 from rl.environments.problems import Problem
 from rl.report.blocks import Figure, Verdict
 from rl.running.opened_run import Run
+from rl.session.status import Status
 
 
 def verdict_of(run: Run, records: Sequence[Record]) -> Verdict:
@@ -35,6 +36,9 @@ def _session_verdict(run: Run, record: Record) -> Verdict:
             f" {cut} of them were cut at {evaluation['max_length']:,} steps, as the environment "
             "has no time limit."
         )
+    if record.status == Status.STOPPED.value:
+        why = f" ({outcome['reason']})" if "reason" in outcome else ""
+        sentence += f" A callback has stopped it at step {outcome['steps']:,}{why}."
     mean, median = figure_of(evaluation["mean_return"]), figure_of(evaluation["median_return"])
     ends = (evaluation["min_return"], evaluation["max_return"])
     last = "" if record.final is None else figure_of(record.final)

@@ -6,7 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from html import escape
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.live import Live
     from rich.table import Table
 
@@ -137,7 +139,7 @@ class Redrawn(Display):
             self._live.update(self._sessions(), refresh=True)
         else:
             (progress,) = self.running.values()
-            self._live.update(_session(describe(progress)), refresh=True)
+            self._live.update(_session(progress), refresh=True)
 
     def _sessions(self) -> Table:
         """A table with one row for each running session."""
@@ -154,8 +156,10 @@ class Redrawn(Display):
         return table
 
 
-def _session(figures: dict[str, str]) -> Table:
-    """A table of all figures of one session."""
+def _session(progress: Progress) -> Group:
+    """A bar of one session, and a table of all its figures."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
@@ -163,10 +167,59 @@ def _session(figures: dict[str, str]) -> Table:
     table.add_column(min_width=28)
     table.add_column(style="dim")
     table.add_column()
-    items = list(figures.items())
+    items = list(describe(progress).items())
     for left, right in zip(items[::2], items[1::2], strict=True):
         table.add_row(*left, *right)
-    return table
+    return Group(ProgressBar(progress.total_steps, progress.step, width=60), table)
+
+
+class Notebook(Display):
+    """Redraws a table in the output of a notebook's cell.
+
+    Args:
+        total: as for `Display`.
+        show: `IPython.display.display`, or what is like it.
+    """
+
+    def __init__(self, total: int, show: Callable[..., Any]) -> None:
+        super().__init__(total)
+        self._handle = show(_Markup(""), display_id=True)
+
+    def noted(self, text: str) -> None:
+        say(text)
+
+    def show(self) -> None:
+        rows = [_row(label, progress) for label, progress in self.running.items()]
+        summary = f"<p>{escape(self.summary())}</p>" if self.total != 1 else ""
+        self._handle.update(_Markup(f"{summary}<table>{''.join(rows)}</table>"))
+
+
+def _row(label: str, progress: Progress) -> str:
+    """A row of a notebook's table: a bar and the figures of one session."""
+    bar = f'<progress max="{progress.total_steps}" value="{progress.step}"></progress>'
+    figures = (f"{name} {value}" for name, value in describe(progress).items())
+    cells = (escape(label), bar, *map(escape, figures))
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+class _Markup:
+    """HTML that a notebook shows."""
+
+    def __init__(self, html: str) -> None:
+        self._html = html
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+
+def _notebook() -> Callable[..., Any] | None:
+    """What shows something in the notebook that this process serves, if it does."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if getattr(shell, "kernel", None) is None:
+        return None
+    from IPython.display import display
+
+    return display
 
 
 @contextmanager
@@ -181,3 +234,21 @@ def showing(quiet: bool, total: int) -> Iterator[Callback]:
 
         with Live(auto_refresh=False) as live:
             yield Redrawn(total, live)
+
+
+@contextmanager
+def showing_by_default(display: bool | None, total: int) -> Iterator[Callback]:
+    """`showing` for a program.
+
+    Args:
+        display: whether to show `total` jobs; None where somebody looks: in a terminal and in a
+            notebook, but neither in a pipe nor in a file.
+        total: the number of jobs.
+    """
+    notebook = None if display is False else _notebook()
+    if notebook:
+        yield Notebook(total, notebook)
+    else:
+        asked = sys.stdout is not None and sys.stdout.isatty() if display is None else display
+        with showing(not asked, total) as shown:
+            yield shown

@@ -17,8 +17,8 @@ from rl.session.callback import Callback
 from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
 from rl.session.recorder import TABLES
-from rl.storage.run_folder import SessionFolder
-from rl.storage.tables import GrowingTable
+from rl.storage.run_folder import METRICS, SessionFolder
+from rl.storage.tables import LOGGED, GrowingTable
 
 SECONDS_BETWEEN_READS = 2.0
 UNSHOWN = ("step", "episode", "episodes", "update", "seed", "terminated", "best")  # no curves
@@ -39,8 +39,8 @@ class Followed:
     def __init__(
         self, job: Job, loggers: Sequence[Logger], complain: Callable[[str], None]
     ) -> None:
-        folder = SessionFolder(job.folder)
-        self._tables = {name: GrowingTable(folder.table(name)) for name in TABLES}
+        self._folder = SessionFolder(job.folder)
+        self._tables = {name: GrowingTable(self._folder.table(name)) for name in TABLES}
         self._session, self._loggers, self._complain = job.session, list(loggers), complain
         self._next = 0.0
         self._each(lambda logger: logger.begin(job))
@@ -65,12 +65,18 @@ class Followed:
         self._each(lambda logger: logger.log(rows))
 
     def _new_rows(self) -> Iterator[Row]:
+        for metric in self._folder.metrics():
+            if f"{METRICS}/{metric}" not in self._tables:
+                self._tables[f"{METRICS}/{metric}"] = GrowingTable(self._folder.metric(metric))
         for name, table in self._tables.items():
             rows, _ = table.read()
             for cells in rows.tolist():
                 row = dict(zip(table.titles, cells, strict=True))
-                shown = {f"{name}/{key}": row[key] for key in row if key not in UNSHOWN}
-                yield int(row["step"]), shown
+                step = int(row["step"])
+                if name not in TABLES:
+                    yield step, {name: row[LOGGED]}
+                else:
+                    yield step, {f"{name}/{key}": row[key] for key in row if key not in UNSHOWN}
 
     def _each(self, call: Callable[[Logger], None]) -> None:
         for logger in list(self._loggers):

@@ -10,7 +10,7 @@ from typing import Any
 from rl.analysis.analyze import draw_session
 from rl.console.signals import is_asked
 from rl.errors import BrokenEnvironment, DiskError, Diverged, UserError, on_disk
-from rl.session.callback import Callback
+from rl.session.callback import Callback, Callbacks, unpacked
 from rl.session.evaluation import Stopped
 from rl.session.job import Job, Outcome
 from rl.session.saved import evaluate_player, load_player, report, weights_digest
@@ -103,9 +103,12 @@ def attempt(job: Job, callback: Callback | None = None) -> Outcome:
 
 
 def _attempt(job: Job, callback: Callback | None) -> Outcome:
-    folder = SessionFolder(job.folder)
+    folder, carried = SessionFolder(job.folder), Callbacks([])
     try:
-        return run_job(job, callback)
+        carried = Callbacks(_carried(job))
+        outcome = run_job(job, Callbacks([callback or Callback(), carried]))
+        carried.ended(job, outcome)
+        return outcome
     except DiskError:
         raise
     except BaseException as error:
@@ -114,9 +117,23 @@ def _attempt(job: Job, callback: Callback | None) -> Outcome:
         outcome["unfinished"] = _is_of_the_machine(error)
         _keep_traceback(folder, error)
         folder.write_outcome(outcome)
+        with suppress(Exception):  # it is `error` that is to be told
+            carried.ended(job, outcome)
         if is_asked(error):
             raise
         return outcome
+
+
+def _carried(job: Job) -> list[Callback]:
+    """The callbacks that have come with a job into this process.
+
+    Raises:
+        UserError: their classes cannot be found here.
+    """
+    try:
+        return unpacked(job.callbacks)
+    except Exception as error:
+        raise UserError(f"callbacks: cannot be loaded in the session's process: {error}") from error
 
 
 def _is_of_the_machine(error: BaseException) -> bool:

@@ -5,22 +5,32 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 from rl.console.output import lenient
 from rl.console.signals import act_as_asked, noticed, stopped_by_signals
 from rl.errors import DiskError, SessionsFailed, UserError, on_disk
+from rl.running.display import showing_by_default
 from rl.running.executors import WORKER, Executor, Inline, Processes
 from rl.running.opened_run import Run
-from rl.session.callback import Callback, Callbacks
+from rl.session.callback import (
+    SESSION_METHODS,
+    Callback,
+    Callbacks,
+    callbacks_of,
+    overrides,
+    packed,
+)
 from rl.session.job import Job, Outcome
 from rl.specification.build import build, import_package
 from rl.specification.notes import notes_of
 from rl.specification.repeats import settled
 from rl.specification.specification import Specification, load_specification
+from rl.storage.manifest import CALLBACKS
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, default_path
 
@@ -28,13 +38,14 @@ from rl.storage.run_folder import RunFolder, default_path
 def train(
     name: str,
     seed: int = 0,
-    overrides: Iterable[str] = (),
+    overrides: Iterable[str] | Mapping[str, Any] = (),
     spec: str | Path | None = None,
     output: str | os.PathLike[str] | None = None,
-    callback: Callback | None = None,
+    callbacks: Callback | Iterable[Callback] = (),
     sessions: int = 1,
     jobs: int = 1,
     draw: bool = True,
+    display: bool | None = None,
 ) -> Run:
     """Runs an experiment: learns, keeps the best checkpoint, evaluates it on unseen episodes.
 
@@ -44,13 +55,15 @@ def train(
     Args:
         name: of the experiment, such as "lunarlander_dqn".
         seed: of everything random in the first session; the others have the following ones.
-        overrides: "dotted.path=value", such as "optimizer.learning_rate=0.0005".
+        overrides: settings by their dotted paths, such as {"agent.gamma": 0.9}, or blocks of them,
+            or texts such as "agent.gamma=0.9".
         spec: a JSON or YAML file to look the experiment up in, instead of the lab's own.
         output: the run folder; `runs/NAME/TIMESTAMP` by default.
-        callback: is told how the sessions go.
+        callbacks: one or several, which are called as the sessions run (`rl.Callback`).
         sessions: how many.
         jobs: how many of them at once.
         draw: whether learning curves are drawn; everything else is left in any case.
+        display: whether progress is shown; by default in a terminal and in a notebook.
 
     Raises:
         UserError: something in the specification is wrong, and nothing was written; or the
@@ -59,20 +72,88 @@ def train(
         SessionsFailed: so have several sessions, all of them.
         KeyboardInterrupt, SystemExit: after Ctrl-C, or SIGTERM or SIGHUP, once all is saved.
     """
+    given = callbacks_of(callbacks)
     specification = load_specification(name, spec, overrides)
     if sessions < 1 or jobs < 1:
         raise UserError(f"sessions and jobs must be at least 1, not {sessions} and {jobs}")
-    if sessions > 1 and multiprocessing.current_process().name.startswith(WORKER):
+    if sessions > 1:
+        _require_safe_main()
+    seeds = range(seed, seed + sessions)
+    users = _Users(given, sessions, jobs, draw, display)
+    return users.run(lambda: create_trial(specification, seeds, output, given))
+
+
+def resume(
+    path: str | os.PathLike[str],
+    callbacks: Callback | Iterable[Callback] = (),
+    jobs: int = 1,
+    draw: bool = True,
+    display: bool | None = None,
+) -> Run:
+    """Resumes a run that was interrupted, as `rl resume` does, with callbacks of one's own.
+
+    Args:
+        path: the run folder, or an experiment's name for its latest run.
+        callbacks: as for `train`; those that the run was begun with are not saved with it.
+        jobs: as for `train`.
+        draw: as for `train`.
+        display: as for `train`.
+
+    Raises:
+        UserError: there is no such run, it is damaged, or it is a search.
+        Diverged, SessionsFailed, KeyboardInterrupt, SystemExit: as for `train`.
+    """
+    given, run = callbacks_of(callbacks), Run.open(path)
+    if run.manifest.get("kind") == "search":
+        raise UserError(f"{run.path}: is a search; to resume it: rl resume {run.path}")
+    sessions = len(run.manifest["seeds"])
+    if sessions > 1:
+        _require_safe_main()
+    return _Users(given, sessions, jobs, draw, display).run(lambda: run)
+
+
+def _require_safe_main() -> None:
+    if multiprocessing.current_process().name.startswith(WORKER):
         raise UserError(
             "a script that trains several sessions is read again by each of their processes: put "
             "what it does under `if __name__ == '__main__':`"
         )
-    executor = Inline(callback) if sessions == 1 else Processes(jobs, callback)
-    with noticed(), lenient():
-        run = run_trial(specification, range(seed, seed + sessions), output, executor, draw)
-        act_as_asked(f"{run.path}: was interrupted; to resume: rl resume {run.path}")
-    _require_success(run)
-    return run
+
+
+class _Users:
+    """How a program runs sessions: with callbacks of its own, and perhaps a display.
+
+    Args:
+        callbacks: the callbacks.
+        sessions: how many.
+        jobs: how many of them at once.
+        draw: whether learning curves are drawn.
+        display: whether progress is shown; None where somebody sees it.
+
+    Raises:
+        UserError: a callback cannot go with the sessions.
+    """
+
+    def __init__(
+        self, callbacks: list[Callback], sessions: int, jobs: int, draw: bool, display: bool | None
+    ) -> None:
+        self._sessions, self._jobs, self._draw, self._display = sessions, jobs, draw, display
+        goes = [sessions > 1 and overrides(each, *SESSION_METHODS) for each in callbacks]
+        self._here = [each for each, is_away in zip(callbacks, goes, strict=True) if not is_away]
+        self._carried = packed(compress(callbacks, goes))
+
+    def run(self, make: Callable[[], Run]) -> Run:
+        """Runs the sessions of the run that `make` makes or opens."""
+        with noticed(), lenient():
+            run = make()
+            with showing_by_default(self._display, self._sessions) as shown:
+                callback = Callbacks([shown, *self._here])
+                several = self._sessions > 1
+                executor = Processes(self._jobs, callback) if several else Inline(callback)
+                run_sessions(run, executor, self._draw, self._carried)
+            act_as_asked(f"{run.path}: was interrupted; to resume: rl resume {run.path}")
+        _require_success(run)
+        return run
 
 
 def _require_success(run: Run) -> None:
@@ -98,8 +179,15 @@ def create_trial(
     specification: Specification,
     seeds: Sequence[int],
     output: str | os.PathLike[str] | None,
+    callbacks: Iterable[Callback] = (),
 ) -> Run:
     """The folder of a run whose sessions have not begun.
+
+    Args:
+        specification: of the experiment.
+        seeds: of the sessions.
+        output: the folder; by default it is named by the experiment and the time.
+        callbacks: of the user; the manifest names those that a session listens to.
 
     Raises:
         UserError: something in the specification is wrong, and nothing was written; or the folder
@@ -111,17 +199,25 @@ def create_trial(
     specification, notes = settled(experiment.specification, experiment.problem)
     name = specification.name
     path = user_path(output) if output is not None else default_path(name)
-    more = import_package(specification)
+    listening = [each for each in callbacks if overrides(each, *SESSION_METHODS)]
+    named = {CALLBACKS: [type(each).__qualname__ for each in listening]} if listening else {}
+    more = {**import_package(specification), **named}
     run = Run(RunFolder.create(path, name, specification.values, sys.argv, seeds, more))
     run.notes = [*notes, *notes_of(experiment)]
     return run
 
 
-def run_sessions(run: Run, executor: Executor, draw: bool = True) -> Run:
+def run_sessions(run: Run, executor: Executor, draw: bool = True, carried: bytes = b"") -> Run:
     """Runs the sessions of a run that have not ended, each from where it was, and says what they
     are worth.
 
     What comes of it is, to the bit, what would have come of the run without an interruption.
+
+    Args:
+        run: the run.
+        executor: where its sessions run.
+        draw: whether learning curves are drawn.
+        carried: callbacks that go with the sessions into other processes, `packed`.
 
     Raises:
         UserError: the run is damaged, or another process is at work on it.
@@ -130,7 +226,7 @@ def run_sessions(run: Run, executor: Executor, draw: bool = True) -> Run:
     seeds = run.manifest["seeds"]
     folders = [run.trial.session(number) for number in range(len(seeds))]
     jobs = [
-        Job(run.specification, seed, each.path, session=number, draw=draw)
+        Job(run.specification, seed, each.path, number, draw=draw, callbacks=carried)
         for number, (seed, each) in enumerate(zip(seeds, folders, strict=True))
         if not each.has_ended
     ]

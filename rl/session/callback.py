@@ -1,13 +1,17 @@
-"""Callbacks: what wants to know how sessions go."""
+"""Callbacks: objects that are called as sessions run."""
 
 from __future__ import annotations
 
+import pickle
+import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rl.console.signals import is_asked
+from rl.errors import UserError, brief
 
 if TYPE_CHECKING:
+    from rl.environments import Episode, Transitions
     from rl.session.job import Job, Outcome
     from rl.session.player import Player
     from rl.session.progress import Progress
@@ -15,15 +19,34 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Is called as sessions go on; a subclass overrides the methods that it needs.
+    """Is called as sessions run; a subclass overrides the methods that it needs.
 
-    Displays, loggers and searches are callbacks, and so is what a user passes to `rl.train`. All
-    methods are called in the process that asked for the sessions, wherever these run. What a
-    callback raises ends the run, once all is saved.
+    Displays, loggers and searches are callbacks, and so is what a user passes to `rl.train`.
+
+    The session that `started`, `stepped` and `episode_ended` receive is what a callback acts on:
+    `session.log(name=value)` logs a metric, and `session.stop("why")` ends the learning after the
+    step under way. A callback that overrides none of these three is called in the process that
+    asked for the sessions, wherever these run. One that does override one goes with the sessions:
+    where several run in processes of their own, each has a copy, whose methods are called there.
+
+    A callback cannot change what is learned as long as it leaves the session's parts alone. What
+    it raises ends the run, once all is saved.
     """
 
     def started(self, job: Job, session: Session) -> None:
-        """Called before the first step of a session that runs in this process."""
+        """Called before the first step of a session, or the first after it was resumed."""
+
+    def stepped(self, job: Job, session: Session, transitions: Transitions) -> None:
+        """Called after each step of all lanes, and the updates that were due.
+
+        Args:
+            job: whose session it is.
+            session: that has made the step.
+            transitions: of the step; the next one overwrites them.
+        """
+
+    def episode_ended(self, job: Job, session: Session, episode: Episode) -> None:
+        """Called after each training episode."""
 
     def progressed(self, job: Job, progress: Progress) -> None:
         """Called a few times a second for each session that is running."""
@@ -48,6 +71,9 @@ class Callback:
         """Called with anything else that a user wants to know."""
 
 
+SESSION_METHODS = ("started", "stepped", "episode_ended")  # that receive the session
+
+
 class Callbacks(Callback):
     """Several callbacks, called in their order.
 
@@ -61,20 +87,26 @@ class Callbacks(Callback):
         callbacks: Iterable[Callback],
         failed: Callable[[BaseException], None] | None = None,
     ) -> None:
-        self._callbacks, self._failed = list(callbacks), failed
+        self.callbacks, self._failed = list(callbacks), failed
 
     def _each(self, call: Callable[[Callback], None]) -> None:
-        for each in list(self._callbacks):
+        for each in list(self.callbacks):
             try:
                 call(each)
             except BaseException as error:
                 if self._failed is None or is_asked(error):
                     raise
-                self._callbacks.remove(each)
+                self.callbacks.remove(each)
                 self._failed(error)
 
     def started(self, job: Job, session: Session) -> None:
         self._each(lambda each: each.started(job, session))
+
+    def stepped(self, job: Job, session: Session, transitions: Transitions) -> None:
+        self._each(lambda each: each.stepped(job, session, transitions))
+
+    def episode_ended(self, job: Job, session: Session, episode: Episode) -> None:
+        self._each(lambda each: each.episode_ended(job, session, episode))
 
     def progressed(self, job: Job, progress: Progress) -> None:
         self._each(lambda each: each.progressed(job, progress))
@@ -90,3 +122,55 @@ class Callbacks(Callback):
 
     def noted(self, text: str) -> None:
         self._each(lambda each: each.noted(text))
+
+
+def overrides(callback: Callback, *names: str) -> bool:
+    """Whether a callback, or one of several, has a method of its own under one of the names."""
+    if isinstance(callback, Callbacks):
+        return any(overrides(each, *names) for each in callback.callbacks)
+    return any(
+        getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
+        for name in names
+    )
+
+
+def callbacks_of(given: Callback | Iterable[Callback]) -> list[Callback]:
+    """The callbacks that a user has given, one or several.
+
+    Raises:
+        UserError: one is no callback.
+    """
+    one = isinstance(given, Callback) or not isinstance(given, Iterable)
+    found: list[Any] = [given] if one else list(given)
+    for each in found:
+        if isinstance(each, type) and issubclass(each, Callback):
+            raise UserError(f"callbacks: {each.__name__} is a class; write {each.__name__}()")
+        if not isinstance(each, Callback):
+            raise UserError(f"callbacks: {brief(each)} is no rl.Callback; derive its class from it")
+    return found
+
+
+def packed(callbacks: Iterable[Callback]) -> bytes:
+    """Callbacks as they go to the processes of sessions.
+
+    Raises:
+        UserError: one cannot go there.
+    """
+    callbacks, main = list(callbacks), sys.modules["__main__"]
+    for each in callbacks:
+        name = type(each).__name__
+        remedy = "put its class into a module and keep nothing open in it, or train one session"
+        if type(each).__module__ == "__main__" and not hasattr(main, "__file__"):
+            raise UserError(f"callbacks: other processes cannot find the class {name}; {remedy}")
+        try:
+            pickle.dumps(each)
+        except Exception as error:  # whatever its `__reduce__` raises
+            raise UserError(
+                f"callbacks: {name} cannot go to the processes of the sessions ({error}); {remedy}"
+            ) from None
+    return pickle.dumps(callbacks) if callbacks else b""
+
+
+def unpacked(content: bytes) -> list[Callback]:
+    """The callbacks of `packed`."""
+    return list(pickle.loads(content)) if content else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ class Job:
         session: its number in the trial.
         trial: the number of that; None outside a search.
         draw: whether it leaves a picture of its learning curve.
+        callbacks: that go with it into another process, `packed`.
+        stops_at: the step at which a callback has stopped the session that this one repeats.
     """
 
     specification: Specification
@@ -30,3 +32,5 @@ class Job:
     session: int = 0
     trial: int | None = None
     draw: bool = True
+    callbacks: bytes = field(default=b"", repr=False)
+    stops_at: int | None = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from rl.environments import (
     environment_of,
     evaluation_seeds,
 )
-from rl.errors import DiskError, Diverged, UserError, on_disk
-from rl.session.callback import Callback
+from rl.errors import DiskError, Diverged, UserError, on_disk, one_line
+from rl.session.callback import Callback, overrides
 from rl.session.checkpoints import Checkpoints
 from rl.session.choice import Choice, is_stage
 from rl.session.evaluation import Evaluator, Stopped
@@ -48,6 +49,8 @@ class Session:
         self.job, self.experiment, self.folder = job, experiment, SessionFolder(job.folder)
         self.agent, self.training = experiment.agent, experiment.training
         self.callback = callback or Callback()
+        self._tells_steps = overrides(self.callback, "stepped")
+        self._tells_episodes = overrides(self.callback, "episode_ended")
         self.progress = Progress(self.training.steps)
 
         self._seeds = TrainingSeeds(experiment.rngs["environment"])
@@ -62,6 +65,9 @@ class Session:
         self._choice = Choice(experiment.problem.solved)
         self._origin = origin_of(experiment.specification)
         self._next_evaluation = self._evaluate_every  # environment step
+        self._evaluated_at = -1  # likewise
+        self._stops_at = job.stops_at  # likewise, as a callback wants it
+        self._reason: str | None = None  # why a callback has stopped it
         self._evaluation_seconds = 0.0
         self._is_evaluating = False  # or was stopped as it did
         self._is_begun = False
@@ -93,6 +99,12 @@ class Session:
             playing=1 if problem.shared else None,
             longest=problem.longest,
         )
+
+    @property
+    def _last_step(self) -> int:
+        """The environment step that it learns until."""
+        steps = self.training.steps
+        return steps if self._stops_at is None else min(steps, self._stops_at)
 
     @property
     def _evaluate_every(self) -> int:
@@ -138,6 +150,9 @@ class Session:
                 "evaluation": self._next_evaluation,
                 "evaluation_seconds": self._evaluation_seconds,
                 "unfinished": self._is_evaluating,
+                "evaluated_at": self._evaluated_at,
+                "stops_at": self._stops_at,
+                "reason": self._reason,
                 **self._recorder.state(),
                 **self._choice.state(),
             },
@@ -159,6 +174,10 @@ class Session:
         due, status = state["due"], Status(state["status"])
         self._next_evaluation, self._is_evaluating = due["evaluation"], due["unfinished"]
         self._evaluation_seconds = due["evaluation_seconds"]
+        # An earlier version did not say, but it evaluated before it saved for the last time.
+        learned = -1 if self._is_evaluating else self.progress.step
+        self._evaluated_at = due.get("evaluated_at", learned)
+        self._stops_at, self._reason = due.get("stops_at"), due.get("reason")
         self._recorder.restore(due, state["tables"])
         self._choice.restore(due)
         self.status = status if status.value in ENDS else Status.RUNNING  # again
@@ -189,6 +208,28 @@ class Session:
         An evaluation under way is left, and made from its beginning by whoever goes on.
         """
         self._ends_as = Status(status)
+
+    def stop(self, reason: str = "") -> None:
+        """Ends the learning after the step under way, for a callback.
+
+        The agent is evaluated as at the end of all steps, and the session is done: `stopped`.
+
+        Args:
+            reason: is said wherever the status is.
+        """
+        if self.is_learning and self.progress.step < self._last_step:
+            self._stops_at, self._reason = self.progress.step, one_line(str(reason))
+
+    def log(self, metrics: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """Logs metrics of a callback at this step: `log(distance=2.5)` or `log({"a/b": 1})`.
+
+        Each has a table of its own, `metrics/NAME.csv`, and a chart.
+
+        Raises:
+            UserError: a value is no number, or a name cannot be that of a file.
+        """
+        for name, value in {**(metrics or {}), **more}.items():
+            self._recorder.metric(name, value, self.progress.step)
 
     def run(self) -> None:
         """Learns until solved, interrupted, or out of steps.
@@ -267,6 +308,7 @@ class Session:
             "evaluation_seconds": self._evaluation_seconds,
             "best_step": self._choice.best_step,
             "reached": self._choice.reached,
+            **({"reason": self._reason} if self._reason else {}),
         }
 
     def _learn(self) -> None:
@@ -280,13 +322,18 @@ class Session:
             self._evaluate()
         while self._goes_on():
             actions = agent.explore(environments.observations)
-            agent.observe(environments.step(actions))
+            transitions = environments.step(actions)
+            agent.observe(transitions)
             agent.learn()
             progress.step = agent.steps
             for episode in environments.finished:
                 self._recorder.episode(episode, progress)
+                if self._tells_episodes:
+                    self.callback.episode_ended(self.job, self, episode)
             self._recorder.updates(progress)
-            if progress.step >= self._next_evaluation or progress.step >= training.steps:
+            if self._tells_steps:
+                self.callback.stepped(self.job, self, transitions)
+            if progress.step >= self._next_evaluation or progress.step >= self._last_step:
                 self._next_evaluation += self._evaluate_every
                 self._evaluate() if training.evaluate_every else self._keep_last()
                 next_save = time.perf_counter() + training.checkpoint_seconds
@@ -300,8 +347,9 @@ class Session:
     def _goes_on(self) -> bool:
         if self.status is not Status.RUNNING:
             return False
-        if self.progress.step >= self.training.steps and not self._is_evaluating:
-            self.status = Status.FINISHED
+        if self._evaluated_at >= self._last_step and not self._is_evaluating:
+            is_whole = self._last_step >= self.training.steps
+            self.status = Status.FINISHED if is_whole else Status.STOPPED
         elif self._ends_as:
             self.status = self._ends_as
         return self.status is Status.RUNNING
@@ -336,7 +384,7 @@ class Session:
         except Stopped:
             return
         self._take_back()
-        self._is_evaluating = False
+        self._is_evaluating, self._evaluated_at = False, progress.step
         now = time.perf_counter()
         self._evaluation_seconds += now - started
         progress.seconds, progress.evaluation = now - self._started, result
@@ -359,7 +407,7 @@ class Session:
 
     def _keep_last(self) -> None:
         """Keeps the agent as the best one, where none is evaluated while it learns."""
-        self._choice.best_step = self.progress.step
+        self._choice.best_step = self._evaluated_at = self.progress.step
         self._save("best")
 
     def _stage(self) -> list[str]:

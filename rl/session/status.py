@@ -11,11 +11,12 @@ class Status(Enum):
     RUNNING = "running"
     SOLVED = "solved"
     FINISHED = "finished"  # all steps are done
+    STOPPED = "stopped"  # by a callback
     INTERRUPTED = "interrupted"
     PRUNED = "pruned"
     DIVERGED = "diverged"
     FAILED = "failed"
 
 
-# The words of a session that has done all that it was to do.
-ENDS = (Status.SOLVED.value, Status.FINISHED.value)
+# The words of a session that has learned all that it was to learn.
+ENDS = (Status.SOLVED.value, Status.FINISHED.value, Status.STOPPED.value)

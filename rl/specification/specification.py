@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,14 +74,21 @@ class Specification:
         """The block `key`, empty if it is left out."""
         return dict(self.values.get(key, {}))
 
-    def override(self, assignments: Iterable[str]) -> Specification:
+    def override(self, assignments: Iterable[str] | Mapping[str, Any]) -> Specification:
         """This specification with each "dotted.path=value" put in its place.
+
+        Args:
+            assignments: the texts, or values by their dotted paths, or blocks of settings by their
+                keys: {"agent.gamma": 0.9, "network": {"hidden": [64]}}.
 
         Raises:
             UserError: an assignment without "=", or a path through something that is no block.
         """
-        texts = [assignments] if isinstance(assignments, str) else list(assignments)
-        given = dict(_assignment(each, texts[place + 1 :]) for place, each in enumerate(texts))
+        if isinstance(assignments, Mapping):
+            given = dict(_settings(assignments))
+        else:
+            texts = [assignments] if isinstance(assignments, str) else list(assignments)
+            given = dict(_assignment(each, texts[place + 1 :]) for place, each in enumerate(texts))
         return self.assign(given, self.overridden | given.keys())
 
     def assign(
@@ -112,6 +119,30 @@ class Specification:
             if not isinstance(values, dict):
                 raise self.explain(path, f"cannot be set: {block} is a single value, not a block")
         values[key] = value
+
+
+def _settings(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The dotted paths and the values of overrides from Python.
+
+    Raises:
+        UserError: a key is no text.
+    """
+    for path, value in given.items():
+        if not isinstance(path, str) or not all(path.split(".")):
+            raise UserError(f"overrides: {brief(path)} is no dotted path, such as 'agent.gamma'")
+        if "." not in path and isinstance(value, Mapping) and value:
+            yield from _settings({f"{path}.{key}": each for key, each in value.items()})
+        else:
+            yield path, _of_python(value)
+
+
+def _of_python(value: Any) -> Any:
+    """A value as JSON has it: NumPy's numbers and arrays as Python's, mappings as dictionaries."""
+    if isinstance(value, Mapping):
+        return {key: _of_python(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [_of_python(each) for each in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _assignment(text: str, following: list[str]) -> tuple[str, Any]:
@@ -266,7 +297,9 @@ def all_specifications() -> dict[str, Specification]:
 
 
 def load_specification(
-    name: str, file: str | Path | None = None, overrides: Iterable[str] = ()
+    name: str,
+    file: str | Path | None = None,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
 ) -> Specification:
     """The experiment called `name`, from the lab's own files or from `file`, overridden.
 

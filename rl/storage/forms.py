@@ -151,6 +151,7 @@ MANIFEST = block_of(
         **dict.fromkeys(("implementation", "system", "libc"), optional(is_text)),
         **dict.fromkeys(("processor", "processor_model", "platform"), optional(is_text)),
         "git_commit": optional(is_text),
+        "callbacks": list_of(is_text),
         "command": lambda value: value == [] or list_of(is_text)(value),
         "simd": lambda value: value == [] or list_of(is_text)(value),
         **dict.fromkeys(("versions", "environment"), _TEXTS),

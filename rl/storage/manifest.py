@@ -13,6 +13,7 @@ from rl.distribution import DISTRIBUTION, FORMER
 from rl.storage import machine
 
 FORMAT = 1
+CALLBACKS = "callbacks"  # of a manifest: the classes of those that the sessions have listened to
 
 
 def make_manifest(experiment: str, seeds: Sequence[int], command: Sequence[str]) -> dict[str, Any]:

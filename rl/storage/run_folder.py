@@ -39,6 +39,8 @@ SECONDS_TO_WAIT = 10.0  # a session whose parent was killed ends within that
 EPISODE_COLUMNS = ("episode", "step", "return", "length", "terminated", "seed")
 EVALUATION_COLUMNS = ("step", "episodes", "mean_return", "std_return", "min_return", "max_return",
                       "mean_length", "best")  # fmt: skip
+METRICS = "metrics"  # the folder of the tables of metrics that callbacks have logged
+METRIC_COLUMNS = ("step", "value")
 
 
 class SessionFolder:
@@ -65,6 +67,16 @@ class SessionFolder:
     def table(self, name: str) -> Path:
         """Where the rows of "episodes", "updates" or "evaluations" are."""
         return self.path / f"{name}.csv"
+
+    def metric(self, name: str) -> Path:
+        """Where the rows of a metric are that a callback has logged."""
+        return self.table(f"{METRICS}/{name}")
+
+    def metrics(self) -> list[str]:
+        """The names of the metrics that callbacks have logged, in order."""
+        folder = self.path / METRICS
+        files = sorted(folder.rglob("*.csv")) if folder.is_dir() else []
+        return [file.relative_to(folder).with_suffix("").as_posix() for file in files]
 
     def checkpoint(self, name: str) -> Path:
         """Where the checkpoint "best" or "last" is, or that of a stage, named by its step."""

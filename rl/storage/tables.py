@@ -22,6 +22,7 @@ PIECE = 1 << 23  # bytes that are parsed at once, which the longest row is far f
 END = 8192  # bytes in which the last rows are looked for
 MOST_COLUMNS = 200
 MOST_KEPT = 400_000_000  # bytes of the tables that are kept
+LOGGED = "value"  # the column of a callback's metric, which may be no finite number
 COUNTS = frozenset(("step", "episode", "episodes", "update", "length"))  # never negative
 
 
@@ -29,14 +30,19 @@ def parse_rows(lines: Sequence[str], titles: Sequence[str]) -> Array:
     """The rows of a table: [rows, titles].
 
     Raises:
-        ValueError: a row has another number of cells, a cell holds no finite number, or a count is
-            negative.
+        ValueError: a row has another number of cells, a cell holds no number, one of the lab's own
+            is not finite, or a count is negative.
     """
     if not lines[0].strip():
         raise ValueError("a row is empty")
     rows = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None)
     counts = [place for place, title in enumerate(titles) if title in COUNTS]
-    if rows.shape[1] != len(titles) or not np.isfinite(rows).all() or (rows[:, counts] < 0).any():
+    finite = [place for place, title in enumerate(titles) if title != LOGGED]
+    if (
+        rows.shape[1] != len(titles)
+        or not np.isfinite(rows[:, finite]).all()
+        or (rows[:, counts] < 0).any()
+    ):
         raise ValueError("a row is none of this table")
     return rows
 

@@ -36,11 +36,17 @@ def resume(options: argparse.Namespace) -> int:
 def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int:
     from rl.running.opened_run import Run
     from rl.running.trial import run_sessions
+    from rl.storage.manifest import CALLBACKS
 
     left = [each for each in range(sessions) if not folder.session(0, each).has_ended]
     if not left:
         say(f"{folder.path}: nothing left to resume: every session has ended")
     run = Run(folder)
+    if left and (names := run.manifest.get(CALLBACKS)):
+        say(
+            f"the run was trained with, and goes on without: the callbacks {', '.join(names)}; "
+            "with them: rl.resume(path, callbacks=[...]) in Python"
+        )
     try:
         with watched(options, len(left), quiet=not left) as callback:
             run_sessions(run, _executor(options, sessions, callback))

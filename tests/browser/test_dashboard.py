@@ -67,7 +67,7 @@ def test_a_session_is_followed_to_its_end(
     page: Page, wait: Wait, address: str, tmp_path: Path
 ) -> None:
     reader = Reader(page, wait, address)
-    train("cartpole_dqn", overrides=SETTINGS, output=tmp_path / "runs" / "live", callback=reader)
+    train("cartpole_dqn", overrides=SETTINGS, output=tmp_path / "runs" / "live", callbacks=reader)
     assert reader.evaluations == 3
     wait("document.title.startsWith('finished')")
     assert page.texts(".chart figcaption")[-1].startswith("Unseen episodes")

@@ -1,23 +1,40 @@
-"""Callbacks: each of several hears everything, and a user's own hears of every session."""
+"""Callbacks: what a user's own are told of, and how they log metrics and stop a session."""
 
 from __future__ import annotations
 
+import json
+import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock, call, sentinel
 
+import numpy as np
 import pytest
 
 import rl
+from rl.analysis.records import read_records
+from rl.analysis.trial_charts import metric_charts
+from rl.checks.verification import verify
+from rl.cli import main
+from rl.errors import UserError
+from rl.report.verdicts import verdict_of
+from rl.running.executors import Inline
+from rl.running.following import Following
+from rl.running.loggers import Logger, Row
+from rl.running.opened_run import Run
 from rl.session.callback import Callback, Callbacks
 from rl.session.job import Job, Outcome
 from rl.session.player import Player
 from rl.session.progress import Progress
+from rl.storage.tables import read_table
 
 # The arguments of each method.
 ARGUMENTS = {
     "started": (sentinel.job, sentinel.session),
     "progressed": (sentinel.job, sentinel.progress),
+    "stepped": (sentinel.job, sentinel.session, sentinel.transitions),
+    "episode_ended": (sentinel.job, sentinel.session, sentinel.episode),
     "evaluated": (sentinel.job, sentinel.progress, sentinel.player),
     "restarted": (sentinel.job, "its node died"),
     "ended": (sentinel.job, {}),
@@ -38,36 +55,277 @@ def test_each_of_several_is_called_in_their_order(method: str) -> None:
     ]
 
 
+SMALL = {
+    "problem": "Chain-v0",
+    "import": "tests.rl.worlds",
+    "network": {"hidden": [4]},
+    "agent": {"learn_start": 100},
+    "train": {"steps": 600, "evaluate_every": 300, "evaluate_episodes": 2},
+}
+
+
+def train(folder: Path, *callbacks: Callback, **settings: Any) -> Run:
+    more = settings.pop("overrides", {})
+    return rl.train("cartpole_dqn", overrides={**SMALL, **more}, output=folder, draw=False,
+                    callbacks=callbacks, **settings)  # fmt: skip
+
+
 class Diary(rl.Callback):
-    """What a user may write."""
+    """What a user may write, of all sessions."""
 
     def __init__(self) -> None:
         self.evaluations: list[tuple[int, int, bool]] = []
         self.ends: dict[int, str] = {}
-        self.states: list[str] = []
-
-    def started(self, job: Job, session: Any) -> None:
-        self._session = session
 
     def evaluated(self, job: Job, progress: Progress, player: Player | None) -> None:
-        if player:
-            self.states.append(self._session.outcome()["status"])
         self.evaluations.append((job.seed, progress.step, player is not None))
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         self.ends[job.seed] = outcome["status"]
 
 
-@pytest.mark.parametrize("sessions", [1, 2])
-def test_a_users_callback_hears_of_every_session(sessions: int, tmp_path: Path) -> None:
-    """With its player, if it runs in this process; its status is `running` meanwhile."""
+def test_a_users_callback_is_told_with_the_player(tmp_path: Path) -> None:
     diary = Diary()
-    overrides = ["train.steps=600", "train.evaluate_every=300", "train.evaluate_episodes=2",
-                 "agent.learn_start=100"]  # fmt: skip
-    rl.train("cartpole_dqn", overrides=overrides, output=tmp_path / "run", callback=diary,
-             sessions=sessions, draw=False)  # fmt: skip
-    here = sessions == 1
-    expected = [(seed, step, here) for seed in range(sessions) for step in (300, 600)]
-    assert sorted(diary.evaluations) == expected
-    assert diary.ends == dict.fromkeys(range(sessions), "finished")
-    assert diary.states == ["running"] * 2 * here
+    train(tmp_path / "run", diary)
+    assert diary.evaluations == [(0, 300, True), (0, 600, True)]
+    assert diary.ends == {0: "finished"}
+
+
+class Logs(rl.Callback):
+    """Logs something of every kind, and goes with the sessions."""
+
+    def __init__(self, stops_at: int | None = None, raises: bool = False) -> None:
+        self.calls = Counter[str]()
+        self._stops_at, self._raises = stops_at, raises
+
+    def started(self, job: Job, session: Any) -> None:
+        self.session = session
+        self.calls["started"] += 1
+
+    def stepped(self, job: Job, session: Any, transitions: Any) -> None:
+        self.calls["stepped"] += 1
+        step = session.progress.step
+        assert step == session.agent.steps
+        if step % 50 == 0:
+            session.log(reward=transitions.rewards[0], seed=job.seed)
+        if step == self._stops_at:
+            session.stop("enough")
+        if step == 450 and self._raises:
+            raise ValueError("mine")
+
+    def episode_ended(self, job: Job, session: Any, episode: Any) -> None:
+        self.calls["episode_ended"] += 1
+        session.log({"by/length": episode.length, "loss": np.float32(0.5)})
+        if session.progress.step > 300:  # late
+            session.log(late=math.nan if session.progress.step < 400 else np.array([2]))
+
+    def evaluated(self, job: Job, progress: Progress, player: Player | None) -> None:
+        assert player
+        self.session.log(greedy=progress.evaluation.mean if progress.evaluation else None)
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        (job.folder / "calls.json").write_text(json.dumps({**self.calls, **outcome}))
+
+
+def metrics_of(run: Run, session: int = 0) -> dict[str, dict[str, list[float]]]:
+    folder = run.trial.session(session)
+    return {name: read_table(folder.metric(name)) for name in folder.metrics()}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(tmp_path_factory.mktemp("plain") / "run")
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(tmp_path_factory.mktemp("logged") / "run", Logs())
+
+
+def test_metrics_are_logged_and_change_nothing_that_is_learned(logged: Run, plain: Run) -> None:
+    assert logged.outcome["weights"] == plain.outcome["weights"]
+    assert read_table(logged.session.updates) == read_table(plain.session.updates)
+    found, episodes = metrics_of(logged), read_table(logged.session.episodes)
+    assert list(found) == ["by/length", "greedy", "late", "loss", "reward", "seed"]
+    assert found["by/length"] == {"step": episodes["step"], "value": episodes["length"]}
+    assert found["reward"]["step"] == list(range(50, 601, 50))
+    assert found["greedy"]["step"] == [300, 600]
+    late = found["late"]
+    assert min(late["step"]) > 300
+    assert [math.isnan(value) for value in late["value"]] == [step < 400 for step in late["step"]]
+    calls = json.loads((logged.session.path / "calls.json").read_text())
+    assert calls["stepped"] == 600
+    assert calls["episode_ended"] == calls["episodes"] == len(episodes["step"])
+
+
+def test_metrics_are_drawn_and_given_to_loggers(logged: Run) -> None:
+    rows: list[Row] = []
+
+    class Keeps(Logger):
+        name = "keeps"
+
+        def begin(self, job: Job) -> None: ...
+
+        def log(self, given: Any) -> None:
+            rows.extend(given)
+
+        def close(self) -> None: ...
+
+    complaints: list[str] = []
+    following = Following([Keeps], complaints.append)
+    job = Job(logged.specification, 0, logged.session.path)
+    following.progressed(job, Progress(600))
+    following.ended(job, {})
+    assert not complaints
+    assert {"metrics/by/length", "metrics/late", "updates/loss"} <= {k for _, r in rows for k in r}
+    drawn = metric_charts(read_records(logged.trial))
+    assert [chart.title for chart in drawn] == logged.session.metrics()
+    assert [len(chart.series) for chart in drawn] == [1] * 6
+
+
+def test_a_session_that_a_callback_stops_is_judged_and_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at its end: it was evaluated at the step where it was stopped."""
+    run = train(tmp_path / "run", Logs(stops_at=350))
+    outcome = run.outcome
+    assert (outcome["status"], outcome["steps"], outcome["reason"]) == ("stopped", 350, "enough")
+    assert read_table(run.session.evaluations)["step"] == [300, 350]
+    assert len(outcome["evaluation"]["returns"]) == len(outcome["final"]["returns"]) == 100
+    (verdict,) = verify(run, None, Inline())
+    assert verdict.difference is None
+    monkeypatch.setattr("rl.running.opened_run.draw_session", lambda *_: None)  # seconds
+    assert main(["resume", str(run.path), "--no-report"]) == 0
+    printed = capsys.readouterr().out
+    assert "nothing left to resume" in printed
+    assert "cartpole_dqn: stopped after 350 steps" in printed
+    said = verdict_of(run, read_records(run.trial))
+    assert "A callback has stopped it at step 350 (enough)." in said.sentences[0]
+    assert run.figures()["counted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "evaluated"),
+    [("started", [1]), ("evaluated", [300]), ("progressed", [2])],
+)
+def test_a_session_can_be_stopped_at_any_time(
+    method: str, evaluated: list[float], tmp_path: Path
+) -> None:
+    callback = Callback()
+    sessions: list[Any] = []
+    if method == "started":
+        monkey = {"started": lambda job, session: session.stop()}
+    else:
+        monkey = {
+            "started": lambda job, session: sessions.append(session),
+            method: lambda *_: sessions[0].stop("any"),
+        }
+    for name, call_ in monkey.items():
+        setattr(callback, name, call_)
+    run = train(tmp_path / "run", callback)
+    assert run.outcome["status"] == "stopped"
+    assert read_table(run.session.evaluations)["step"] == evaluated
+    assert run.outcome.get("reason") == (None if method == "started" else "any")
+
+
+def test_a_resumed_run_logs_on_to_the_bit(logged: Run, tmp_path: Path) -> None:
+    """What was logged since the checkpoint is cut off, and logged again."""
+    folder = tmp_path / "run"
+    with pytest.raises(ValueError, match="mine"):
+        train(folder, Logs(raises=True))
+    session = Run.open(folder).session
+    session.metric("stray").write_text("step,value\n1,2\n")
+    run = rl.resume(folder, Logs(), draw=False)
+    assert run.outcome["weights"] == logged.outcome["weights"]
+    assert str(metrics_of(run)) == str(metrics_of(logged))  # nan is not equal to itself
+
+
+def test_rl_resume_says_that_it_has_no_callbacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="mine"):
+        train(tmp_path / "run", Logs(raises=True), Diary())
+    monkeypatch.setattr("rl.running.trial.run_sessions", lambda run, _: run)
+    main(["resume", str(tmp_path / "run"), "--no-report"])
+    assert "the callbacks Logs; with them: rl.resume" in capsys.readouterr().out
+
+
+def test_with_several_sessions_a_callback_hears_of_all_or_goes_with_each(tmp_path: Path) -> None:
+    """If it takes the session, each process has a copy; metrics are logged, and it can stop."""
+    diary, logs = Diary(), Logs(stops_at=450)
+    run = train(tmp_path / "run", diary, logs, sessions=2, jobs=2)
+    assert sorted(diary.evaluations) == [(seed, at, False) for seed in (0, 1) for at in (300, 450)]
+    assert diary.ends == dict.fromkeys(range(2), "stopped")
+    assert not logs.calls
+    for number in range(2):
+        folder = run.trial.session(number)
+        calls = json.loads((folder.path / "calls.json").read_text())
+        assert calls["stepped"] == folder.read_outcome()["steps"] == 450
+        assert set(read_table(folder.metric("seed"))["value"]) == {number}
+    assert run.result["counted"] == 2
+
+
+class Open(Logs):
+    """It cannot be sent to another process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.file = lambda: None
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "sessions", "said"),
+    [
+        (Diary, 1, "Diary is a class; write Diary()"),
+        (print, 1, "is no rl.Callback"),
+        ([Diary(), 3], 1, "3 is no rl.Callback"),
+        (Open(), 2, "Open cannot go to the processes of the sessions"),
+    ],
+)
+def test_what_is_no_callback_is_refused_before_anything_is_made(
+    callbacks: Any, sessions: int, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=said):
+        rl.train("cartpole_dqn", output=tmp_path / "run", callbacks=callbacks, sessions=sessions)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("a", "1.0", "metric 'a': must be a number, not '1.0'"),
+        ("a", None, "must be a number"),
+        ("a", [1.0], "must be a number"),
+        ("a", np.zeros(2), "must be a number"),
+        ("a", 1j, "must be a number"),
+        ("../a", 1, "a name is up to"),
+        ("", 1, "a name is up to"),
+        (3, 1, "a name is up to"),
+        ("a b", 1, "a name is up to"),
+        ("step", 1, "is the name of a column"),
+        ("Reward", 1, "differs from 'reward' by case alone"),
+    ],
+)
+def test_what_cannot_be_logged_is_one_line(
+    name: Any, value: Any, said: str, tmp_path: Path
+) -> None:
+    def log(job: Job, session: Any, transitions: Any) -> None:
+        session.log({"reward": True})
+        session.log({name: value})
+
+    callback = Callback()
+    callback.stepped = log  # type: ignore[method-assign]
+    with pytest.raises(UserError, match=said) as raised:
+        train(tmp_path / "run", callback)
+    assert "\n" not in str(raised.value)
+    session = Run.open(tmp_path / "run").session
+    assert read_table(session.metric("reward")) == {"step": [1.0], "value": [1.0]}
+
+
+def test_nothing_is_logged_once_the_session_has_ended(tmp_path: Path) -> None:
+    kept: list[Any] = []
+    callback = Callback()
+    callback.started = lambda job, session: kept.append(session)  # type: ignore[method-assign]
+    callback.ended = lambda *_: kept[0].log(a=1)  # type: ignore[method-assign]
+    with pytest.raises(UserError, match="is logged while no session runs"):
+        train(tmp_path / "run", callback)

@@ -292,7 +292,7 @@ class Onlooker(Callback):
 def test_a_run_under_way_grows(root: Path, client: FlaskClient) -> None:
     onlooker = Onlooker(client)
     overrides = ["train.steps=900", "train.evaluate_every=300", "train.evaluate_episodes=2", *SMALL]
-    train("cartpole_dqn", overrides=overrides, output=root / "live", callback=onlooker)
+    train("cartpole_dqn", overrides=overrides, output=root / "live", callbacks=onlooker)
     assert [each["state"] for each in onlooker.seen] == ["training"] * 3
     assert not any(each["ended"] for each in onlooker.seen)
     curves = [each["charts"][0]["data"]["series"][2] for each in onlooker.seen]

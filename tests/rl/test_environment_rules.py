@@ -280,6 +280,6 @@ class Notes(Callback):
 
 def test_an_environment_that_cannot_be_closed_costs_nothing_but_a_line(tmp_path: Path) -> None:
     notes = Notes()
-    run = train("Odd-close-v0", tmp_path, callback=notes)
+    run = train("Odd-close-v0", tmp_path, callbacks=notes)
     assert run.outcome["status"] == "finished"
     assert sum("close raised OSError: port in use" in text for text in notes.texts) == 1

@@ -42,7 +42,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "interrupted"
-    return train("mountaincar_dqn", overrides=SETTINGS, output=path, callback=Notes(True)).path
+    return train("mountaincar_dqn", overrides=SETTINGS, output=path, callbacks=Notes(True)).path
 
 
 def open_it(path: Path) -> None:

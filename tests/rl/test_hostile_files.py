@@ -430,7 +430,7 @@ def test_a_session_does_not_go_on_from_what_is_none(
 ) -> None:
     overrides = ["train.steps=1200", "train.evaluate_every=400", "network.hidden=[4]",
                  "memory.capacity=500", "agent.learn_start=64"]  # fmt: skip
-    run = train("cartpole_dqn", overrides=overrides, output=tmp_path / "it", callback=Notes(True))
+    run = train("cartpole_dqn", overrides=overrides, output=tmp_path / "it", callbacks=Notes(True))
     latest = run.session.resume / "latest.npz"
     state = {**checkpoint.load(latest), **changed}
     for name in ("latest", "previous"):

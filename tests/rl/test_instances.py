@@ -120,7 +120,7 @@ class Stops(Callback):
 
 def test_a_shared_run_is_resumed_to_the_bit(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole", SHARED)
-    run = train(tmp_path / "r", SHARED, callback=Stops())
+    run = train(tmp_path / "r", SHARED, callbacks=Stops())
     assert run.outcome["status"] == "interrupted"
     run_sessions(Run.open(tmp_path / "r"), Inline())
     assert tables(run) == tables(whole)
@@ -131,7 +131,7 @@ def test_where_an_episode_cannot_be_put_back_a_new_one_begins_and_that_is_said(
     tmp_path: Path,
 ) -> None:
     callback = Stops(-1)
-    run = train(tmp_path / "r", SHARED, problem="Restless-v0", callback=callback)
+    run = train(tmp_path / "r", SHARED, problem="Restless-v0", callbacks=callback)
     assert run.outcome["status"] == "finished"
     assert sum("ends the training episode under way" in note for note in callback.notes) == 1
 
@@ -206,7 +206,7 @@ def test_a_time_limit_of_the_environments_own_is_no_cut(tmp_path: Path) -> None:
 def test_a_session_that_is_ended_early_can_be_analyzed(tmp_path: Path) -> None:
     from rl.cli import main
 
-    run = train(tmp_path / "r", callback=Stops())
+    run = train(tmp_path / "r", callbacks=Stops())
     (outcome,) = run.result["outcomes"]
     assert outcome["status"] == "interrupted"
     assert outcome["so_far"]["evaluations"] == 1

@@ -167,7 +167,7 @@ def test_a_callback_and_a_terminal_are_told(
     from tests.rl.test_instances import Stops
 
     callback = Stops(-1)
-    rl.train("cartpole_dqn", overrides=SMALL, output=tmp_path / "a", callback=callback, draw=False)
+    rl.train("cartpole_dqn", overrides=SMALL, output=tmp_path / "a", callbacks=callback, draw=False)
     assert [note.partition(",")[0] for note in callback.notes] == ["exploration.steps is 5"]
     arguments = ["--output", str(tmp_path / "b"), "--no-report", "--set", *SMALL]
     assert main(["run", "cartpole_dqn", *arguments]) == 0

@@ -207,7 +207,7 @@ def test_what_a_callback_raises_is_raised_once_all_is_saved(
     short = ["problem=Chain-v0", "import=tests.rl.worlds", "train.steps=300",
              "agent.learn_start=100", "train.evaluate_every=100"]  # fmt: skip
     with pytest.raises(type(error)) as raised:
-        lab.train("cartpole_dqn", overrides=short, output=tmp_path / "r", callback=callback)
+        lab.train("cartpole_dqn", overrides=short, output=tmp_path / "r", callbacks=callback)
     assert raised.value is error
     assert told == [method]
     session = tmp_path / "r/trial_000/session_000"
