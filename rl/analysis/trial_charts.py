@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from nn.typing import Array
 from rl.analysis import charts
 from rl.analysis.charts import Axis, Chart, Mark, Series, figure_of
 from rl.analysis.records import Record, columns, table

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.checkpoint import CheckpointError
+from nn.checkpoint import CheckpointError, sync_folder
 from nn.typing import State
 from rl.agents import Agent
 from rl.environments import Episode
@@ -76,6 +76,7 @@ class Recorder:
         make_folder(path.parent)
         table = self._tables[key] = Table(path, METRIC_COLUMNS, self._kept.get(key, 0))
         self._files.callback(table.close)
+        sync_folder(path.parent)
         return table
 
     def close(self) -> None:
@@ -85,7 +86,7 @@ class Recorder:
 
     def sync(self) -> None:
         """Sees to it that the rows so far outlast a power cut."""
-        for table in self._tables.values():
+        for table in list(self._tables.values()):  # of another thread: it may grow meanwhile
             table.sync()
 
     def episode(self, episode: Episode, progress: Progress) -> None:
