@@ -140,8 +140,9 @@ def callbacks_of(given: Callback | Iterable[Callback]) -> list[Callback]:
     Raises:
         UserError: one is no callback.
     """
-    several = isinstance(given, Iterable) and not isinstance(given, Callback)
-    found: list[Any] = list(given) if several else [given]
+    if isinstance(given, Callback) or not isinstance(given, Iterable):
+        given = [given]
+    found: list[Any] = list(given)
     for each in found:
         if isinstance(each, type) and issubclass(each, Callback):
             raise UserError(f"callbacks: {each.__name__} is a class; write {each.__name__}()")
