@@ -1,22 +1,25 @@
 """Activation functions: the value in place, and the gradient in place from the value.
 
 Arrays are [n, B]: features x examples, the engine's inner orientation (see `layers`). Each
-derivative is written in terms of the function's own value, so that the pre-activation need not
-be kept; only SiLU, whose value does not tell its slope, leaves the slope behind for the way back.
+derivative is written in terms of the function's value, so that the pre-activation need not be kept;
+only SiLU, whose value does not determine its slope, stores the slope for the backward pass.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from nn.names import lookup
+from nn.settings import BaseSettings, setting
 from nn.typing import Array
 
 _INTEGERS = {4: np.int32, 8: np.int64}  # of as many bytes as the floats
 
 
 class Scratch:
-    """Memory that an activation may write what it likes into, so that it allocates nothing.
+    """Memory for intermediate values, so that an activation allocates nothing.
 
     Args:
         a: the array [n, B] that the activation works on.
@@ -27,7 +30,7 @@ class Scratch:
         self.values = np.empty_like(a)  # [n, B]
         self.row = np.empty_like(a[0])  # [B]
         self.slope = np.empty_like(a) if keeps_slope else self.values  # [n, B]
-        self.zeros = np.zeros_like(a)  # [n, B], to be read only
+        self.zeros = np.zeros_like(a)  # [n, B], read only
         self.bits = self.values.view(_INTEGERS[a.itemsize])  # the values, read as integers
 
 
@@ -55,14 +58,19 @@ class Identity(Activation):
         pass
 
 
+def sigmoid(z: Array, out: Array) -> None:
+    """Writes 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2, which cannot overflow, into `out`."""
+    np.multiply(z, 0.5, out=out)
+    np.tanh(out, out=out)
+    np.multiply(out, 0.5, out=out)
+    np.add(out, 0.5, out=out)
+
+
 class Sigmoid(Activation):
-    """f(z) = 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2, which cannot overflow; f' = f (1 - f)."""
+    """f(z) = 1 / (1 + exp(-z)); f' = f (1 - f)."""
 
     def forward(self, z: Array, scratch: Scratch) -> None:
-        np.multiply(z, 0.5, out=z)
-        np.tanh(z, out=z)
-        np.multiply(z, 0.5, out=z)
-        np.add(z, 0.5, out=z)
+        sigmoid(z, out=z)
 
     def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
         slope = scratch.values
@@ -88,12 +96,12 @@ class ReLU(Activation):
     """f(z) = max(z, 0); f' = 1 where z > 0, else 0 (Nair and Hinton 2010)."""
 
     def forward(self, z: Array, scratch: Scratch) -> None:
-        np.maximum(z, scratch.zeros, out=z)  # with a number it takes three times as long
+        np.maximum(z, scratch.zeros, out=z)  # the number 0 takes three times as long
 
     def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
-        # a >= 0, and is 0 just where its bits are. Read as an integer and negated, they are
-        # negative where a > 0, so that the shift leaves all ones there and zeros elsewhere. A
-        # mask of booleans would be cast to floats, through a buffer, for the product.
+        # The bits of a >= 0, read as an integer and negated, are negative where a > 0, so the
+        # shift makes all of them ones there and zeros elsewhere. A mask of booleans would be cast
+        # to floats, through a buffer, for the product.
         keep = scratch.bits
         np.negative(a.view(keep.dtype), out=keep)
         np.right_shift(keep, 8 * a.itemsize - 1, out=keep)
@@ -101,17 +109,11 @@ class ReLU(Activation):
         np.bitwise_and(slope, keep, out=slope)
 
 
-class LeakyReLU(Activation):
-    """f(z) = z where z > 0, else slope * z (Maas et al. 2013).
+@dataclass(frozen=True)
+class LeakyReLU(BaseSettings, Activation):
+    """f(z) = z where z > 0, else slope * z (Maas et al. 2013)."""
 
-    Args:
-        slope: in (0, 1): the sign of the value must tell the sign of z.
-    """
-
-    def __init__(self, slope: float = 0.1) -> None:
-        if not 0 < slope < 1:
-            raise ValueError(f"slope must lie between 0 and 1, not {slope}")
-        self.slope = slope
+    slope: float = setting("factor of negative z", 0.1, above=0, below=1)
 
     def forward(self, z: Array, scratch: Scratch) -> None:
         np.multiply(z, self.slope, out=scratch.values)
@@ -170,15 +172,12 @@ class SiLU(Activation):
     keeps_slope = True
 
     def forward(self, z: Array, scratch: Scratch) -> None:
-        sigmoid, slope = scratch.values, scratch.slope
-        np.multiply(z, 0.5, out=sigmoid)
-        np.tanh(sigmoid, out=sigmoid)
-        np.multiply(sigmoid, 0.5, out=sigmoid)
-        np.add(sigmoid, 0.5, out=sigmoid)
-        np.multiply(z, sigmoid, out=z)
-        np.subtract(1.0, sigmoid, out=slope)
+        s, slope = scratch.values, scratch.slope
+        sigmoid(z, out=s)
+        np.multiply(z, s, out=z)
+        np.subtract(1.0, s, out=slope)
         np.multiply(slope, z, out=slope)
-        np.add(slope, sigmoid, out=slope)
+        np.add(slope, s, out=slope)
 
     def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
         np.multiply(gradient, scratch.slope, out=gradient)
@@ -191,10 +190,10 @@ class Softmax(Activation):
     """
 
     def forward(self, z: Array, scratch: Scratch) -> None:
-        # The row is spread out before it is used: broadcasting would take a hidden buffer.
+        # The row is copied to all rows first: broadcasting would allocate a hidden buffer.
         np.max(z, axis=0, out=scratch.row)
         np.copyto(scratch.values, scratch.row)
-        with np.errstate(over="ignore"):  # two numbers may differ by more than there is a number
+        with np.errstate(over="ignore"):  # the difference of two floats may be no float
             np.subtract(z, scratch.values, out=z)
         np.exp(z, out=z)
         np.sum(z, axis=0, out=scratch.row)

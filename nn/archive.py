@@ -1,4 +1,4 @@
-"""What is in a checkpoint's archive, of which nothing is trusted before it was looked at."""
+"""Reading a checkpoint's archive, whose content is checked before it is trusted."""
 
 from __future__ import annotations
 
@@ -17,12 +17,9 @@ _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 
 
 def unpack(content: bytes) -> tuple[Any, dict[str, Array]]:
-    """The header of an archive, and its arrays by their names.
+    """The header and the arrays, by name, of an archive with this content.
 
-    An array takes no more memory than its bytes that are there, whatever it says of its size.
-
-    Args:
-        content: of the file.
+    An array takes no more memory than its actual bytes, whatever size it declares.
 
     Raises:
         ValueError: it is no archive of ours.
@@ -35,12 +32,12 @@ def unpack(content: bytes) -> tuple[Any, dict[str, Array]]:
         if len(arrays) < len(members):
             raise ValueError("a name is there twice")
         return json.loads(arrays.pop(HEADER).tobytes()), arrays
-    except Exception as error:  # all of it is in memory: whatever is wrong is wrong in there
+    except Exception as error:  # all of it is in memory: the content is to blame
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> Array:
-    """One array; packed or encrypted ones are none of ours."""
+    """One array; ours are neither compressed nor encrypted."""
     if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
         raise ValueError(f"{member.filename} is packed")
     if member.file_size > most:

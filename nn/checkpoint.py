@@ -1,13 +1,13 @@
-"""Nested states in one file: arrays and a JSON header in an .npz, sealed, without pickle.
+"""Nested states in one file: arrays and a JSON header in an .npz with a checksum, without pickle.
 
 A state is a dictionary of arrays, numbers, strings, lists, None and further dictionaries. Arrays
 go into the archive under their path ("state/policy/network/parameters"), everything else goes into
-the header. The archive's comment, its last bytes, is the SHA-256 of all bytes before it: it is
-checked before anything is parsed, so that damage of any kind has one answer. The file is written
+the header. The archive's comment, its last bytes, is the SHA-256 of all bytes before it. It is
+checked before anything is parsed, so that all damage is found in one way. The file is written
 beside its place, read back, and renamed, so that its name always holds a whole checkpoint.
 
-Damage is content that was read whole and is wrong. A disk that does not answer is an `OSError` that
-names the file: nothing follows from it for what the file holds.
+A file that was read and is wrong is a `CheckpointError`; a disk that fails is an `OSError`, which
+names the file and says nothing about its content.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class CheckpointError(ValueError):
 
     Args:
         message: names the file.
-        file: that is damaged, if it is one that the checkpoint relies on.
+        file: the damaged one, if it is another that the checkpoint needs.
     """
 
     def __init__(self, message: str, file: Path | None = None) -> None:
@@ -51,8 +51,8 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """Writes `state` to `path`, atomically.
 
     Raises:
-        TypeError: the state holds something that would not come back as it was.
-        OSError: the folder cannot be written; what was at `path` before is still there.
+        TypeError: the state holds something that cannot be restored.
+        OSError: the file cannot be written; an existing one is unchanged.
     """
     arrays: dict[str, Array] = {}
     tree = _split(state, "state", arrays)
@@ -67,10 +67,10 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A file to write what is to stand at `path`, where it appears whole or not at all.
+    """A file that replaces the one at `path` as a whole, or not at all if anything is raised.
 
-    It is written beside its place, flushed to the disk, and renamed, and the folder is flushed too;
-    if anything is raised within, what was at `path` before is still there. A link stays a link.
+    It is written beside its place, flushed to the disk and renamed, and the folder is flushed too.
+    A link stays a link.
 
     Raises:
         OSError: the file cannot be written, or `path` is a device or the like; the error names it.
@@ -87,17 +87,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
                 os.fsync(file.fileno())
             os.replace(beside, place)
         finally:
-            with suppress(OSError):  # what is told is why it was not renamed
+            with suppress(OSError):  # the error above is the one to raise
                 beside.unlink(missing_ok=True)
         sync_folder(place.parent)
 
 
 @contextmanager
 def naming(path: str | os.PathLike[str], beside: Path | None = None) -> Iterator[None]:
-    """Within, an `OSError` without a file's name, or of `beside` or what is in it, is of `path`.
-
-    The system's reads and writes do not say of which file they are.
-    """
+    """Within, an `OSError` that names no file, or `beside` or a file in it, names `path`."""
     try:
         yield
     except OSError as error:
@@ -110,7 +107,7 @@ def naming(path: str | os.PathLike[str], beside: Path | None = None) -> Iterator
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:
-    """Sees to it that the names in a folder outlast a power cut, where the system can do that.
+    """Flushes the names in a folder to the disk, where the system can do that.
 
     Raises:
         OSError: the disk has failed.
@@ -129,12 +126,10 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
 
 
 def regular(path: str | os.PathLike[str], flags: int) -> int:
-    """The descriptor of a file which is no directory, pipe or device; an opener for `open`.
-
-    Those may hold up whoever opens them, or never end.
+    """The descriptor of a regular file, as an opener for `open`; a pipe or device might block.
 
     Raises:
-        OSError: it is one of these, or cannot be opened.
+        OSError: it is no regular file, or cannot be opened.
     """
     number = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
     if not stat.S_ISREG(os.fstat(number).st_mode):
@@ -144,17 +139,17 @@ def regular(path: str | os.PathLike[str], flags: int) -> int:
 
 
 def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
-    """A file to read, which is `regular`.
+    """A regular file, open for reading.
 
     Raises:
-        OSError: it is not, or cannot be read.
+        OSError: as for `regular`.
     """
     return os.fdopen(regular(path, os.O_RDONLY), "rb")
 
 
 @contextmanager
 def growing(path: Path, size: int) -> Iterator[None]:
-    """Within, something is added to the `size` bytes of a file; without any, it leaves no file.
+    """Within, a file of `size` bytes is appended to; a failure removes it if it was empty.
 
     Raises:
         OSError: it cannot be written; the error names it.
@@ -219,9 +214,7 @@ def _is_sealed(file: IO[bytes]) -> bool:
         return False
     file.seek(size - _SEAL)
     seal = file.read(_SEAL)
-    if not seal.isalnum():  # which tells at once, however large the file is
-        return False
-    return seal == _digest(file, size - _SEAL)
+    return seal.isalnum() and seal == _digest(file, size - _SEAL)  # the former is quick
 
 
 def _digest(file: IO[bytes], end: int) -> bytes:
@@ -234,7 +227,7 @@ def _digest(file: IO[bytes], end: int) -> bytes:
 
 
 def _split(value: Any, path: str, arrays: dict[str, Array]) -> Any:
-    """The JSON form of a state; its arrays are moved into `arrays` and leave a mark behind."""
+    """The JSON form of a state, whose arrays go into `arrays`."""
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             raise TypeError(f"{path}: an array of objects cannot be saved")
@@ -254,7 +247,7 @@ def _split(value: Any, path: str, arrays: dict[str, Array]) -> Any:
 
 
 def _key(key: Any, path: str) -> str:
-    # An archive takes "x.npy" for x, and a slash would make two paths of one.
+    # An archive takes "x.npy" for x, and a slash separates the keys of a path.
     if not isinstance(key, str) or "/" in key or key.endswith(".npy"):
         raise TypeError(f"{path}: the key {key!r} is no string, has a slash, or ends in .npy")
     return key

@@ -1,39 +1,53 @@
 """Cost functions: the value, and the gradient with respect to the prediction.
 
 Both are averaged over the examples, which are the first axis: [B] or [B, n]. `gradient` writes
-into the caller's array, and allocates nothing where that is laid out in memory as the prediction.
+into the caller's array and allocates nothing if that has the memory layout of the prediction.
 
-Cross-entropy and log-likelihood are made for one output activation each, and are computed from
-its input z rather than from its value: so neither the logarithm of a value that has been rounded
-to 0, nor the division by a slope of nearly 0, ever arises. What they call the prediction is z, and
-their gradient goes straight to it.
+Cross-entropy and log-likelihood are made for one output activation each, and are computed from its
+input z rather than from its value: this avoids the logarithm of a value rounded to 0 and the
+division by a slope of nearly 0. Their prediction is z, and their gradient is with respect to z.
 """
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
+
 import numpy as np
 
-from nn.activations import Activation, Sigmoid, Softmax
+from nn.activations import Activation, Sigmoid, Softmax, sigmoid
 from nn.names import lookup
+from nn.settings import BaseSettings, setting
 from nn.typing import Array
 
-_ROUNDING = 1e-4  # how far from 1 the probabilities of an example may sum
+_ROUNDING = 1e-4  # tolerance of the sum of an example's probabilities
 
 
 class Cost:
     """C(prediction, target), averaged over examples and summed over outputs.
 
-    `made_for` is the output activation whose input is the prediction that `value` and `gradient`
-    take; None if they take its value, and any output will do.
+    `made_for` is the output activation whose input is the prediction; None if the prediction is
+    the output itself, and any output activation fits.
     """
 
     made_for: type[Activation] | None = None
 
+    @functools.cached_property
+    def _kept(self) -> dict[str, Array]:
+        return {}
+
+    def _like(self, array: Array, name: str = "work") -> Array:
+        """A work array with the layout of `array`, kept for the next call."""
+        kept = self._kept.get(name)
+        if kept is None or _layout(kept) != _layout(array):
+            self._kept[name] = kept = np.empty_like(array)
+        return kept
+
     def require_output(self, output: Activation) -> None:
-        """Refuses an output activation that makes no sense with this cost.
+        """Refuses an output activation that does not fit this cost.
 
         Raises:
-            ValueError: the message says which one does.
+            ValueError: the message names the one that does.
         """
         if self.made_for is not None and not isinstance(output, self.made_for):
             raise ValueError(
@@ -42,7 +56,7 @@ class Cost:
             )
 
     def require_targets(self, targets: Array) -> None:
-        """Refuses targets [B, n] that make no sense with this cost.
+        """Refuses targets [B, n] that do not fit this cost.
 
         Raises:
             ValueError: the message names the first.
@@ -50,7 +64,7 @@ class Cost:
 
     def value(self, prediction: Array, target: Array) -> float:
         """The cost of predictions [B] or [B, n] against targets of the same shape."""
-        raise NotImplementedError
+        return self.gradient(prediction, target, np.empty_like(prediction))
 
     def gradient(self, prediction: Array, target: Array, out: Array) -> float:
         """Writes the gradient into `out`, of the prediction's shape, and returns the cost."""
@@ -60,10 +74,6 @@ class Cost:
 class Quadratic(Cost):
     """C = 1/2 sum (prediction - target)^2 / B."""
 
-    def value(self, prediction: Array, target: Array) -> float:
-        error = prediction - target
-        return 0.5 * _dot(error, error) / len(prediction)
-
     def gradient(self, prediction: Array, target: Array, out: Array) -> float:
         np.subtract(prediction, target, out=out)
         cost = 0.5 * _dot(out, out) / len(prediction)
@@ -71,27 +81,18 @@ class Quadratic(Cost):
         return cost
 
 
-class Huber(Cost):
+@dataclass(frozen=True)
+class Huber(BaseSettings, Cost):
     """Quadratic up to an error of delta, linear beyond it (Huber 1964).
 
     C = 1/2 e^2 where |e| <= delta, else delta (|e| - delta / 2); its gradient is e clipped to
     +-delta, the "error clipping" of Mnih et al. (2015).
-
-    Args:
-        delta: the error, in units of the prediction, at which the cost turns linear.
     """
 
-    def __init__(self, delta: float = 1.0) -> None:
-        if not delta > 0:
-            raise ValueError(f"delta must be greater than 0, not {delta}")
-        self.delta = delta
-        self._error = np.empty(0)  # kept for the next gradient of the same shape and layout
-
-    def value(self, prediction: Array, target: Array) -> float:
-        return self.gradient(prediction, target, np.empty_like(prediction))
+    delta: float = setting("error at which the cost turns linear", 1.0, above=0)
 
     def gradient(self, prediction: Array, target: Array, out: Array) -> float:
-        self._error = error = _like(self._error, out)
+        error = self._like(out)
         np.subtract(prediction, target, out=error)
         np.minimum(error, self.delta, out=out)  # np.clip takes four times as long
         np.maximum(out, -self.delta, out=out)
@@ -109,28 +110,18 @@ class CrossEntropy(Cost):
 
     made_for = Sigmoid
 
-    def __init__(self) -> None:
-        self._work = np.empty(0)
-
     def require_targets(self, targets: Array) -> None:
         _refuse(targets, (targets < 0) | (targets > 1), "lie in [0, 1]")
 
-    def value(self, prediction: Array, target: Array) -> float:
-        self._work = work = _like(self._work, prediction)
+    def gradient(self, prediction: Array, target: Array, out: Array) -> float:
+        work = self._like(prediction)
         np.logaddexp(prediction, 0.0, out=work)
         total = _sum(work)
         np.multiply(prediction, target, out=work)
-        return (total - _sum(work)) / len(prediction)
-
-    def gradient(self, prediction: Array, target: Array, out: Array) -> float:
-        cost = self.value(prediction, target)
-        np.multiply(prediction, 0.5, out=out)
-        np.tanh(out, out=out)
-        np.multiply(out, 0.5, out=out)
-        np.add(out, 0.5, out=out)
+        sigmoid(prediction, out=out)
         np.subtract(out, target, out=out)
         np.multiply(out, 1.0 / len(prediction), out=out)
-        return cost
+        return (total - _sum(work)) / len(prediction)
 
 
 class LogLikelihood(Cost):
@@ -142,10 +133,6 @@ class LogLikelihood(Cost):
 
     made_for = Softmax
 
-    def __init__(self) -> None:
-        self._shifted, self._spread = np.empty(0), np.empty(0)
-        self._row = np.empty(0)
-
     def require_targets(self, targets: Array) -> None:
         _refuse(targets, targets < 0, "not be negative")
         sums = targets.sum(axis=1)
@@ -156,16 +143,12 @@ class LogLikelihood(Cost):
                 "example's classes must sum to 1"
             )
 
-    def value(self, prediction: Array, target: Array) -> float:
-        return self.gradient(prediction, target, np.empty_like(prediction))
-
     def gradient(self, prediction: Array, target: Array, out: Array) -> float:
-        self._shifted = shifted = _like(self._shifted, prediction)
-        self._spread = spread = _like(self._spread, prediction)
-        self._row = row = _like(self._row, prediction[:, 0])
+        shifted, spread = self._like(prediction, "shifted"), self._like(prediction, "spread")
+        row = self._like(prediction[:, 0], "row")
         np.maximum.reduce(prediction, axis=1, out=row)
         np.copyto(spread, row[:, None])
-        with np.errstate(over="ignore"):  # two numbers may differ by more than there is a number
+        with np.errstate(over="ignore"):  # the difference of two floats may be no float
             np.subtract(prediction, spread, out=shifted)  # the largest is 0: exp cannot overflow
         np.maximum(shifted, np.finfo(shifted.dtype).min, out=shifted)  # -inf * 0 would be nan
         np.exp(shifted, out=out)
@@ -186,10 +169,8 @@ def _refuse(targets: Array, wrong: Array, what: str) -> None:
         raise ValueError(f"y[{row}, {column}] is {value:g}; with this cost it must {what}")
 
 
-def _like(kept: Array, array: Array) -> Array:
-    """`kept`, if it is laid out as `array` is, or else a new array that is."""
-    alike = (kept.shape, kept.strides, kept.dtype) == (array.shape, array.strides, array.dtype)
-    return kept if alike else np.empty_like(array)
+def _layout(array: Array) -> tuple[object, ...]:
+    return array.shape, array.strides, array.dtype
 
 
 def _sum(array: Array) -> float:
@@ -197,9 +178,9 @@ def _sum(array: Array) -> float:
 
 
 def _dot(one: Array, other: Array) -> float:
-    """The sum of the products of two arrays laid out alike, in the order they lie in memory.
+    """The sum of the products of two arrays of the same layout, in the order of memory.
 
-    `np.vdot` would first copy what does not lie row by row, such as a network's outputs.
+    `np.vdot` would first copy an array that is not C-contiguous, such as a network's outputs.
     """
     return float(np.dot(one.ravel("K"), other.ravel("K")))
 

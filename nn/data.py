@@ -1,4 +1,4 @@
-"""Checking what a person passes in: examples are the rows of a 2D array."""
+"""Checks and conversions of a user's data; examples are the rows of a 2D array."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 
 from nn.typing import Array
 
-_PIECE = 1024  # examples that a method taking any number of them handles at once
+_PIECE = 1024  # examples per pass of a method that takes any number of them
 
 
 def examples(values: Any, width: int, dtype: Any, name: str) -> Array:
     """`values` as an array [B, width] of the network's dtype; integers are converted.
 
     Raises:
-        ValueError: another number of dimensions or columns, no rows, or a number that is not
-            finite; the message names the argument.
+        ValueError: the shape is wrong, there are no rows, or a number is not finite; the message
+            names the argument.
     """
     array = np.asarray(values, dtype)
     if array.ndim != 2 or array.shape[1] != width:
@@ -33,10 +33,10 @@ def examples(values: Any, width: int, dtype: Any, name: str) -> Array:
 
 
 def pairs(x: Any, y: Any, sizes: tuple[int, ...], dtype: Any) -> tuple[Array, Array]:
-    """x [B, n_in] and y [B, n_out], checked and of one length.
+    """x [B, n_in] and y [B, n_out], checked.
 
     Raises:
-        ValueError: as `examples`, or x and y differ in length.
+        ValueError: as for `examples`, or x and y differ in length.
     """
     inputs, targets = examples(x, sizes[0], dtype, "x"), examples(y, sizes[-1], dtype, "y")
     if len(inputs) != len(targets):
@@ -47,15 +47,15 @@ def pairs(x: Any, y: Any, sizes: tuple[int, ...], dtype: Any) -> tuple[Array, Ar
 
 
 def pieces(examples: int) -> list[slice]:
-    """Slices that many examples are taken in, so that the workspaces stay in the cache."""
+    """Slices of examples, small enough for the workspaces to stay in the cache."""
     return [slice(start, start + _PIECE) for start in range(0, examples, _PIECE)]
 
 
 def one_hot(labels: Any, classes: int) -> Array:
-    """Rows [n, classes] of zeros with a one in the column that each of the labels [n] names.
+    """Labels [n] as rows [n, classes] of zeros with a one in the column of the label.
 
     Raises:
-        ValueError: the labels are not one-dimensional, or one is not a whole number from 0 to
+        ValueError: the labels are not one-dimensional, or one is no whole number from 0 to
             classes - 1.
     """
     labels = np.asarray(labels)
@@ -78,15 +78,15 @@ def to_classes(outputs: Array) -> Array:
 
 
 def are_classes(y: Array) -> bool:
-    """Whether y [B, n] is what `to_classes` gives: one-hot rows, or 0 and 1 for a single output."""
+    """Returns True if the rows of y [B, n] are one-hot, or 0 and 1 for a single output."""
     return bool(np.array_equal(to_classes(y), y))
 
 
 def require_classes(y: Array) -> None:
-    """Refuses targets [B, n] that name no class.
+    """Refuses targets [B, n] that are no classes.
 
     Raises:
-        ValueError: the message names the first row that does not.
+        ValueError: the message names the first wrong row.
     """
     if not are_classes(y):
         row = int((to_classes(y) != y).any(axis=1).argmax())

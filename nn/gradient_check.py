@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nn.neural_net import NeuralNet
+from nn.supervised import Supervised
 from nn.typing import Array
 
 
 def numerical_gradient(
     function: Callable[[], float], parameters: Array, step: float = 1e-6
 ) -> Array:
-    """dfunction/dparameters [P] by (f(p + h) - f(p - h)) / 2h; `parameters` are put back."""
+    """dfunction/dparameters [P] by (f(p + h) - f(p - h)) / 2h; `parameters` are restored."""
     gradient = np.empty_like(parameters)
     for i in range(parameters.size):
         kept = parameters[i]
@@ -32,18 +32,18 @@ def relative_error(one: Array, other: Array) -> float:
 
 
 def gradient_error(
-    net: NeuralNet, x: Array, y: Array, l2: float = 0.0, *, l1: float = 0.0
+    net: Supervised, x: Array, y: Array, l2: float = 0.0, *, l1: float = 0.0
 ) -> float:
     """The relative error of a float64 network's backpropagated gradient of its cost in training.
 
-    Dropout leaves out the same units each time that the cost is computed.
+    Dropout drops the same units each time that the cost is computed.
 
     Args:
-        net: in float64; a float32 network has not the digits.
+        net: in float64, since float32 has too few digits.
         x: inputs [B, n_in].
         y: targets [B, n_out].
-        l2: of the penalty on the weights.
-        l1: of the other penalty on them.
+        l2: penalty on the weights, as for `cost`.
+        l1: likewise.
 
     Raises:
         ValueError: the network is not in float64.

@@ -5,7 +5,7 @@ A weight matrix is [fan_in, fan_out], a vector of biases [fan_out].
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -86,11 +86,8 @@ BIAS_INITIALIZERS: dict[str, Initializer] = {
 }
 
 
-def make_initializer(part: str | Initializer) -> Initializer:
+def make_initializer(
+    part: str | Initializer, table: Mapping[str, Initializer] = INITIALIZERS
+) -> Initializer:
     """An initializer by name, or the function itself."""
-    return lookup(INITIALIZERS, part, "initializer") if isinstance(part, str) else part
-
-
-def make_bias_initializer(part: str | Initializer) -> Initializer:
-    """An initializer of biases by name, or the function itself."""
-    return lookup(BIAS_INITIALIZERS, part, "bias initializer") if isinstance(part, str) else part
+    return lookup(table, part, "initializer") if isinstance(part, str) else part

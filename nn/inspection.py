@@ -1,33 +1,29 @@
-"""The internals of a network as text, to follow backpropagation by hand."""
+"""The internals of a network as text, to trace backpropagation by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nn.layers import Activate, Dense, Layer
+from nn.network import Network
 from nn.typing import Array
 
-if TYPE_CHECKING:
-    from nn.neural_net import NeuralNet
 
-
-def describe_update(net: NeuralNet, x: Array, y: Array, cost: float) -> str:
-    """What the latest `propagate` of x [B, n_in] and y [B, n_out] made of them.
+def describe_update(net: Network, x: Array, y: Array, cost: float) -> str:
+    """The latest forward and backward pass, of x [B, n_in] and y [B, n_out].
 
     Layer by layer from the input: the parameters, their gradients, the outputs [B, n], and the
     cost's gradients with respect to those.
     """
     lines = [f"batch of {len(x)}, cost {cost:.6g}", *_array("x", x)]
     passes = net.latest_passes()
-    for number, (layer, here) in enumerate(passes):
-        following = passes[number + 1][1] if number + 1 < len(passes) else None
+    for (layer, here), (_, after) in zip(passes, [*passes[1:], (None, None)], strict=True):
         lines.append(_name(layer))
         lines += _parameters(layer)
-        # An activation takes the place of its input, of which then only the gradient is left.
-        if following is None or following.output is not here.output:
+        # An activation overwrites its input, of which only the gradient is left.
+        if after is None or after.output is not here.output:
             lines += _array("output", here.output[:-1].T)
         lines += _array("dC/doutput" if isinstance(layer, Dense) else "", here.doutput.T)
     return "\n".join([*lines, *_array("y", y), ""])

@@ -8,13 +8,15 @@ of ones. The bias is then the weight of an input that is always one: with P = [W
     backward    dP = X dZ^T         dX = W dZ        dZ = f'(Z) * dA
 
 are one matrix product each, where the textbook's form needs a further pass for the biases both
-ways. Every array above is contiguous, which is what BLAS likes best.
+ways. Every array above is contiguous, as BLAS prefers.
 
 A layer holds the parameters and knows no batch; `Layer.at` makes its `Pass` over the arrays of one
 batch size, which are allocated once.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -26,66 +28,102 @@ from nn.typing import Array
 class Pass:
     """The two passes of one layer over the arrays of one batch size.
 
+    Args:
+        layer: the layer.
+        x: its input [inputs + 1, B], the last row ones.
+        dx: where `backward` writes dC/dx [inputs, B]; None for the first layer.
+        in_place: whether the output takes the place of the input.
+
     Attributes:
-        output: what the layer makes of its input [outputs + 1, B], the last row ones.
-        doutput: where dC/doutput [outputs, B] is put; `backward` may overwrite it.
+        output: the output [outputs + 1, B], the last row ones.
+        doutput: dC/doutput [outputs, B], written by the next layer; `backward` may overwrite it.
     """
 
-    output: Array
-    doutput: Array
+    def __init__(self, layer: Any, x: Array, dx: Array | None, in_place: bool = False) -> None:
+        batch = x.shape[1]
+        # Views are made once: taking one costs as much as a small matrix product.
+        self._x, self._dx = x[:-1], np.empty_like(x[:-1]) if dx is None else dx
+        self.output = x if in_place else np.ones((layer.outputs + 1, batch), x.dtype)
+        self.doutput = self._dx if in_place else np.zeros((layer.outputs, batch), x.dtype)
+        self._y = self.output[:-1]
 
     def forward(self, training: bool) -> None:
-        """From the input to `output`."""
+        """Computes `output` from the input."""
         raise NotImplementedError
 
     def backward(self) -> None:
-        """From `doutput` to the layer's gradients, and to its input's."""
+        """Computes the layer's gradients and its input's from `doutput`."""
         raise NotImplementedError
 
     def backward_to_input(self) -> Array:
-        """From `doutput` to the input's gradient [inputs, B], which is returned."""
-        raise NotImplementedError
+        """Computes and returns the input's gradient [inputs, B]; the layer's may be left out."""
+        self.backward()
+        return self._dx
 
 
 class Layer:
     """A function of `inputs` features to `outputs` features.
 
     Attributes:
-        size: how many parameters it has.
-        weight_size: how many of those, the first ones, are weights that a penalty applies to.
+        passes: the class of its passes.
+        size: the number of its parameters.
+        weight_size: the number of weights among them, the first ones, which a penalty applies to.
+        parameters: [rows, outputs], the last row a bias; a view of the network's vector.
+        gradients: likewise.
     """
 
+    passes: type[Pass]
     size = 0
     weight_size = 0
-    parameters: Array  # of shape [rows, outputs], the last row a bias; if there are any
-    gradients: Array  # likewise
+    parameters: Array
+    gradients: Array
 
     def __init__(self, inputs: int, outputs: int) -> None:
         self.inputs, self.outputs = inputs, outputs
 
     def bind(self, parameters: Array, gradients: Array) -> None:
-        """Takes its place in the network's flat vectors: both of length `size`."""
+        """Takes its part, of length `size`, of the network's flat vectors."""
+        self.parameters = parameters.reshape(-1, self.outputs)
+        self.gradients = gradients.reshape(-1, self.outputs)
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Draws the parameters."""
 
     def at(self, x: Array, dx: Array | None) -> Pass:
-        """The pass over an input x [inputs + 1, B].
+        """The pass over an input x [inputs + 1, B]; arguments are those of `Pass`."""
+        return self.passes(self, x, dx)
 
-        Args:
-            x: its last row is ones; overwritten by whoever feeds it.
-            dx: where `backward` writes dC/dx [inputs, B], or None if nobody needs it.
-        """
-        raise NotImplementedError
+
+class DensePass(Pass):
+    def __init__(self, layer: Dense, x: Array, dx: Array | None) -> None:
+        super().__init__(layer, x, dx)
+        self._inputs, self._is_first = x, dx is None
+        self._dz_t, self._gradients = self.doutput.T, layer.gradients
+        self._parameters_t, self._weights = layer.parameters.T, layer.weights
+
+    def forward(self, training: bool) -> None:
+        np.matmul(self._parameters_t, self._inputs, out=self._y)
+
+    def backward(self) -> None:
+        np.matmul(self._inputs, self._dz_t, out=self._gradients)
+        if not self._is_first:  # whose input gradient is rarely needed
+            self.backward_to_input()
+
+    def backward_to_input(self) -> Array:
+        return np.matmul(self._weights, self.doutput, out=self._dx)
 
 
 class Dense(Layer):
     """z = W^T x + b, its parameters W [inputs, outputs] above b [outputs].
 
     Args:
+        inputs: features.
+        outputs: units.
         initializer: of W.
         bias_initializer: of b.
     """
+
+    passes = DensePass
 
     def __init__(
         self, inputs: int, outputs: int, initializer: Initializer, bias_initializer: Initializer
@@ -94,10 +132,6 @@ class Dense(Layer):
         self.size = (inputs + 1) * outputs
         self.weight_size = inputs * outputs
         self._initializer, self._bias_initializer = initializer, bias_initializer
-
-    def bind(self, parameters: Array, gradients: Array) -> None:
-        self.parameters = parameters.reshape(self.inputs + 1, self.outputs)
-        self.gradients = gradients.reshape(self.inputs + 1, self.outputs)
 
     def initialize(self, rng: np.random.Generator) -> None:
         self.weights[:] = self._initializer(self.inputs, self.outputs, rng)
@@ -113,31 +147,22 @@ class Dense(Layer):
         """b [outputs], a view."""
         return self.parameters[-1]
 
-    def at(self, x: Array, dx: Array | None) -> Pass:
-        return DensePass(self, x, dx)
 
-
-class DensePass(Pass):
-    def __init__(self, layer: Dense, x: Array, dx: Array | None) -> None:
-        self.output, self.doutput = output_arrays(layer.outputs, x)
-        self._x, self._dx, self._input_gradient = x, dx, dx
-        # Views are made once: taking one costs as much as a small matrix product.
-        self._z, self._dz_t = self.output[:-1], self.doutput.T
-        self._parameters_t, self._weights = layer.parameters.T, layer.weights
-        self._gradients = layer.gradients
+class ActivatePass(Pass):
+    def __init__(self, layer: Activate, z: Array, dz: Array | None) -> None:
+        super().__init__(layer, z, dz, in_place=not layer.keeps_z)
+        self._activation, self._keeps_z = layer.activation, layer.keeps_z
+        self._scratch = Scratch(self._y, layer.activation.keeps_slope)
 
     def forward(self, training: bool) -> None:
-        np.matmul(self._parameters_t, self._x, out=self._z)
+        if self._keeps_z:
+            np.copyto(self._y, self._x)
+        self._activation.forward(self._y, self._scratch)
 
     def backward(self) -> None:
-        np.matmul(self._x, self._dz_t, out=self._gradients)
-        if self._dx is not None:
-            np.matmul(self._weights, self.doutput, out=self._dx)
-
-    def backward_to_input(self) -> Array:
-        if self._input_gradient is None:  # only now and then is a first layer's wanted
-            self._input_gradient = np.empty_like(self._x[:-1])
-        return np.matmul(self._weights, self.doutput, out=self._input_gradient)
+        self._activation.backward(self._y, self.doutput, self._scratch)
+        if self._keeps_z:
+            np.copyto(self._dx, self.doutput)
 
 
 class Activate(Layer):
@@ -146,41 +171,11 @@ class Activate(Layer):
     Args:
         units: inputs and outputs.
         activation: f.
-        keeps_z: whether z is still there when a has been computed; otherwise a takes its place.
+        keeps_z: whether z outlasts the forward pass; otherwise a takes its place.
     """
+
+    passes = ActivatePass
 
     def __init__(self, units: int, activation: Activation, keeps_z: bool = False) -> None:
         super().__init__(units, units)
         self.activation, self.keeps_z = activation, keeps_z
-
-    def at(self, x: Array, dx: Array | None) -> Pass:
-        assert dx is not None, "an activation is no first layer"
-        return ActivatePass(self, x, dx)
-
-
-class ActivatePass(Pass):
-    def __init__(self, layer: Activate, z: Array, dz: Array) -> None:
-        self.output, self.doutput = output_arrays(layer.outputs, z) if layer.keeps_z else (z, dz)
-        self._activation = layer.activation
-        self._z, self._dz, self._a = z[:-1], dz, self.output[:-1]
-        self._moves = layer.keeps_z
-        self._scratch = Scratch(self._a, layer.activation.keeps_slope)
-
-    def forward(self, training: bool) -> None:
-        if self._moves:
-            np.copyto(self._a, self._z)
-        self._activation.forward(self._a, self._scratch)
-
-    def backward(self) -> None:
-        self._activation.backward(self._a, self.doutput, self._scratch)
-        if self._moves:
-            np.copyto(self._dz, self.doutput)
-
-    def backward_to_input(self) -> Array:
-        self.backward()
-        return self._dz
-
-
-def output_arrays(units: int, x: Array) -> tuple[Array, Array]:
-    """An output [units + 1, B], all ones, and its gradient [units, B] for an input x [n, B]."""
-    return np.ones((units + 1, x.shape[1]), x.dtype), np.zeros((units, x.shape[1]), x.dtype)

@@ -1,4 +1,4 @@
-"""What fits into the machine: arrays are refused before they are allocated."""
+"""Refusing arrays that exceed the machine's memory, before they are allocated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GB = 1e9  # bytes
 
 @functools.cache
 def machine_memory() -> float:
-    """Bytes of main memory; infinite where the system does not say."""
+    """Bytes of main memory; infinite where it is unknown."""
     try:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, OSError, ValueError):  # Windows has no sysconf
@@ -26,15 +26,15 @@ def require_memory(setting: str, value: object, size: float) -> None:
     Args:
         setting: its name.
         value: its value.
-        size: of the arrays, in bytes.
+        size: bytes of the arrays.
 
     Raises:
-        SettingError: the message says what it would need.
+        SettingError: they would; the message gives the sizes.
     """
-    there = machine_memory()
-    if size > there:
+    available = machine_memory()
+    if size > available:
         raise SettingError(
             setting,
             f"of {value} would need {size / _GB:,.0f} GB of memory, and this machine has "
-            f"{there / _GB:,.0f} GB; choose less",
+            f"{available / _GB:,.0f} GB; choose less",
         )

@@ -1,4 +1,4 @@
-"""Looking parts up by name, with the nearest name where there is none."""
+"""Looking parts up by name, and suggesting the nearest name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def lookup(table: Mapping[str, Part], name: str, kind: str) -> Part:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """The end of an error message: the nearest known name, and all unless they are many."""
+    """The end of an error message: the nearest known name, and all names unless they are many."""
     names = sorted(known)
     near = nearest(name, names)
     hint = f"; did you mean {near!r}?" if near else "."

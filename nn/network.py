@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nn.activations import Activation, Identity, make_activation
-from nn.initializers import Initializer, make_bias_initializer, make_initializer
+from nn.initializers import BIAS_INITIALIZERS, Initializer, make_initializer
 from nn.layers import Activate, Dense, Layer, Pass
 from nn.normalization import LayerNorm
 from nn.regularization import Dropout
@@ -24,25 +24,25 @@ class Network:
     """A stack of layers and its passes, as a learning loop uses them.
 
     All parameters are one flat vector, `parameters` [P], and their gradients another,
-    `gradients` [P]; the layers hold views. So an optimizer step is a few passes over one vector,
-    and copying, blending or saving a network is one operation.
+    `gradients` [P]; the layers hold views. An optimizer step is a few passes over one vector, and
+    copying, averaging or saving a network is one operation.
 
     Args:
         sizes: units of each layer, from the input to the output, such as (8, 128, 128, 4).
-        hidden: activation of the layers between, by name or as an object.
+        hidden: activation of the hidden layers, by name or as an object.
         output: activation of the last layer, likewise.
         initializer: of the weights, by name or as a function.
         bias_initializer: of the biases, likewise.
-        dropout: share of each hidden layer's outputs that training leaves out, in [0, 1).
+        dropout: share of each hidden layer's outputs that training drops, in [0, 1).
         layer_norm: whether each hidden layer is normalized before its activation.
-        seed: an integer or a generator; of the first weights, and of what dropout leaves out.
+        seed: an integer or a generator, of the initial weights and of dropout.
         dtype: float32, or float64 for checking gradients.
 
     Raises:
         ValueError: fewer than two sizes, a size below 1, an unknown name, or another dtype.
     """
 
-    _keeps_logits = False  # whether the last layer's pre-activation is kept, for a cost made for it
+    _keeps_logits = False  # whether the output's pre-activation is kept, for a cost made for it
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Network:
         self.dropout, self.layer_norm = dropout, layer_norm
         self.rng = np.random.default_rng(seed)
         self.layers = self._stack(
-            make_initializer(initializer), make_bias_initializer(bias_initializer)
+            make_initializer(initializer), make_initializer(bias_initializer, BIAS_INITIALIZERS)
         )
         self._bind_layers(dtype)
         for layer in self.layers:
@@ -77,17 +77,16 @@ class Network:
 
     def _stack(self, initializer: Initializer, bias_initializer: Initializer) -> list[Layer]:
         layers: list[Layer] = []
-        for number, (inputs, outputs) in enumerate(pairwise(self.sizes), start=2):
+        for inputs, outputs in pairwise(self.sizes[:-1]):
             layers.append(Dense(inputs, outputs, initializer, bias_initializer))
-            if number == len(self.sizes):
-                layers += _activate(outputs, self.output, self._keeps_logits)
-                break
             if self.layer_norm:
                 layers.append(LayerNorm(outputs))
             layers += _activate(outputs, self.hidden)
             if self.dropout:
                 layers.append(Dropout(outputs, self.dropout, self.rng))
-        return layers
+        inputs, outputs = self.sizes[-2:]
+        layers.append(Dense(inputs, outputs, initializer, bias_initializer))
+        return layers + _activate(outputs, self.output, self._keeps_logits)
 
     def _bind_layers(self, dtype: Any) -> None:
         total = sum(layer.size for layer in self.layers)
@@ -107,7 +106,7 @@ class Network:
 
         Args:
             x: inputs.
-            training: whether dropout leaves units out.
+            training: whether dropout applies.
 
         Raises:
             ValueError: x is not of shape [B, n_in].
@@ -122,7 +121,7 @@ class Network:
         Overwrites `gradients` with dC/dparameters and returns them.
 
         Raises:
-            ValueError: the gradient has not the shape of the output.
+            ValueError: the gradient does not have the output's shape.
         """
         if gradient.shape != self.output_gradient.shape:
             raise ValueError(
@@ -139,15 +138,15 @@ class Network:
         return self.gradients
 
     def latest_passes(self) -> list[tuple[Layer, Pass]]:
-        """Each layer with its pass of the latest `forward`, as far as the cost looks."""
+        """Each layer up to the cost with its pass of the latest `forward`."""
         assert self._latest is not None, "no passes before the first forward"
-        return list(zip(self.layers, self._latest.judged.passes, strict=False))
+        return list(zip(self.layers, self._latest.to_cost.passes, strict=False))
 
     def input_gradient(self, gradient: Array) -> Array:
         """dC/dx [B, n_in] for dC/doutput [B, n_out], through the latest `forward`.
 
-        A view which the next pass overwrites. It is quicker than `backward`, since it leaves out
-        the weights' gradients; what `gradients` holds afterwards is of no use.
+        A view which the next pass overwrites. It is faster than `backward`, since it skips the
+        weights' gradients; `gradients` is undefined afterwards.
         """
         np.copyto(self.output_gradient, gradient)
         assert self._latest is not None
@@ -182,7 +181,7 @@ class Network:
         _assign("biases", self.biases, values)
 
     def copy(self: Net) -> Net:
-        """A network of the same layers with parameters of its own, equal to these."""
+        """A network of the same layers with equal parameters of its own."""
         twin = type(self)(
             self.sizes, self.hidden, self.output, dropout=self.dropout,
             layer_norm=self.layer_norm, dtype=self.parameters.dtype, **self._more(),
@@ -214,10 +213,10 @@ class Network:
         return {**state, "rng": self.rng.bit_generator.state} if self.dropout else state
 
     def restore(self, state: State) -> None:
-        """Takes over a saved state.
+        """Restores a saved state.
 
         Raises:
-            ValueError: the state is of a network of other layers.
+            ValueError: the state is of a network with other layers.
         """
         if list(state["sizes"]) != list(self.sizes):
             raise ValueError(
@@ -233,7 +232,7 @@ class Network:
             self.rng.bit_generator.state = state["rng"]
 
     def _enter(self, x: Array) -> _Workspace:
-        """The workspace for inputs x, which it takes in."""
+        """The workspace for inputs x, which are copied into it."""
         workspace = self._workspaces.get(x.shape) or self._allocate(x)
         self._latest = workspace
         np.copyto(workspace.x, x.T)
@@ -268,7 +267,7 @@ def _activate(units: int, activation: Activation, keeps_z: bool = False) -> list
 
 
 class _Path:
-    """The passes of consecutive layers, the first one's on."""
+    """The passes of consecutive layers, from the first on."""
 
     def __init__(self, passes: list[Pass]) -> None:
         self.passes, self._backward = passes, passes[::-1]
@@ -293,13 +292,13 @@ class _Workspace:
     """The passes of all layers over the arrays of one batch size.
 
     Attributes:
-        x: where the input goes [n_in, B].
+        x: the input [n_in, B].
         whole: the path to the output.
-        judged: the path to what the cost looks at: the output, or, if the cost is made for the
-            output's activation, its pre-activation.
+        to_cost: the path to the cost's prediction: the output, or its pre-activation if the cost is
+            made for the output's activation.
     """
 
-    def __init__(self, layers: list[Layer], batch: int, dtype: Any, straight: bool) -> None:
+    def __init__(self, layers: list[Layer], batch: int, dtype: Any, keeps_logits: bool) -> None:
         x, dx = np.ones((layers[0].inputs + 1, batch), dtype), None
         self.x = x[:-1]
         passes: list[Pass] = []
@@ -307,4 +306,4 @@ class _Workspace:
             passes.append(layer.at(x, dx))
             x, dx = passes[-1].output, passes[-1].doutput
         self.whole = _Path(passes)
-        self.judged = _Path(passes[:-1]) if straight else self.whole
+        self.to_cost = _Path(passes[:-1]) if keeps_logits else self.whole

@@ -4,44 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.layers import Layer, Pass, output_arrays
+from nn.layers import Layer, Pass
 from nn.typing import Array
-
-
-class LayerNorm(Layer):
-    """y = g * (x - mean(x)) / sqrt(var(x) + epsilon) + b, over the features of each example.
-
-    Ba, Kiros and Hinton (2016), eq. 4. The gain g, the first row of the parameters,
-    starts at one, the bias b at zero.
-    """
-
-    def __init__(self, units: int, epsilon: float = 1e-5) -> None:
-        super().__init__(units, units)
-        self.size, self.epsilon = 2 * units, epsilon
-
-    def bind(self, parameters: Array, gradients: Array) -> None:
-        self.parameters = parameters.reshape(2, self.outputs)
-        self.gradients = gradients.reshape(2, self.outputs)
-
-    def initialize(self, rng: np.random.Generator) -> None:
-        self.parameters[0], self.parameters[1] = 1.0, 0.0
-
-    def at(self, x: Array, dx: Array | None) -> Pass:
-        assert dx is not None, "a normalization is no first layer"
-        return LayerNormPass(self, x, dx)
 
 
 class LayerNormPass(Pass):
     """Rows and columns are spread out before they are used: broadcasting takes a hidden buffer."""
 
-    def __init__(self, layer: LayerNorm, x: Array, dx: Array) -> None:
-        self.output, self.doutput = output_arrays(layer.outputs, x)
-        self._x, self._dx, self._y = x[:-1], dx, self.output[:-1]
+    def __init__(self, layer: LayerNorm, x: Array, dx: Array | None) -> None:
+        super().__init__(layer, x, dx)
         self._units, self._epsilon = layer.outputs, layer.epsilon
         self._gain, self._bias = layer.parameters[0][:, None], layer.parameters[1][:, None]
         self._dgain, self._dbias = layer.gradients
-        self._normal, self._spread = np.empty_like(dx), np.empty_like(dx)
-        self._row, self._inverse = np.empty_like(dx[0]), np.empty_like(dx[0])
+        self._normal, self._spread = np.empty_like(self._dx), np.empty_like(self._dx)
+        self._row, self._inverse = np.empty_like(self._dx[0]), np.empty_like(self._dx[0])
 
     def forward(self, training: bool) -> None:
         normal = self._normal
@@ -71,22 +47,34 @@ class LayerNormPass(Pass):
         self._mean(dx)
         np.copyto(self._spread, self._row)
         np.multiply(normal, self._spread, out=self._spread)
-        self._subtract_mean(dy, out=dx, besides=self._spread)
+        self._subtract_mean(dy, out=dx)
+        np.subtract(dx, self._spread, out=dx)
         np.copyto(self._spread, self._inverse)
         np.multiply(dx, self._spread, out=dx)
-
-    def backward_to_input(self) -> Array:
-        self.backward()
-        return self._dx
 
     def _mean(self, values: Array) -> None:
         """The mean over the features [B], into `_row`."""
         np.add.reduce(values, axis=0, out=self._row)
         np.multiply(self._row, 1.0 / self._units, out=self._row)
 
-    def _subtract_mean(self, values: Array, out: Array, besides: Array | None = None) -> None:
+    def _subtract_mean(self, values: Array, out: Array) -> None:
         self._mean(values)
         np.copyto(out, self._row)
         np.subtract(values, out, out=out)
-        if besides is not None:
-            np.subtract(out, besides, out=out)
+
+
+class LayerNorm(Layer):
+    """y = g * (x - mean(x)) / sqrt(var(x) + epsilon) + b, over the features of each example.
+
+    Ba, Kiros and Hinton (2016), eq. 4. The gain g, the first row of the parameters, begins at one,
+    the bias b at zero.
+    """
+
+    passes = LayerNormPass
+
+    def __init__(self, units: int, epsilon: float = 1e-5) -> None:
+        super().__init__(units, units)
+        self.size, self.epsilon = 2 * units, epsilon
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        self.parameters[0], self.parameters[1] = 1.0, 0.0

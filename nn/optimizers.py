@@ -1,8 +1,8 @@
 """Optimizers over one flat parameter vector, in place.
 
-Every array of parameter size is allocated by the constructor. The moments are kept as plain
-decayed sums, m <- beta m + g, rather than as averages, m <- beta m + (1 - beta) g: the factor
-1 - beta goes into the step size, which saves a pass over memory for each moment.
+Every array of parameter size is allocated by the constructor. The moments are decayed sums,
+m <- beta m + g, rather than averages, m <- beta m + (1 - beta) g: the factor 1 - beta goes into the
+step size, which saves a pass over memory for each moment.
 """
 
 from __future__ import annotations
@@ -19,26 +19,30 @@ from nn.schedules import Schedule, make_schedule
 from nn.settings import BaseSettings, SettingError, setting
 from nn.typing import Array, State
 
-# A moment whose gradient has died decays until it is denormal, and arithmetic on denormal numbers
-# is about a hundred times slower. Adding and subtracting this constant rounds anything that small
-# to zero and leaves every number that matters as it is.
+# The moment of a gradient that stays zero decays until it is denormal, and arithmetic on denormal
+# numbers is about a hundred times slower. Adding and subtracting this constant rounds such numbers
+# to zero and leaves larger ones as they are.
 _FLUSH = 1e-30
 _FLUSH_EVERY = 256
 
 
 def rate(default: float) -> Any:
-    """The setting that every optimizer has, with a default of its own."""
-    meaning = "step size, or its schedule over the optimizer's own steps"
-    return setting(meaning, default)
+    """The setting `learning_rate`, with a default of each optimizer's own."""
+    return setting("step size, or its schedule over the optimizer's own steps", default)
+
+
+def epsilon(default: float) -> Any:
+    """The setting `epsilon` of the adaptive optimizers."""
+    return setting("added to the divisor to keep it from zero", default, above=0)
 
 
 class Optimizer:
-    """Descends along the gradient of the parameters [P] it is given, in place.
+    """Moves the parameters [P] against their gradient, in place.
 
     Args:
         parameters: the vector to move [P].
         gradients: the vector that holds dC/dparameters [P] when `step` is called.
-        settings: of the class's own `Settings`; by default these are made of `given`.
+        settings: an object of the class's `Settings`, or
         given: the settings one by one.
 
     Raises:
@@ -47,25 +51,21 @@ class Optimizer:
 
     @dataclass(frozen=True, kw_only=True)
     class Settings(BaseSettings):
-        """What every optimizer can be told."""
+        """The settings of every optimizer."""
 
         learning_rate: float | Schedule = rate(1e-3)
 
         def __post_init__(self) -> None:
             super().__post_init__()
             schedule = make_schedule(self.learning_rate)
-            for value in (schedule(0), schedule(sys.maxsize)):  # between, none is lower than both
+            for value in (schedule(0), schedule(sys.maxsize)):  # none between is below both
                 if not value >= 0:
                     raise SettingError("learning_rate", f"must not be negative, but is {value}")
 
     settings: Settings
 
     def __init__(
-        self,
-        parameters: Array,
-        gradients: Array,
-        settings: Settings | None = None,
-        **given: Any,
+        self, parameters: Array, gradients: Array, settings: Settings | None = None, **given: Any
     ) -> None:
         self.settings = settings or self.Settings(**given)
         self.parameters, self.gradients = parameters, gradients
@@ -81,7 +81,7 @@ class Optimizer:
         """Makes the moments."""
 
     def _moment(self, name: str) -> Array:
-        """A zeroed vector [P] that is saved under `name` and kept free of denormal numbers."""
+        """A zero vector [P] that is saved under `name` and kept free of denormal numbers."""
         return self._moments.setdefault(name, np.zeros_like(self.parameters))
 
     def step(self) -> None:
@@ -97,6 +97,21 @@ class Optimizer:
 
     def _update(self) -> None:
         raise NotImplementedError
+
+    def _add_square(self, square: Array, decay: float) -> None:
+        """square <- decay square + g^2."""
+        np.multiply(square, decay, out=square)
+        np.square(self.gradients, out=self._scratch)
+        np.add(square, self._scratch, out=square)
+
+    def _scaled_step(self, direction: Array, square: Array, rate: float, epsilon: float) -> None:
+        """p <- p - rate direction / (sqrt(square) + epsilon)."""
+        scratch = self._scratch
+        np.sqrt(square, out=scratch)
+        np.add(scratch, epsilon, out=scratch)
+        np.divide(direction, scratch, out=scratch)
+        np.multiply(scratch, rate, out=scratch)
+        np.subtract(self.parameters, scratch, out=self.parameters)
 
     def state(self) -> State:
         """What `restore` needs."""
@@ -118,8 +133,6 @@ class SGD(Optimizer):
 
     @dataclass(frozen=True, kw_only=True)
     class Settings(Optimizer.Settings):
-        """Those of `SGD`."""
-
         learning_rate: float | Schedule = rate(1e-2)
         momentum: float = setting("mu; 0 is plain gradient descent", 0.0, least=0, below=1)
         nesterov: bool = setting("whether to look ahead along the velocity", False)
@@ -152,10 +165,8 @@ class AdaGrad(Optimizer):
 
     @dataclass(frozen=True, kw_only=True)
     class Settings(Optimizer.Settings):
-        """Those of `AdaGrad`."""
-
         learning_rate: float | Schedule = rate(1e-2)
-        epsilon: float = setting("added to the divisor to keep it from zero", 1e-10, above=0)
+        epsilon: float = epsilon(1e-10)
 
     settings: Settings
 
@@ -165,10 +176,8 @@ class AdaGrad(Optimizer):
     def _update(self) -> None:
         np.square(self.gradients, out=self._scratch)
         np.add(self._square, self._scratch, out=self._square)
-        _descend(
-            self.parameters, self.gradients, self._square, self._scratch,
-            self.learning_rate, self.settings.epsilon,
-        )  # fmt: skip
+        rate, epsilon = self.learning_rate, self.settings.epsilon
+        self._scaled_step(self.gradients, self._square, rate, epsilon)
 
 
 class RMSProp(Optimizer):
@@ -176,10 +185,8 @@ class RMSProp(Optimizer):
 
     @dataclass(frozen=True, kw_only=True)
     class Settings(Optimizer.Settings):
-        """Those of `RMSProp`."""
-
         decay: float = setting("decay of the running mean of g^2", 0.99, least=0, below=1)
-        epsilon: float = setting("added to the divisor to keep it from zero", 1e-8, above=0)
+        epsilon: float = epsilon(1e-8)
 
     settings: Settings
 
@@ -188,13 +195,10 @@ class RMSProp(Optimizer):
 
     def _update(self) -> None:
         decay, epsilon = self.settings.decay, self.settings.epsilon
-        _add_square(self._square, decay, self.gradients, self._scratch)
-        # `square` lacks the factor 1 - decay, so its root, and epsilon, are scaled alike.
+        self._add_square(self._square, decay)
+        # `square` lacks the factor 1 - decay, so its root and epsilon are scaled alike.
         scale = 1.0 / math.sqrt(1.0 - decay)
-        _descend(
-            self.parameters, self.gradients, self._square, self._scratch,
-            self.learning_rate * scale, epsilon * scale,
-        )  # fmt: skip
+        self._scaled_step(self.gradients, self._square, self.learning_rate * scale, epsilon * scale)
 
 
 class Adam(Optimizer):
@@ -202,11 +206,9 @@ class Adam(Optimizer):
 
     @dataclass(frozen=True, kw_only=True)
     class Settings(Optimizer.Settings):
-        """Those of `Adam`."""
-
         beta1: float = setting("decay of the running mean of g", 0.9, least=0, below=1)
         beta2: float = setting("decay of the running mean of g^2", 0.999, least=0, below=1)
-        epsilon: float = setting("added to the divisor to keep it from zero", 1e-8, above=0)
+        epsilon: float = epsilon(1e-8)
 
     settings: Settings
 
@@ -217,26 +219,22 @@ class Adam(Optimizer):
         beta1, beta2 = self.settings.beta1, self.settings.beta2
         np.multiply(self._mean, beta1, out=self._mean)
         np.add(self._mean, self.gradients, out=self._mean)
-        _add_square(self._square, beta2, self.gradients, self._scratch)
+        self._add_square(self._square, beta2)
         # m_hat = mean * mean_scale and sqrt(v_hat) = sqrt(square) / root_scale.
         mean_scale = (1.0 - beta1) / (1.0 - beta1**self.steps)
         root_scale = math.sqrt((1.0 - beta2**self.steps) / (1.0 - beta2))
-        _descend(
-            self.parameters, self._mean, self._square, self._scratch,
-            self.learning_rate * mean_scale * root_scale, self.settings.epsilon * root_scale,
-        )  # fmt: skip
+        rate = self.learning_rate * mean_scale * root_scale
+        self._scaled_step(self._mean, self._square, rate, self.settings.epsilon * root_scale)
 
 
 class AdamW(Adam):
-    """Adam with weight decay that is not adapted: p <- (1 - lr decay) p first.
+    """Adam with decoupled weight decay: p <- (1 - lr decay) p first.
 
     Loshchilov and Hutter (2019), algorithm 2. It decays every parameter, biases too.
     """
 
     @dataclass(frozen=True, kw_only=True)
     class Settings(Adam.Settings):
-        """Those of `AdamW`."""
-
         weight_decay: float = setting("the decay, in units of 1 / learning_rate", 0.01, least=0)
 
     settings: Settings
@@ -245,24 +243,6 @@ class AdamW(Adam):
         kept = 1.0 - self.learning_rate * self.settings.weight_decay
         np.multiply(self.parameters, kept, out=self.parameters)
         super()._update()
-
-
-def _add_square(square: Array, decay: float, gradients: Array, scratch: Array) -> None:
-    """square <- decay square + g^2."""
-    np.multiply(square, decay, out=square)
-    np.square(gradients, out=scratch)
-    np.add(square, scratch, out=square)
-
-
-def _descend(
-    parameters: Array, direction: Array, square: Array, scratch: Array, rate: float, epsilon: float
-) -> None:
-    """p <- p - rate direction / (sqrt(square) + epsilon)."""
-    np.sqrt(square, out=scratch)
-    np.add(scratch, epsilon, out=scratch)
-    np.divide(direction, scratch, out=scratch)
-    np.multiply(scratch, rate, out=scratch)
-    np.subtract(parameters, scratch, out=parameters)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
@@ -280,10 +260,9 @@ def make_optimizer(name: str, parameters: Array, gradients: Array, **settings: A
 
 
 def clip_norm(gradients: Array, limit: float) -> float:
-    """Scales the gradients [P] in place to a norm of at most `limit` and returns their norm.
+    """Scales the gradients [P] in place to a norm of at most `limit`; returns their norm before.
 
-    Pascanu et al. (2013), algorithm 1. A norm that is not finite is returned as it is, and the
-    gradients are left alone.
+    Pascanu et al. (2013), algorithm 1. Gradients whose norm is not finite are left alone.
     """
     norm = math.sqrt(float(np.dot(gradients, gradients)))
     if limit < norm < math.inf:

@@ -1,10 +1,10 @@
-"""What keeps a network from learning its examples by heart: penalties, max-norm, dropout."""
+"""Regularization: penalties, the max-norm constraint and dropout."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from nn.layers import Layer, Pass, output_arrays
+from nn.layers import Layer, Pass
 from nn.typing import Array
 
 
@@ -58,34 +58,11 @@ def limit_norms(weights: Array, limit: float) -> None:
     weights *= limit / np.maximum(norms, limit)
 
 
-class Dropout(Layer):
-    """In training, each feature is 0 with probability `rate` and else divided by 1 - rate.
-
-    Srivastava et al. (2014), in the inverted form, which leaves prediction as it is.
-
-    Args:
-        units: inputs and outputs.
-        rate: in [0, 1).
-        rng: where the features to drop are drawn from.
-    """
-
-    def __init__(self, units: int, rate: float, rng: np.random.Generator) -> None:
-        super().__init__(units, units)
-        if not 0 <= rate < 1:
-            raise ValueError(f"dropout must lie in [0, 1), not {rate}")
-        self.rate, self.rng = rate, rng
-
-    def at(self, x: Array, dx: Array | None) -> Pass:
-        assert dx is not None, "dropout is no first layer"
-        return DropoutPass(self, x, dx)
-
-
 class DropoutPass(Pass):
-    def __init__(self, layer: Dropout, x: Array, dx: Array) -> None:
-        self.output, self.doutput = output_arrays(layer.outputs, x)
-        self._x, self._dx, self._y = x[:-1], dx, self.output[:-1]
-        self._layer, self._mask = layer, np.empty_like(dx)
-        self._dropped = False  # whether the latest forward was one of training
+    def __init__(self, layer: Dropout, x: Array, dx: Array | None) -> None:
+        super().__init__(layer, x, dx)
+        self._layer, self._mask = layer, np.empty_like(self._dx)
+        self._dropped = False  # whether the latest forward pass was in training
 
     def forward(self, training: bool) -> None:
         self._dropped = training
@@ -105,6 +82,22 @@ class DropoutPass(Pass):
         else:
             np.copyto(self._dx, self.doutput)
 
-    def backward_to_input(self) -> Array:
-        self.backward()
-        return self._dx
+
+class Dropout(Layer):
+    """In training, each feature is 0 with probability `rate` and else divided by 1 - rate.
+
+    Srivastava et al. (2014), in the inverted form, which leaves prediction as it is.
+
+    Args:
+        units: inputs and outputs.
+        rate: in [0, 1).
+        rng: draws the features to drop.
+    """
+
+    passes = DropoutPass
+
+    def __init__(self, units: int, rate: float, rng: np.random.Generator) -> None:
+        super().__init__(units, units)
+        if not 0 <= rate < 1:
+            raise ValueError(f"dropout must lie in [0, 1), not {rate}")
+        self.rate, self.rng = rate, rng

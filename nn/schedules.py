@@ -1,4 +1,4 @@
-"""Numbers that change with the step: pure functions of it, so that they have no state to save."""
+"""Schedules: pure functions of the step, so that they have no state to save."""
 
 from __future__ import annotations
 

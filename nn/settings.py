@@ -1,11 +1,11 @@
-"""Settings of parts: what a part can be told, each with its meaning, its default and its bounds.
+"""Settings of parts, each with its meaning, its default and its bounds.
 
     @dataclass(frozen=True, kw_only=True)
     class Settings(nn.BaseSettings):
         gamma: float = setting("discount of one step", 0.99, least=0, most=1)
 
-This is the only place where a setting is described. Its checks and messages, what a specification
-may say, the reference and the schema for editors follow from it.
+This is the only place where a setting is described. Its checks and messages, the form of a
+specification, the reference and the schema for editors follow from it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class SettingError(ValueError):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What values a setting may have; None bounds nothing.
+    """The values that a setting may have; None bounds nothing.
 
     Args:
         least: the lowest value.
-        above: what it must be greater than.
+        above: a lower bound, excluded.
         most: the highest value.
-        below: what it must be less than.
+        below: an upper bound, excluded.
         names: the names that it may be, such as a table of parts.
     """
 
@@ -50,17 +50,20 @@ class Bounds:
     below: float | None = None
     names: Iterable[str] | None = None
 
+    def _limits(self) -> list[tuple[str, float, Callable[[float, float], bool]]]:
+        """Each bound in words, with the comparison that holds within."""
+        limits = (
+            ("at least", self.least, operator.ge),
+            ("greater than", self.above, operator.gt),
+            ("at most", self.most, operator.le),
+            ("less than", self.below, operator.lt),
+        )
+        return [(words, bound, fits) for words, bound, fits in limits if bound is not None]
+
     def complaint(self, value: float) -> str | None:
-        """What is wrong with a number; None if it lies within. One that is no number never does."""
+        """What is wrong with a number; None if it lies within, which nan never does."""
         outside = [
-            f"{words} {bound}"
-            for bound, words, fits in (
-                (self.least, "at least", operator.ge),
-                (self.above, "greater than", operator.gt),
-                (self.most, "at most", operator.le),
-                (self.below, "less than", operator.lt),
-            )
-            if bound is not None and not fits(value, bound)
+            f"{words} {bound}" for words, bound, fits in self._limits() if not fits(value, bound)
         ]
         if not outside:
             return None
@@ -77,9 +80,7 @@ class Bounds:
         high = f"{self.most}]" if self.most is not None else f"{self.below})"
         if "None" not in low + high:
             return f"in {low}, {high}"
-        words = {"at least": self.least, "greater than": self.above, "at most": self.most,
-                 "less than": self.below}  # fmt: skip
-        return "".join(f"{said} {bound}" for said, bound in words.items() if bound is not None)
+        return "".join(f"{words} {bound}" for words, bound, _ in self._limits())
 
     def check(self, name: str, value: Any) -> Any:
         """The value, a name as its table spells it.
@@ -103,8 +104,8 @@ def setting(meaning: str, default: Any = MISSING, **bounds: Any) -> Any:
     """A field of a settings class.
 
     Args:
-        meaning: what it says, in one line without a full stop.
-        default: its value where none is given; left out, it is required.
+        meaning: one line without a full stop.
+        default: its value if none is given; without one it is required.
         bounds: those of `Bounds`.
     """
     metadata = {"meaning": meaning, "bounds": Bounds(**bounds)}
@@ -113,7 +114,7 @@ def setting(meaning: str, default: Any = MISSING, **bounds: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class BaseSettings:
-    """What a part can be told; a subclass adds fields, and checks that span several of them."""
+    """Settings of a part; a subclass adds fields, and checks that involve several of them."""
 
     def __post_init__(self) -> None:
         for name, field in fields_of(type(self)).items():

@@ -164,7 +164,7 @@ def test_leaky_relu_takes_its_slope() -> None:
 
 @pytest.mark.parametrize("slope", [0.0, 1.0, -0.1, 2.0, math.nan])
 def test_leaky_relu_refuses_a_slope_that_hides_the_sign(slope: float) -> None:
-    with pytest.raises(ValueError, match="slope must lie between 0 and 1"):
+    with pytest.raises(ValueError, match=r"slope must lie in \(0, 1\)"):
         LeakyReLU(slope)
 
 

@@ -198,7 +198,7 @@ def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"batch_size": 5}, "batch_size must be from 1 to the 4 examples, not 5"),
+        ({"batch_size": 5}, "batch_size must be at most the 4 examples, not 5"),
         ({"batch_size": 0}, "batch_size"),
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"l2": -1.0}, "l2 must not be negative"),
