@@ -38,8 +38,8 @@ class Cost:
 
     def _like(self, array: Array, name: str = "work") -> Array:
         """A work array with the layout of `array`, kept for the next call."""
-        kept = self._kept.get(name)
-        if kept is None or _layout(kept) != _layout(array):
+        kept, layout = self._kept.get(name), (array.shape, array.strides, array.dtype)
+        if kept is None or (kept.shape, kept.strides, kept.dtype) != layout:
             self._kept[name] = kept = np.empty_like(array)
         return kept
 
@@ -167,10 +167,6 @@ def _refuse(targets: Array, wrong: Array, what: str) -> None:
         row, column = np.argwhere(wrong)[0]
         value = targets[row, column]
         raise ValueError(f"y[{row}, {column}] is {value:g}; with this cost it must {what}")
-
-
-def _layout(array: Array) -> tuple[object, ...]:
-    return array.shape, array.strides, array.dtype
 
 
 def _sum(array: Array) -> float:
