@@ -91,7 +91,7 @@ def session(specification: Specification, seed: int, folder: Path) -> dict[str, 
 
 def row(specification: Specification, outcomes: Sequence[dict[str, Any]]) -> str:
     """A line of the table."""
-    name, threshold = specification.name, find_problem(specification.values["problem"]).solved
+    name, threshold = specification.name, find_problem(specification.environment_id).solved
     returns = np.array([each["evaluation"]["mean_return"] for each in outcomes])
     low, high = bootstrap_interval(returns)
     steps, seconds = (np.array([each[key] for each in outcomes]) for key in ("steps", "seconds"))

@@ -27,6 +27,7 @@ from rl.agents.replay_agent import ReplayAgent
 from rl.analysis.metrics import STATISTICS
 from rl.environments import make_env
 from rl.environments.problems import known_problems
+from rl.environments.settings import EnvironmentSettings
 from rl.environments.spaces import Continuous, Discrete, spaces_of
 from rl.memory import REPLAYS, ROLLOUTS
 from rl.preprocessors import PREPROCESSORS
@@ -52,8 +53,9 @@ contain.
 
 {blocks}
 
-`problem`, `agent` and `train` are required; everything else has a default. A block that names a
-part holds the `name` and the part's settings side by side, `{{name: Adam, learning_rate: 0.001}}`.
+`problem` or `environment`, `agent` and `train` are required; everything else has a default. A block
+that names a part holds the `name` and the part's settings side by side,
+`{{name: Adam, learning_rate: 0.001}}`.
 `--set`, searches and error messages refer to a setting by its dotted path,
 `optimizer.learning_rate`. The `spec.yaml` of a run folder has every default filled in.
 
@@ -78,6 +80,34 @@ other environments use the threshold and the time limit that they were registere
 A return is the sum of an episode's rewards. A problem is solved at a mean return of at least this
 threshold over 100 episodes. BipedalWalker carries state over from one episode to the next, so the
 lab creates it anew for each (`renewed`); for other environments, a run detects this as it begins.
+
+## environment
+
+`problem: ID` is short for `environment: {{id: ID}}`. The block adds arguments, wrappers and limits:
+
+```yaml
+windy_lander:
+  environment:
+    id: LunarLander-v3
+    kwargs: {{enable_wind: true}}
+    wrappers: [TimeAwareObservation, {{name: ClipReward, min_reward: -10}}]
+    max_episode_steps: 400
+    solved: 180
+  agent: {{name: DQN}}
+  train: {{steps: 200000}}
+```
+
+{environment}
+
+`--set environment.kwargs.enable_wind=true` also works on an experiment with `problem`, and a search
+may vary `environment.kwargs.gravity`. The module of a `module:Class` is looked for beside the
+specification, in the working folder, and where Python looks. Where the constructor or a wrapper
+takes a function or a space, write its name, `module:function`; a list becomes an array where they
+take one. The lab chooses the `render_mode` itself.
+
+A wrapper must begin anew with each `reset`. One that keeps statistics over episodes, such as
+`NormalizeObservation`, would be without them in evaluations and after a resumption; a run says so
+as it begins. The [preprocessor](#preprocessor) `Normalize` saves its own.
 
 ## agent
 
@@ -166,6 +196,8 @@ BLOCKS = {
     "description": "one line for `rl list`",
     "import": "a module that registers the environment when it is imported",
     "problem": "the [problem](#problem), an environment's id",
+    "environment": "in its place an environment that is not just as registered: "
+    "[environment](#environment)",
     "agent": "the learning algorithm: [agent](#agent)",
     "network": "its neural network: [network](#network)",
     "optimizer": "how gradients update the parameters: [optimizer](#optimizer)",
@@ -184,6 +216,7 @@ def reference() -> str:
     return PAGE.format(
         blocks=blocks(),
         problems=problems(),
+        environment=settings(EnvironmentSettings),
         agents=agents(),
         agent_parts=parts(AGENTS),
         network=settings(build.NetworkSettings),

@@ -16,7 +16,7 @@ from gymnasium.utils.env_checker import check_env
 from rl.checks.doctor import NOTE, OK, PROBLEM, Finding
 from rl.console.signals import is_asked
 from rl.environments import Environments, make_env, rules
-from rl.environments.problems import environment_spec
+from rl.environments.registered import environment_spec
 from rl.environments.spaces import Actions, Discrete, spaces_of
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.session.evaluation import OPTIONS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING
 from typing import Any
@@ -10,13 +11,14 @@ from nn import OPTIMIZERS
 from nn.schedules import SCHEDULES, Schedule
 from nn.settings import Bounds
 from rl.agents import AGENTS
+from rl.environments.settings import EnvironmentSettings
 from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS
 from rl.memory import REPLAYS, ROLLOUTS
 from rl.preprocessors import PREPROCESSORS
 from rl.search.settings import SearchSettings
 from rl.specification.build import NetworkSettings, Training
 from rl.specification.settings import alternatives, settings_of, types_of
-from rl.specification.specification import KEYS, REQUIRED
+from rl.specification.specification import KEYS
 
 Schema = dict[str, Any]
 
@@ -27,6 +29,7 @@ ROLES = {role for agent in AGENTS.values() for role in agent.roles}
 def specification_schema() -> Schema:
     """Of a file: experiments by their name."""
     blocks = {
+        "environment": _block(EnvironmentSettings),
         "agent": _named(AGENTS),
         "network": _for_roles(_block(NetworkSettings)),
         "optimizer": _for_roles(_named(OPTIMIZERS, default="Adam")),
@@ -39,7 +42,8 @@ def specification_schema() -> Schema:
     experiment = {
         "type": "object",
         "properties": {key: blocks.get(key, {"type": "string"}) for key in KEYS},
-        "required": list(REQUIRED),
+        "required": ["agent"],
+        "oneOf": [{"required": ["problem"]}, {"required": ["environment"]}],
         "additionalProperties": False,
     }
     return {
@@ -97,8 +101,14 @@ def _kind(kind: Any, bounds: Bounds) -> Schema:
         rises = {"properties": {"name": {"const": "warmup"}}, "required": ["name", "steps", "then"]}
         others = {name: part for name, part in SCHEDULES.items() if name != "warmup"}
         return {"anyOf": [*_named(others)["anyOf"], {"type": "object", **rises}]}
+    if typing.get_origin(kind) is dict:
+        return {"type": "object"}
     if kind not in _TYPES:  # a tuple
-        return {"type": "array", "items": {"type": "integer"}}
+        (item, _) = typing.get_args(kind)
+        return {
+            "type": "array",
+            "items": {"type": ["string", "object"] if item is Any else "integer"},
+        }
     schema: Schema = {"type": _TYPES[kind]}
     if kind is str and bounds.names is not None:
         schema["enum"] = list(bounds.names)

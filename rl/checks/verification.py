@@ -139,7 +139,7 @@ def _from_manifest(run: Run) -> Specification:
     values = run.manifest.get("specification")
     if not isinstance(values, dict):
         raise UserError(f"{file}: has no specification; it was made before manifests had one")
-    specification = Specification(name, file, values, folder=run.specification.folder)
+    specification = Specification(name, file, values, folders=run.specification.folders)
     check_form(specification)
     return specification.assign(run.result.get("parameters", {}))
 

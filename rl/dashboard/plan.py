@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from rl.environments.settings import EnvironmentSettings
 from rl.errors import UserError
 from rl.storage.files import read_specification
 from rl.storage.forms import block_of, is_count, is_text
 from rl.storage.run_folder import RunFolder, TrialFolder
 
 AGENT, TRAIN = block_of({"name": is_text}), block_of({"steps": is_count})
-SPECIFICATION = block_of({"problem": is_text, "agent": AGENT, "train": TRAIN})
+SPECIFICATION = block_of({"agent": AGENT, "train": TRAIN})
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Plan:
 
     kind: str  # "run", "trial" (of several sessions) or "search"
     experiment: str
-    problem: str  # the environment's id
+    environment: EnvironmentSettings
     agent: str  # the name of the algorithm
     steps: int  # of a session
     sessions: int  # of a run, or of each trial of a search
@@ -49,13 +50,14 @@ def read_plan(folder: RunFolder, trial: TrialFolder | None = None) -> Plan:
     manifest = folder.read_manifest()
     is_search = manifest.get("kind") == "search" and trial is None
     values = _specification(folder, trial, manifest)
-    if not SPECIFICATION(values):
+    environment = _environment(values)
+    if not SPECIFICATION(values) or environment is None:
         raise UserError(f"{folder.manifest}: is damaged; the run cannot be read")
     sessions = len(manifest["seeds"])
     return Plan(
         "search" if is_search else "trial" if sessions > 1 else "run",
         manifest["experiment"],
-        values["problem"],
+        environment,
         values["agent"]["name"],
         values["train"]["steps"],
         sessions,
@@ -72,6 +74,15 @@ def _specification(
         return read_specification(trial.spec, manifest["experiment"])
     known = manifest.get("specification")
     return known or read_specification(folder.spec, manifest["experiment"])
+
+
+def _environment(values: Mapping[str, Any]) -> EnvironmentSettings | None:
+    """How a specification's environment is made; None if it does not say."""
+    block = values.get("environment", {"id": values.get("problem")})
+    try:
+        return EnvironmentSettings(**block) if is_text(block["id"]) else None
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _started(folder: RunFolder, manifest: Mapping[str, Any]) -> float:

@@ -18,7 +18,8 @@ from rl.dashboard.plan import Plan, read_plan
 from rl.dashboard.progress import RunProgress, evaluation_of, run_progress
 from rl.dashboard.states import State
 from rl.dashboard.view import View, verdict
-from rl.environments.problems import Problem, find_problem
+from rl.environments.problems import Problem, problem_in
+from rl.environments.settings import EnvironmentSettings
 from rl.errors import UserError
 from rl.report.blocks import Figure, Section, Table
 from rl.report.trial_page import failures
@@ -45,7 +46,7 @@ def trial_view(
     """
     plan, records = read_plan(folder, trial), read_records(trial, read)
     progress = run_progress(plan, [record.folder for record in records])
-    problem = _problem(plan.problem)
+    problem = _problem(plan.environment)
     threshold = problem.solved
     sentences = [] if threshold is None else [criterion(problem)]
     updates = [*update_charts(records), *metric_charts(records)]
@@ -69,12 +70,12 @@ def _stopped(records: Sequence[Record], states: Sequence[State]) -> list[Record]
     ]
 
 
-def _problem(id: str) -> Problem:
+def _problem(environment: EnvironmentSettings) -> Problem:
     """What is known of an environment, whose package may not be installed here."""
     try:
-        return find_problem(id)
+        return problem_in(environment)
     except UserError:
-        return Problem(id)
+        return Problem(environment.id, environment.solved, block=environment)
 
 
 def _figures(plan: Plan, records: Sequence[Record], progress: RunProgress) -> list[Figure]:

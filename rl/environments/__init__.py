@@ -5,12 +5,10 @@ from rl.environments.lanes import (
     Episode,
     TrainingSeeds,
     Transitions,
-    environment_of,
     evaluation_seeds,
-    known_spaces,
-    make_env,
     seed_range,
 )
+from rl.environments.making import environment_of, known_spaces, make_env
 
 __all__ = [
     "Environments", "Episode", "TrainingSeeds", "Transitions", "environment_of",

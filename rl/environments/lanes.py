@@ -17,63 +17,9 @@ import numpy as np
 
 from nn.typing import Array, BoolArray, State
 from rl.environments import rules
-from rl.environments.problems import Problem, environment_spec, find_problem
-from rl.environments.renewed import Renewed
 from rl.environments.spaces import Continuous, Spaces, spaces_of
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Preprocessor
-
-
-def make_env(id: str, **settings: Any) -> gymnasium.Env:
-    """Any registered Gymnasium environment, ready to `reset` and `step`.
-
-    Args:
-        id: such as "LunarLander-v3".
-        settings: passed on to the environment, such as render_mode="human".
-
-    Raises:
-        UserError: there is no such environment, or its package is missing.
-        BrokenEnvironment: its constructor raises something.
-    """
-    return environment_of(find_problem(id), **settings)
-
-
-def environment_of(problem: Problem, **settings: Any) -> gymnasium.Env:
-    """An environment of a problem; the settings and errors are those of `make_env`."""
-    spec = environment_spec(problem.id)
-
-    def make() -> gymnasium.Env:
-        return gymnasium.make(spec, disable_env_checker=True, **settings)
-
-    try:
-        with rules.guarded("its constructor"):
-            return Renewed(make) if problem.renewed else make()
-    except rules.Breach as found:
-        if isinstance(found.__cause__, (gymnasium.error.DependencyNotInstalled, ImportError)):
-            missing = f"needs a package that is missing: {found.__cause__}"
-            raise UserError(f"environment {problem.id!r} {missing}") from None
-        raise BrokenEnvironment(problem.id, str(found)) from found.__cause__
-
-
-_known: dict[str, tuple[Any, Any, Spaces]] = {}  # by id, with the registration they are of
-
-
-def known_spaces(problem: Problem) -> Spaces:
-    """The sizes of a problem's environment, which is made only the first time in a process.
-
-    Raises:
-        UserError: as for `make_env` and `spaces_of`.
-    """
-    registered = environment_spec(problem.id)
-    settings = repr(registered.kwargs)
-    known = _known.get(problem.id)
-    if known is None or known[0] is not registered or known[1] != settings:
-        env = environment_of(problem)
-        try:
-            known = _known[problem.id] = registered, settings, spaces_of(env, problem.id)
-        finally:
-            rules.close(env)
-    return known[2]
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from nn.names import suggestion
-from rl.errors import UserError
-
-if TYPE_CHECKING:
-    from gymnasium.envs.registration import EnvSpec
+from rl.environments.registered import environment_spec
+from rl.environments.settings import EnvironmentSettings
 
 EXTENDED_EPISODES = 100  # "solved" is defined over so many
 SPEC_FOLDER = Path(__file__).parents[1] / "spec"
@@ -32,6 +28,7 @@ class Problem:
             over from one to the next.
         cut: steps after which a greedy episode is cut if there is no time limit.
         shared: whether only one instance may exist at a time.
+        block: how the environment is made, where that is not just as it is registered.
     """
 
     id: str
@@ -40,6 +37,17 @@ class Problem:
     renewed: bool = False
     cut: int = 10_000
     shared: bool = False
+    block: EnvironmentSettings | None = None
+
+    @property
+    def environment(self) -> EnvironmentSettings:
+        """How the environment is made."""
+        return self.block or EnvironmentSettings(id=self.id)
+
+    @property
+    def label(self) -> str:
+        """The id with what makes the environment differ from the registered one, for titles."""
+        return self.environment.label
 
     @property
     def longest(self) -> int | None:
@@ -63,19 +71,12 @@ def find_problem(id: str) -> Problem:
     return Problem(id, spec.reward_threshold, spec.max_episode_steps)
 
 
-def environment_spec(id: str) -> EnvSpec:
-    """How an environment is registered.
-
-    Raises:
-        UserError: it is not registered; the message names the nearest id.
-    """
-    import gymnasium
-
-    try:
-        return gymnasium.spec(id)
-    except gymnasium.error.Error:
-        near = suggestion(id, gymnasium.registry)
-        raise UserError(
-            f"unknown environment {id!r}{near} An environment that a package brings is known once "
-            'the specification names that package: "import": "PACKAGE"'
-        ) from None
+def problem_in(environment: EnvironmentSettings) -> Problem:
+    """The problem of an environment block, which goes before what is known of its id."""
+    known, limit = find_problem(environment.id), environment.max_episode_steps
+    return replace(
+        known,
+        solved=known.solved if environment.solved is None else environment.solved,
+        horizon=known.horizon if limit is None else limit if limit > 0 else None,
+        block=environment,
+    )

@@ -39,7 +39,7 @@ def trial_page(run: Run) -> Page:
     return Page(
         "trial" if several else "run",
         run.specification.name,
-        f"{run.specification.values['agent']['name']} on {run.problem.id}",
+        f"{run.specification.values['agent']['name']} on {run.problem.label}",
         verdict_of(run, records),
         [
             Section("Learning", [Charts([learning_curve(records, threshold)], wide=True)]),

@@ -13,7 +13,7 @@ from rl.errors import BrokenEnvironment, DiskError, Diverged, UserError, on_disk
 from rl.session.callback import Callback, Callbacks, unpacked
 from rl.session.evaluation import Stopped
 from rl.session.job import Job, Outcome
-from rl.session.saved import evaluate_player, load_player, report, weights_digest
+from rl.session.saved import evaluate_player, load_player, report, title_of, weights_digest
 from rl.session.session import Session
 from rl.session.status import ENDS
 from rl.specification.build import Experiment, build
@@ -178,8 +178,8 @@ def _judged(session: Session, outcome: Outcome) -> dict[str, Any]:
 
 
 def _draw(folder: SessionFolder, experiment: Experiment) -> None:
-    problem = experiment.problem
-    draw_session(folder, f"{experiment.specification.name} on {problem.id}", problem.solved)
+    title = title_of(experiment.specification, experiment.problem)
+    draw_session(folder, title, experiment.problem.solved)
 
 
 @contextmanager

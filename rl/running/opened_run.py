@@ -17,8 +17,8 @@ from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.errors import UserError, on_disk
 from rl.session.evaluation import Evaluation
 from rl.session.player import Player
-from rl.session.saved import evaluate_player, load_player, report
-from rl.specification.build import problem_of
+from rl.session.saved import evaluate_player, load_player, report, title_of
+from rl.specification.environment import problem_of
 from rl.specification.specification import Specification, read_specifications
 from rl.storage.files import is_there, read_json, write_json
 from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
@@ -30,6 +30,11 @@ class Opened:
     path: Path
     specification: Specification
     problem: Problem
+
+    @property
+    def title(self) -> str:
+        """What was learned: the experiment on its environment."""
+        return title_of(self.specification, self.problem)
 
     def player(self, checkpoint: str | None = None) -> Player:
         """The agent of a checkpoint: "best", "last" or a stage's step; by default the best.
@@ -126,7 +131,7 @@ class Run(Opened):
         """
         planned, problem = len(self.manifest["seeds"]), self.problem
         return trial_figures(
-            self.trial, planned, self.specification.name, problem.id, problem.solved
+            self.trial, planned, self.specification.name, problem.label, problem.solved
         )
 
     def analyze(self, draw: bool = True) -> dict[str, Any]:
@@ -149,8 +154,7 @@ class Run(Opened):
         remedy = f"`rl analyze {shlex.quote(str(self.path))}` tries again"
         for session in self.trial.sessions():
             with optional(session.curve.name, remedy):
-                name = f"{self.specification.name} on {self.problem.id}"
-                draw_session(session, name, self.problem.solved)
+                draw_session(session, self.title, self.problem.solved)
         with optional(self.trial.curve.name, remedy):
             draw_trial(self.trial, figures)
 
@@ -171,7 +175,7 @@ class Run(Opened):
             )
         return Group(
             name,
-            self.problem.id,
+            self.problem.label,
             np.array([record.best for record in counted]),
             np.array([evaluation["returns"] for evaluation in evaluations]),
             [(record.steps, record.returns) for record in counted],

@@ -10,7 +10,7 @@ from rl.errors import UserError
 from rl.running.opened_run import Opened, Run
 from rl.session.player import Player
 from rl.session.saved import player_from, specification_in
-from rl.specification.build import problem_of
+from rl.specification.environment import problem_of
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, load_policy
 

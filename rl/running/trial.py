@@ -26,7 +26,8 @@ from rl.session.callback import (
     packed,
 )
 from rl.session.job import Job, Outcome
-from rl.specification.build import build, import_package
+from rl.specification.build import build
+from rl.specification.environment import import_modules
 from rl.specification.notes import notes_of
 from rl.specification.repeats import settled
 from rl.specification.specification import Specification, load_specification
@@ -201,7 +202,7 @@ def create_trial(
     path = user_path(output) if output is not None else default_path(name)
     listening = [each for each in callbacks if overrides(each, *SESSION_METHODS)]
     named = {CALLBACKS: [type(each).__qualname__ for each in listening]} if listening else {}
-    more = {**import_package(specification), **named}
+    more = {**import_modules(specification), **named}
     run = Run(RunFolder.create(path, name, specification.values, sys.argv, seeds, more))
     run.notes = [*notes, *notes_of(experiment)]
     return run

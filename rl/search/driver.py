@@ -33,7 +33,8 @@ from rl.session.callback import Callback, Callbacks
 from rl.session.job import Job, Outcome
 from rl.session.player import Player
 from rl.session.progress import Progress
-from rl.specification.build import build, import_package
+from rl.specification.build import build
+from rl.specification.environment import import_modules
 from rl.specification.repeats import settled
 from rl.specification.specification import Specification, read_specifications
 from rl.storage.files import read_json, write_json, write_specification
@@ -56,7 +57,7 @@ def start_search(
         UserError: its block is missing or wrong, or the storage is another search's.
     """
     settings, space = read_search(specification)
-    if "problem" not in space:
+    if not any(path.partition(".")[0] in ("problem", "environment") for path in space):
         specification, notes = settled(specification, build(specification, seed=0).problem)
         for note in notes:
             executor.callback.noted(note)
@@ -67,7 +68,7 @@ def start_search(
     path = user_path(output) if output is not None else default_path(specification.name)
     seeds = range(settings.seed, settings.seed + settings.sessions)
     more = {
-        **import_package(specification),
+        **import_modules(specification),
         "kind": "search",
         "search": {
             **asdict(settings),

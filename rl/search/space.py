@@ -109,7 +109,7 @@ def read_space(specification: Specification) -> dict[str, Dimension]:
     default = build(specification, seed=0).specification
     dimensions = {}
     for path, definition in space.items():
-        dimension = _read(specification, path, definition, _value_at(default.values, path))
+        dimension = _read(specification, path, definition, default.value(path))
         for value in dimension.ends():
             _try(specification, path, value)
         dimensions[path] = dimension
@@ -147,13 +147,6 @@ def _range(given: Mapping[str, Any], default: Any, explain: Explain) -> Numbers:
     ends = [_whole(given[key], default) for key in ("low", "high")]
     whole = all(isinstance(end, int) for end in ends) and not isinstance(default, float)
     return make_settings(Numbers, {**settings, "whole": whole}, explain)
-
-
-def _value_at(values: Any, path: str) -> Any:
-    """What stands at a dotted path; None if nothing does."""
-    for key in path.split("."):
-        values = values.get(key) if isinstance(values, Mapping) else None
-    return values
 
 
 def _try(specification: Specification, path: str, value: Any) -> None:

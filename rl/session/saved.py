@@ -19,7 +19,8 @@ from rl.errors import UserError
 from rl.session.evaluation import Evaluation, Evaluator
 from rl.session.player import Player, player_of
 from rl.specification.build import build
-from rl.specification.specification import Specification, check_form
+from rl.specification.specification import IMPORT_FOLDER, Specification, check_form
+from rl.storage.paths import as_name
 from rl.storage.run_folder import SessionFolder
 from rl.storage.texts import parse_json
 
@@ -62,8 +63,8 @@ def player_from(state: State, specification: Specification, file: Path) -> Playe
 def origin_of(specification: Specification) -> State:
     """What a policy's file says of where it comes from, so that it can be used on its own."""
     found = {"experiment": specification.name, "specification": json.dumps(specification.values)}
-    if "import" in specification.values and specification.folder:
-        found["import_folder"] = specification.folder
+    if specification.names_modules and specification.folders:
+        found[IMPORT_FOLDER] = "\n".join(specification.folders)
     return found
 
 
@@ -75,15 +76,17 @@ def specification_in(state: State, file: Path) -> Specification | None:
     """
     if not {"experiment", "specification"} <= state.keys():
         return None
-    name, folder = state["experiment"], Path(state.get("import_folder", ""))
+    name = state["experiment"]
+    folders = map(Path, state.get(IMPORT_FOLDER, "").split("\n"))
     try:
         values = parse_json(state["specification"])
     except ValueError as error:
         raise UserError(f"{file}: its specification is damaged: {error}") from None
     if not isinstance(values, dict):
         raise UserError(f"{file}: its specification is damaged: it is no object")
-    home = folder if folder.is_absolute() and folder.is_dir() else file.absolute().parent
-    specification = Specification(name, str(file), values, folder=str(home))
+    there = [str(each) for each in folders if each.is_absolute() and each.is_dir()]
+    home = tuple(there) or (str(file.absolute().parent),)
+    specification = Specification(name, str(file), values, folders=home)
     check_form(specification)
     return specification
 
@@ -142,6 +145,13 @@ def _arrays(state: State, path: str = "") -> Iterator[tuple[str, Array]]:
             yield at, value
         elif isinstance(value, dict):
             yield from _arrays(value, at)
+
+
+def title_of(specification: Specification, problem: Problem) -> str:
+    """What is learned: the experiment, or the agent where that is called as its environment."""
+    name = specification.name
+    who = specification.values["agent"]["name"] if name == as_name(problem.id) else name
+    return f"{who} on {problem.label}"
 
 
 def report(result: Evaluation, problem: Problem) -> dict[str, Any]:

@@ -15,17 +15,21 @@ from nn.limits import require_memory
 from nn.names import lookup, suggestion
 from nn.settings import BaseSettings, SettingError, setting
 from rl.agents import AGENTS, Agent
-from rl.environments import known_spaces
-from rl.environments.problems import EXTENDED_EPISODES, Problem, find_problem
+from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.environments.spaces import Actions, Continuous, Discrete, Spaces
-from rl.errors import BrokenEnvironment, UserError, brief
+from rl.errors import brief
 from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS, Explorer
 from rl.memory import REPLAYS, ROLLOUTS, Replay, Rollout
 from rl.preprocessors import PREPROCESSORS, Preprocessor
 from rl.specification.earlier_names import with_present_names
-from rl.specification.modules import import_module, places
+from rl.specification.environment import (
+    as_set,
+    environment_block,
+    registered_problem,
+    spaces_in,
+)
 from rl.specification.settings import Explain, make_settings, refusing, resolve
-from rl.specification.specification import IMPORT_FOLDER, Specification
+from rl.specification.specification import Specification
 
 EXPLORERS: dict[type[Actions], dict[str, type[Explorer]]] = {
     Discrete: DISCRETE_EXPLORERS,
@@ -172,12 +176,12 @@ def build(specification: Specification, seed: int) -> Experiment:
     children = np.random.SeedSequence(seed).spawn(len(STREAMS))
     rngs = {name: np.random.default_rng(each) for name, each in zip(STREAMS, children, strict=True)}
     given, specification = specification, with_present_names(specification)
-    registered = _registered(specification)
+    registered = registered_problem(specification)
     parts = SpecifiedParts(specification, rngs)
     training: Training = parts.settings("train", Training)
     parts.lanes = training.lanes
     problem = as_set(registered, vars(training))
-    spaces = parts.spaces = _spaces(specification, problem)
+    spaces = parts.spaces = spaces_in(specification, problem)
     preprocessor = parts.preprocessor()
     agent = parts.agent(_agent_class(parts, problem))
     parts.refuse_unused()
@@ -185,62 +189,6 @@ def build(specification: Specification, seed: int) -> Experiment:
     resolved = parts.resolved()
     digests = given.digest, resolved.digest
     return Experiment(resolved, digests, problem, agent, preprocessor, spaces, training, rngs)
-
-
-def as_set(problem: Problem, train: Mapping[str, Any]) -> Problem:
-    """A problem with what the settings of `train` say of its environment."""
-    renewed = train.get("renew_environment")
-    return replace(
-        problem,
-        renewed=problem.renewed if renewed is None else renewed,
-        cut=train.get("max_evaluation_steps", problem.cut),
-        shared=train.get("share_environment", problem.shared),
-    )
-
-
-def problem_of(specification: Specification) -> Problem:
-    """The problem of a run's specification, whose package is imported.
-
-    Raises:
-        UserError: the package cannot be imported, or the environment is not registered.
-    """
-    return as_set(_registered(specification), specification.block("train"))
-
-
-def import_package(specification: Specification) -> dict[str, str]:
-    """Imports the package that registers the specification's environment, if it names one.
-
-    Returns:
-        What a manifest remembers: the folder that it was found in, if it is not installed.
-
-    Raises:
-        UserError: it cannot be imported.
-    """
-    name = specification.values.get("import")
-    if name is None:
-        return {}
-    try:
-        found = import_module(name, places(specification.folder))
-    except UserError as error:
-        raise specification.explain("import", str(error)) from None
-    return {IMPORT_FOLDER: str(found)} if found else {}
-
-
-def _registered(specification: Specification) -> Problem:
-    import_package(specification)
-    try:
-        return find_problem(specification.values["problem"])
-    except UserError as error:
-        raise specification.explain("problem", f"does not fit: {error}") from None
-
-
-def _spaces(specification: Specification, problem: Problem) -> Spaces:
-    try:
-        return known_spaces(problem)
-    except BrokenEnvironment:  # the specification is not at fault
-        raise
-    except UserError as error:
-        raise specification.explain("problem", f"does not fit: {error}") from None
 
 
 def _agent_class(parts: SpecifiedParts, problem: Problem) -> type[Agent]:
@@ -275,6 +223,10 @@ class SpecifiedParts:
     lanes: int = 1
     _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
     _units: int = 0  # of all networks together
+
+    def __post_init__(self) -> None:
+        if block := environment_block(self.specification):
+            self._resolved["environment"] = block
 
     def agent(self, part: type[Agent]) -> Agent:
         """The agent, which asks for its parts."""

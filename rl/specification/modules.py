@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import module_from_spec
@@ -51,7 +51,7 @@ def import_module(name: str, folders: Sequence[Path]) -> Path | None:
             raise
         raise _failed(name, error, folders) from None
     places = [Path(place).parent for place in getattr(module, "__path__", ())]
-    places = places or [Path(module.__file__ or "").parent]
+    places = places or [Path(getattr(module, "__file__", None) or "").parent]
     roots = [place.parents[name.count(".") - 1] if "." in name else place for place in places]
     return next((each for each in folders if each.resolve() in map(Path.resolve, roots)), None)
 
@@ -136,9 +136,9 @@ def _meant(name: str) -> str:
     return f"; write {near!r}" if all(map(str.isidentifier, near.split("."))) else ""
 
 
-def places(folder: str | None) -> list[Path]:
-    """Where a specification's module may be: the folder that is known, and the working folder."""
-    found = [Path(folder)] if folder else []
+def places(folders: Iterable[str] = ()) -> list[Path]:
+    """Where a specification's modules may be: in folders that are known, or the working folder."""
+    found = [Path(folder) for folder in folders]
     with suppress(OSError):  # the working folder may have been removed
         found.append(Path.cwd())
     return list(dict.fromkeys(found))

@@ -6,7 +6,7 @@ and in what order a world resolves contacts hangs on that after some seven reset
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +15,14 @@ from nn.typing import Array
 from rl.environments import Environments, environment_of
 from rl.environments.problems import Problem, known_problems
 from rl.environments.spaces import Actions, Discrete
-from rl.errors import BrokenEnvironment, Diverged
+from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.specification.specification import Specification
 
+# What takes the place of wrappers with statistics of their own.
+_INSTEAD = {
+    "NormalizeObservation": "write preprocessor: {name: Normalize} instead, which is saved",
+    "NormalizeReward": "write preprocessor: {name: Normalize, rewards: true} instead",
+}
 STEPS = 50  # of an episode that finds out
 RESETS = 15  # between it and its repetition
 
@@ -50,7 +55,11 @@ def find_out(problem: Problem) -> tuple[bool, str | None]:
     If something else comes of it, one more is played in each of two further instances: making the
     environment anew is the cure if the first of them repeats the episode, and another seed still
     gives another one. No two instances are there at a time, and all are closed.
+
+    Within wrappers the environment itself is made anew, which cannot cure a wrapper.
     """
+    if problem.environment.wrappers:
+        return _find_out_wrapped(problem)
     try:
         first, again = _play(problem, 0, RESETS)
         if first == again:
@@ -70,6 +79,43 @@ def find_out(problem: Problem) -> tuple[bool, str | None]:
         f"{problem.id} does not repeat itself: the same seed and actions lead elsewhere, so the "
         f"run cannot be resumed to the bit; `rl doctor --env {problem.id}` shows where"
     )
+
+
+def _find_out_wrapped(problem: Problem) -> tuple[bool, str | None]:
+    """As `find_out`, for an environment with wrappers: which of them carries something over."""
+    try:
+        if _repeats(problem):
+            return problem.renewed, None
+        block = problem.environment
+        renewed, note = problem.renewed, None
+        with suppress(UserError):  # its observations may need the wrappers
+            renewed, note = find_out(replace(problem, block=replace(block, wrappers=None)))
+        if note and (not renewed or _repeats(replace(problem, renewed=True))):
+            return renewed, note
+        name = _first_to_carry(replace(problem, renewed=renewed or problem.renewed))
+    except (BrokenEnvironment, Diverged):  # which the run meets too, and says
+        return problem.renewed, None
+    return renewed or problem.renewed, (
+        f"the wrapper {name} carries something over from one episode to the next, which no "
+        "checkpoint keeps: evaluations begin without it, and the run cannot be resumed to the "
+        f"bit; {_INSTEAD.get(name, 'let its reset begin all anew')}"
+    )
+
+
+def _first_to_carry(problem: Problem) -> str:
+    """The innermost wrapper with which an environment does not repeat itself."""
+    block, names = problem.environment, [name for name, _ in problem.environment.named_wrappers()]
+    for count in range(1, len(names)):
+        inner = replace(block, wrappers=(block.wrappers or ())[:count])
+        with suppress(UserError):  # its observations may need the next wrapper
+            if not _repeats(replace(problem, block=inner)):
+                return names[count - 1]
+    return names[-1]
+
+
+def _repeats(problem: Problem) -> bool:
+    first, again = _play(problem, 0, RESETS)
+    return first == again
 
 
 def _play(problem: Problem, seed: int, resets: int = 0) -> list[Record]:
@@ -92,7 +138,9 @@ def settled(specification: Specification, problem: Problem) -> tuple[Specificati
     """
     if specification.block("train").get("renew_environment") is not None:
         return specification, []
-    known = problem.id in known_problems() or problem.shared
+    block = problem.environment
+    known = problem.id in known_problems() and not (block.wrappers or block.reset_options)
+    known = known or problem.shared
     renewed, note = (problem.renewed, None) if known else find_out(problem)
     given = specification.assign({"train.renew_environment": renewed})
     return replace(given, overridden=specification.overridden), [note] if note else []

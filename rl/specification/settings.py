@@ -75,7 +75,11 @@ def make_settings(part: Any, resolved: Mapping[str, Any], explain: Explain) -> A
     Raises:
         UserError: a value that the part refuses.
     """
-    made = {name: _made(value, name, explain) for name, value in resolved.items()}
+    kinds = types_of(part)
+    made = {
+        name: _made(value, name, explain) if Schedule in alternatives(kinds[name]) else value
+        for name, value in resolved.items()
+    }
     return refusing(explain, lambda: settings_class(part)(**made))
 
 
@@ -149,6 +153,10 @@ def _schedule(block: Mapping[str, Any], explain: Explain) -> dict[str, Any]:
 
 def _convert(value: Any, kind: Any) -> Any:
     """`value` as `kind`, or None if it is not of that kind."""
+    if kind is Any:
+        return value
+    if typing.get_origin(kind) is dict:
+        return dict(value) if isinstance(value, Mapping) else None
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, (list, tuple)):
             return None
@@ -184,6 +192,7 @@ _NAMES = {
     float: "a number",
     bool: "true or false",
     str: "a name",
+    Any: "a name or a block",
     Schedule: "a schedule",
 }
 
@@ -194,6 +203,8 @@ def describe_type(annotation: Any) -> str:
     for kind in alternatives(annotation):
         if typing.get_origin(kind) is tuple:
             described.append("a list, each of it " + _NAMES[typing.get_args(kind)[0]])
+        elif typing.get_origin(kind) is dict:
+            described.append("a block")
         else:
             described.append("null" if kind is type(None) else _NAMES[kind])
     return " or ".join(described)

@@ -25,6 +25,7 @@ KEYS: dict[str, type] = {
     "description": str,
     "import": str,
     "problem": str,
+    "environment": dict,
     "agent": dict,
     "network": dict,
     "optimizer": dict,
@@ -34,9 +35,10 @@ KEYS: dict[str, type] = {
     "train": dict,
     "search": dict,
 }
-REQUIRED = ("problem", "agent")
+REQUIRED = ("problem", "agent")  # `environment` takes the place of `problem`
 _NAME = re.compile(r"\w[\w.-]{0,59}")  # it becomes that of a folder
-IMPORT_FOLDER = "import_folder"  # of a manifest
+IMPORT_FOLDER = "import_folder"  # of a manifest; several stand on lines of their own
+_MODULE = re.compile(r'"[A-Za-z_][\w.]*:[A-Za-z_]')  # begins module:name in JSON
 _SECOND = re.compile(rf"[,;]\s*((?:{'|'.join(KEYS)})(?:\.\w+)*)=")  # --set a=1,b=2
 _LONGEST = 200_000  # characters of a file
 
@@ -50,14 +52,14 @@ class Specification:
         source: the file it was read from, for messages.
         values: the blocks by their key, as in the file.
         overridden: the dotted paths that `--set` gave.
-        folder: where the module that `import` names is looked for first.
+        folders: where the modules that it names are looked for first.
     """
 
     name: str
     source: str
     values: dict[str, Any]
     overridden: frozenset[str] = field(default_factory=frozenset)
-    folder: str | None = None
+    folders: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -73,6 +75,24 @@ class Specification:
     def block(self, key: str) -> dict[str, Any]:
         """The block `key`, empty if it is left out."""
         return dict(self.values.get(key, {}))
+
+    @property
+    def environment_id(self) -> str:
+        """The environment's id, which `problem` is short for."""
+        return str(self.values.get("problem") or self.values["environment"]["id"])
+
+    @property
+    def names_modules(self) -> bool:
+        """Whether some of it is in modules that may not be installed."""
+        named = self.values.get("problem"), self.values.get("environment")
+        return "import" in self.values or bool(_MODULE.search(json.dumps(named)))
+
+    def value(self, path: str) -> Any:
+        """What stands at a dotted path; None if nothing does."""
+        found: Any = self.values
+        for key in path.split("."):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return found
 
     def override(self, assignments: Iterable[str] | Mapping[str, Any]) -> Specification:
         """This specification with each "dotted.path=value" put in its place.
@@ -104,7 +124,15 @@ class Specification:
             UserError: a path through something that is no block, or a key that is none.
         """
         paths = self.overridden if overridden is None else frozenset(overridden)
+        if {"problem", "environment.id"} <= given.keys():
+            raise self.explain("problem", "and environment.id are one and the same; give one")
         changed = replace(self, values=copy.deepcopy(self.values), overridden=paths)
+        if any(path.partition(".")[0] == "environment" for path in given):
+            changed = replace(changed, values=_with_block(changed.values))
+        if "problem" in given and "environment" in changed.values:
+            given = {**given, "environment.id": given["problem"]}
+            given.pop("problem")
+            changed = replace(changed, overridden=paths | {"environment.id"})
         for path in sorted(given, key=lambda path: path.count(".")):
             _check_plain(changed, path, given[path])
             changed._put(path, copy.deepcopy(given[path]))
@@ -115,7 +143,9 @@ class Specification:
         *blocks, key = path.split(".")
         values = self.values
         for block in blocks:
-            values = values.setdefault(block, {})
+            if values.get(block) is None:
+                values[block] = {}
+            values = values[block]
             if not isinstance(values, dict):
                 raise self.explain(path, f"cannot be set: {block} is a single value, not a block")
         values[key] = value
@@ -143,6 +173,16 @@ def _of_python(value: Any) -> Any:
     if isinstance(value, (list, tuple, range)):
         return [_of_python(each) for each in value]
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _with_block(values: dict[str, Any]) -> dict[str, Any]:
+    """The same with the `environment` block that `problem` is short for, in its place."""
+    if "environment" in values:
+        return values
+    return {
+        "environment" if key == "problem" else key: {"id": value} if key == "problem" else value
+        for key, value in values.items()
+    }
 
 
 def _assignment(text: str, following: list[str]) -> tuple[str, Any]:
@@ -187,9 +227,9 @@ def read_specifications(path: Path) -> dict[str, Specification]:
     if not isinstance(values, dict) or not all(isinstance(each, dict) for each in values.values()):
         wanted = "must map the name of each experiment to its specification"
         raise UserError(f"{path}: {wanted}{_instead(values)}")
-    folder = _home(path) if any("import" in each for each in values.values()) else None
+    home = () if path.parent == SPEC_FOLDER else _home(path)
     found = {
-        name: Specification(name, str(path), each, folder=folder) for name, each in values.items()
+        name: Specification(name, str(path), each, folders=home) for name, each in values.items()
     }
     for name, specification in found.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -201,14 +241,14 @@ def read_specifications(path: Path) -> dict[str, Specification]:
     return found
 
 
-def _home(path: Path) -> str:
+def _home(path: Path) -> tuple[str, ...]:
     """Where the modules of a file's experiments are: beside it, or where the run found them."""
     file = path.absolute()
     for folder in file.parents[:2]:  # a trial has a file of its own in the run folder
         with suppress(UserError):
             if remembered := read_json(folder / "manifest.json").get(IMPORT_FOLDER):
-                return str(remembered)
-    return str(file.parent)
+                return tuple(str(remembered).split("\n"))
+    return (str(file.parent),)
 
 
 def _instead(values: Any) -> str:
@@ -217,7 +257,7 @@ def _instead(values: Any) -> str:
         return "; it is empty"
     if isinstance(values, dict) and "specification" in values:
         return "; this is a run's manifest: its specification is in the spec.yaml beside it"
-    if isinstance(values, dict) and values.keys() & {*REQUIRED}:
+    if isinstance(values, dict) and values.keys() & {*REQUIRED, "environment"}:
         return "; put a line NAME: above these keys, and indent them"
     return ""
 
@@ -263,9 +303,17 @@ def check_form(specification: Specification) -> None:
             kind, remedy = "a text", "put it in quotes"
             if KEYS[key] is dict:
                 kind, remedy = "a block of settings", "an empty one is {}"
+            if key == "environment":
+                remedy = "write environment: {id: ...}, or problem: ..."
             raise specification.explain(key, f"must be {kind}, not {brief(value)}; {remedy}")
-    for key in REQUIRED:
-        if key not in specification.values:
+    if "environment" in specification.values:
+        if "problem" in specification.values:
+            raise specification.explain("problem", "is short for environment.id; leave one out")
+        required: tuple[str, ...] = ("environment.id", "agent")
+    else:
+        required = REQUIRED
+    for key in required:
+        if specification.value(key) is None:
             raise specification.explain(key, "is missing")
 
 

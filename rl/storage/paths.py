@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from rl.errors import UserError
@@ -27,6 +28,14 @@ def user_path(path: str | os.PathLike[str]) -> Path:
         raise UserError(f"{path}: there is no home folder of that user")
     _check(text)
     return Path(text)
+
+
+def as_name(id: str) -> str:
+    """An environment's id as the name of an experiment, and so of a folder.
+
+    What is before a colon is the module that has it: "mine:Corridor-v0" is "Corridor-v0".
+    """
+    return re.sub(r"[^\w.-]", "_", id.rpartition(":")[2])[:60]
 
 
 def _check(path: str) -> None:

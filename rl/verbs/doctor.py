@@ -38,7 +38,7 @@ def _environment(options: argparse.Namespace) -> Iterator[Finding]:
 
     if options.imported:
         try:
-            import_module(options.imported, places(None))
+            import_module(options.imported, places())
         except UserError as error:
             raise UserError(f"--import {error}") from None
     return examine_environment(options.env)

@@ -21,7 +21,7 @@ def export(options: argparse.Namespace) -> int:
     name = run.specification.name
     policy = policy_of(run.player(options.checkpoint))
     file = options.output or Path(f"{name}{format.suffix}")
-    written = write(policy, format, f"{name} on {run.problem.id}", file)
+    written = write(policy, format, run.title, file)
     say(f"input: {policy.size} numbers: {policy.sees}")
     say(f"output: {policy.gives}")
     say(f"written: {', '.join(map(str, written))}")

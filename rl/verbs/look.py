@@ -24,7 +24,7 @@ def list_experiments(options: argparse.Namespace) -> int:
     for name, each in all_specifications().items():
         values = each.values
         rows.append(
-            (name, values["problem"], values["agent"]["name"], values.get("description", ""))
+            (name, each.environment_id, values["agent"]["name"], values.get("description", ""))
         )
     _print_columns(rows)
     say("")

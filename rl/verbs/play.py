@@ -49,7 +49,7 @@ def watch(options: argparse.Namespace) -> int:
     seeds = evaluation_seeds("report", options.seed, options.episodes)
     with (
         closing(Scene(run.problem.id, run.player(options.checkpoint))) as scene,
-        _screen(options, scene, f"{run.specification.name} on {run.problem.id}") as show,
+        _screen(options, scene, run.title) as show,
     ):
         ends = watching.watch(scene, seeds, show)
     for number, end in enumerate(ends, 1):

@@ -104,7 +104,7 @@ def _inline(
     from rl.watching.window import WindowCallback
 
     (seed,) = evaluation_seeds("selection", options.seed, 1)
-    window = WindowCallback(specification.values["problem"], seed)
+    window = WindowCallback(specification.environment_id, seed)
     return Inline(Callbacks([callback, window]))
 
 

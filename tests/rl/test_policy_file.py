@@ -162,4 +162,4 @@ def test_a_file_that_is_shared_finds_a_module_beside_it(
     shutil.rmtree(home)
     monkeypatch.delitem(sys.modules, module)
     monkeypatch.delitem(gymnasium.registry, "Shared-v0")
-    assert open_saved(away / "best.npz").specification.folder == str(away)
+    assert open_saved(away / "best.npz").specification.folders == (str(away),)

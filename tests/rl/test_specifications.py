@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rl.environments.problems import environment_spec, known_problems
+from rl.environments.problems import known_problems
+from rl.environments.registered import environment_spec
 from rl.specification.build import build
 from rl.specification.specification import all_specifications
 

@@ -1,0 +1,108 @@
+"""How an environment is registered: by its id, or as a class or a function of a module."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nn.names import nearest, suggestion
+from rl.errors import UserError
+
+if TYPE_CHECKING:
+    from gymnasium.envs.registration import EnvSpec
+
+LOCAL = "local/"  # begins the id of what only this process can make
+
+# Well-known packages by the beginning of the ids that they register.
+_PACKAGES = {"ALE/": "ale_py", "MiniGrid-": "minigrid", "BabyAI-": "minigrid",
+             "Fetch": "gymnasium_robotics", "PointMaze_": "gymnasium_robotics"}  # fmt: skip
+_made: dict[str, EnvSpec] = {}  # of classes and functions, by `module:NAME`
+
+
+def environment_spec(id: str) -> EnvSpec:
+    """How an environment is registered.
+
+    Args:
+        id: a Gymnasium id, `module:Id-v0` or `module:Class`; the module is imported.
+
+    Raises:
+        UserError: there is no such environment; the message names the nearest.
+    """
+    import gymnasium
+
+    module, _, name = id.rpartition(":")
+    if module:
+        _import(id, module)
+    if name in gymnasium.registry:
+        return gymnasium.spec(name)
+    if module:
+        return _spec_of(id, named(id))
+    raise UserError(f"unknown environment {id!r}{_remedy(id)}")
+
+
+def named(text: str) -> Any:
+    """What `module:name` stands for.
+
+    Raises:
+        UserError: there is no such module, or no such name in it.
+    """
+    module, _, name = text.rpartition(":")
+    found: Any = _import(text, module)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            near = _nearest(name, found)
+            raise UserError(f"{text!r}: {module} has no {name!r}{near}")
+        found = getattr(found, part)
+    return found
+
+
+def _import(text: str, module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UserError(f"{text!r}: {error}") from None
+
+
+def _nearest(name: str, module: Any) -> str:
+    """The end of a complaint: the nearest name of a module, or of an id that it registers."""
+    import gymnasium
+
+    theirs = [
+        id for id, spec in gymnasium.registry.items()
+        if str(spec.entry_point).startswith(f"{getattr(module, '__name__', '')}:")
+    ]  # fmt: skip
+    known = [key for key, each in vars(module).items() if callable(each) and key[0] != "_"]
+    near = nearest(name, [*theirs, *known])
+    return f"; did you mean {near!r}?" if near else ""
+
+
+def _spec_of(id: str, creator: Callable[..., Any]) -> EnvSpec:
+    """A class or a function as if it had been registered: the same object each time."""
+    from gymnasium.envs.registration import EnvSpec
+
+    if not callable(creator):
+        raise UserError(f"{id!r}: must be a class, or a function that makes an environment")
+    known = _made.get(id)
+    if known is None or known.entry_point is not creator:
+        known = _made[id] = EnvSpec(id, entry_point=creator)
+    return known
+
+
+def _remedy(id: str) -> str:
+    """The end of the complaint about an unknown id."""
+    import gymnasium
+
+    if id.startswith(LOCAL):
+        return (
+            ": it was made by the program that trained on it, and is no class of a module; in "
+            "Python, rl.load and rl.resume take env=..."
+        )
+    known = "is known once the specification names that package"
+    for beginning, package in _PACKAGES.items():
+        if id.startswith(beginning):
+            install = f"python -m pip install {package.replace('_', '-')}"
+            as_text = f'"import": "{package}", or as {package}:{id}'
+            return f": {package} brings it ({install}), and it {known}: {as_text}"
+    near = suggestion(id, gymnasium.registry)
+    return f'{near} An environment that a package brings {known}: "import": "PACKAGE"'
