@@ -27,54 +27,6 @@ AN_AGENT = "a run folder, an experiment's name for its latest run, or a file suc
 Verbs = Any  # what argparse's `add_subparsers` gives, a private class
 
 
-def add_verb(verbs: Verbs, name: str, call: Any, summary: str, example: str) -> Any:
-    """Adds the parser of `rl NAME`, which is answered by `call(options) -> exit status`."""
-    verb = verbs.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=f"example: {example}",
-    )
-    verb.set_defaults(call=call)
-    return verb
-
-
-def add_experiment(verb: argparse.ArgumentParser) -> None:
-    """Adds the options of every verb that trains."""
-    verb.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[],
-                      help="override settings by their dotted paths")  # fmt: skip
-    verb.add_argument("--steps", type=positive, help="environment steps (train.steps)")
-    verb.add_argument("--spec", metavar="FILE", type=user_path,
-                      help="a JSON or YAML file with your own experiments")  # fmt: skip
-    verb.add_argument("--output", metavar="DIR", type=user_path,
-                      help="run folder (default runs/NAME/TIMESTAMP)")  # fmt: skip
-    verb.add_argument("--jobs", type=positive, help="parallel sessions (default: one per core)")
-    verb.add_argument("--executor", choices=("local", "ray"), default="local",
-                      help="run sessions in local processes or on Ray")  # fmt: skip
-    verb.add_argument("--ray-address", metavar="HOST:PORT",
-                      help="address of a Ray cluster (default: start one here)")  # fmt: skip
-    verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
-
-
-def add_session(verb: argparse.ArgumentParser) -> None:
-    """Adds the options that select a session of a run."""
-    verb.add_argument("run", metavar="RUN", help=AN_AGENT)
-    verb.add_argument("--session", type=natural, default=0, help="session number (default 0)")
-    verb.add_argument("--trial", type=natural,
-                      help="trial number of a search (default: the best)")  # fmt: skip
-
-
-def add_checkpoint(verb: argparse.ArgumentParser) -> None:
-    """Adds the option that selects a checkpoint."""
-    verb.add_argument("--checkpoint", metavar="NAME", type=checkpoint,
-                      help="best, last or a stage's step (default: best available)")  # fmt: skip
-
-
-def add_seed(verb: argparse.ArgumentParser) -> None:
-    """Adds the option that seeds the episodes."""
-    verb.add_argument("--seed", type=natural, default=0, help="random seed (default 0)")
-
-
 def positive(text: str) -> int:
     """Parses a whole number of at least 1."""
     if (number := _whole(text)) < 1:
@@ -126,6 +78,66 @@ def _shown(text: str) -> str:
     """A text that is no number, with the number that was probably meant, if there is one."""
     near = near_number(text)
     return f"{brief(text)}; write {near}" if near and _number(text) is None else brief(text)
+
+
+# The options that several verbs have.
+SHARED: dict[str, dict[str, Any]] = {
+    "run": {"metavar": "RUN", "help": A_RUN},
+    "agent": {"metavar": "RUN", "help": AN_AGENT},
+    "--set": {"metavar": "KEY=VALUE", "nargs": "+", "action": "extend", "default": [],
+              "help": "override settings by their dotted paths"},
+    "--steps": {"type": positive, "help": "environment steps (train.steps)"},
+    "--spec": {"metavar": "FILE", "type": user_path,
+               "help": "a JSON or YAML file with your own experiments"},
+    "--output": {"metavar": "DIR", "type": user_path,
+                 "help": "run folder (default runs/NAME/TIMESTAMP)"},
+    "--jobs": {"type": positive, "help": "parallel sessions (default: one per core)"},
+    "--executor": {"choices": ("local", "ray"), "default": "local",
+                   "help": "run sessions in local processes or on Ray"},
+    "--ray-address": {"metavar": "HOST:PORT",
+                      "help": "address of a Ray cluster (default: start one here)"},
+    "--quiet": {"action": "store_true", "help": "print nothing unless it fails"},
+    "--session": {"type": natural, "default": 0, "help": "session number (default 0)"},
+    "--trial": {"type": natural, "help": "trial number of a search (default: the best)"},
+    "--checkpoint": {"metavar": "NAME", "type": checkpoint,
+                     "help": "best, last or a stage's step (default: best available)"},
+    "--seed": {"type": natural, "default": 0, "help": "random seed (default 0)"},
+    "--no-report": {"dest": "report", "action": "store_false",
+                    "help": "write no report.html at the end"},
+    "--tensorboard": {"action": "store_true",
+                      "help": "write event files for TensorBoard into the run folder"},
+    "--wandb": {"action": "store_true",
+                "help": "log each session to Weights & Biases as a run"},
+}  # fmt: skip
+TRAINING = ("--set", "--steps", "--spec", "--output", "--jobs", "--executor", "--ray-address",
+            "--quiet", "--no-report")  # fmt: skip
+LOGGING = ("--tensorboard", "--wandb")
+AGENT = ("agent", "--session", "--trial")  # the saved agent of a run's session, or of a file
+
+
+def add_verb(
+    verbs: Verbs, name: str, call: Any, summary: str, example: str, *shared: str
+) -> argparse.ArgumentParser:
+    """Adds the parser of `rl NAME`, which is answered by `call(options) -> exit status`.
+
+    Args:
+        verbs: of the command line.
+        name: of the verb.
+        call: the function that answers it.
+        summary: one line without a full stop.
+        example: of a command.
+        shared: the options of `SHARED` that it has.
+    """
+    verb: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example: {example}",
+    )
+    verb.set_defaults(call=call, executor="local")
+    for option in shared:
+        verb.add_argument(option, **SHARED[option])
+    return verb
 
 
 def overrides(options: argparse.Namespace) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rl.console.output import say
 from rl.storage.paths import user_path
-from rl.verbs.arguments import Verbs, add_checkpoint, add_session, add_verb
+from rl.verbs.arguments import AGENT, Verbs, add_verb
 
 
 def export(options: argparse.Namespace) -> int:
@@ -17,7 +17,7 @@ def export(options: argparse.Namespace) -> int:
     from rl.running.policy_file import open_saved
 
     format = find_format(options.format)
-    run = open_saved(options.run, options.trial, options.session)
+    run = open_saved(options.agent, options.trial, options.session)
     name = run.specification.name
     policy = policy_of(run.player(options.checkpoint))
     file = options.output or Path(f"{name}{format.suffix}")
@@ -34,9 +34,8 @@ def add(verbs: Verbs) -> None:
         verbs, "export", export,
         "export a saved agent's greedy policy as a file that runs without the lab",
         "rl export lunarlander_dqn --format onnx --output lander.onnx",
+        *AGENT, "--checkpoint",
     )  # fmt: skip
-    add_session(verb)
-    add_checkpoint(verb)
     verb.add_argument("--format", default="numpy",
                       help="numpy (an .npz and a script) or onnx (default numpy)")  # fmt: skip
     verb.add_argument("--output", metavar="FILE", type=user_path,

@@ -108,20 +108,20 @@ def add(verbs: Verbs) -> None:
     """Adds `rl list`, `rl analyze`, `rl compare` to the command line."""
     add_verb(verbs, "list", list_experiments, "show every experiment and every problem", "rl list")
 
-    verb = add_verb(
+    add_verb(
         verbs, "analyze", analyze,
         "recompute a run's figures and pictures from its files",
         "rl analyze lunarlander_dqn",
+        "run",
     )  # fmt: skip
-    verb.add_argument("run", metavar="RUN", help=A_RUN)
 
     verb = add_verb(
         verbs, "compare", compare,
         "compare several runs: which is better, and how certain that is",
         "rl compare runs/a runs/b",
+        "--no-report",
     )  # fmt: skip
     verb.add_argument("runs", metavar="RUN", nargs="+", help=A_RUN)
     verb.add_argument("--output", metavar="DIR", type=user_path,
                       help="output folder (default runs/comparisons/TIMESTAMP)")  # fmt: skip
-    report.add_option(verb)
     verb.set_defaults(quiet=False)

@@ -8,10 +8,9 @@ from typing import NoReturn
 
 from rl.errors import UserError
 from rl.verbs import (
+    check,
     dashboard,
-    doctor,
     export,
-    film,
     look,
     play,
     report,
@@ -19,11 +18,10 @@ from rl.verbs import (
     run,
     search,
     spec,
-    verify,
 )
 from rl.verbs.arguments import refuse_unknown
 
-VERBS = (run, resume, search, look, spec, play, film, report, dashboard, export, verify, doctor)
+VERBS = (run, resume, search, look, spec, play, report, dashboard, export, check)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -1,23 +1,16 @@
-"""`rl evaluate` and `rl watch`: let a saved agent play."""
+"""`rl evaluate`, `rl watch` and `rl film`: let a saved agent play."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from contextlib import AbstractContextManager, closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl.console.output import say
 from rl.storage.paths import user_path
-from rl.verbs.arguments import (
-    Verbs,
-    add_checkpoint,
-    add_seed,
-    add_session,
-    add_verb,
-    factor,
-    positive,
-)
+from rl.verbs.arguments import AGENT, Verbs, add_verb, factor, positive
 
 if TYPE_CHECKING:
     from rl.watching.frames import Scene
@@ -28,7 +21,7 @@ def evaluate(options: argparse.Namespace) -> int:
     """`rl evaluate`: prints the returns of a saved agent."""
     from rl.running.policy_file import open_saved
 
-    run = open_saved(options.run, options.trial, options.session)
+    run = open_saved(options.agent, options.trial, options.session)
     report = run.report(run.evaluate(options.episodes, options.seed, options.checkpoint))
     if options.json:
         say(json.dumps(report))
@@ -45,7 +38,7 @@ def watch(options: argparse.Namespace) -> int:
     from rl.watching.frames import Scene
 
     _check_screen(options)
-    run = open_saved(options.run, options.trial, options.session)
+    run = open_saved(options.agent, options.trial, options.session)
     seeds = evaluation_seeds("report", options.seed, options.episodes)
     with (
         closing(Scene(run.problem.id, run.player(options.checkpoint))) as scene,
@@ -85,6 +78,26 @@ def _screen(options: argparse.Namespace, scene: Scene, title: str) -> AbstractCo
     return watching.in_window(scene, title, options.slow, options.plain)
 
 
+def film(options: argparse.Namespace) -> int:
+    """`rl film`: films the same episode at several stages of training, side by side."""
+    from rl.running.opened_run import Run
+    from rl.running.policy_file import open_saved
+    from rl.watching.animation import check_file
+    from rl.watching.film import make_film
+    from rl.watching.window import draw_off_screen
+
+    if options.output:
+        check_file(options.output)
+    draw_off_screen()
+    run = open_saved(options.agent, options.trial, options.session)
+    alone = Path(f"{run.specification.name}.gif")  # a file may be where nobody may write
+    file = options.output or (run.session.film if isinstance(run, Run) else alone)
+    takes = make_film(run, file, options.seed)
+    say(f"stages: {', '.join(f'{take.step:,}' for take in takes)} steps")
+    say(f"written: {file}")
+    return 0
+
+
 def print_evaluation(report: dict[str, Any]) -> None:
     """Prints the figures of an evaluation."""
     low, high = report["ci95"]
@@ -110,15 +123,13 @@ def print_evaluation(report: dict[str, Any]) -> None:
 
 
 def add(verbs: Verbs) -> None:
-    """Adds `rl evaluate` and `rl watch` to the command line."""
+    """Adds `rl evaluate`, `rl watch` and `rl film` to the command line."""
     verb = add_verb(
         verbs, "evaluate", evaluate,
         "evaluate a saved agent on greedy episodes with unseen seeds",
         "rl evaluate lunarlander_dqn --episodes 200 --json",
+        *AGENT, "--checkpoint", "--seed",
     )  # fmt: skip
-    add_session(verb)
-    add_checkpoint(verb)
-    add_seed(verb)
     verb.add_argument("--episodes", type=positive, default=100, help="how many (default 100)")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -126,17 +137,23 @@ def add(verbs: Verbs) -> None:
         verbs, "watch", watch,
         "watch a saved agent act, and what it thinks, in a window, the terminal or a file",
         "rl watch lunarlander_dqn --gif lander.gif",
+        *AGENT, "--checkpoint", "--seed",
     )  # fmt: skip
-    add_session(verb)
-    add_checkpoint(verb)
-    add_seed(verb)
     verb.add_argument("--episodes", type=positive, default=1, help="how many (default 1)")
     verb.add_argument("--slow", metavar="FACTOR", type=factor, default=1.0,
                       help="slow down: 2 is half the speed, 0.5 twice (default 1)")  # fmt: skip
     verb.add_argument("--plain", action="store_true", help="hide what the agent thinks")
     where = verb.add_mutually_exclusive_group()
-    where.add_argument(
-        "--gif", metavar="FILE", type=user_path, help="write an animated GIF instead"
-    )
+    where.add_argument("--gif", metavar="FILE", type=user_path, help="write a GIF instead")
     where.add_argument("--mp4", metavar="FILE", type=user_path, help="write an MP4 instead")
     where.add_argument("--terminal", action="store_true", help="draw it in the terminal instead")
+
+    verb = add_verb(
+        verbs, "film", film,
+        "show the same episode at several stages of training, side by side, as a GIF or MP4",
+        "rl film lunarlander_dqn --output learning.gif",
+        *AGENT, "--seed",
+    )  # fmt: skip
+    verb.add_argument("--output", metavar="FILE", type=user_path,
+                      help="a .gif or .mp4 file (default: film.gif of the session; of a "
+                      "single file, EXPERIMENT.gif)")  # fmt: skip

@@ -48,12 +48,6 @@ def conclude(path: Path, options: argparse.Namespace) -> None:
                 say(f"report: {file}")
 
 
-def add_option(verb: argparse.ArgumentParser) -> None:
-    """Adds the option that skips the report."""
-    verb.add_argument("--no-report", dest="report", action="store_false",
-                      help="write no report.html at the end")  # fmt: skip
-
-
 def add(verbs: Verbs) -> None:
     """Adds `rl report` to the command line."""
     verb = add_verb(

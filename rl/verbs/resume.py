@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rl.console.output import say
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.verbs import report
-from rl.verbs.arguments import A_RUN, Verbs, add_verb, positive, processes, warn_of_differences
-from rl.verbs.run import add_loggers, conclude, watched
+from rl.verbs.arguments import LOGGING, Verbs, add_verb, processes, warn_of_differences
+from rl.verbs.run import conclude, watched
 
 if TYPE_CHECKING:
     from rl.running.executors import Executor
@@ -66,14 +66,9 @@ def _executor(options: argparse.Namespace, sessions: int, callback: Callback) ->
 
 def add(verbs: Verbs) -> None:
     """Adds `rl resume` to the command line."""
-    verb = add_verb(
+    add_verb(
         verbs, "resume", resume,
         "resume a run or a search that was interrupted, with the same final result",
         "rl resume lunarlander_dqn",
+        "run", "--jobs", "--quiet", "--no-report", *LOGGING,
     )  # fmt: skip
-    verb.add_argument("run", metavar="RUN", help=A_RUN)
-    verb.add_argument("--jobs", type=positive, help="parallel sessions (default: one per core)")
-    verb.add_argument("--quiet", action="store_true", help="print nothing unless it fails")
-    report.add_option(verb)
-    add_loggers(verb)
-    verb.set_defaults(executor="local")

@@ -13,11 +13,11 @@ from rl.verbs import report
 from rl.verbs.arguments import (
     FAILED,
     INTERRUPTED,
+    LOGGING,
+    TRAINING,
     Verbs,
-    add_experiment,
     add_verb,
     check_executor,
-    natural,
     overrides,
     positive,
     processes,
@@ -177,22 +177,10 @@ def add(verbs: Verbs) -> None:
         verbs, "run", run,
         "train an agent, evaluate it, and record everything in a run folder",
         "rl run lunarlander_dqn --seed 1 --set agent.gamma=0.98",
+        "--seed", *TRAINING, *LOGGING,
     )  # fmt: skip
     verb.add_argument("name", metavar="NAME", help="an experiment; `rl list` shows them")
-    verb.add_argument("--seed", type=natural, default=0,
-                      help="random seed (default 0)")  # fmt: skip
     verb.add_argument("--sessions", type=positive, default=1,
                       help="number of sessions; session k uses seed + k (default 1)")  # fmt: skip
-    add_experiment(verb)
     verb.add_argument("--render", action="store_true",
                       help="show an episode in a window at each evaluation")  # fmt: skip
-    report.add_option(verb)
-    add_loggers(verb)
-
-
-def add_loggers(verb: argparse.ArgumentParser) -> None:
-    """Adds the options of the loggers."""
-    verb.add_argument("--tensorboard", action="store_true",
-                      help="write event files for TensorBoard into the run folder")  # fmt: skip
-    verb.add_argument("--wandb", action="store_true",
-                      help="log each session to Weights & Biases as a run")  # fmt: skip

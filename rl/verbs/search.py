@@ -13,8 +13,8 @@ from rl.verbs import report
 from rl.verbs.arguments import (
     FAILED,
     INTERRUPTED,
+    TRAINING,
     Verbs,
-    add_experiment,
     add_verb,
     check_executor,
     natural,
@@ -111,6 +111,7 @@ def add(verbs: Verbs) -> None:
         verbs, "search", search,
         "try settings over several seeds, and rank them",
         "rl search cartpole_dqn --method tpe --trials 30 --sessions 3",
+        *TRAINING,
     )  # fmt: skip
     verb.add_argument("name", metavar="NAME", nargs="?",
                       help="an experiment whose specification has a search block")  # fmt: skip
@@ -123,5 +124,3 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--storage", metavar="FILE",
                       help="file of the tpe or cmaes study, to share a search")  # fmt: skip
     verb.add_argument("--seed", type=natural, help="random seed of the method and of the sessions")
-    add_experiment(verb)
-    report.add_option(verb)

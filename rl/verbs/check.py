@@ -1,25 +1,49 @@
-"""`rl verify`: checks that a result can be reproduced."""
+"""`rl doctor` and `rl verify`: check the installation, an environment or a result."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rl.console.output import say
-from rl.verbs.arguments import (
-    A_RUN,
-    FAILED,
-    Verbs,
-    add_verb,
-    natural,
-    positive,
-    processes,
-    warn_of_differences,
-)
+from rl.errors import UserError
+from rl.verbs.arguments import FAILED, Verbs, add_verb, positive, processes, warn_of_differences
 
 if TYPE_CHECKING:
+    from rl.checks.doctor import Finding
     from rl.checks.verification import Verdict
     from rl.running.opened_run import Run
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """`rl doctor`: prints one line per finding, and the verdict."""
+    from rl.checks.doctor import examine_installation
+
+    if options.imported and not options.env:
+        raise UserError("--import names the package of an environment; add --env ID")
+    if options.env:
+        findings, subject = _environment(options), options.env
+    else:
+        findings, subject = examine_installation(), "the installation"
+    failures = 0
+    for finding in findings:
+        say(finding)
+        failures += finding.fails
+    say(f"{subject}: {f'{failures} to be fixed' if failures else 'all is well'}")
+    return FAILED if failures else 0
+
+
+def _environment(options: argparse.Namespace) -> Iterator[Finding]:
+    from rl.checks.environment_check import examine_environment
+    from rl.specification.modules import import_module, places
+
+    if options.imported:
+        try:
+            import_module(options.imported, places())
+        except UserError as error:
+            raise UserError(f"--import {error}") from None
+    return examine_environment(options.env)
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -50,18 +74,23 @@ def _verdicts(run: Run, options: argparse.Namespace) -> list[Verdict]:
 
 
 def add(verbs: Verbs) -> None:
-    """Adds `rl verify` to the command line."""
+    """Adds `rl doctor` and `rl verify` to the command line."""
+    verb = add_verb(
+        verbs, "doctor", doctor,
+        "check the installation, or whether an environment follows the rules",
+        "rl doctor --env CartPole-v1",
+    )  # fmt: skip
+    verb.add_argument("--env", metavar="ID", help="check this environment instead")
+    verb.add_argument("--import", dest="imported", metavar="PACKAGE",
+                      help="the package that registers it")  # fmt: skip
+
     verb = add_verb(
         verbs, "verify", verify,
         "re-run from the manifest, and check that every number is identical",
         "rl verify lunarlander_dqn --evaluation",
+        "run", "--trial", "--jobs",
     )  # fmt: skip
-    verb.add_argument("run", metavar="RUN", help=A_RUN)
     verb.add_argument("--sessions", type=positive, metavar="K", help="only the first K sessions")
-    verb.add_argument("--trial", type=natural,
-                      help="trial number of a search (default: the best)")  # fmt: skip
     verb.add_argument("--evaluation", action="store_true",
                       help="only replay the episodes of the result (takes seconds)")  # fmt: skip
-    verb.add_argument("--jobs", type=positive, help="parallel sessions (default: one per core)")
     verb.add_argument("--quiet", action="store_true", help="print only the verdicts")
-    verb.set_defaults(executor="local")
