@@ -1,4 +1,4 @@
-"""Sessions, read back from their folders."""
+"""Sessions, read back from their folders; a damaged file raises a UserError."""
 
 from __future__ import annotations
 
@@ -61,20 +61,12 @@ class Record:
 
 
 def read_records(folder: TrialFolder, read: Read = read_table) -> list[Record]:
-    """The sessions of a trial, in order, with their tables read by `read`.
-
-    Raises:
-        UserError: a file is damaged.
-    """
+    """The sessions of a trial, in order, with their tables read by `read`."""
     return [read_record(session, read) for session in folder.sessions()]
 
 
 def read_record(folder: SessionFolder, read: Read = read_table) -> Record:
-    """A session, with its tables read by `read`.
-
-    Raises:
-        UserError: a file is damaged.
-    """
+    """A session, with its tables read by `read`."""
     steps, returns = columns(folder.evaluations, ("step", "mean_return"), read)
     (episodes,) = columns(folder.episodes, ("return",), read)
     first = episodes[:BASELINE_EPISODES]
@@ -84,21 +76,13 @@ def read_record(folder: SessionFolder, read: Read = read_table) -> Record:
 
 
 def columns(path: Path, names: tuple[str, ...], read: Read = read_table) -> list[Array]:
-    """Columns of a table; empty ones if it was never begun.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """Columns of a table; empty ones if it was never begun."""
     found = table(path, names, read)
     return [np.asarray(found.get(name, ()), np.float64) for name in names]
 
 
 def table(path: Path, names: tuple[str, ...] = ("step",), read: Read = read_table) -> Columns:
-    """All columns of a table, which must have these names; none if it was never begun.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """All columns of a table, which must have these names; none if it was never begun."""
     with on_disk(path, "read"):
         if not is_there(path) or path.stat().st_size == 0:
             return {}

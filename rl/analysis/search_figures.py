@@ -1,4 +1,7 @@
-"""From the trials of a search to its table, its pictures and its best specification."""
+"""From the trials of a search to its table, its pictures and its best specification.
+
+A damaged file of a trial raises a UserError.
+"""
 
 from __future__ import annotations
 
@@ -78,11 +81,7 @@ def _rank(result: Result) -> tuple[bool, float, int]:
 
 
 def analyze_search(folder: RunFolder) -> Result:
-    """Writes `trials.csv`, `search.json`, `best_spec.json` and the pictures; returns the summary.
-
-    Raises:
-        UserError: a file is damaged.
-    """
+    """Writes the CSV table, `search.json`, `best_spec.json` and PNGs; returns the summary."""
     search = read_search(folder)
     write_text(folder.path / "trials.csv", _table(search))
     best = search.scored[0] if search.scored else {}

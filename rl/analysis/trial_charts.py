@@ -1,4 +1,7 @@
-"""The charts of a trial: how its sessions learned, and how well they did."""
+"""The charts of a trial: how its sessions learned, and how well they did.
+
+A damaged file of a session raises a UserError.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,7 @@ METRICS = {
 
 
 def learning_curve(records: Sequence[Record], threshold: float | None) -> Chart:
-    """The greedy evaluations of one session or several over the environment steps.
-
-    Raises:
-        UserError: a file is damaged.
-    """
+    """The greedy evaluations of one session or several over the environment steps."""
     begun = [
         replace(record, steps=steps, returns=returns)
         for record in records
@@ -169,11 +168,7 @@ def session_scores(records: Sequence[Record], threshold: float | None) -> Chart 
 
 
 def update_charts(records: Sequence[Record]) -> list[Chart]:
-    """A chart of each metric of the updates, with a line for each of at most MOST_LINES sessions.
-
-    Raises:
-        UserError: a file is damaged.
-    """
+    """A chart of each metric of the updates, with a line per session, of at most MOST_LINES."""
     some = _some(records, MOST_LINES)
     tables = [
         (f"session {record.number}", table(record.folder.updates, read=record.read))

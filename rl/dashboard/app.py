@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rl.dashboard.choice import Choice, choose
 from rl.dashboard.episodes import Episodes, newest
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Answer = str | Response | tuple[Any, ...]
 
 OWN = Path(__file__).parent / "assets"
-# Those of a run's page. What is written anew every few seconds is not sorted as a report's tables.
+# Those of a run's page; its tables cannot be sorted, as they are replaced every few seconds.
 FOLLOWING = (*(name for name in page.SCRIPTS if name != "tables.js"), "polling.js", "run.js")
 FILES = {
     **{name: page.ASSETS / name for name in page.STYLES + page.SCRIPTS},
@@ -33,21 +33,15 @@ KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
 
 def create_app(root: Path, token: str | None = None, cookie: str = "token") -> Flask:
-    """The pages over the runs in a folder.
+    """The pages of the runs in a folder, whose path must have no links.
 
-    Args:
-        root: the folder, without links in its path.
-        token: as for `guard`.
-        cookie: as for `guard`.
+    `token` and `cookie` are those of `guard`.
     """
     from flask import Flask
-    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2 import FileSystemLoader
 
     app = Flask("rl.dashboard", static_folder=None)
-    app.jinja_options = {
-        "loader": FileSystemLoader([OWN, page.ASSETS]), "undefined": StrictUndefined,
-        "trim_blocks": True, "lstrip_blocks": True,
-    }  # fmt: skip
+    app.jinja_options = {"loader": FileSystemLoader([OWN, page.ASSETS]), **page.options()}
     app.jinja_env.filters["json"] = page.to_json
     guard(app, token, cookie)
     pages = Pages(root)
@@ -60,11 +54,7 @@ def create_app(root: Path, token: str | None = None, cookie: str = "token") -> F
 
 
 class Pages:
-    """Answers the requests.
-
-    Args:
-        root: the folder of runs.
-    """
+    """Answers the requests about the runs in a folder."""
 
     def __init__(self, root: Path) -> None:
         self._root, self._rows = root, Rows(root)
@@ -73,26 +63,20 @@ class Pages:
 
     def index(self) -> Answer:
         """The list of runs."""
-        from flask import render_template
-
-        return render_template("list.html", root=str(self._root), rows=self._rows.read())
+        return _render("list.html", root=str(self._root), rows=self._rows.read())
 
     def rows(self) -> Answer:
-        """The list's rows alone, for a page that is up already."""
-        from flask import render_template
-
-        return render_template("rows.html", rows=self._rows.read())
+        """The rows of the list, for a page that is open."""
+        return _render("rows.html", rows=self._rows.read())
 
     def run(self) -> Answer:
         """The page of a run, which then asks for its data."""
-        from flask import render_template
-
         choice = self._choose()
         view = choice.view(self._tables.read)
-        return render_template("run.html", choice=choice, view=view, scripts=FOLLOWING)
+        return _render("run.html", choice=choice, view=view, scripts=FOLLOWING)
 
     def data(self) -> Answer:
-        """What there is to see of a run now."""
+        """The current contents of the page of a run."""
         from flask import jsonify, make_response, request
 
         choice = self._choose()
@@ -104,67 +88,62 @@ class Pages:
         return answer
 
     def episode(self) -> Answer:
-        """The latest greedy episode of a session; 202 while it is played."""
-        from flask import abort, jsonify, request
+        """The latest greedy episode of a session; 202 while it is being played."""
+        from flask import jsonify, request
 
         choice = self._choose()
         if choice.trial is None or choice.session is None:
-            abort(404, "Only a session has episodes.")
+            _refuse(404, "Only a session has episodes.")
         session = choice.trial.number, choice.session.number
         try:
             played = self._episodes.ask(choice.folder, *session, request.args.get("policy"))
+            if not played.replay.done():
+                return jsonify(policy=played.policy), 202
         except UserError as error:
             return jsonify(reason=str(error))
-        if not played.replay.done():
-            return jsonify(policy=played.policy), 202
         return jsonify(policy=played.policy, **_episode(played.replay))
 
     def report(self) -> Answer:
         """The report in a run's folder as it is."""
-        from flask import abort
-
         file = self._choose().report
         if not file.is_file():
-            abort(404, "The run has no report; `rl report RUN` writes one.")
+            _refuse(404, "The run has no report; `rl report RUN` writes one.")
         answer = _file(file)
         answer.headers["Content-Security-Policy"] = REPORT_POLICY
         return answer
 
     def _choose(self) -> Choice:
-        from flask import abort, request
+        from flask import request
 
         numbers = [request.args.get(name, type=int) for name in ("trial", "session")]
         try:
             return choose(self._root, request.args.get("name", ""), *numbers)
         except KeyError:
-            abort(404, "There is no such run here.")
+            _refuse(404, "There is no such run here.")
 
 
 def _data(choice: Choice, view: View) -> dict[str, Any]:
     """What changes in the page of a run."""
-    from flask import render_template
-
+    charts = [
+        {"title": each.title, "note": each.note, "description": each.description, "data": each.data}
+        for each in view.charts
+    ]
     return {
         "state": view.state.word,
         "ended": view.state.ended,
-        "head": render_template("head.html", choice=choice, view=view),
-        "logs": render_template("logs.html", view=view),
-        "charts": [
-            {"title": each.title, "note": each.note, "description": each.description,
-             "data": each.data}
-            for each in view.charts
-        ],
+        "head": _render("head.html", choice=choice, view=view),
+        "logs": _render("logs.html", view=view),
+        "charts": charts,
         "policy": _policy(choice),
-    }  # fmt: skip
+    }
 
 
 def _episode(played: Future[Replay]) -> dict[str, Any]:
-    """An episode that was played, or why it cannot be seen."""
+    """An episode that was played, or why it cannot be shown."""
     try:
-        replay = played.result()
+        return vars(played.result())
     except UserError as error:
         return {"reason": str(error)}
-    return {"title": replay.title, "description": replay.description, "data": replay.data}
 
 
 def _policy(choice: Choice) -> str | None:
@@ -177,10 +156,8 @@ def _policy(choice: Choice) -> str | None:
 
 def _asset(name: str) -> Answer:
     """A file of our own."""
-    from flask import abort
-
     if name not in FILES:
-        abort(404, "There is no such file.")
+        _refuse(404, "There is no such file.")
     return _file(FILES[name])
 
 
@@ -194,14 +171,26 @@ def _file(path: Path) -> Response:
     return answer
 
 
+def _render(template: str, **values: Any) -> str:
+    from flask import render_template
+
+    return render_template(template, **values)
+
+
+def _refuse(status: int, sentence: str) -> NoReturn:
+    from flask import abort
+
+    abort(status, sentence)
+
+
 def _explain_errors(app: Flask) -> None:
-    """Answers what goes wrong with a sentence."""
-    from flask import Response, render_template
+    """Answers errors with a sentence."""
+    from flask import Response
     from werkzeug.exceptions import HTTPException
 
     @app.errorhandler(UserError)
     def explain(error: UserError) -> Answer:
-        return render_template("damaged.html", message=str(error)), 422
+        return _render("damaged.html", message=str(error)), 422
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Answer:

@@ -1,6 +1,6 @@
-"""Which runs there are in a folder.
+"""The runs in a folder.
 
-What a request names is looked up among them and is never made into a path, so that no name leads
+The name in a request is looked up among them and never made into a path, so that no name leads
 anywhere else.
 """
 
@@ -15,14 +15,13 @@ from pathlib import Path
 
 from rl.errors import UserError
 
-DEPTH = 4  # folders above a run, at most; a run's own folder is not searched for others
+DEPTH = 4  # folders above a run, at most; a run's folder is not searched for others
 
 
 def find_runs(root: Path) -> dict[str, Path]:
-    """The run folders within a folder, or that folder itself, by their paths from there.
+    """The run folders in a folder, or that folder itself, by their relative paths.
 
-    Links are not followed. Hidden folders are passed over, and so are those with a name that cannot
-    be printed.
+    Links are not followed; hidden folders and those with an unprintable name are skipped.
     """
     return {path.relative_to(root).as_posix(): path for path in _search(root, DEPTH)}
 
@@ -39,7 +38,7 @@ def _subfolders(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             return [Path(entry.path) for entry in entries if _is_searched(entry)]
-    except OSError:  # it is another user's, or was removed in the meantime
+    except OSError:  # it is another user's, or was just removed
         return []
 
 
@@ -49,15 +48,15 @@ def _is_searched(entry: os.DirEntry[str]) -> bool:
 
 
 def fingerprint(folder: Path) -> str:
-    """A text that is another one whenever a file of a run has changed.
+    """A text that changes whenever a file of a run does.
 
     Raises:
-        UserError: there is a link in it, which might lead out of the folder that may be seen, or a
-            pipe or the like; a run has none of its own.
+        UserError: it contains a link, which might lead out of the folder of runs, or a pipe or the
+            like, none of which a run makes.
     """
     digest = hashlib.blake2b(digest_size=12)
     for path in _within(folder):
-        with suppress(FileNotFoundError):  # it was removed in the meantime
+        with suppress(FileNotFoundError):  # it was just removed
             found = os.lstat(path)
             if stat.S_ISLNK(found.st_mode):
                 raise UserError(f"{path}: is a link, and the dashboard follows none; put a copy")
@@ -68,6 +67,6 @@ def fingerprint(folder: Path) -> str:
 
 
 def _within(folder: Path) -> Iterator[str]:
-    """The paths of all that is in a folder."""
+    """The paths of all files and folders in a folder."""
     for place, folders, files in os.walk(folder):
         yield from (os.path.join(place, name) for name in (*folders, *files))

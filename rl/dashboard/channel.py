@@ -1,4 +1,4 @@
-"""A connection to a browser, or to somebody who means to keep browsers out."""
+"""Connections to browsers, and to attackers who mean to block them."""
 
 from __future__ import annotations
 
@@ -10,28 +10,24 @@ if TYPE_CHECKING:
     from flask import Flask
 
 THREADS = 8
-MOST = 100  # connections; of more the oldest is closed
-SECONDS_OF_A_REQUEST = 10.0  # in which one that was begun must be there
+MOST = 100  # connections; with more, the oldest idle one is closed
+SECONDS_OF_A_REQUEST = 10.0  # in which a request must be complete
 SECONDS_OF_SILENCE = 30  # after which a connection is closed
-SECONDS_OF_A_GUESS = 1.0  # by which the answer to a wrong token is late
+SECONDS_OF_A_GUESS = 1.0  # the delay of the answer to a wrong token
 
 
 def make_server(app: Flask, listener: socket) -> Any:
-    """Waitress, whose connections cannot keep others from being answered.
+    """A Waitress server for `app` whose connections cannot block each other.
 
-    A request must be there in time, and the answer to a wrong token is late. No thread waits for
-    either: a connection whose time has not come is one that cannot be written to.
-
-    Args:
-        app: what is served.
-        listener: where.
+    A request must be complete in time, and the answer to a wrong token is delayed. No thread waits
+    for either: a delayed connection is one that is not writable yet.
     """
     from waitress.channel import HTTPChannel
     from waitress.server import create_server
 
     class Channel(HTTPChannel):
         _held_until = 0.0
-        _begun: float | None = None  # when a request began of which a part is there
+        _begun: float | None = None  # when the first part of a request came
 
         def __init__(self, server: Any, *arguments: Any, **more: Any) -> None:
             super().__init__(server, *arguments, **more)

@@ -1,11 +1,12 @@
-"""What a request asks for: a run, and of it a trial and a session.
+"""What a request asks for: a run, and a trial and a session of it.
 
-Each is looked up among those that are there, so that a request makes no path.
+Each is looked up among those that exist, so that no request becomes a path.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,23 +23,14 @@ from rl.storage.tables import Read
 
 @dataclass(frozen=True)
 class Choice:
-    """A run, or a part of it.
+    """A run, or a part of it."""
 
-    Args:
-        name: of the run.
-        folder: of the run.
-        is_search: whether it is a search.
-        trial: which; None is a search as a whole.
-        session: which; None where there is none.
-        fingerprint: of the run's files.
-    """
-
-    name: str
+    name: str  # of the run
     folder: RunFolder
     is_search: bool
-    trial: TrialFolder | None
-    session: SessionFolder | None
-    fingerprint: str
+    trial: TrialFolder | None  # None for a search as a whole
+    session: SessionFolder | None  # None if there is none
+    fingerprint: str  # of the run's files
 
     @property
     def arguments(self) -> dict[str, str | int]:
@@ -49,14 +41,11 @@ class Choice:
 
     @property
     def report(self) -> Path:
-        """Where its report is, if it has one."""
+        """Its report, which need not exist."""
         return (self.trial if self.trial and self.is_search else self.folder).path / NAME
 
     def view(self, read: Read) -> View:
-        """What there is to see.
-
-        Args:
-            read: reads the tables.
+        """What a page shows of it, with the tables read by `read`.
 
         Raises:
             UserError: a file is damaged.
@@ -66,7 +55,7 @@ class Choice:
         return trial_view(self.folder, self.trial, self.session, read)
 
     def stamp(self) -> str:
-        """Another text whenever something else is to be seen.
+        """A text that changes whenever the page does.
 
         Raises:
             UserError: a file is damaged.
@@ -78,16 +67,13 @@ class Choice:
 
 
 def choose(root: Path, name: str, trial: int | None, session: int | None) -> Choice:
-    """What is asked for.
+    """The run of a name, a trial of it and a session of that, by their numbers.
 
-    Args:
-        root: the folder of runs.
-        name: of the run, as `find_runs` has it.
-        trial: its number; None is the only one, or a search as a whole.
-        session: its number; None is the first at work, or else the first.
+    By default it is the only trial or a search as a whole, and the first session that is under way
+    or else the first.
 
     Raises:
-        KeyError: there is no such thing.
+        KeyError: one of them does not exist.
         UserError: the run is damaged.
     """
     folder = RunFolder(find_runs(root)[name])
@@ -104,5 +90,5 @@ def choose(root: Path, name: str, trial: int | None, session: int | None) -> Cho
 def _session(sessions: Sequence[SessionFolder], number: int | None) -> SessionFolder | None:
     if number is not None:
         return {each.number: each for each in sessions}[number]
-    at_work = [each for each in sessions if session_state(each).under_way]
-    return next(iter([*at_work, *sessions]), None)
+    under_way = (each for each in sessions if session_state(each).under_way)
+    return next(itertools.chain(under_way, sessions), None)

@@ -1,4 +1,4 @@
-"""The latest greedy episode of a session, played in the background and kept in memory alone."""
+"""The latest greedy episode of a session, played in the background and kept in memory."""
 
 from __future__ import annotations
 
@@ -23,36 +23,31 @@ KEPT = 8  # episodes, at most
 
 @dataclass(frozen=True)
 class Played:
-    """An episode that is there or will be.
+    """An episode that has been played or is being played."""
 
-    Args:
-        policy: which policy plays, as `newest` names it.
-        replay: the episode; it raises a `UserError` if there is nothing to be seen.
-    """
-
-    policy: str
-    replay: Future[Replay]
+    policy: str  # that plays, as `newest` names it
+    replay: Future[Replay]  # raises a `UserError` if there is nothing to see
 
 
 class Episodes:
-    """Plays one episode at a time, so that what learns beside it is left the processor.
+    """Plays one episode at a time, to leave the processor to the sessions that learn.
 
-    All policies play the same episode, by its seed.
+    The seed is fixed, so that all policies play the same episode.
     """
 
     def __init__(self) -> None:
-        self._turn = Lock()  # who has it plays
+        self._turn = Lock()  # to play
         self._guard = Lock()  # of what is kept
         self._kept: OrderedDict[Path, Played] = OrderedDict()  # by session
 
     def ask(self, folder: RunFolder, trial: int, session: int, policy: str | None = None) -> Played:
-        """The latest episode of a session, which begins to be played if nobody asked before.
+        """The latest episode of a session; the first request for it starts playing.
 
         Args:
             folder: of the run.
             trial: the number of the trial.
             session: the number of the session in it.
-            policy: of an episode that was asked for before; a newer policy does not replace it.
+            policy: of an episode requested earlier, which no newer policy then replaces.
 
         Raises:
             UserError: there is no checkpoint yet.
@@ -75,7 +70,7 @@ class Episodes:
             try:
                 with self._turn:
                     future.set_result(_play(folder, trial, session))
-            except Exception as error:  # is raised to whoever asks for the result
+            except Exception as error:  # raised where the result is asked for
                 future.set_exception(error)
 
         Thread(target=work, name="episode", daemon=True).start()
@@ -83,7 +78,7 @@ class Episodes:
 
 
 def newest(folder: SessionFolder) -> str:
-    """A text that names the newest checkpoint of a session as it is now.
+    """A name of the newest checkpoint of a session in its current state.
 
     Raises:
         UserError: there is none.

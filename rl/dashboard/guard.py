@@ -1,4 +1,4 @@
-"""Who may see the pages, and what the pages may do in the browser."""
+"""Who may see the pages, and what pages may do in the browser."""
 
 from __future__ import annotations
 
@@ -13,25 +13,34 @@ if TYPE_CHECKING:
 
 METHODS = ("GET", "HEAD")
 
-# Our own files and nothing else; pictures of an episode stand in the page's own data.
+# Our own files only; pictures of an episode are in the page's own data.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# A report brings its scripts along. They run apart from these pages, and reach no network.
+# A report contains its scripts. They are isolated from these pages and from the network.
 REPORT_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-scripts"
 )
 
 
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
 def guard(app: Flask, token: str | None, cookie: str) -> None:
-    """Lets only those requests through that may be answered.
+    """Refuses requests that may not be answered.
 
     Args:
         app: whose requests.
-        token: that they must know; None where the address is this machine's alone.
-        cookie: the name under which a browser keeps it.
+        token: that a request must know; None if only this machine reaches the address.
+        cookie: the name under which a browser keeps the token.
     """
     app.before_request(_check_method)
     app.before_request(_check_host if token is None else _Door(token, cookie).check)
@@ -46,7 +55,7 @@ def _check_method() -> None:
 
 
 def _check_host() -> None:
-    """Refuses a page of somewhere else whose name was made to mean this machine."""
+    """Refuses names of other sites that were made to resolve to this machine."""
     from flask import abort, request
 
     try:
@@ -58,7 +67,7 @@ def _check_host() -> None:
 
 
 def is_local(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
+    """Whether only this machine reaches an address."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -66,7 +75,7 @@ def is_local(host: str) -> bool:
 
 
 class _Door:
-    """Asks for the token once, and knows it again by a cookie."""
+    """Asks for the token once, and then recognizes a cookie."""
 
     def __init__(self, token: str, cookie: str) -> None:
         self._token, self._cookie = token, cookie
@@ -87,10 +96,6 @@ class _Door:
 
 
 def _add_headers(answer: Response) -> Response:
-    headers = answer.headers
-    headers.setdefault("Content-Security-Policy", POLICY)
-    headers.setdefault("Cache-Control", "no-cache")
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    for name, value in HEADERS.items():
+        answer.headers.setdefault(name, value)
     return answer

@@ -24,16 +24,16 @@ REMEDIES = {
 
 
 def serve(folder: Path, host: str, port: int, with_token: bool) -> None:
-    """Shows the runs in a folder until it is interrupted.
+    """Serves the runs in a folder until it is interrupted.
 
     Args:
         folder: of the runs.
-        host: the address that is listened on.
-        port: its port; 0 takes a free one.
-        with_token: whether a token is asked for even on this machine's own address.
+        host: the address to listen on.
+        port: of it; 0 takes a free one.
+        with_token: whether to ask for a token even on a local address.
 
     Raises:
-        UserError: there is no such folder, a package is missing, or it cannot be listened there.
+        UserError: there is no such folder, a package is missing, or the address is not available.
     """
     if not user_path(folder).is_dir():
         raise UserError(f"{folder}: there is no such folder; name the one that your runs are in")
@@ -60,15 +60,15 @@ def _require_packages() -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens at an address.
+    """A socket that listens on an address.
 
     Raises:
-        UserError: it cannot.
+        UserError: the address is not available.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except UnicodeError:  # no name of a machine at all
+    except UnicodeError:  # not even a machine's name
         remedy = ELSEWHERE
     except OSError as error:
         remedy = REMEDIES.get(error.errno or 0, f"cannot be listened on: {error.strerror}")
@@ -76,7 +76,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _announcement(folder: Path, host: str, port: int, token: str | None) -> list[str]:
-    """How the pages are reached."""
+    """How to reach the pages."""
     machine = socket.gethostname() if host in ("0.0.0.0", "::") else host
     address = f"http://{_at(machine, port)}/{f'?token={token}' if token else ''}"
     lines = [f"the runs in {folder}: {address}"]

@@ -18,16 +18,20 @@ SCRIPTS = ("scales.js", "shapes.js", "readings.js", "charts.js", "replay.js", "t
 
 def render(page: Page) -> str:
     """The page as one self-contained HTML document."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader
 
-    environment = Environment(
-        loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+    environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, **options())
     environment.filters["json"] = to_json
     return environment.get_template("page.html").render(
         page=page, styles=_assets(STYLES), scripts=_assets(SCRIPTS)
     )
+
+
+def options() -> dict[str, Any]:
+    """How the templates are read."""
+    from jinja2 import StrictUndefined
+
+    return {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
 
 
 def to_json(value: Any) -> Markup:

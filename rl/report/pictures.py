@@ -1,4 +1,4 @@
-"""What moves in a report: the film of the learning, and episodes to be played again."""
+"""Moving pictures in a report: the film of the learning, and episodes to replay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,20 +24,17 @@ from rl.watching.film import choose_stages, make_film
 from rl.watching.frames import Moment, Scene
 from rl.watching.rendering import NothingToSee
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 FRAMES = 80  # of a replay, at most
-COLUMNS = 8  # of its sheet: with FRAMES no side is longer than the 16,383 pixels of a WebP
+COLUMNS = 8  # of its sheet: no side exceeds the 16,383 pixels of a WebP
 WIDTH, HEIGHT = 320, 1600  # pixels of a frame, at most
 QUALITY = 70  # of WebP
 
 
 def moving(run: Run) -> tuple[list[Block], list[Block]]:
-    """The episodes and the film of a session, or why they are not to be had.
+    """The episodes and the film of a session, or why they could not be made.
 
-    What has gone wrong is told on stderr too. The film is made last: not all of its memory is given
-    back, and the two together would be the most that a run needs.
+    An error is printed on stderr too. The film is made last: not all of its memory is freed, and
+    the two together would be the most that a run needs.
     """
     episodes, no_episodes = _made(lambda: replays(run))
     learning, no_film = _made(lambda: [film(run)])
@@ -50,7 +47,7 @@ def moving(run: Run) -> tuple[list[Block], list[Block]]:
 
 
 def _made(make: Callable[[], Sequence[Block]]) -> tuple[list[Block], str]:
-    """What is made, and nothing; or a text that says why it is not to be had, and what failed."""
+    """The blocks and an empty text, or a block that says why there are none, and the failure."""
     try:
         with noticed():
             return list(make()), ""
@@ -63,22 +60,23 @@ def _made(make: Callable[[], Sequence[Block]]) -> tuple[list[Block], str]:
 
 
 def _options(run: Run) -> str:
-    """How a session of a run is named on the command line."""
+    """The options of the command line that name the session of a run."""
     trial = ["--trial", str(run.trial.number)] if run.trial.number else []
     session = ["--session", str(run.session.number)] if run.session.number else []
     return shlex.join([str(run.path), *trial, *session])
 
 
 def film(run: Run) -> Picture:
-    """The film of a session; one that is there and was not overtaken by the learning is taken.
+    """The film of a session, made again only if a checkpoint is newer.
 
     Raises:
-        UserError: there is nothing to be filmed, or the environment fails.
+        UserError: there is nothing to film, or the environment fails.
         OSError: the file cannot be read or written.
     """
     file = run.session.film
     stages = choose_stages(run.session)
-    if not file.exists() or file.stat().st_mtime < _latest(run, stages):
+    latest = max(run.session.checkpoint(stage).stat().st_mtime for stage in stages)
+    if not file.exists() or file.stat().st_mtime < latest:
         make_film(run, file)
     steps = [stage for stage in stages if stage.isdecimal()]
     return Picture(
@@ -90,13 +88,8 @@ def film(run: Run) -> Picture:
     )
 
 
-def _latest(run: Run, stages: Sequence[str]) -> float:
-    """When the newest of these checkpoints was written."""
-    return max(run.session.checkpoint(stage).stat().st_mtime for stage in stages)
-
-
 def replays(run: Run) -> list[Replay]:
-    """The best, the median and the worst of the episodes that the session was judged by.
+    """The best, the median and the worst of the episodes of the session's evaluation.
 
     Raises:
         UserError: the environment draws no pictures, or the checkpoint is damaged.
@@ -113,14 +106,14 @@ def replays(run: Run) -> list[Replay]:
 
 
 def choose_episodes(returns: Sequence[float]) -> dict[int, str]:
-    """The episodes to be seen, by their numbers, with what each is."""
+    """The numbers of the episodes to replay, with a word for each."""
     order = np.argsort(returns, kind="stable").tolist()
     middle = order[(len(order) - 1) // 2]
     return {order[-1]: "best", middle: "median", order[0]: "worst"}
 
 
 def replay(scene: Scene, seed: int, title: str) -> Replay:
-    """An episode with its pictures and what the agent thought at each."""
+    """An episode with its pictures and the agent's thoughts at each."""
     length = scene.play(seed).length
     every, seconds = pace(scene.frames_a_second, length, FRAMES - 1)
     moments = [_shrunk(moment) for moment in scene.moments(seed, every)]
@@ -134,7 +127,7 @@ def replay(scene: Scene, seed: int, title: str) -> Replay:
 
 
 def _shrunk(moment: Moment) -> Moment:
-    """The same with a picture as wide as a frame: a whole episode of larger ones is much."""
+    """The moment with its picture as wide as a frame, to save memory."""
     from PIL import Image
 
     picture = Image.fromarray(moment.picture)
@@ -146,7 +139,7 @@ def _shrunk(moment: Moment) -> Moment:
 
 
 def _pictures(moments: Sequence[Moment]) -> dict[str, Any]:
-    """The frames, on one sheet row by row."""
+    """The frames on one sheet, row by row."""
     from PIL import Image
 
     height, width, _ = moments[0].picture.shape
@@ -155,8 +148,10 @@ def _pictures(moments: Sequence[Moment]) -> dict[str, Any]:
     for number, moment in enumerate(moments):
         row, column = divmod(number, COLUMNS)
         sheet.paste(Image.fromarray(moment.picture), (column * width, row * height))
+    file = io.BytesIO()
+    sheet.save(file, "WEBP", quality=QUALITY, method=1)
     return {
-        "sheet": data_uri("image/webp", _webp(sheet)),
+        "sheet": data_uri("image/webp", file.getvalue()),
         "columns": COLUMNS,
         "width": width,
         "height": height,
@@ -164,12 +159,6 @@ def _pictures(moments: Sequence[Moment]) -> dict[str, Any]:
         "steps": [moment.step for moment in moments],
         "returns": numbers([moment.total for moment in moments]),
     }
-
-
-def _webp(sheet: Image) -> bytes:
-    file = io.BytesIO()
-    sheet.save(file, "WEBP", quality=QUALITY, method=1)
-    return file.getvalue()
 
 
 def _thoughts(moments: Sequence[Moment]) -> dict[str, Any]:
@@ -186,5 +175,5 @@ def _thoughts(moments: Sequence[Moment]) -> dict[str, Any]:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """Bytes as an address that holds them itself."""
+    """Bytes as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,4 +1,4 @@
-"""Pictures one after the other in a file: an animated GIF, or an MP4."""
+"""Animated files: GIF and MP4."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,49 +23,40 @@ if TYPE_CHECKING:
 
     Add = Callable[[Picture], None]
 
-FRAMES_A_SECOND = 25  # at most: viewers show a faster GIF slowly
-LONGEST = 600_000  # milliseconds for which a GIF can show a frame
+FRAMES_A_SECOND = 25  # at most: viewers slow a faster GIF down
+LONGEST = 600_000  # milliseconds that a GIF can show a frame
 
 
 def check_file(file: Path, *endings: str) -> None:
-    """Refuses a file that could not be written in the end.
+    """Refuses a file that could not be written later.
 
     Args:
         file: that will be written.
-        endings: it may have; by default .gif or .mp4.
+        endings: that are allowed, by default .gif and .mp4.
 
     Raises:
-        UserError: it has another ending, its folder is not there, or a package is missing.
+        UserError: it has another ending, its folder does not exist, or a package is missing.
     """
     endings = endings or (".gif", ".mp4")
     if user_path(file).suffix.lower() not in endings:
         raise UserError(f"{file}: must end in {' or '.join(endings)}")
     if not file.parent.is_dir():
         raise UserError(f"{file}: there is no folder {file.parent}")
-    if file.suffix.lower() == ".mp4":
-        _require_video(file)
-
-
-def _require_video(file: Path) -> None:
-    try:
-        import imageio.v2  # noqa: F401
-        import imageio_ffmpeg  # noqa: F401
-    except ImportError:
-        raise UserError(
-            f"{file}: an MP4 needs more packages: {installing('video')}; or name a .gif"
-        ) from None
+    if file.suffix.lower() == ".mp4" and not all(map(find_spec, ("imageio", "imageio_ffmpeg"))):
+        remedy = f"{installing('video')}; or name a .gif"
+        raise UserError(f"{file}: an MP4 needs more packages: {remedy}")
 
 
 def pace(frames_a_second: float, frames: int = 1, most: int = 1) -> tuple[int, float]:
-    """Which frames to take so that a file can show them at their speed.
+    """How to thin out frames so that a file can show them at their speed.
 
     Args:
-        frames_a_second: at which all would be shown.
-        frames: how many there are.
-        most: how many to take of them at most.
+        frames_a_second: the speed of all.
+        frames: the number of all.
+        most: the number to keep at most.
 
     Returns:
-        Each how-manieth is taken, and the seconds for which it is shown.
+        The stride n, of which each n-th frame is kept, and the seconds to show it.
     """
     every = max(1, round(frames_a_second / FRAMES_A_SECOND), -(-frames // most))
     return every, every / frames_a_second
@@ -72,11 +64,9 @@ def pace(frames_a_second: float, frames: int = 1, most: int = 1) -> tuple[int, f
 
 @contextmanager
 def animation(file: Path, seconds: float) -> Iterator[Add]:
-    """Within, the function that it gives adds a picture; afterwards the file is there.
+    """Gives a function that adds a picture, shown for so many seconds, to a file.
 
-    Args:
-        file: an ending that `check_file` accepts says what is written.
-        seconds: for which each picture is shown.
+    The file, whose ending `check_file` accepts, is written at the end.
 
     Raises:
         UserError: it cannot be written.
@@ -109,15 +99,15 @@ def _gif(file: Path, seconds: float) -> Iterator[Add]:
 
 
 def _taken_from(frames: deque[Picture]) -> Iterator[Picture]:
-    """The frames, each let go of: Pillow keeps a copy of every one."""
+    """The frames, each released: Pillow keeps a copy of every one."""
     while frames:
         yield frames.popleft()
 
 
 def _palette(picture: Picture) -> Picture:
-    """The first picture's colours, and a cube of others for what may come.
+    """The first picture's colours, and a cube of others for later ones.
 
-    One palette for all frames keeps what does not move the same, and that costs a GIF nothing.
+    With one palette for all frames, what does not move stays the same and costs a GIF nothing.
     """
     from PIL import Image
 
@@ -139,7 +129,7 @@ def _mp4(file: Path, seconds: float) -> Iterator[Add]:
         writer: Any = imageio.get_writer(beside, fps=1.0 / seconds, macro_block_size=2)
         with writer:
             yield lambda picture: writer.append_data(np.asarray(picture))
-        if b"moov" not in beside.read_bytes():  # the encoder ends in silence where the disk is full
+        if b"moov" not in beside.read_bytes():  # the encoder is silent about a full disk
             raise OSError(errno.EIO, "the video was not written to its end", str(file))
         os.replace(beside, file)
     finally:

@@ -1,4 +1,4 @@
-"""The film of a session's learning: the same episode as its agent played it at several stages."""
+"""The film of a session's learning: the same episode, played at several stages."""
 
 from __future__ import annotations
 
@@ -26,40 +26,31 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 STAGES = 6  # at most
-FRAMES = 140  # at most: with more, they would take most of the memory that a run needs
-SECONDS_A_FRAME = 0.1  # at most: what would be slower is shown in less than its time
+FRAMES = 140  # at most: more would take most of the memory that a run needs
+SECONDS_A_FRAME = 0.1  # at most: slower episodes are sped up
 SECONDS_AT_THE_END = 2.0
 BYTES = 5_000_000  # at most
-WIDTHS = (240, 160, 100)  # pixels of a pane; the first with which the film is small enough
-TALLEST = 4  # times as high as wide a pane may be
+WIDTHS = (240, 160, 100)  # pixels of a pane; the first that makes the film small enough
+TALLEST = 4  # the greatest ratio of a pane's height to its width
 GAP, CAPTION = 12, 46  # pixels
 
 
 @dataclass(frozen=True)
 class Take:
-    """A stage in front of its world.
+    """A stage in front of an environment of its own."""
 
-    Args:
-        step: of the session, in which the policy was saved.
-        seconds: that it had learned for; None where an older version saved it.
-        scene: its player in a world of its own.
-    """
-
-    step: int
-    seconds: float | None
+    step: int  # of the session, when the policy was saved
+    seconds: float | None  # of learning until then; None if an earlier version saved it
     scene: Scene
 
 
 def make_film(run: Opened, file: Path, seed: int = 0) -> list[Take]:
-    """Writes the film of a session, or of a single saved agent.
+    """Writes the film of a session or of a single saved agent; returns the stages that it shows.
 
     Args:
         run: whose session it is, or the agent.
-        file: where to; it must suit `check_file`.
-        seed: another number gives another episode.
-
-    Returns:
-        The stages that are seen.
+        file: to write, with an ending that `check_file` accepts.
+        seed: of the episode.
 
     Raises:
         NothingToSee: there are no stages, or the environment draws no pictures.
@@ -80,7 +71,7 @@ def make_film(run: Opened, file: Path, seed: int = 0) -> list[Take]:
 
 
 def choose_stages(folder: SessionFolder, most: int = STAGES) -> list[str]:
-    """The checkpoints that the film shows, the best of all last.
+    """The checkpoints that the film shows, the best one last.
 
     Raises:
         NothingToSee: there are no stages.
@@ -109,22 +100,20 @@ def _take(saved: State, problem: Problem, player: Player) -> Take:
 
 
 def _write(panes: list[Pane], seed: int, longest: int, file: Path) -> None:
-    """Plays an episode in every pane; the longest has so many steps."""
+    """Plays an episode in every pane, the longest of so many steps."""
     scenes = [pane.take.scene for pane in panes]
     every, seconds = pace(scenes[0].frames_a_second, longest, FRAMES)
     seconds = min(seconds, SECONDS_A_FRAME)
     with animation(file, seconds) as add:
         for moments in side_by_side([scene.moments(seed, every) for scene in scenes]):
-            picture = _arrange(
-                [pane.draw(moment) for pane, moment in zip(panes, moments, strict=True)]
-            )
+            picture = _arrange([*map(Pane.draw, panes, moments)])
             add(picture)
         for _ in range(round(SECONDS_AT_THE_END / seconds)):
             add(picture)
 
 
 def side_by_side(episodes: list[Iterator[Moment]]) -> Iterator[list[Moment]]:
-    """The moments of several episodes at the same time; one that has ended stays as it was."""
+    """The moments of several episodes at the same time; one that has ended stays at its last."""
     latest = [next(episode) for episode in episodes]
     while True:
         yield latest
@@ -135,7 +124,7 @@ def side_by_side(episodes: list[Iterator[Moment]]) -> Iterator[list[Moment]]:
 
 
 def _arrange(panes: list[Picture]) -> Picture:
-    """All panes in two rows, or in one if there are few."""
+    """The panes in two rows, or in one if they are few."""
     from PIL import Image
 
     columns = len(panes) if len(panes) < 4 else -(-len(panes) // 2)
@@ -149,19 +138,14 @@ def _arrange(panes: list[Picture]) -> Picture:
 
 
 class Pane:
-    """A stage in the film: its world, and under it when that was and the return.
-
-    Args:
-        take: the stage.
-        width: pixels.
-    """
+    """A stage in the film, `width` pixels wide: its picture, and below it the time and return."""
 
     def __init__(self, take: Take, width: int) -> None:
         self.take, self._width = take, width
         self._latest: tuple[Moment, Picture] | None = None
 
     def draw(self, moment: Moment) -> Picture:
-        """The picture of a moment; what was drawn last is not drawn again."""
+        """The picture of a moment; the latest one is not drawn again."""
         if not self._latest or self._latest[0] is not moment:
             self._latest = moment, self._draw(moment)
         return self._latest[1]
@@ -176,8 +160,7 @@ class Pane:
         pen = ImageDraw.Draw(pane)
         pen.text((0, height + 6), f"step {self.take.step:,}", TEXT, font(15))
         pen.text((0, height + 26), _when(self.take), DIM, font(13))
-        # The return stands out once it is final.
-        colour = CHOSEN if moment.ended else DIM
+        colour = CHOSEN if moment.ended else DIM  # the final return stands out
         pen.text((width, height + 6), f"{moment.total:,.0f}", colour, font(18), "ra")
         pen.text((width, height + 26), "return", DIM, font(13), "ra")
         return pane
@@ -190,7 +173,7 @@ def _when(take: Take) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time of learning, as a caption has it."""
+    """A time of learning in a caption."""
     if seconds < 60:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     minutes = round(seconds / 60)

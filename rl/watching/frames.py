@@ -1,4 +1,4 @@
-"""An episode as it is seen: moment by moment, each with its picture and the agent's thoughts."""
+"""Episodes to watch: moments with their pictures and the agent's thoughts."""
 
 from __future__ import annotations
 
@@ -18,25 +18,17 @@ from rl.watching.rendering import draw, open_drawing, rate_of
 
 @dataclass(frozen=True)
 class Moment:
-    """A state of an episode.
+    """A state of an episode."""
 
-    Args:
-        picture: of the world [height, width, 3], bytes.
-        step: how many steps led here.
-        total: the return so far.
-        thoughts: of the agent, here or, where the episode has ended, in the state before.
-        ended: whether it is the episode's last.
-    """
-
-    picture: Array
+    picture: Array  # [height, width, 3], bytes
     step: int
-    total: float
-    thoughts: Thoughts
+    total: float  # the return so far
+    thoughts: Thoughts  # at the end of the episode those in the state before
     ended: bool
 
 
 class Scene:
-    """A player in front of a world that draws pictures.
+    """A player in an environment that draws pictures.
 
     Args:
         id: of the environment.
@@ -44,7 +36,7 @@ class Scene:
 
     Raises:
         NothingToSee: the environment draws no pictures.
-        UserError: it fails when it is asked for pictures.
+        UserError: the environment fails.
     """
 
     def __init__(self, id: str, player: Player) -> None:
@@ -59,13 +51,13 @@ class Scene:
         self._shape: tuple[int, ...] | None = None  # of the first picture, and so of all
 
     def play(self, seed: int) -> Episode:
-        """A greedy episode that nobody sees."""
+        """A greedy episode without pictures."""
         return play_episode(self._environments, self._agent, seed)
 
     def moments(self, seed: int, every: int = 1) -> Iterator[Moment]:
-        """A greedy episode: its moments at each `every`-th step, and the last one.
+        """The moments of a greedy episode at each `every`-th step, and the last one.
 
-        The environment draws those alone.
+        The environment draws no others.
         """
         environments = self._environments
         _start(environments, seed)
@@ -74,17 +66,12 @@ class Scene:
             thoughts = self._agent.thoughts(environments.observations)
             if step % every == 0:
                 yield Moment(self._picture(), step, total, thoughts, False)
-            total = self._step()
-            step += 1
+            latest = environments.step(self._agent.act(environments.observations))
+            step, total = step + 1, float(latest.returns[0])
         yield Moment(self._picture(), step, total, thoughts, True)
 
-    def _step(self) -> float:
-        environments = self._environments
-        latest = environments.step(self._agent.act(environments.observations))
-        return float(latest.returns[0])
-
     def _picture(self) -> Array:
-        """What the world looks like now [height, width, 3], in bytes."""
+        """The current picture [height, width, 3], bytes; all of an episode have one shape."""
         picture = draw(self._id, self._env)
         self._shape = self._shape or picture.shape
         return picture if picture.shape == self._shape else _resized(picture, self._shape)
@@ -95,20 +82,13 @@ class Scene:
 
 
 def _resized(picture: Array, shape: tuple[int, ...]) -> Array:
-    """A picture [h, w, 3] in another's shape: those of an episode stand in one place."""
     from PIL import Image
 
     return np.asarray(Image.fromarray(picture).resize((shape[1], shape[0])))
 
 
 def play_episode(environments: Environments, agent: Policy, seed: int) -> Episode:
-    """One greedy episode in a single lane.
-
-    Args:
-        environments: of one lane.
-        agent: who plays.
-        seed: of the episode.
-    """
+    """One greedy episode in a single lane."""
     _start(environments, seed)
     while environments.active[0]:
         environments.step(agent.act(environments.observations))
@@ -122,5 +102,5 @@ def _start(environments: Environments, seed: int) -> None:
 
 
 def describe(moment: Moment) -> dict[str, str]:
-    """The figures of a moment, by their labels."""
+    """The figures of a moment by their labels."""
     return {"return": f"{moment.total:,.1f}", "step": f"{moment.step:,}"}

@@ -1,4 +1,4 @@
-"""The picture of a moment: the world, and beside it what the agent thinks of it."""
+"""The picture of a moment, with the agent's thoughts beside it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,11 @@ ROW = 34  # for a bar, at most
 
 
 class Panel:
-    """Draws moments.
+    """Draws moments, without the agent's thoughts if they shall be plain.
 
-    The values of a state's actions are much alike, so that a bar shows by how much one is above the
-    least of them. The scale grows with the widest difference that was seen, and never shrinks, so
-    that bars do not jump.
-
-    Args:
-        plain: whether the world is drawn alone.
+    The values of a state's actions are similar, so that a bar shows how far one is above the least
+    of them. The scale grows with the widest difference seen, and never shrinks, so that bars do not
+    jump.
     """
 
     def __init__(self, plain: bool = False) -> None:
@@ -60,7 +57,7 @@ class Panel:
     def _draw_bars(
         self, pen: ImageDraw, box: tuple[int, int, int, int], thoughts: Thoughts
     ) -> None:
-        """A row for each bar, under their title."""
+        """Draws a row for each bar below their title."""
         left, top, right, bottom = box
         pen.text((left, top - 26), thoughts.title, DIM, font(14))
         low, high = thoughts.span or self._span(thoughts.bars)
@@ -76,14 +73,14 @@ class Panel:
             pen.text((right, y + row / 2), f"{bar:.2f}", *look, "rm")
 
     def _span(self, bars: Array) -> tuple[float, float]:
-        """From the least bar, as far as the greatest was ever above the least."""
+        """From the least bar to the widest difference above it so far."""
         low = float(bars.min())
         self._widest = max(self._widest, float(bars.max()) - low)
         return low, low + self._widest
 
 
 def share(value: float, low: float, high: float) -> float:
-    """Where a value lies between two others, from 0 to 1; beyond them it is cut off."""
+    """Where a value lies between two others, clipped to 0 to 1."""
     return min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.0
 
 
@@ -97,7 +94,7 @@ def _draw_figures(pen: ImageDraw, left: int, figures: dict[str, str]) -> None:
 def _draw_bar(
     pen: ImageDraw, track: tuple[float, float, float, float], end: float, zero: float, colour: str
 ) -> None:
-    """A bar from `zero` to `end`, both shares of the track's width; one that is seen at least."""
+    """Draws a visible bar from `zero` to `end`, both shares of the track's width."""
     left, top, right, bottom = track
     pen.rounded_rectangle(track, 3, TRACK)
     start, stop = sorted(left + (right - left) * at for at in (zero, end))

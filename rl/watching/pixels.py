@@ -1,4 +1,4 @@
-"""The picture that an environment has drawn, in the one form that the lab shows."""
+"""The pictures of environments, in the one form that the lab shows."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 
 from nn.typing import Array
 
-CHANNELS = (1, 3, 4)  # grey, red green blue, and with an alpha
-LARGEST = 4096  # pixels of a side; of a larger picture each second, third, ... one is taken
+CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
+LARGEST = 4096  # pixels of a side; of a larger picture each second, third, ... is taken
 _KINDS = "buif"  # the kinds of dtypes that can be shown
 
 
 def pixels(given: Any) -> Array:
     """What `render` gave as bytes [height, width, 3].
 
-    Understood are arrays, and what can become one, of bytes, integers, bools or floats (from 0 to 1
-    if none is greater than 2, else from 0 to 255); grey ones [h, w] or [h, w, 1], those with an
-    alpha [h, w, 4], which is left out, and with the channels first; Pillow's images; and of several
-    pictures the last. What is not finite is black.
+    It may be anything that NumPy makes an array of bytes, integers, bools or floats (from 0 to 1 if
+    none is greater than 2, else from 0 to 255): grey [h, w] or [h, w, 1], RGB, RGBA, whose alpha is
+    ignored, or with the channels first; an image of Pillow; or a list of pictures, of which the
+    last is taken. What is not finite is black.
 
     Raises:
-        ValueError: it is no picture; the message goes on from "the picture".
+        ValueError: it is no picture; the message continues "the picture".
     """
     if given is None:
         raise ValueError("is None")
@@ -39,7 +39,7 @@ def pixels(given: Any) -> Array:
 
 
 def _latest(given: Any) -> Array:
-    """The last of several pictures, such as those since the latest call; or the only one."""
+    """The last of several pictures, or the only one."""
     if isinstance(given, (list, tuple)):
         if not given:
             raise ValueError("is an empty list")
@@ -52,11 +52,11 @@ def _latest(given: Any) -> Array:
 
 def _array(given: Any) -> Array:
     try:
-        if callable(getattr(given, "convert", None)):  # an image of Pillow's, whatever its mode
+        if callable(getattr(given, "convert", None)):  # an image of Pillow, whatever its mode
             given = given.convert("RGB")
         array = np.asarray(given)
         return np.array(array.tolist()) if array.dtype == object else array
-    except Exception:  # such as of rows of several lengths, or in other people's conversions
+    except Exception:  # such as of ragged rows, or in other people's conversions
         return np.asarray(None)
 
 
@@ -72,7 +72,7 @@ def _channels_last(array: Array) -> Array:
 
 
 def _bytes(array: Array) -> Array:
-    """The same from 0 to 255."""
+    """The picture from 0 to 255."""
     if array.dtype == np.uint8:
         return array
     if array.dtype == np.bool_:
@@ -81,7 +81,7 @@ def _bytes(array: Array) -> Array:
     if not np.isfinite(values).any():
         raise ValueError("has no number that is finite")
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    if array.dtype.kind == "f" and values.max() <= 2.0:  # rounding may have led beyond 1
+    if array.dtype.kind == "f" and values.max() <= 2.0:  # rounding may exceed 1
         values *= 255.0
     elif array.dtype == np.uint16 and values.max() > 255.0:
         values /= 257.0

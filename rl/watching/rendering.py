@@ -1,4 +1,4 @@
-"""An environment as one that draws pictures: how it is asked for them, and what may go wrong."""
+"""Environments that draw pictures, and what may go wrong with them."""
 
 from __future__ import annotations
 
@@ -14,35 +14,31 @@ from rl.environments.problems import Problem, find_problem
 from rl.errors import BrokenEnvironment, Unseen, UserError
 from rl.watching.pixels import pixels
 
-FRAMES_A_SECOND = 25.0  # of an environment that does not say how fast it is meant to be seen
-SLOWEST, FASTEST = 0.1, 1000.0  # frames a second; what is beyond cannot be meant
+FRAMES_A_SECOND = 25.0  # of an environment without render_fps
+SLOWEST, FASTEST = 0.1, 1000.0  # frames a second; others cannot be meant
 MODES = ("rgb_array", "rgb_array_list")  # render modes that give pictures
 
 
 class NothingToSee(UserError):
-    """There is no picture to be had, and nothing is wrong."""
+    """There is no picture, and nothing is wrong."""
 
 
 def open_drawing(id: str, problem: Problem | None = None) -> gymnasium.Env[Any, Any]:
-    """An environment that is ready to draw pictures.
-
-    Args:
-        id: of the environment.
-        problem: how it is made; by default as `find_problem` says.
+    """An environment that draws pictures, by default as `find_problem` defines it.
 
     Raises:
         NothingToSee: it draws none.
-        UserError: it fails when it is asked for them.
+        UserError: it fails.
     """
     made = problem or find_problem(id)
     return _open(made, _mode(made))
 
 
 def draw(id: str, env: gymnasium.Env[Any, Any]) -> Array:
-    """What the world looks like now [height, width, 3], in bytes.
+    """The current picture of an environment [height, width, 3], bytes.
 
     Raises:
-        UserError: the environment fails, or gives what is no picture.
+        UserError: the environment fails, or its answer is no picture.
     """
     try:
         with rules.guarded("render"):
@@ -55,7 +51,7 @@ def draw(id: str, env: gymnasium.Env[Any, Any]) -> Array:
 
 
 def _mode(problem: Problem) -> str:
-    """The render mode in which an environment gives pictures; the usual one if it names none."""
+    """The render mode that gives pictures; the usual one if the environment names none."""
     env = environment_of(problem)
     metadata = env.metadata
     rules.close(env)
@@ -72,7 +68,7 @@ def _mode(problem: Problem) -> str:
 
 
 def _open(problem: Problem, mode: str) -> gymnasium.Env[Any, Any]:
-    """The environment in a render mode, of which its constructor may know nothing."""
+    """The environment in a render mode, even if its constructor takes none."""
     try:
         return environment_of(problem, render_mode=mode)
     except BrokenEnvironment as error:
@@ -85,11 +81,7 @@ def _open(problem: Problem, mode: str) -> gymnasium.Env[Any, Any]:
 
 
 def rate_of(metadata: Any) -> float:
-    """How many frames a second an environment is meant to be seen at, as far as that makes sense.
-
-    Args:
-        metadata: of the environment.
-    """
+    """The frames per second in an environment's metadata, or a default if they make no sense."""
     try:
         rate = float(metadata.get("render_fps"))
     except (AttributeError, TypeError, ValueError, OverflowError):

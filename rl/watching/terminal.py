@@ -1,4 +1,4 @@
-"""Moments drawn in the terminal: two pixels a character, one above the other."""
+"""Moments in the terminal, where a character is two pixels, one above the other."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LINES_BELOW = 2  # for the figures, and for the line that the cursor is in
 
 
 class Terminal:
-    """Shows moments in place, each over the one before; the cursor is away while it does.
+    """Shows moments in place, with the cursor hidden.
 
     Args:
-        frames_a_second: how fast they follow one another.
-        plain: whether the agent's thoughts are left out.
+        frames_a_second: the speed.
+        plain: whether to leave the agent's thoughts out.
         out: the terminal.
     """
 
@@ -35,7 +35,7 @@ class Terminal:
         self._out.write(HIDE + CLEAR)
 
     def show(self, moment: Moment) -> bool:
-        """Shows a moment for its time; True, as there is nothing to close."""
+        """Shows a moment for its time; returns True, as there is nothing to close."""
         columns, lines = shutil.get_terminal_size()
         picture = half_blocks(fit(moment.picture, columns, 2 * (lines - LINES_BELOW)))
         figures = status(moment, self._plain)[:columns]
@@ -47,13 +47,13 @@ class Terminal:
         return True
 
     def close(self) -> None:
-        """Gives the cursor back."""
+        """Shows the cursor again."""
         self._out.write(f"{PLAIN}{SHOW}\n")
         self._out.flush()
 
 
 def fit(picture: Array, width: int, height: int) -> Array:
-    """A picture [h, w, 3] made as large as fits into so many pixels; its height is even."""
+    """A picture [h, w, 3] scaled to fit into so many pixels, with an even height."""
     from PIL import Image
 
     scale = min(width / picture.shape[1], height / picture.shape[0])
@@ -67,7 +67,7 @@ def half_blocks(picture: Array) -> str:
     lines = []
     for upper, lower in zip(picture[::2].tolist(), picture[1::2].tolist(), strict=True):
         cells = [_cell(*pair) for pair in zip(upper, lower, strict=True)]
-        # A colour that is there already is not sent again: it is most of what is sent.
+        # The colours are most of what is sent, and are not repeated.
         kept = [
             "\u2580" if number and cell == cells[number - 1] else f"{cell}\u2580"
             for number, cell in enumerate(cells)
@@ -77,13 +77,13 @@ def half_blocks(picture: Array) -> str:
 
 
 def _cell(upper: list[int], lower: list[int]) -> str:
-    """What sets the colours of the upper and the lower half."""
+    """Sets the colours of the upper and the lower half."""
     ink, paper = (";".join(map(str, colour)) for colour in (upper, lower))
     return f"\x1b[38;2;{ink};48;2;{paper}m"
 
 
 def status(moment: Moment, plain: bool = False) -> str:
-    """The figures of a moment, and the agent's thoughts, in one line."""
+    """The figures of a moment and the agent's thoughts in one line."""
     parts = [f"{label} {figure}" for label, figure in describe(moment).items()]
     thoughts = moment.thoughts
     if not plain:

@@ -1,4 +1,4 @@
-"""Looking at an agent: in a window, in the terminal, or in an animated file."""
+"""Watching an agent in a window, in the terminal, or in an animated file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from rl.watching.panel import Panel
 from rl.watching.terminal import Terminal
 from rl.watching.window import Window
 
-Show = Callable[[Moment], bool]  # False if the viewer wants to see no more
+Show = Callable[[Moment], bool]  # returns False once the viewer has closed it
 
 
 def watch(scene: Scene, seeds: Sequence[int], show: Show) -> list[Moment]:
-    """Plays an episode a seed for as long as somebody looks.
-
-    Returns:
-        The last moment of each episode that was seen to its end.
-    """
+    """Shows an episode for each seed; returns the last moments of those shown to the end."""
     ends: list[Moment] = []
     for seed in seeds:
         for moment in scene.moments(seed):
@@ -32,7 +28,7 @@ def watch(scene: Scene, seeds: Sequence[int], show: Show) -> list[Moment]:
 
 @contextmanager
 def in_window(scene: Scene, title: str, slow: float, plain: bool) -> Iterator[Show]:
-    """What shows moments in a window.
+    """Gives a function that shows moments in a window.
 
     Raises:
         UserError: there is no display.
@@ -43,14 +39,14 @@ def in_window(scene: Scene, title: str, slow: float, plain: bool) -> Iterator[Sh
 
 @contextmanager
 def in_terminal(scene: Scene, slow: float, plain: bool) -> Iterator[Show]:
-    """What draws moments in the terminal."""
+    """Gives a function that draws moments in the terminal."""
     with closing(Terminal(scene.frames_a_second / slow, plain)) as terminal:
         yield terminal.show
 
 
 @contextmanager
 def in_file(scene: Scene, file: Path, slow: float, plain: bool) -> Iterator[Show]:
-    """What puts moments into an animated file.
+    """Gives a function that adds moments to an animated file.
 
     Raises:
         UserError: the file cannot be written.

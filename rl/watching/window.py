@@ -1,4 +1,4 @@
-"""A window of our own, in which moments are seen at their speed."""
+"""A window that shows moments."""
 
 from __future__ import annotations
 
@@ -24,43 +24,37 @@ NO_DISPLAY = (
 
 
 def has_display() -> bool:
-    """Whether the machine says that windows can be seen on it."""
+    """Whether this machine claims to have a display."""
     if sys.platform in ("win32", "darwin"):
         return True
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"))
 
 
 def draw_off_screen() -> None:
-    """For a process that opens no window: where there is no display, SDL is not to look for one,
-    as it complains on stderr that it found none.
-    """
+    """Keeps SDL from looking for a display that is not there, and from complaining on stderr."""
     if not has_display():
         os.environ["SDL_VIDEODRIVER"] = "dummy"
 
 
 def require_display() -> None:
-    """Refuses to go on where no window can be opened.
-
-    Raises:
-        UserError: there is no display; the message says what to do instead.
-    """
+    """Raises a UserError with a remedy if no window can be opened."""
     if not has_display():
         raise UserError(NO_DISPLAY)
     import pygame
 
     try:
         pygame.display.init()
-    except pygame.error:  # such as a display that was named and is not there
+    except pygame.error:  # such as a named display that does not exist
         raise UserError(NO_DISPLAY) from None
 
 
 class Window:
-    """Shows moments one after the other, until its viewer closes it or presses Escape.
+    """Shows moments until the viewer closes it or presses Escape.
 
     Args:
         title: of the window.
-        frames_a_second: how fast they follow one another.
-        plain: whether the world is shown without the agent's thoughts.
+        frames_a_second: the speed.
+        plain: whether to leave the agent's thoughts out.
 
     Raises:
         UserError: there is no display.
@@ -76,7 +70,7 @@ class Window:
         self._surface: Any = None
 
     def show(self, moment: Moment) -> bool:
-        """Shows a moment for its time; False if the window was closed."""
+        """Shows a moment for its time; returns False if the window was closed."""
         import pygame
 
         picture = self._panel.draw(moment)
@@ -88,7 +82,7 @@ class Window:
         return not self.is_closed()
 
     def is_closed(self) -> bool:
-        """Whether its viewer wants to see no more; call it now and then, so that it answers."""
+        """Whether the viewer has closed it; call it regularly, so that the window responds."""
         import pygame
 
         events = pygame.event.get()
@@ -99,7 +93,7 @@ class Window:
         )
 
     def close(self) -> None:
-        """Takes it away."""
+        """Closes the window."""
         import pygame
 
         pygame.display.quit()
@@ -112,11 +106,11 @@ def _surface(picture: Picture) -> Any:
 
 
 class WindowCallback(Callback):
-    """Shows the greedy agent in a window after each evaluation, until that is closed.
+    """Shows a greedy episode in a window after each evaluation, until the window is closed.
 
     Args:
         id: of the environment.
-        seed: of the episode that is shown each time.
+        seed: of each episode.
 
     Raises:
         UserError: there is no display.
@@ -137,7 +131,7 @@ class WindowCallback(Callback):
         if player is None or not self._is_wanted:
             return
         if not (self._scene and self._window):
-            # The player's agent is the one that learns; it will do for every evaluation to come.
+            # The player's agent is the one that learns, so that it serves every later evaluation.
             self._scene = Scene(self._id, player)
             self._window = Window(self._id, self._scene.frames_a_second)
         if not all(map(self._window.show, self._scene.moments(self._seed))):

@@ -36,7 +36,7 @@ def test_each_colour_has_a_marker_and_a_line_of_its_own() -> None:
     assert all(len(set(map(str, looks))) == 7 for looks in zip(*drawer.LOOKS, strict=True))
     styles = Path("rl/report/assets/charts.css").read_text()
     for number, (colour, _, _) in enumerate(drawer.LOOKS):
-        assert f"--series-{number}: {colour};" in styles
+        assert f"--series-{number}: light-dark({colour}, " in styles
 
 
 def test_the_colour_of_a_point_is_the_fuller_the_greater_its_shade(axes: Axes) -> None:

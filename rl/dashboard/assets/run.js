@@ -1,15 +1,15 @@
-// A run that is followed: its charts and its logs as they grow, and its latest episode.
+// A run that is followed: its charts and logs as they grow, and its latest episode.
 "use strict";
 
 (() => {
   const SECONDS = 2;
-  const MILLISECONDS_OF_PLAYING = 500; // between two questions whether an episode has been played
+  const MILLISECONDS = 500; // between two questions whether the server has played an episode
 
+  const { html } = Shapes;
   const find = (selector) => document.querySelector(selector);
   const addresses = find("main").dataset;
   const figures = new Map(); // of the charts, by their titles
-  const texts = new Map(); // of what the server has put into words, by their places
-  const html = (...parts) => Shapes.html(...parts);
+  const texts = new Map(); // of the server, by their places
   let stamp = null; // of what is shown
   let newest = null; // the policy that could play an episode
   let policy = null; // that played the one shown
@@ -33,7 +33,7 @@
     if (addresses.episode) offer();
   }
 
-  // Texts that the server has made safe; what was scrolled to stays in sight.
+  // HTML that the server has made safe; what was scrolled sideways stays so.
   function put(selector, text) {
     const place = find(selector);
     if (texts.get(selector) === text) return;
@@ -45,16 +45,13 @@
 
   function showChart({ title, note, description, data }) {
     if (!figures.has(title)) {
-      figures.set(title, chartFigure(title, `${title}. ${description}`));
+      const caption = html("figcaption", {}, `${title} `, html("small", {}));
+      const label = `${title}. ${description}`;
+      figures.set(title, html("figure", { class: "chart", "aria-label": label }, caption));
       find("#charts").append(figures.get(title));
     }
     figures.get(title).querySelector("small").textContent = note;
     drawChart(figures.get(title), data);
-  }
-
-  function chartFigure(title, label) {
-    const caption = html("figcaption", {}, `${title} `, html("small", {}));
-    return html("figure", { class: "chart", "aria-label": label }, caption);
   }
 
   // The episode
@@ -89,7 +86,7 @@
       const found = await answer.json();
       if (answer.status !== 202) return found;
       address = `${addresses.episode}&policy=${encodeURIComponent(found.policy)}`;
-      await new Promise((resolve) => setTimeout(resolve, MILLISECONDS_OF_PLAYING));
+      await new Promise((resolve) => setTimeout(resolve, MILLISECONDS));
     }
   }
 

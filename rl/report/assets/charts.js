@@ -1,31 +1,20 @@
-// Charts that are read with the pointer and the keys.
-//
-// A chart is {x, y, series, marks}. An axis is {label, log, names}; `names` are those of the places
-// 0, 1, ... of x. A series has a kind, a name, a colour (0 to 6), x, and by its kind
-//   line    y, where null is a gap; with `step`, it keeps a value up to the next
-//   band    low, high
-//   points  y; low, high of an error bar, texts for the box, shades from 0 (pale) to 1
-//   bars    y; x are their edges, one more than y has
-// A `faint` one is drawn behind the others. A mark is {x or y, label}.
+// Charts that are read with the pointer and the keys; rl/analysis/charts.py makes their data.
 "use strict";
 
 (() => {
   const HEIGHT = 300; // pixels, as in charts.css
   const DRAG = 5; // pixels; less is a click
-  const POINT_REACH = 24; // pixels within which a point is pointed at rather than a line
+  const POINT_REACH = 24; // pixels within which a point has precedence over a line
   const NARROWEST = 1e-6; // zoom, as a share of the whole
 
-  const charts = new WeakMap(); // figure -> Chart
+  const { svg, html } = Shapes;
   let count = 0; // for ids
 
-  const svg = (...parts) => Shapes.svg(...parts);
-  const html = (...parts) => Shapes.html(...parts);
-
-  // Draws a chart into its figure; again with new data, it keeps its zoom and what is hidden.
-  function drawChart(figure, data) {
-    if (!charts.has(figure)) charts.set(figure, new Chart(figure));
-    charts.get(figure).update(data);
-  }
+  // Draws a chart into its figure; one that is there keeps its zoom and what is hidden.
+  window.drawChart = (figure, data) => {
+    figure.chart ??= new Chart(figure);
+    figure.chart.update(data);
+  };
 
   class Chart {
     constructor(figure) {
@@ -77,7 +66,7 @@
       ];
     }
 
-    // Built again only when its entries change, so that a button keeps the focus.
+    // Rebuilt only if its entries have changed, so that a button keeps the focus.
     drawLegend() {
       const entries = [...this.entries];
       const signature = JSON.stringify(entries.map(([name, list]) => [name, list.map(looks)]));
@@ -110,7 +99,7 @@
       this.draw();
     }
 
-    // Around the cursor, or else the middle; in pixels, so that a logarithmic axis is alike.
+    // Around the cursor or else the middle, in pixels, so that it suits a logarithmic axis.
     zoomBy(factor) {
       const { x } = this.axes;
       const middle = this.cursor ? x.place(this.cursor.x) : (x.from + x.to) / 2;
@@ -168,7 +157,7 @@
       if (high - low > DRAG) this.zoomTo(x.value(low), x.value(high));
     }
 
-    // The part of the plot that is dragged over, from left to right.
+    // The selected part of the plot, from left to right.
     selected() {
       const { from, to } = this.axes.x;
       const inside = (this.drag || [0, 0]).map((pixel) => Math.min(to, Math.max(from, pixel)));
@@ -213,15 +202,14 @@
       return [this.axes?.x.place(x), y === undefined ? 0 : this.axes?.y.place(y)];
     }
 
-    // The point near to a place, or else the x of a line nearest to it.
+    // The point near a place, or else the nearest x of a line.
     nearest(x, y) {
       const distance = (stop) => {
         const [left, top] = this.placeOf(stop);
         return stop.point ? Math.hypot(left - x, top - y) : Math.abs(left - x);
       };
-      const closest = (stops) => Readings.least(stops, distance);
-      const point = closest(this.stops.filter((stop) => stop.point));
-      const other = closest(this.stops.filter((stop) => !stop.point));
+      const point = Readings.least(this.stops.filter((stop) => stop.point), distance);
+      const other = Readings.least(this.stops.filter((stop) => !stop.point), distance);
       return point && (!other || distance(point) < POINT_REACH) ? point : other;
     }
 
@@ -246,7 +234,7 @@
       return [Shapes.line(x.place(stop.x), y.from, x.place(stop.x), y.to), ...dots];
     }
 
-    // Beside the cursor, on the side where there is more room.
+    // Beside the cursor, on the side with more room.
     placeBox(pixel) {
       const isLeft = pixel < this.width / 2;
       const near = `${(isLeft ? pixel : this.width - pixel) + 12}px`;
@@ -258,8 +246,7 @@
 
   // Legend
 
-  // Series by what the legend calls them: those of one name together, and so are all faint ones
-  // that have a name of their own.
+  // Series by their names in the legend; faint ones whose name no other has are one entry.
   function entriesOf(list) {
     const loud = new Set(list.filter((series) => !series.faint).map((series) => series.name));
     const faint = [...new Set(list.map((series) => series.name))].filter((name) => !loud.has(name));
@@ -298,7 +285,7 @@
 
   const placesOf = (marks, axis) => (marks || []).flatMap((mark) => mark[axis] ?? []);
 
-  // Of what is seen between the ends of x, and of some levels.
+  // Of the values that are visible between the ends of x, and of some levels.
   function yRange(data, shown, x, levels) {
     const { log, names } = data.y;
     if (names) return rangeOfNames(names);
@@ -312,7 +299,7 @@
   }
 
   function seenValues(series, x) {
-    const width = series.kind === "bars" ? 1 : 0; // in places of x: a bar is between two
+    const width = series.kind === "bars" ? 1 : 0; // a bar is between two values of x
     const isSeen = (_, i) => series.x[i] <= x.high && series.x[i + width] >= x.low;
     const columns = [series.y, series.low, series.high].filter(Boolean);
     const inside = columns.flatMap((column) => column.filter(isSeen));
@@ -321,7 +308,7 @@
     return [...inside, ...columns.flatMap((column) => atEdges(series, column, x))];
   }
 
-  // The values of a line where it enters and leaves what is seen.
+  // The values of a line where it enters and leaves the visible range.
   function atEdges(series, column, { low, high }) {
     return column.flatMap((value, i) => {
       const [x0, x1, before] = [series.x[i - 1], series.x[i], column[i - 1]];
@@ -332,15 +319,5 @@
     });
   }
 
-  function drawAll() {
-    for (const figure of document.querySelectorAll("figure.chart")) {
-      const script = figure.querySelector('script[type="application/json"]');
-      if (script) drawChart(figure, JSON.parse(script.textContent));
-    }
-  }
-
-  window.drawChart = drawChart;
-  // The other scripts have been read by then, in whichever order they stand in the page.
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", drawAll);
-  else drawAll();
+  for (const [figure, data] of Shapes.embedded("figure.chart")) drawChart(figure, data);
 })();

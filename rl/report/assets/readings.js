@@ -2,11 +2,11 @@
 //
 // A stop is where the cursor can be: {x}; {x, from, to} in a bar; {x, y, point} at a point.
 // A row is what a series says there: {series, name, value, spread, dot} or {series, text, dot},
-// where `dot` {x, y} is the point that it speaks of.
+// where `dot` {x, y} is the point in question.
 "use strict";
 
 const Readings = (() => {
-  const END_REACH = 12; // pixels beyond its ends at which a line still has a value
+  const END_REACH = 12; // pixels beyond its ends within which a line still has a value
 
   function stopsOf(shown, { x, y }) {
     const found = new Map();
@@ -71,7 +71,10 @@ const Readings = (() => {
     const index = indexAt(series, stop, axes.x);
     if (index < 0) return [];
     const { name } = series;
-    if (series.kind === "band") return bandRows(series, index);
+    if (series.kind === "band") {
+      const spread = spreadText(series, index);
+      return spread ? [{ series, name, value: "", spread }] : [];
+    }
     const y = series.y[index];
     if (!Scales.isDrawn(y, axes.y.log)) return [{ series, name, value: "–", spread: "" }];
     const dot = series.kind === "line" ? { x: series.step ? stop.x : series.x[index], y } : null;
@@ -91,12 +94,7 @@ const Readings = (() => {
     return isWithin || reach(x[index]) ? index : -1;
   }
 
-  function bandRows(series, index) {
-    const spread = spreadText(series, index);
-    return spread ? [{ series, name: series.name, value: "", spread }] : [];
-  }
-
-  // A band is told in the row of the line that has its name.
+  // A band is shown in the row of the line that has its name.
   function merged(rows) {
     const bands = rows.filter((row) => row.spread);
     const lines = rows.filter((row) => !row.spread);
@@ -110,11 +108,10 @@ const Readings = (() => {
   function rowNode({ series, name, value, spread, text }) {
     const { html, glyph } = Shapes;
     const row = html("div", { class: "row" }, glyph([series]));
-    if (text !== undefined) row.append(html("span", { class: "text" }, text));
-    else {
-      row.append(html("span", { class: "name" }, name), html("b", { class: "value" }, value));
-      row.lastChild.append(html("span", { class: "spread" }, spread));
-    }
+    if (text === undefined) {
+      row.append(html("span", { class: "name" }, name));
+      row.append(html("b", { class: "value" }, value, html("span", { class: "spread" }, spread)));
+    } else row.append(html("span", { class: "text" }, text));
     return row;
   }
 

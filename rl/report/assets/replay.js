@@ -1,18 +1,12 @@
-// An episode that is played: the picture of each frame, and beside it what the agent thought.
+// The player of an episode: the picture of each frame, and beside it what the agent thought.
 "use strict";
 
 (() => {
   const SPEEDS = [0.5, 1, 2];
   const LONG = 1e15; // a number that nobody reads digit by digit
-  const LONGEST = 250; // ms that may pass at once; a page that was hidden does not leap ahead
+  const LONGEST = 250; // ms that may pass at once, so that a hidden page does not leap ahead
 
-  // An element; children that are texts are never read as markup.
-  function make(name, attributes, ...children) {
-    const node = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    node.append(...children);
-    return node;
-  }
+  const { html } = Shapes;
 
   class Replay {
     constructor(figure, data) {
@@ -21,45 +15,44 @@
       this.speed = 1;
       this.isPlaying = false;
       this.picture = pictureOf(data, figure.getAttribute("aria-label") || "");
-      this.step = make("b", {});
-      this.total = make("b", {});
-      this.value = data.values && make("b", {});
+      this.step = html("b", {});
+      this.total = html("b", {});
+      this.value = data.values && html("b", {});
       this.bars = data.names.map(barRow);
-      this.span = data.span || null;
       this.widest = widestOf(data.bars);
       this.makeControls();
-      figure.append(make("div", { class: "stage" }, this.picture, this.panel()), this.controls);
+      figure.append(html("div", { class: "stage" }, this.picture, this.panel()), this.controls);
       this.show(0);
     }
 
     panel() {
       const figures = [figure("return", this.total), figure("step", this.step)];
       if (this.value) figures.push(figure("V", this.value));
-      return make("div", { class: "panel" },
-        make("dl", { class: "figures" }, ...figures),
-        make("div", { class: "bars" }, make("div", { class: "title" }, this.data.title),
+      return html("div", { class: "panel" },
+        html("dl", { class: "figures" }, ...figures),
+        html("div", { class: "bars" }, html("div", { class: "title" }, this.data.title),
           ...this.bars.map(({ row }) => row))
       );
     }
 
     makeControls() {
-      this.button = make("button", { type: "button", class: "play" });
+      this.button = html("button", { type: "button", class: "play" });
       this.button.addEventListener("click", () => this.toggle());
       const last = this.data.frames - 1;
       const range = { type: "range", min: 0, max: last, step: 1, value: 0 };
-      this.slider = make("input", { ...range, "aria-label": "frame" });
+      this.slider = html("input", { ...range, "aria-label": "frame" });
       this.slider.addEventListener("input", () => this.show(Number(this.slider.value)));
       this.slider.addEventListener("keydown", (event) => this.type(event));
       this.speeds = SPEEDS.map((speed) => this.speedButton(speed));
       const group = { class: "speeds", role: "group", "aria-label": "speed" };
-      const speeds = make("div", group, ...this.speeds);
-      this.controls = make("div", { class: "controls" }, this.button, this.slider, speeds);
+      const speeds = html("div", group, ...this.speeds);
+      this.controls = html("div", { class: "controls" }, this.button, this.slider, speeds);
       this.label();
     }
 
     speedButton(speed) {
       const pressed = { "aria-pressed": speed === this.speed };
-      const button = make("button", { type: "button", ...pressed }, `${speed}×`);
+      const button = html("button", { type: "button", ...pressed }, `${speed}×`);
       button.addEventListener("click", () => {
         this.speed = speed;
         this.speeds.forEach((each) => each.setAttribute("aria-pressed", each === button));
@@ -112,12 +105,12 @@
       this.showBars(data.bars[frame], data.chosen ? data.chosen[frame] : null);
     }
 
-    // As in the panel of `rl watch`: the values of a state's actions are much alike, so that
-    // without a span a bar shows by how much one is above the least.
+    // As in the panel of `rl watch`: the values of a state's actions are similar, so that without
+    // a span a bar shows how far one is above the least.
     showBars(values, chosen) {
-      const [lowest] = extremes(values);
-      const [low, high] = this.span || [lowest, lowest + this.widest];
-      const zero = this.span ? share(0, low, high) : 0;
+      const [lowest] = Scales.extremes(values);
+      const [low, high] = this.data.span || [lowest, lowest + this.widest];
+      const zero = this.data.span ? share(0, low, high) : 0;
       this.bars.forEach(({ row, bar, number }, i) => {
         const ends = [zero, share(values[i], low, high)].sort((one, other) => one - other);
         bar.style.left = `${100 * ends[0]}%`;
@@ -128,9 +121,9 @@
     }
   }
 
-  // A sheet of frames, of which one shows; as wide as there is room.
+  // A sheet of frames, of which one is visible; as wide as there is room.
   function pictureOf(data, label) {
-    const picture = make("div", { class: "picture", role: "img", "aria-label": label });
+    const picture = html("div", { class: "picture", role: "img", "aria-label": label });
     const rows = Math.ceil(data.frames / data.columns);
     Object.assign(picture.style, {
       aspectRatio: `${data.width} / ${data.height}`,
@@ -141,36 +134,34 @@
     return picture;
   }
 
-  // In per cent of the way to the last column and row, as CSS has it.
+  // In per cent of the way to the last column and row, as CSS wants it.
   function placeOf(frame, { frames, columns }) {
     const rows = Math.ceil(frames / columns);
     const part = (place, count) => (count > 1 ? (100 * place) / (count - 1) : 0);
     return `${part(frame % columns, columns)}% ${part(Math.floor(frame / columns), rows)}%`;
   }
 
-  const figure = (label, value) => make("div", {}, make("dt", {}, label), make("dd", {}, value));
+  const figure = (label, value) => html("div", {}, html("dt", {}, label), html("dd", {}, value));
 
   function barRow(name) {
-    const bar = make("div", { class: "bar" });
-    const number = make("span", { class: "number" });
-    const track = make("div", { class: "track" }, bar);
-    const label = make("span", { class: "name" }, name);
-    return { row: make("div", { class: "row" }, label, track, number), bar, number };
+    const bar = html("div", { class: "bar" });
+    const number = html("span", { class: "number" });
+    const track = html("div", { class: "track" }, bar);
+    const label = html("span", { class: "name" }, name);
+    return { row: html("div", { class: "row" }, label, track, number), bar, number };
   }
 
-  // How far the greatest value is ever above the least of its frame.
+  // The greatest difference between two values of a frame.
   function widestOf(bars) {
-    return Math.max(...bars.map((values) => extremes(values)).map(([low, high]) => high - low));
+    return Math.max(...bars.map(Scales.extremes).map(([low, high]) => high - low));
   }
 
-  const extremes = (values) => [Math.min(...values), Math.max(...values)];
-
-  // Where a value lies between two others, from 0 to 1; beyond them it is cut off.
+  // Where a value lies between two others, clipped to 0 to 1.
   function share(value, low, high) {
     return high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 0;
   }
 
-  // Null is what was no number.
+  // Null stands for what was not finite.
   function written(value, decimals) {
     if (!Number.isFinite(value)) return "–";
     if (Math.abs(value) >= LONG) return value.toExponential(3).replace("-", "−");
@@ -178,19 +169,7 @@
     return value.toLocaleString("en", { ...digits, signDisplay: "negative" }).replace("-", "−");
   }
 
-  // Puts an episode into its figure.
-  function makeReplay(figure, data) {
-    new Replay(figure, data);
-  }
-
-  function makeAll() {
-    for (const each of document.querySelectorAll("figure.replay")) {
-      const script = each.querySelector('script[type="application/json"]');
-      if (script) makeReplay(each, JSON.parse(script.textContent));
-    }
-  }
-
-  window.makeReplay = makeReplay;
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", makeAll);
-  else makeAll();
+  // Puts a player into a figure.
+  window.makeReplay = (figure, data) => new Replay(figure, data);
+  for (const [figure, data] of Shapes.embedded("figure.replay")) makeReplay(figure, data);
 })();

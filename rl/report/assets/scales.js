@@ -1,14 +1,14 @@
-// Numbers on an axis: where a value lies, which round values are marked, how values are written.
+// Numbers on an axis: the place of a value, the round values with ticks, the texts of values.
 "use strict";
 
 const Scales = (() => {
   const MOST_DECIMALS = 3; // of a shortened number; one that needs more is written in full
-  const HAIR = 1e-9; // what rounding may have taken from a value that should be a whole number
-  const LARGEST = 1e300; // of a value: beyond it the width of a range may be infinite
-  const SMALLEST = 1e-300; // a difference that is none
+  const HAIR = 1e-9; // what rounding may have taken from a whole number
+  const LARGEST = 1e300; // beyond it the width of a range may be infinite
+  const SMALLEST = 1e-300; // a difference that counts as none
   const LONG = 1e15; // a number that nobody reads digit by digit
 
-  // A straight or logarithmic map from [low, high] to pixels [from, to], and back.
+  // A linear or logarithmic map from [low, high] to pixels [from, to], and back.
   function scale({ low, high, log }, from, to) {
     const bend = log ? Math.log10 : (value) => value;
     const unbend = log ? (value) => 10 ** value : (value) => value;
@@ -21,7 +21,7 @@ const Scales = (() => {
   }
 
   // The range of some values with room around it, as a share of its width; a range without width
-  // gets one. What a logarithm does not have is left out; without any value, null.
+  // gets one. A logarithmic one is of the positive values; without any value it is null.
   function rangeOf(values, log, room) {
     const [low, high] = extremes(values.filter((value) => isDrawn(value, log)));
     if (low > high) return null;
@@ -29,13 +29,13 @@ const Scales = (() => {
       const factor = isOne(low, high) ? 2 : 10 ** (room * (Math.log10(high) - Math.log10(low)));
       return { low: Math.max(1e-307, low / factor), high: Math.min(1e307, high * factor), log };
     }
-    const about = 0.1 * Math.abs(low);
-    const one = about > SMALLEST ? about : 1;
-    const margin = isOne(low, high) ? one : room * (high - low);
+    const size = 0.1 * Math.abs(low);
+    const about = size > SMALLEST ? size : 1;
+    const margin = isOne(low, high) ? about : room * (high - low);
     return { low: low - margin, high: high + margin, log };
   }
 
-  // Math.min(...values) would have an argument for each value, of which there may be too many.
+  // Math.min(...values) would fail on many values.
   function extremes(values) {
     let [low, high] = [Infinity, -Infinity];
     for (const value of values) {
@@ -65,14 +65,14 @@ const Scales = (() => {
     return values.map((value) => ({ value, text: tickText(value, step) }));
   }
 
-  // The least of 1, 2, 5, 10, 20, ... and 0.5, 0.2, ... that is not below a number.
+  // The least of ..., 0.5, 1, 2, 5, 10, 20, ... that is not below a number.
   function roundStep(least) {
     const power = Math.floor(Math.log10(least));
     const digit = [1, 2, 5].find((each) => decade(power, each) >= least * (1 - HAIR));
     return digit ? decade(power, digit) : decade(power + 1);
   }
 
-  // Powers of ten; each second, third, ... of them where they are many, 1-2-5 where they are few.
+  // Powers of ten; if there are many, each second, third, ..., and if there are few, 1-2-5.
   function decadeTicks(low, high, count) {
     const first = Math.floor(Math.log10(low));
     const length = Math.ceil(Math.log10(high)) - first + 1;
@@ -124,7 +124,7 @@ const Scales = (() => {
   const DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 4, ...SIGN });
   const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0, ...SIGN });
 
-  // A single value for reading: to four digits, and to those before the point.
+  // A single value to read: to four digits, or to the decimal point.
   function valueText(value) {
     const size = Math.abs(value);
     if (size >= 1e12 || (size < 1e-3 && size > 0)) {

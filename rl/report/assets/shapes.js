@@ -1,17 +1,15 @@
-// The shapes of a chart: its series, axes and marks as SVG. `axes` is the two scales, {x, y}.
+// The shapes of a chart: its series, axes and marks as SVG. `axes` are the two scales, {x, y}.
 "use strict";
 
 const Shapes = (() => {
   const NAMESPACE = "http://www.w3.org/2000/svg";
-  const COLOURS = 7;
   const SHADES = 8; // of points; as many paths, however many points
-  const ORDER = ["band", "bars", "line", "points"]; // from the back to the front
   const LEVEL_ROOM = 4; // pixels between names on one level
   const NAME_CHARACTERS = [14, 20]; // of slanted names, in a narrow and a wide chart
   const NARROW = 480; // pixels
   const SLANT = 50; // degrees
 
-  // Markers of one look, drawn from their middle: differently formed as the lines are dashed.
+  // A marker for each colour, drawn from its middle.
   const MARKERS = [
     "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0",
     "m-3-3h6v6h-6z",
@@ -24,7 +22,7 @@ const Shapes = (() => {
 
   const DOT = "m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0"; // of a line, between two gaps
 
-  // Children that are texts become text nodes, so that a name is never read as markup.
+  // Texts among the children become text nodes, so that a name is never read as markup.
   function build(node, attributes, children) {
     for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
     node.append(...children);
@@ -41,27 +39,46 @@ const Shapes = (() => {
 
   const line = (x1, y1, x2, y2) => svg("line", { x1, y1, x2, y2 });
 
-  const pixel = (value) => value.toFixed(1);
-
   // Series
 
-  const colourOf = (series) => (series.colour || 0) % COLOURS;
+  const KINDS = {
+    // from the back to the front: the shapes of a series, and its sample in the legend
+    band: { draw: drawBand, sample: () => path("band", "M0 0.5H22V11.5H0Z") },
+    bars: { draw: drawBars, sample: () => path("bar", "M5 0.5H17V11.5H5Z") },
+    line: { draw: drawLine, sample: () => path("line", "M0 6H22") },
+    points: { draw: drawPoints, sample: (series) => path("point", `M11 6${markerOf(series)}`) },
+  };
+
+  const colourOf = (series) => (series.colour || 0) % MARKERS.length;
+
+  const markerOf = (series) => MARKERS[colourOf(series)];
+
+  const pixel = (value) => value.toFixed(1);
+
+  const at = (x, y, axes) => `${pixel(axes.x.place(x))} ${pixel(axes.y.place(y))}`;
+
+  const isPlaced = (x, y, axes) => Scales.isDrawn(x, axes.x.log) && Scales.isDrawn(y, axes.y.log);
 
   function look(series, ...children) {
     const faint = series.faint ? " faint" : "";
     return svg("g", { class: `series${faint}`, "data-colour": colourOf(series) }, ...children);
   }
 
-  // All series, those behind first.
+  // All series, those in the background first.
   function allSeries(list, axes) {
-    const depth = (series) => ORDER.indexOf(series.kind) - (series.faint ? ORDER.length : 0);
+    const order = Object.keys(KINDS);
+    const depth = (series) => order.indexOf(series.kind) - (series.faint ? order.length : 0);
     const sorted = [...list].sort((one, other) => depth(one) - depth(other));
-    return sorted.map((series) => look(series, ...DRAW[series.kind](series, axes)));
+    return sorted.map((series) => look(series, ...KINDS[series.kind].draw(series, axes)));
   }
 
-  const DRAW = { line: drawLine, band: drawBand, bars: drawBars, points: drawPoints };
+  // The small picture before a name.
+  function glyph(list) {
+    const parts = list.map((series) => look(series, KINDS[series.kind].sample(series)));
+    return svg("svg", { class: "glyph", viewBox: "0 0 22 12", "aria-hidden": "true" }, ...parts);
+  }
 
-  // Indices of points one after the other that a line joins; one without a place parts them.
+  // The indices of the points of each unbroken part of a line.
   function runs(series, columns, axes) {
     const isThere = (i) => columns.every((column) => isPlaced(series.x[i], column[i], axes));
     const found = [];
@@ -74,32 +91,30 @@ const Shapes = (() => {
     return found;
   }
 
-  function drawLine(series, { x, y }) {
-    const at = (i) => `${pixel(x.place(series.x[i]))} ${pixel(y.place(series.y[i]))}`;
-    const stair = (i) => `H${pixel(x.place(series.x[i]))}V${pixel(y.place(series.y[i]))}`;
-    const next = series.step ? stair : (i) => `L${at(i)}`;
-    const parted = runs(series, [series.y], { x, y });
-    const joined = parted.map(([first, ...rest]) => `M${at(first)}${rest.map(next).join("")}`);
-    const alone = parted.filter((run) => run.length === 1).map(([i]) => `M${at(i)}${DOT}`);
+  function drawLine(series, axes) {
+    const place = (i) => at(series.x[i], series.y[i], axes);
+    const next = (i) => (series.step ? `H${place(i).replace(" ", "V")}` : `L${place(i)}`);
+    const parted = runs(series, [series.y], axes);
+    const joined = parted.map(([first, ...rest]) => `M${place(first)}${rest.map(next).join("")}`);
+    const alone = parted.filter((run) => run.length === 1).map(([i]) => `M${place(i)}${DOT}`);
     return [path("line", joined.join("")), path("point", alone.join(""))];
   }
 
-  function drawBand(series, { x, y }) {
-    const side = (run, values) =>
-      run.map((i) => `${pixel(x.place(series.x[i]))} ${pixel(y.place(values[i]))}`);
-    const areas = runs(series, [series.low, series.high], { x, y }).map(
+  function drawBand(series, axes) {
+    const side = (run, values) => run.map((i) => at(series.x[i], values[i], axes));
+    const areas = runs(series, [series.low, series.high], axes).map(
       (run) => `M${[...side(run, series.low), ...side(run, series.high).reverse()].join("L")}Z`
     );
     return [path("band", areas.join(""))];
   }
 
-  function drawBars(series, { x, y }) {
-    const floor = y.place(Math.max(0, y.low)); // 0 has no place on a logarithmic scale
+  function drawBars(series, axes) {
+    const floor = pixel(axes.y.place(Math.max(0, axes.y.low))); // a log scale has no 0
     const bars = series.y.map((value, i) => {
       const edges = [series.x[i], series.x[i + 1]];
-      if (!edges.every((edge) => isPlaced(edge, value, { x, y }))) return "";
-      const [left, right] = edges.map((edge) => pixel(x.place(edge)));
-      return `M${left} ${pixel(floor)}V${pixel(y.place(value))}H${right}V${pixel(floor)}Z`;
+      if (!edges.every((edge) => isPlaced(edge, value, axes))) return "";
+      const [left, right] = edges.map((edge) => pixel(axes.x.place(edge)));
+      return `M${left} ${floor}V${pixel(axes.y.place(value))}H${right}V${floor}Z`;
     });
     return [path("bar", bars.join(""))];
   }
@@ -108,8 +123,9 @@ const Shapes = (() => {
     const paths = Array.from({ length: SHADES }, () => []);
     series.y.forEach((value, i) => {
       if (!isPlaced(series.x[i], value, axes)) return;
-      const at = `M${pixel(axes.x.place(series.x[i]))} ${pixel(axes.y.place(value))}`;
-      paths[shadeOf(series, i)].push(at + MARKERS[colourOf(series)]);
+      const shade = Math.min(1, Math.max(0, series.shades?.[i] ?? 1));
+      const marker = `M${at(series.x[i], value, axes)}${markerOf(series)}`;
+      paths[Math.round((SHADES - 1) * shade)].push(marker);
     });
     const shaded = paths.map((parts, shade) => {
       const point = path("point", parts.join(""));
@@ -119,31 +135,11 @@ const Shapes = (() => {
     return [path("error", errorBars(series, axes)), ...shaded.filter((_, i) => paths[i].length)];
   }
 
-  const isPlaced = (x, y, axes) => Scales.isDrawn(x, axes.x.log) && Scales.isDrawn(y, axes.y.log);
-
-  function shadeOf(series, i) {
-    const shade = series.shades?.[i] ?? 1;
-    return Math.round((SHADES - 1) * Math.min(1, Math.max(0, shade)));
-  }
-
-  function errorBars({ x: places, low, high }, { x, y }) {
+  function errorBars({ x, low, high }, axes) {
     if (!low) return "";
-    const isWhole = (i) => [low, high].every((end) => isPlaced(places[i], end[i], { x, y }));
-    const bar = (place, i) =>
-      `M${pixel(x.place(place))} ${pixel(y.place(low[i]))}V${pixel(y.place(high[i]))}`;
-    return places.map((place, i) => (isWhole(i) ? bar(place, i) : "")).join("");
-  }
-
-  // The small picture of some series before their name.
-  function glyph(list) {
-    const samples = {
-      line: () => path("line", "M0 6H22"),
-      band: () => path("band", "M0 0.5H22V11.5H0Z"),
-      bars: () => path("bar", "M5 0.5H17V11.5H5Z"),
-      points: (series) => path("point", `M11 6${MARKERS[colourOf(series)]}`),
-    };
-    const parts = list.map((series) => look(series, samples[series.kind](series)));
-    return svg("svg", { class: "glyph", viewBox: "0 0 22 12", "aria-hidden": "true" }, ...parts);
+    const isWhole = (i) => [low, high].every((end) => isPlaced(x[i], end[i], axes));
+    const bar = (i) => `M${at(x[i], low[i], axes)}V${pixel(axes.y.place(high[i]))}`;
+    return x.map((_, i) => (isWhole(i) ? bar(i) : "")).join("");
   }
 
   // Axes
@@ -180,7 +176,7 @@ const Shapes = (() => {
     return Object.assign(short, { slanted: true });
   }
 
-  // The places 0, 1, ... by their names, which may be cut.
+  // The places 0, 1, ... with their names, which may be cut.
   const namedTicks = (names, most) =>
     names.map((text, value) => ({ value, text: cut(String(text), most) }));
 
@@ -218,25 +214,24 @@ const Shapes = (() => {
     return svg("text", { x: middle, y: y.from + 17, "text-anchor": "middle" }, text);
   }
 
-  // Dashed lines across the plot, those within it, with their labels.
+  // The dashed lines that are visible in the plot, with their labels.
   function marks(list, axes) {
-    const within = (value, { low, high }) => value >= low && value <= high;
-    const seen = (list || []).filter(({ x, y }) =>
-      x === undefined ? within(y, axes.y) : within(x, axes.x)
-    );
+    const isWithin = (value, { low, high }) => value >= low && value <= high;
+    const isSeen = ({ x, y }) => (x === undefined ? isWithin(y, axes.y) : isWithin(x, axes.x));
+    const seen = (list || []).filter(isSeen);
     return seen.map((mark, row) =>
       mark.x === undefined ? level(mark, axes) : upright(mark, axes, row)
     );
   }
 
-  // Its label is on the left, where a learning curve has not come so high yet.
+  // Its label is on the left, where a learning curve is still low.
   function level({ y: value, label }, { x, y }) {
     const at = y.place(value);
     const place = { x: x.from + 4, y: at < y.to + 16 ? at + 14 : at - 5 };
     return svg("g", { class: "mark" }, line(x.from, at, x.to, at), svg("text", place, label || ""));
   }
 
-  // Each label is below the one before, as the lines may be close together.
+  // Each label is below the previous one, as the lines may be close together.
   function upright({ x: value, label }, { x, y }, row) {
     const at = x.place(value);
     const isLeft = at < (x.from + x.to) / 2;
@@ -245,11 +240,17 @@ const Shapes = (() => {
     return svg("g", { class: "mark" }, line(at, y.from, at, y.to), text);
   }
 
-  // What lies within the plot is cut off at its edges; markers may stand out by their size.
+  // The plot is clipped at its edges, with room for markers.
   function clip(id, { x, y }) {
     const [width, height] = [x.to - x.from + 4, y.from - y.to + 8];
     return svg("clipPath", { id }, svg("rect", { x: x.from - 2, y: y.to - 4, width, height }));
   }
+
+  // The figures that a selector finds, with the data that they hold: [[figure, data], ...].
+  const embedded = (selector) =>
+    [...document.querySelectorAll(`${selector} > script[type="application/json"]`)].map(
+      (script) => [script.parentNode, JSON.parse(script.textContent)]
+    );
 
   function nothing(width, height) {
     const middle = { x: width / 2, y: height / 2, "text-anchor": "middle" };
@@ -257,6 +258,7 @@ const Shapes = (() => {
   }
 
   return {
-    svg, html, line, colourOf, allSeries, glyph, layOut, grid, axisTexts, marks, clip, nothing,
+    svg, html, embedded, line, colourOf, allSeries, glyph, layOut, grid, axisTexts, marks, clip,
+    nothing,
   };
 })();

@@ -1,4 +1,4 @@
-// Tables that are sorted by a click on a column's head, and the other way round by the next.
+// Tables that a click on a column's head sorts, and the next click reverses.
 "use strict";
 
 (() => {
@@ -8,9 +8,7 @@
   function makeSortable(table) {
     const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
     heads.forEach((head, column) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(...head.childNodes);
+      const button = Shapes.html("button", { type: "button" }, ...head.childNodes);
       button.addEventListener("click", () => sortBy(table, heads, column));
       head.append(button);
       head.classList.toggle("number", isNumeric(table, column));
@@ -26,7 +24,7 @@
     for (const body of table.tBodies) body.append(...sorted([...body.rows], column, compared));
   }
 
-  // Rows with the same value keep their order, and those without one come last either way.
+  // Rows with the same value keep their order; those without one come last either way.
   function sorted(rows, column, compare) {
     const key = (row) => keyOf(row.cells[column]);
     const full = rows.filter((row) => key(row) !== null);
@@ -34,29 +32,22 @@
     return [...full.sort((one, other) => compare(key(one), key(other))), ...empty];
   }
 
-  // The text of a cell, or the value that it carries; null if it has none.
+  // The value or text of a cell; null if it has none.
   function keyOf(cell) {
     const key = (cell?.dataset.value ?? cell?.textContent ?? "").trim();
     if (EMPTY.has(key)) return null;
     return Number.isNaN(numberOf(key)) ? key : numberOf(key);
   }
 
-  // Thousands may be parted by commas, and a minus may be a real one.
+  // Thousands may be separated by commas, and a minus may be a real one.
   const numberOf = (text) => Number(text.replaceAll(",", "").replace("−", "-").replace(/%$/, ""));
 
-  // A column with a text in it is sorted as texts.
+  // A column that has a text in it is sorted as texts.
   function isNumeric(table, column) {
     const rows = [...table.tBodies].flatMap((body) => [...body.rows]);
     const keys = rows.map((row) => keyOf(row.cells[column])).filter((key) => key !== null);
     return keys.length > 0 && keys.every((key) => typeof key === "number");
   }
 
-  function makeAll() {
-    for (const table of document.querySelectorAll("table.sortable")) {
-      if (table.tHead) makeSortable(table);
-    }
-  }
-
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", makeAll);
-  else makeAll();
+  document.querySelectorAll("table.sortable").forEach((table) => table.tHead && makeSortable(table));
 })();
