@@ -14,19 +14,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rl.environments import make_env
     from rl.errors import Diverged, SessionsFailed, UserError
+    from rl.running.evaluating import evaluate
+    from rl.running.opened_run import Run
     from rl.running.policy_file import load
     from rl.running.trial import resume, train
     from rl.session.callback import Callback
 
-__all__ = ["Callback", "Diverged", "SessionsFailed", "UserError", "load", "make_env", "resume",
-           "train"]  # fmt: skip
+__all__ = ["Callback", "Diverged", "Run", "SessionsFailed", "UserError", "evaluate", "load",
+           "make_env", "resume", "train"]  # fmt: skip
 
 # Where each is; a name is loaded when it is first used.
 _HOMES = {
     "Callback": "rl.session.callback",
     "Diverged": "rl.errors",
+    "Run": "rl.running.opened_run",
     "SessionsFailed": "rl.errors",
     "UserError": "rl.errors",
+    "evaluate": "rl.running.evaluating",
     "load": "rl.running.policy_file",
     "make_env": "rl.environments",
     "resume": "rl.running.trial",

@@ -298,7 +298,7 @@ class Environments:
 
         Its episode is lost then, and to be put back: `restore(state())`.
         """
-        return _Lent(self._env(0))
+        return Lent(self._env(0))
 
     def close(self) -> list[str]:
         """Frees what the environments hold, such as windows; returns what has gone wrong there."""
@@ -307,7 +307,7 @@ class Environments:
         return list(dict.fromkeys(filter(None, map(rules.close, made))))
 
 
-class _Lent(gymnasium.Wrapper[Any, Any, Any, Any]):
+class Lent(gymnasium.Wrapper[Any, Any, Any, Any]):
     """An environment that somebody else closes."""
 
     def close(self) -> None:

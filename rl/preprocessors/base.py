@@ -52,6 +52,11 @@ class Preprocessor:
         """Entries of what the agent sees."""
         return self.raw_size
 
+    @property
+    def remembers(self) -> bool:
+        """Whether what the agent sees depends on earlier observations of the episode."""
+        return type(self).start is not Preprocessor.start
+
     def for_lanes(self, lanes: int, learning: bool) -> Preprocessor:
         """One like this for lanes of its own; it learns about the problem only if `learning`."""
         twin = copy.copy(self)

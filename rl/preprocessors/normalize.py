@@ -71,6 +71,8 @@ class Normalize(Preprocessor):
     def _prepare(self, lanes: int) -> None:
         self._returns = [0.0] * lanes
 
+    remembers = False  # but for the reward
+
     @property
     def deviation(self) -> Array:
         """What observations less their mean are divided by [raw_size]."""

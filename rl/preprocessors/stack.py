@@ -29,6 +29,10 @@ class Stack(Preprocessor):
     def size(self) -> int:
         return self.settings.length * self.raw_size
 
+    @property
+    def remembers(self) -> bool:
+        return self.settings.length > 1
+
     def _prepare(self, lanes: int) -> None:
         self._latest = np.zeros((lanes, self.settings.length, self.raw_size), np.float32)
 

@@ -15,6 +15,7 @@ from rl.analysis.records import read_records
 from rl.console.optional import optional
 from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.errors import UserError, on_disk
+from rl.running.shown_run import ShownRun
 from rl.session.evaluation import Evaluation
 from rl.session.player import Player
 from rl.session.saved import evaluate_player, load_player, report, title_of
@@ -71,7 +72,7 @@ class Opened:
         }
 
 
-class Run(Opened):
+class Run(ShownRun, Opened):
     """One session of what a run folder holds.
 
     Args:

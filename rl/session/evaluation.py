@@ -14,13 +14,14 @@ from nn.typing import Array
 from rl.analysis.statistics import bootstrap_interval
 from rl.environments import Environments
 from rl.environments.problems import EXTENDED_EPISODES
+from rl.environments.spaces import Spaces
 from rl.preprocessors import Preprocessor
 
 LANES = 10  # fixed: the batch size may change the last bit of a value
 OPTIONS = {"evaluation": True}  # what `reset` is told, so that an environment can find out
 
 
-@dataclass
+@dataclass(repr=False)
 class Evaluation:
     """The returns and lengths of greedy episodes, in the order of their seeds.
 
@@ -50,6 +51,21 @@ class Evaluation:
         return float(np.std(self.returns, ddof=1)) if self.episodes > 1 else 0.0
 
     @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% bootstrap interval of the mean."""
+        low, high = bootstrap_interval(self.returns)
+        return low, high
+
+    def __repr__(self) -> str:
+        if not self.returns:
+            return "Evaluation(no episodes)"
+        low, high = self.interval
+        return (
+            f"Evaluation(mean {self.mean:.4g}, 95% {low:.4g} to {high:.4g}, std {self.std:.4g}, "
+            f"{self.episodes} episodes)"
+        )
+
+    @property
     def lower_bound(self) -> float:
         """mean - 1.96 std / sqrt(episodes): the lower end of a normal 95% interval."""
         return self.mean - 1.96 * self.std / math.sqrt(self.episodes)
@@ -72,7 +88,7 @@ class Evaluation:
             "median_return": float(np.median(self.returns)),
             "min_return": float(min(self.returns)),
             "max_return": float(max(self.returns)),
-            "ci95": list(bootstrap_interval(self.returns)),
+            "ci95": list(self.interval),
             "episodes": self.episodes,
             "mean_length": float(np.mean(self.lengths)),
             "min_length": min(self.lengths),
@@ -126,6 +142,11 @@ class Evaluator:
                 playing=self._playing, longest=self._longest, options=OPTIONS,
             )  # fmt: skip
         return self._made
+
+    @property
+    def spaces(self) -> Spaces:
+        """Those of the environment."""
+        return self._environments.spaces
 
     def play(self, agent: Policy, seeds: Sequence[int]) -> Evaluation:
         """One episode for each environment seed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from rl.agents import Agent
 from rl.environments.problems import Problem
 from rl.environments.spaces import Spaces
+from rl.errors import UserError
 from rl.preprocessors import Preprocessor
 from rl.specification.build import Experiment
 
@@ -19,6 +21,9 @@ class Player:
         player.reset()
         observation, _ = env.reset()
         action = player.act(observation)
+
+    One whose preprocessor remembers the episode, such as Stack, must be told where episodes begin:
+    it acts only after `reset`, and in no more steps than the environment's time limit.
 
     Args:
         agent: who decides.
@@ -38,28 +43,49 @@ class Player:
         self.problem = problem
         self._view = preprocessor.for_lanes(1, learning=False)
         self._seen = np.zeros((1, preprocessor.size), np.float32)
-        self._starting = True
+        self._steps = 0  # since `reset`
+        self._most = 0 if preprocessor.remembers else sys.maxsize  # steps of an episode
 
-    def reset(self) -> None:
-        """Says that an episode begins; a preprocessor that looks back must know."""
-        self._starting = True
+    def reset(self, longest: int | None = None) -> None:
+        """Says that an episode begins; a preprocessor that looks back must know.
+
+        Args:
+            longest: steps that it may have; by default the time limit of the problem learned.
+        """
+        limit = longest or (self.problem.horizon if self.problem else None)
+        self._steps = 0
+        self._most = limit if limit and self.preprocessor.remembers else sys.maxsize
 
     def act(self, observation: Any) -> Any:
         """The greedy action for one observation.
 
         Raises:
             ValueError: the observation has not the size that the agent was trained on.
+            UserError: the preprocessor remembers, and nobody said that an episode begins.
         """
+        if self._steps >= self._most:
+            raise UserError(self._not_reset())
         raw = np.asarray(self.spaces.flatten(observation) if self.spaces.flatten else observation)
         if raw.shape != (self.spaces.observation_size,):
             raise ValueError(
                 f"the observation must have {self.spaces.observation_size} entries, "
                 f"not the shape {list(raw.shape)}"
             )
-        look = self._view.start if self._starting else self._view.follow
+        look = self._view.follow if self._steps else self._view.start
         look(0, raw, self._seen[0])
-        self._starting = False
+        self._steps += 1
         return self.spaces.actions.for_environment(self.agent.act(self._seen)[0])
+
+    def _not_reset(self) -> str:
+        """The complaint about acting in an episode that nobody has begun."""
+        name = type(self.preprocessor).__name__
+        told = f"call agent.reset() where each episode begins: {name} remembers the episode"
+        if not self._steps:
+            return told
+        return (
+            f"{told}, and {self._steps} steps since are all that one has; where they are longer: "
+            "agent.reset(longest=STEPS)"
+        )
 
 
 def player_of(experiment: Experiment) -> Player:

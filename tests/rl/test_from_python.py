@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,10 @@ import pytest
 
 import rl
 from rl.errors import UserError
+from rl.running.trial import create_trial
 from rl.specification.specification import load_specification
-from tests.rl.test_callback import SMALL
+from rl.storage.run_folder import EPISODE_COLUMNS, SessionFolder
+from tests.rl.test_callback import SMALL, Logs
 
 
 @pytest.mark.parametrize(
@@ -93,3 +96,65 @@ def test_progress_is_shown_where_somebody_looks(
     with displays.showing_by_default(display, 1) as shown:
         kinds = {"": Callback, "table": displays.Redrawn, "Lines": displays.Lines}
         assert type(shown) is kinds[shows]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> rl.Run:
+    return rl.train("cartpole_dqn", overrides=SMALL, output=tmp_path_factory.mktemp("r") / "run",
+                    draw=False, callbacks=Logs())  # fmt: skip
+
+
+def test_the_columns_of_a_run_are_arrays_ready_for_pandas(run: rl.Run) -> None:
+    episodes, evaluations, updates = run.episodes(), run.evaluations(), run.updates(session=0)
+    assert tuple(episodes) == EPISODE_COLUMNS
+    assert episodes["step"].dtype == episodes["seed"].dtype == np.int64
+    assert episodes["terminated"].dtype == evaluations["best"].dtype == np.bool_
+    assert evaluations["step"].tolist() == [300, 600]
+    assert len(episodes["return"]) == run.outcome["episodes"]
+    assert updates["step"].dtype == np.int64
+    assert updates["loss"].dtype == np.float64
+    for table in (episodes, evaluations, updates, run.metrics()):
+        assert len({len(column) for column in table.values()}) == 1
+    metrics = run.metrics()
+    at = metrics["step"] == 300
+    assert metrics["greedy"][at] == evaluations["mean_return"][0]
+    assert np.isnan(metrics["reward"][metrics["step"] == episodes["step"][0]]).all()
+    with pytest.raises(UserError, match=r"has no session 7, but \[0\]"):
+        run.episodes(session=7)
+
+
+def test_a_run_that_has_not_begun_has_empty_columns(run: rl.Run, tmp_path: Path) -> None:
+    empty = create_trial(run.specification, [0, 1], tmp_path / "e")
+    empty.session.create()
+    assert [len(column) for column in empty.episodes().values()] == [0] * len(EPISODE_COLUMNS)
+    assert list(empty.metrics()) == ["step"]
+    assert "0 of 2 sessions counted" in repr(empty)
+    assert "<img" not in empty._repr_html_()
+
+
+def test_a_run_shows_itself(run: rl.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its curve, which is drawn if nobody has drawn it."""
+
+    def drawn(folder: SessionFolder, title: str, threshold: float | None) -> None:
+        folder.curve.write_bytes(b"a curve")
+
+    monkeypatch.setattr("rl.running.shown_run.draw_session", drawn)
+    mean = f"mean return {run.outcome['evaluation']['mean_return']:.1f}"
+    assert repr(run).startswith(f"Run({str(run.path)!r}: Chain-v0, ")
+    assert mean in repr(run)
+    assert "\n" not in repr(run)
+    run.session.film.write_bytes(b"GIF89a")
+    page = run._repr_html_()
+    assert mean in page
+    assert page.count("data:image/png;base64,") == page.count("data:image/gif;base64,R0lGODlh") == 1
+    run.session.film.write_bytes(bytes(6_000_000))
+    assert "image/gif" not in run._repr_html_()
+
+
+@pytest.mark.parametrize("name", ["session.json", "episodes.csv"])
+def test_a_damaged_run_shows_that(name: str, run: rl.Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "<i>")
+    opened = rl.Run.open(tmp_path / "<i>")
+    (opened.session.path / name).write_text("{")
+    assert ("is damaged" in repr(opened)) == (name == "session.json")
+    assert "<i>/" not in opened._repr_html_()

@@ -1,0 +1,105 @@
+"""What any agent is worth in any environment, for a program."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import gymnasium
+
+from rl.console.signals import noticed
+from rl.environments import environment_of, evaluation_seeds
+from rl.environments.lanes import Lent
+from rl.environments.problems import EXTENDED_EPISODES, Problem, find_problem
+from rl.environments.spaces import Spaces
+from rl.errors import UserError, brief
+from rl.preprocessors import Preprocessor
+from rl.running.opened_run import Opened
+from rl.running.policy_file import load
+from rl.session.evaluation import Evaluation, Evaluator, Policy
+from rl.session.player import Player
+
+Agent = Player | Opened | Policy | str | os.PathLike[str]
+Env = str | gymnasium.Env | Callable[[], gymnasium.Env]
+
+
+def evaluate(
+    agent: Agent,
+    env: Env | None = None,
+    episodes: int = EXTENDED_EPISODES,
+    seed: int = 0,
+    preprocessor: Preprocessor | None = None,
+) -> Evaluation:
+    """Greedy episodes of an agent, on seeds that no training of the lab uses.
+
+    Args:
+        agent: what `rl.load` gives, a run, the path of a run or of a checkpoint; or whatever has a
+            method `act` from observations [N, n] to actions, such as an agent of one's own.
+        env: an id, an environment, which is not closed, or what makes one; by default the problem
+            that the agent has learned.
+        episodes: how many.
+        seed: another number gives other episodes.
+        preprocessor: what an agent of one's own sees of an observation.
+
+    Raises:
+        UserError: there is no such agent or environment, or they do not fit each other.
+    """
+    if episodes < 1 or seed < 0:
+        raise UserError(f"episodes must be at least 1 and seed 0, not {episodes} and {seed}")
+    if isinstance(agent, (str, os.PathLike)):
+        agent = load(agent)
+    player = agent.player() if isinstance(agent, Opened) else agent
+    policy: Policy
+    if isinstance(player, Player):
+        policy, preprocessor = player.agent, player.preprocessor
+        env = player.problem if env is None else env
+    else:
+        policy = player
+    if not hasattr(policy, "act"):
+        raise UserError(f"agent: {brief(agent)} has no method `act`; pass what rl.load gives")
+    evaluator = _evaluator(env, preprocessor)
+    with noticed(), closing(evaluator):
+        if isinstance(player, Player):
+            _require_fitting(player.spaces, evaluator.spaces)
+        return evaluator.play(policy, evaluation_seeds("report", seed, episodes))
+
+
+def _evaluator(env: Env | Problem | None, preprocessor: Preprocessor | None) -> Evaluator:
+    problem = find_problem(env) if isinstance(env, str) else env
+    if isinstance(problem, Problem):
+        playing = 1 if problem.shared else None
+        return Evaluator(lambda: environment_of(problem), preprocessor, playing=playing,
+                         longest=problem.longest)  # fmt: skip
+    if isinstance(problem, gymnasium.Env):
+        lent = Lent(problem)
+        return Evaluator(lambda: lent, preprocessor, playing=1, longest=_longest(lent))
+    if not callable(problem):
+        raise UserError(f"env: must be an id, an environment or a function, not {brief(env)}")
+    first = problem()
+    if not isinstance(first, gymnasium.Env):
+        raise UserError(f"env: must make a gymnasium.Env, not {brief(first)}")
+    made = [first]
+    return Evaluator(lambda: made.pop() if made else problem(), preprocessor,
+                     longest=_longest(first))  # fmt: skip
+
+
+def _longest(env: gymnasium.Env) -> int | None:
+    """Steps after which an episode is cut, where the environment has no time limit."""
+    timed = env.spec is not None and env.spec.max_episode_steps is not None
+    return None if timed else Problem.cut
+
+
+def _require_fitting(learned: Spaces, played: Spaces) -> None:
+    """Refuses an environment of other spaces than the agent has learned in."""
+    ours, theirs = _described(learned), _described(played)
+    if ours != theirs:
+        raise UserError(f"env: the agent has learned in {ours}, but this one has {theirs}")
+
+
+def _described(spaces: Spaces) -> str:
+    actions: Any = spaces.actions
+    count = getattr(actions, "count", None) or actions.array(1).shape[-1]
+    kind = type(actions).__name__.lower()
+    return f"{spaces.observation_size} observations and {count} {kind} actions"
