@@ -149,6 +149,7 @@ def test_what_looks_back_is_left_to_the_user(
     stacked = np.zeros((50, view.size), np.float32)
     for number, raw in enumerate(observations(player, 50)):
         (view.follow if number else view.start)(0, raw, stacked[number])
+    player.reset()
     given = READERS[format](exported(player, format, tmp_path))(stacked)
     np.testing.assert_array_equal(given, by_the_lab(player, observations(player, 50)))
 
