@@ -54,12 +54,12 @@ def evaluate(
     policy: Policy
     if isinstance(player, Player):
         policy, preprocessor = player.agent, player.preprocessor
-        env = player.problem if env is None else env
     else:
         policy = player
     if not hasattr(policy, "act"):
         raise UserError(f"agent: {brief(agent)} has no method `act`; pass what rl.load gives")
-    evaluator = _evaluator(env, preprocessor)
+    own = player.problem if isinstance(player, Player) and env is None else None
+    evaluator = _evaluator(own or env, preprocessor)
     with noticed(), closing(evaluator):
         if isinstance(player, Player):
             _require_fitting(player.spaces, evaluator.spaces)

@@ -107,7 +107,7 @@ class ShownRun:
         return text + "".join(pictures)
 
     def _draw_missing(self) -> None:
-        title = f"{self.manifest['experiment']} on {self.problem.id}"
+        title = f"{self.manifest['experiment']} on {self.problem.label}"
         if not self.session.curve.exists():
             draw_session(self.session, title, self.problem.solved)
         if len(self.manifest["seeds"]) > 1 and not self.trial.curve.exists():
@@ -119,11 +119,11 @@ def _verdict_of(outcome: dict[str, Any], problem: Problem) -> str:
     if evaluation is None:
         reason = f": {outcome['reason']}" if outcome.get("reason") else ""
         steps = f" at step {outcome['steps']:,}" if "steps" in outcome else ""
-        return f"{problem.id}, {status}{steps}{reason}"
+        return f"{problem.label}, {status}{steps}{reason}"
     solved = {True: "solved", False: "not solved", None: status}[evaluation["solved"]]
     low, high = evaluation["ci95"]
     return (
-        f"{problem.id}, {solved}: mean return {evaluation['mean_return']:.1f} (95% {low:.1f} to "
+        f"{problem.label}, {solved}: mean return {evaluation['mean_return']:.1f} (95% {low:.1f} to "
         f"{high:.1f}) over {evaluation['episodes']} unseen episodes"
     )
 
