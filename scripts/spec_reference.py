@@ -71,9 +71,10 @@ writes a JSON Schema of all this, by which editors complete and check a file tha
 
 ## problem
 
-Any registered Gymnasium environment whose observations are a flat `Box` or discrete, and whose
-actions are `Discrete` or a flat `Box`. The following have a threshold in `rl/spec/problems.json`;
-other environments use the threshold and the time limit that they were registered with.
+Any registered Gymnasium environment whose observations and actions an agent can take, as
+[environments.md](environments.md) describes. The following have a threshold in
+`rl/spec/problems.json`; other environments use the threshold and the time limit that they were
+registered with.
 
 {problems}
 
@@ -275,7 +276,7 @@ def agents() -> str:
     """A row for each agent, with the default parts of its blocks."""
     rows = []
     for name, agent in AGENTS.items():
-        kinds = " and ".join(kind.__name__.lower() for kind in agent.kinds)
+        kinds = ", ".join(kind.__name__.lower() for kind in agent.kinds)
         link = f"[{name}](#{name.lower()})"
         rows.append((link, kinds, listed(agent.roles), defaults(name, agent)))
     return table(("agent", "actions", "networks", "defaults"), rows)

@@ -13,7 +13,7 @@ from nn import Network, Optimizer
 from nn.settings import SettingError, setting
 from nn.typing import Array, State
 from rl.agents.base import Agent, GreedyPolicy, Parts
-from rl.agents.distributions import Categorical, Distribution, Gaussian
+from rl.agents.distributions import Categorical, Distribution, Gaussian, Product, masked
 from rl.agents.learning import (
     clip_and_step,
     require_finite_loss,
@@ -22,7 +22,7 @@ from rl.agents.learning import (
 )
 from rl.agents.thoughts import Thoughts
 from rl.environments import Transitions
-from rl.environments.spaces import Actions, Continuous, Discrete
+from rl.environments.spaces import Actions, Continuous, Discrete, MultiDiscrete
 from rl.errors import Diverged
 from rl.memory import Rollout
 from rl.targets import advantages
@@ -90,9 +90,9 @@ class A2C(Agent):
 
         def policy_outputs(self, actions: Actions) -> int:
             """What the actor gives of the policy; with a shared network, V comes behind it."""
-            if isinstance(actions, Discrete):
-                return actions.count
-            return actions.size * (1 + self.state_dependent_std)
+            if isinstance(actions, Continuous):
+                return actions.size * (1 + self.state_dependent_std)
+            return actions.choices
 
         def roles(self, actions: Actions) -> dict[str, str]:
             """The networks, and whose settings each takes."""
@@ -103,7 +103,7 @@ class A2C(Agent):
                 roles[_LOG_STD] = "actor"
             return roles
 
-    kinds = (Discrete, Continuous)
+    kinds = (Discrete, MultiDiscrete, Continuous)
     roles = ("actor", "critic")
     waits_for = "memory.horizon times train.lanes"
     metric_names = ("loss", "policy_loss", "mean_value", "entropy", "gradient_norm")
@@ -128,6 +128,8 @@ class A2C(Agent):
         self.networks, self.optimizers = networks, optimizers
         self.rollout, self.settings, self._rng = rollout, settings, rng
         self.distribution: Distribution = Categorical()
+        if isinstance(actions, MultiDiscrete):
+            self.distribution = Product(actions.counts)
         if isinstance(actions, Continuous):
             self.distribution = Gaussian(settings.squash)
             self._set_log_std(actions.size)
@@ -163,8 +165,8 @@ class A2C(Agent):
     def gradient_steps(self, steps: int) -> int:
         return steps // self.learns_after * self.settings.epochs * self.settings.minibatches
 
-    def act(self, observations: Array) -> Array:
-        return self.distribution.greedy(self._outputs(observations))
+    def act(self, observations: Array, masks: Array | None = None) -> Array:
+        return self.distribution.greedy(self._outputs(observations, masks))
 
     @property
     def greedy_policy(self) -> GreedyPolicy:
@@ -175,19 +177,20 @@ class A2C(Agent):
         bound = "tanh" if distribution.squash else "clip"
         return GreedyPolicy(network, count=self.rollout.actions.shape[-1], bound=bound)
 
-    def thoughts(self, observations: Array) -> Thoughts:
-        thoughts = self.distribution.thoughts(self._outputs(observations))
+    def thoughts(self, observations: Array, masks: Array | None = None) -> Thoughts:
+        thoughts = self.distribution.thoughts(self._outputs(observations, masks))
         return replace(thoughts, value=float(self._values(observations)[0]))
 
-    def explore(self, observations: Array) -> Array:
-        self._sampled = self.distribution.sample(self._outputs(observations), self._rng)
+    def explore(self, observations: Array, masks: Array | None = None) -> Array:
+        self._sampled = self.distribution.sample(self._outputs(observations, masks), self._rng)
         return self.distribution.action(self._sampled)
 
     def observe(self, transitions: Transitions) -> None:
         t = transitions
         self.rollout.add(
-            t.observations, self._sampled, t.rewards, t.next_observations, t.terminated, t.truncated
-        )
+            t.observations, self._sampled, t.rewards, t.next_observations, t.terminated,
+            t.truncated, t.masks,
+        )  # fmt: skip
         self.steps += self.rollout.lanes
 
     def abandon(self, lane: int) -> None:
@@ -204,8 +207,9 @@ class A2C(Agent):
     def update(self, rollout: Rollout) -> None:
         """Learns from a full rollout; counts it in `updates`."""
         observations, sampled = _flat(rollout.observations), _flat(rollout.actions)
+        masks = None if rollout.masks is None else _flat(rollout.masks)
         next_values = self._values(_flat(rollout.next_observations)).copy()
-        outputs, values = self._outputs(observations), self._values(observations).copy()
+        outputs, values = self._outputs(observations, masks), self._values(observations).copy()
         old_log_probs = self.distribution.log_prob(outputs, sampled)
         a = self._advantages(rollout, values, next_values)
         returns = a + values
@@ -213,7 +217,7 @@ class A2C(Agent):
             a = (a - a.mean()) / (a.std() + 1e-8)
         for rows in self._minibatches(len(a)):
             self._step(observations[rows], sampled[rows], a[rows], returns[rows],
-                       old_log_probs[rows])  # fmt: skip
+                       old_log_probs[rows], None if masks is None else masks[rows])  # fmt: skip
         self.updates += 1
 
     def _advantages(self, rollout: Rollout, values: Array, next_values: Array) -> Array:
@@ -237,8 +241,9 @@ class A2C(Agent):
             yield from np.array_split(self._rng.permutation(steps), minibatches)
 
     def _step(
-        self, observations: Array, sampled: Array, a: Array, returns: Array, old_log_probs: Array
-    ) -> None:
+        self, observations: Array, sampled: Array, a: Array, returns: Array, old_log_probs: Array,
+        masks: Array | None = None,
+    ) -> None:  # fmt: skip
         """One gradient step for B steps of the rollout.
 
         Args:
@@ -247,8 +252,9 @@ class A2C(Agent):
             a: their advantages A [B].
             returns: what V(s) should be [B].
             old_log_probs: ln pi(a|s) when they were drawn [B].
+            masks: the actions that were allowed then [B, A]; None for all.
         """
-        outputs, values = self._outputs(observations), self._values(observations)
+        outputs, values = self._outputs(observations, masks), self._values(observations)
         weights = self.policy_weights(outputs, sampled, a, old_log_probs)
         errors = values - returns
         metrics = self._measure(outputs, sampled, a, values, errors)
@@ -267,7 +273,7 @@ class A2C(Agent):
         """What the gradient of ln pi(a|s) is multiplied by [B]: here the advantages."""
         return a
 
-    def _outputs(self, observations: Array) -> Array:
+    def _outputs(self, observations: Array, masks: Array | None = None) -> Array:
         """What the distribution takes [B, m]."""
         outputs = self.networks["actor"].forward(observations)
         if self.settings.shared:
@@ -275,7 +281,7 @@ class A2C(Agent):
         if _LOG_STD in self.networks:
             log_stds = self.networks[_LOG_STD].forward(_NOTHING)
             outputs = np.hstack([outputs, np.broadcast_to(log_stds, outputs.shape)])
-        return outputs
+        return masked(outputs, masks)
 
     def _values(self, observations: Array) -> Array:
         """V(s) [B]."""

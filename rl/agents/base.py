@@ -9,7 +9,7 @@ import numpy as np
 
 from nn import Network, Optimizer
 from nn.settings import BaseSettings
-from nn.typing import Array, State
+from nn.typing import Array, BoolArray, State
 from rl.agents.thoughts import Thoughts
 from rl.environments import Transitions
 from rl.environments.spaces import Actions, Discrete, Spaces
@@ -59,7 +59,8 @@ class GreedyPolicy:
         count: how many do; None for all from there on.
         groups: outputs side by side whose mean is one number.
         bound: "tanh" or "clip" keeps continuous actions in [-1, 1]; "" leaves the outputs as they
-            are. Of discrete actions the one of the greatest output is taken.
+            are. Of discrete actions the one of the greatest output is taken, of several at once
+            that of each.
     """
 
     network: Network
@@ -72,8 +73,10 @@ class GreedyPolicy:
 class Agent:
     """Acts, observes what came of it, and learns.
 
-    Discrete actions are [N] integers, continuous ones [N, k] with entries from -1 to 1, whatever
-    the environment's bounds. `steps` counts environment steps over all lanes, `updates` the updates
+    Discrete actions are [N] integers, several at once [N, k] integers, continuous ones [N, k] with
+    entries from -1 to 1, whatever the environment's bounds. Masks [N, A] say which discrete actions
+    are allowed; None allows all. An agent of `Discrete` alone is given the combinations of several
+    discrete actions as such. `steps` counts environment steps over all lanes, `updates` the updates
     of the parameters.
     """
 
@@ -102,8 +105,8 @@ class Agent:
         """Steps of its optimizers within so many environment steps."""
         raise NotImplementedError
 
-    def act(self, observations: Array) -> Array:
-        """The greedy actions for observations [N, n].
+    def act(self, observations: Array, masks: BoolArray | None = None) -> Array:
+        """The greedy actions for observations [N, n], of those that are allowed.
 
         Raises:
             ValueError: the observations have another size than the agent was trained on.
@@ -115,11 +118,11 @@ class Agent:
         """What `act` computes."""
         raise NotImplementedError
 
-    def thoughts(self, observations: Array) -> Thoughts:
+    def thoughts(self, observations: Array, masks: BoolArray | None = None) -> Thoughts:
         """The numbers behind `act` in one state, for observations [1, n]."""
         raise NotImplementedError
 
-    def explore(self, observations: Array) -> Array:
+    def explore(self, observations: Array, masks: BoolArray | None = None) -> Array:
         """Actions for learning from, for observations [N, n]."""
         raise NotImplementedError
 

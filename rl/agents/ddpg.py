@@ -96,19 +96,19 @@ class DDPG(ReplayAgent):
         return cls(actor, critics, optimizers, parts.memory(), parts.exploration(),
                    parts.generator(), settings, parts.lanes)  # fmt: skip
 
-    def act(self, observations: Array) -> Array:
+    def act(self, observations: Array, masks: Array | None = None) -> Array:
         return self.actor.forward(observations)
 
     @property
     def greedy_policy(self) -> GreedyPolicy:
         return GreedyPolicy(self.actor)
 
-    def thoughts(self, observations: Array) -> Thoughts:
+    def thoughts(self, observations: Array, masks: Array | None = None) -> Thoughts:
         actions = self.act(observations)
         value = value_of(self.critics[0], observations, actions)
         return replace(of_action(actions[0]), value=float(value[0]))
 
-    def explore(self, observations: Array) -> Array:
+    def explore(self, observations: Array, masks: Array | None = None) -> Array:
         if self.steps < self.settings.learn_start:
             shape = (self._lanes, self.actor.sizes[-1])
             return self._rng.uniform(-1.0, 1.0, shape).astype(np.float32)

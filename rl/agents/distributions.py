@@ -83,6 +83,56 @@ class Categorical(Distribution):
         return gradient / len(p)
 
 
+class Product(Distribution):
+    """Several categorical actions at once, each independent of the others.
+
+    pi(a|s) = prod_i softmax(z_i)_a_i, with the outputs z_i [B, n_i] side by side. So the ln of the
+    probabilities add up, and the entropies, and the gradient of each z_i is its own.
+
+    Args:
+        counts: n_i, actions of each component.
+    """
+
+    def __init__(self, counts: tuple[int, ...]) -> None:
+        self._firsts, self._each = np.cumsum([0, *counts[:-1]]), Categorical()
+
+    def _split(self, outputs: Array) -> list[Array]:
+        return np.split(outputs, self._firsts[1:], axis=1)
+
+    def sample(self, outputs: Array, rng: np.random.Generator) -> IntArray:
+        return np.stack([self._each.sample(z, rng) for z in self._split(outputs)], axis=1)
+
+    def greedy(self, outputs: Array) -> IntArray:
+        return np.stack([self._each.greedy(z) for z in self._split(outputs)], axis=1)
+
+    def thoughts(self, outputs: Array) -> Thoughts:
+        probabilities = [np.exp(_log_softmax(z)[0]) for z in self._split(outputs)]
+        chosen = (self.greedy(outputs)[0] + self._firsts).tolist()
+        return of_probabilities(np.concatenate(probabilities), tuple(chosen))
+
+    def log_prob(self, outputs: Array, sampled: Array) -> Array:
+        pairs = zip(self._split(outputs), sampled.T, strict=True)
+        return np.sum([self._each.log_prob(z, a) for z, a in pairs], axis=0)
+
+    def entropy(self, outputs: Array) -> Array:
+        return np.sum([self._each.entropy(z) for z in self._split(outputs)], axis=0)
+
+    def gradient(
+        self, outputs: Array, sampled: Array, weights: Array, entropy_weight: float
+    ) -> Array:
+        pairs = zip(self._split(outputs), sampled.T, strict=True)
+        return np.hstack([self._each.gradient(z, a, weights, entropy_weight) for z, a in pairs])
+
+
+def masked(outputs: Array, masks: Array | None) -> Array:
+    """Outputs of a categorical [B, m]; where masks [B, m] do not allow an action, as good as -inf.
+
+    Its probability and its gradient are exactly 0 then (Huang and Ontanon 2022). A true -inf would
+    make the 0 ln 0 of the entropy no number.
+    """
+    return outputs if masks is None else np.where(masks, outputs, _FORBIDDEN)
+
+
 class Gaussian(Distribution):
     """Independent normal entries; the outputs [B, 2 k] are the means and the ln of the deviations.
 
@@ -130,6 +180,7 @@ class Gaussian(Distribution):
         return np.hstack([of_means, of_logs]) / len(outputs)
 
 
+_FORBIDDEN = -1e38
 _HALF_LN_2PI = 0.5 * math.log(2.0 * math.pi)
 
 

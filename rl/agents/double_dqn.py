@@ -16,5 +16,5 @@ class DoubleDQN(DQN):
 
     def next_values(self, batch: Batch) -> Array:
         """Q_target(s', argmax_a' Q(s', a')) [B]."""
-        best = self.q.values(batch.next_observations).argmax(axis=1)
+        best = self.q.values(batch.next_observations, batch.next_masks).argmax(axis=1)
         return self.target.values(batch.next_observations)[self.rows, best]

@@ -90,12 +90,12 @@ class DQN(ReplayAgent):
         optimizer, memory = parts.optimizer(network), parts.memory()
         return cls(network, optimizer, memory, parts.exploration(), settings, parts.lanes)
 
-    def values(self, observations: Array) -> Array:
+    def values(self, observations: Array, masks: Array | None = None) -> Array:
         """The action values of the greedy policy: Q(s, a) [N, A] for observations [N, n]."""
-        return self.policy.values(observations)
+        return self.policy.values(observations, masks)
 
-    def act(self, observations: Array) -> IntArray:
-        return self.values(observations).argmax(axis=1)
+    def act(self, observations: Array, masks: Array | None = None) -> IntArray:
+        return self.values(observations, masks).argmax(axis=1)
 
     @property
     def greedy_policy(self) -> GreedyPolicy:
@@ -104,11 +104,11 @@ class DQN(ReplayAgent):
         first = groups * self.policy.head.dueling
         return GreedyPolicy(self.policy.network, first=first, groups=groups)
 
-    def thoughts(self, observations: Array) -> Thoughts:
-        return of_values(self.values(observations)[0])
+    def thoughts(self, observations: Array, masks: Array | None = None) -> Thoughts:
+        return of_values(self.values(observations, masks)[0])
 
-    def explore(self, observations: Array) -> IntArray:
-        return self.exploration.choose(self.q.values(observations), self.steps)
+    def explore(self, observations: Array, masks: Array | None = None) -> IntArray:
+        return self.exploration.choose(self.q.values(observations, masks), self.steps)
 
     def update(self, batch: Batch) -> None:
         y = self.targets(batch)
@@ -122,7 +122,7 @@ class DQN(ReplayAgent):
 
     def next_values(self, batch: Batch) -> Array:
         """max_a' Q_target(s', a') [B]."""
-        return self.target.values(batch.next_observations).max(axis=1)
+        return self.target.values(batch.next_observations, batch.next_masks).max(axis=1)
 
     def update_targets(self) -> None:
         """Lets the target network follow, and the average of the greedy policy."""

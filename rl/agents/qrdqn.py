@@ -9,7 +9,7 @@ import numpy as np
 from nn.settings import setting
 from nn.typing import Array
 from rl.agents.dqn import DQN
-from rl.agents.values import Head
+from rl.agents.values import Head, allowed
 from rl.memory import Batch
 
 
@@ -42,7 +42,7 @@ class QRDQN(DQN):
     def next_values(self, batch: Batch) -> Array:
         """theta_target(s', a*) [B, N]."""
         quantiles = self.target.predict(batch.next_observations)
-        best = quantiles.mean(axis=2).argmax(axis=1)
+        best = allowed(quantiles.mean(axis=2), batch.next_masks).argmax(axis=1)
         return quantiles[self.rows, best]
 
     def loss(self, q: Array, y: Array) -> tuple[float, Array]:

@@ -80,6 +80,7 @@ class ReplayAgent(Agent):
         t = transitions
         for lane, n_step in enumerate(self._n_step):
             terminated, truncated = bool(t.terminated[lane]), bool(t.truncated[lane])
+            next_mask = None if t.next_masks is None else t.next_masks[lane]
             n_step.add(
                 t.observations[lane],
                 t.actions[lane],
@@ -87,6 +88,7 @@ class ReplayAgent(Agent):
                 t.next_observations[lane],
                 terminated,
                 truncated,
+                next_mask,
             )
             if terminated or truncated:
                 self.exploration.ended(lane, float(t.returns[lane]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from nn.typing import Array
 
 
@@ -13,27 +15,35 @@ class Thoughts:
 
     Args:
         title: what the bars are.
-        bars: a number for each discrete action, or each entry of a continuous one [k].
+        bars: a number for each discrete action, of several at once one behind the other, or for
+            each entry of a continuous one [k]; nan of an action that is not allowed.
         span: the least and the greatest that a bar can be; None if nothing bounds them.
-        chosen: the bar of the greedy action; None where the bars are that action.
+        chosen: the bar of the greedy action, or of several at once those; None where the bars are
+            that action.
         value: the return that a critic expects from here; None without a critic.
     """
 
     title: str
     bars: Array
     span: tuple[float, float] | None = None
-    chosen: int | None = None
+    chosen: int | tuple[int, ...] | None = None
     value: float | None = None
+
+    def is_chosen(self, bar: int) -> bool:
+        """Whether a bar is of the greedy action."""
+        return bar in self.chosen if isinstance(self.chosen, tuple) else bar == self.chosen
 
 
 def of_values(values: Array) -> Thoughts:
     """Of an agent that goes by the values of its actions [A]."""
-    return Thoughts("Q(s, a)", values.copy(), chosen=int(values.argmax()))
+    bars = np.where(values == -np.inf, np.nan, values)
+    return Thoughts("Q(s, a)", bars, chosen=int(values.argmax()))
 
 
-def of_probabilities(probabilities: Array) -> Thoughts:
-    """Of a stochastic policy among discrete actions [A]."""
-    return Thoughts("\u03c0(a|s)", probabilities, (0.0, 1.0), int(probabilities.argmax()))
+def of_probabilities(probabilities: Array, chosen: tuple[int, ...] | None = None) -> Thoughts:
+    """Of a stochastic policy among discrete actions [A]; of several at once, with those chosen."""
+    best = int(probabilities.argmax()) if chosen is None else chosen
+    return Thoughts("\u03c0(a|s)", probabilities, (0.0, 1.0), best)
 
 
 def of_action(action: Array) -> Thoughts:

@@ -52,10 +52,10 @@ class ActionValues:
             outputs = outputs.reshape(len(outputs), -1, self.head.quantiles)
         return dueling_values(outputs) if self.head.dueling else outputs
 
-    def values(self, observations: Array) -> Array:
-        """Q(s, a) [B, A] for observations [B, n]."""
+    def values(self, observations: Array, masks: Array | None = None) -> Array:
+        """Q(s, a) [B, A] for observations [B, n]; -inf where masks [B, A] do not allow a."""
         predicted = self.predict(observations)
-        return predicted.mean(axis=2) if self.head.quantiles else predicted
+        return allowed(predicted.mean(axis=2) if self.head.quantiles else predicted, masks)
 
     def backward(self, gradient: Array) -> None:
         """Leaves the gradients of the parameters, given those of what `predict` gave last."""
@@ -78,6 +78,11 @@ class ActionValues:
     def restore(self, state: State) -> None:
         """Takes over a saved state."""
         self.network.restore(state)
+
+
+def allowed(values: Array, masks: Array | None) -> Array:
+    """Values of actions [B, A], and -inf where masks [B, A] do not allow them."""
+    return values if masks is None else np.where(masks, values, -np.inf)
 
 
 def spread(chosen: Array, at: tuple[IntArray, IntArray], shape: tuple[int, ...]) -> Array:

@@ -17,7 +17,7 @@ from rl.checks.doctor import NOTE, OK, PROBLEM, Finding
 from rl.console.signals import is_asked
 from rl.environments import Environments, make_env, rules
 from rl.environments.registered import environment_spec
-from rl.environments.spaces import Actions, Discrete, spaces_of
+from rl.environments.spaces import Actions, Discrete, MultiDiscrete, spaces_of
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.session.evaluation import OPTIONS
 from rl.specification.repeats import Record, record
@@ -42,7 +42,7 @@ def examine_environment(id: str) -> Iterator[Finding]:
     except BrokenEnvironment as error:
         yield Finding(PROBLEM, "is made", error.found)
         return
-    found = [*_gymnasium(env), _spaces(env, id)]
+    found = [*_gymnasium(env), *_spaces(env, id)]
     if complaint := rules.close(env):
         found.insert(-1, Finding(PROBLEM, "close", complaint))
     yield from found
@@ -50,16 +50,25 @@ def examine_environment(id: str) -> Iterator[Finding]:
         yield from _play_it(id, limit)
 
 
-def _spaces(env: gymnasium.Env, id: str) -> Finding:
+def _spaces(env: gymnasium.Env, id: str) -> Iterator[Finding]:
+    """How large they are; of an observation of several parts, which entries each has."""
     try:
         spaces = spaces_of(env, id)
     except UserError as error:
-        return Finding(PROBLEM, "spaces", str(error))
+        yield Finding(PROBLEM, "spaces", str(error))
+        return
+    if spaces.flatten:
+        for part in spaces.flatten.parts:
+            yield Finding(OK, "observations", str(part))
+        for name in spaces.flatten.left_out:
+            yield Finding(NOTE, "observations", f"{name} is text, and is left out")
     said = f"observations of {spaces.observation_size} entries, actions {_brief(spaces.actions)}"
-    return Finding(OK, "spaces", said)
+    yield Finding(OK, "spaces", said)
 
 
 def _brief(actions: Actions) -> str:
+    if isinstance(actions, MultiDiscrete):
+        return f"one of {' times '.join(map(str, actions.counts))}"
     return f"one of {actions.count}" if isinstance(actions, Discrete) else f"{actions.size} numbers"
 
 
@@ -97,6 +106,8 @@ def _play_and_repeat(id: str, limit: int | None) -> Iterator[Finding]:
         first = [record(environments, seed) for seed in seeds]
         yield Finding(OK, "rules", f"kept in {EPISODES} random episodes")
         yield from (Finding(NOTE, "observations", note) for note in notes)
+        if environments.masks is not None:
+            yield Finding(OK, "actions", "info says which are allowed, and no other is taken")
         yield _options(environments.lend())
         yield _ends([len(each) - 1 for each in first], limit)
         again = [record(environments, seed) for seed in reversed(seeds)][::-1]

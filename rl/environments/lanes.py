@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ import gymnasium
 import numpy as np
 
 from nn.typing import Array, BoolArray, State
-from rl.environments import rules
-from rl.environments.spaces import Continuous, Spaces, spaces_of
+from rl.environments import masks, rules
+from rl.environments.spaces import Actions, Continuous, Spaces, spaces_of
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Preprocessor
 
@@ -44,12 +44,15 @@ class Transitions:
     terminated: BoolArray  # [N] bool: no value follows
     truncated: BoolArray  # [N] bool: cut by a time limit; the value goes on
     returns: Array  # [N]: the undiscounted sums of the episodes' raw rewards so far
+    masks: BoolArray | None = None  # [N, A]: the actions that were allowed, if it is said
+    next_masks: BoolArray | None = None  # [N, A]: those allowed next; all if no value follows
 
 
 class Environments:
     """N lanes of one environment.
 
-    `observations` [N, n] is what the agent acts on next; `finished` lists the episodes that ended
+    `observations` [N, n] is what the agent acts on next, and `masks` [N, A] the actions that are
+    allowed there, or None if the environment does not say; `finished` lists the episodes that ended
     in the latest step; `active` [N] is False for a lane whose seeds have run out. A lane's
     environment is made when the lane first plays; the first one's at once, to see what it is like.
 
@@ -63,6 +66,8 @@ class Environments:
             them. None stands for all.
         longest: steps after which an episode is cut; None leaves that to the environment.
         options: what `reset` is told, if it takes that.
+        actions: what the agent acts among, and whether there are masks of it; by default the
+            environment's own, and its first episode says.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class Environments:
         playing: int | None = None,
         longest: int | None = None,
         options: dict[str, Any] | None = None,
+        actions: Actions | None = None,
     ) -> None:
         first = make()
         self._make, self._options, self._is_cut = make, options, longest is not None
@@ -86,7 +92,8 @@ class Environments:
         self._longest = longest or (sys.maxsize if timed else rules.ENDLESS + 1)
         self.spaces = self._read_spaces(first)
         self._fixed = (first.observation_space, first.action_space)
-        self._continuous = isinstance(self.spaces.actions, Continuous)
+        self.actions = actions or self.spaces.actions
+        self._continuous = isinstance(self.actions, Continuous)
         self._preprocessor = preprocessor or Preprocessor(
             self.spaces.observation_size, Preprocessor.Settings()
         )
@@ -97,7 +104,7 @@ class Environments:
         self.finished: list[Episode] = []
         self._latest = Transitions(
             np.zeros((lanes, size), np.float32),
-            self.spaces.actions.array(lanes),
+            self.actions.array(lanes),
             np.zeros(lanes, np.float32),
             np.zeros((lanes, size), np.float32),
             np.zeros(lanes, np.bool_),
@@ -108,12 +115,21 @@ class Environments:
         self._episode_actions: list[list[Any]] = [[] for _ in range(lanes)]
         self._totals = [0.0] * lanes
         self._raws: list[Any] = [None] * lanes  # the environments' latest observations
+        self.masks: BoolArray | None = None
+        self._is_masked: bool | None = None if actions is None else actions.masked
+        if self._is_masked:
+            self._make_masks()
 
     def reset(self) -> Array:
         """Starts an episode in every lane; returns `observations` [N, n]."""
         for lane in range(self._playing):
             self._start(lane)
         return self.observations
+
+    @property
+    def seen(self) -> tuple[Array, ...]:
+        """What the agent acts on: `observations`, and behind them `masks` if there are any."""
+        return (self.observations,) if self.masks is None else (self.observations, self.masks)
 
     def _read_spaces(self, env: gymnasium.Env) -> Spaces:
         try:
@@ -135,6 +151,8 @@ class Environments:
         latest = self._latest
         np.copyto(latest.observations, self.observations)
         np.copyto(latest.actions, actions)
+        if self.masks is not None:
+            latest.masks = self.masks.copy()
         if self._continuous:
             self._check_actions()
         self.finished = []
@@ -143,6 +161,8 @@ class Environments:
             if self.active[lane] and self._step_lane(lane, action):
                 ended.append(lane)
         np.copyto(self.observations, latest.next_observations)
+        if self.masks is not None:
+            latest.next_masks = self.masks.copy()
         for lane in ended:
             self._end(lane)
         return latest
@@ -151,10 +171,12 @@ class Environments:
         latest, actions = self._latest, self._episode_actions[lane]
         actions.append(action)
         try:
-            observation, reward, terminated, truncated, _ = rules.step(
-                self._envs[lane], self.spaces.actions.for_environment(action)
+            observation, reward, terminated, truncated, info = rules.step(
+                self._envs[lane], self.actions.for_environment(action)
             )
             raw, reward = self._raw(observation), rules.number(reward)
+            if self._is_masked or masks.KEY in info:
+                self._see_mask(lane, info, bool(terminated))
             if len(actions) >= self._longest and not (terminated or truncated):
                 truncated = self._cut()
         except (rules.Breach, rules.NotFinite) as found:
@@ -189,8 +211,33 @@ class Environments:
     def _raw(self, observation: Any) -> Array:
         if self.spaces.flatten is None:
             return rules.vector(observation, self.spaces.observation_size)
-        rules.require_member(observation, self._fixed[0])
         return self.spaces.flatten(observation)
+
+    def _make_masks(self) -> None:
+        assert not isinstance(self.actions, Continuous)
+        self.masks = np.ones((len(self._envs), self.actions.choices), np.bool_)
+
+    def _see_mask(self, lane: int, info: Mapping[str, Any], terminated: bool = False) -> None:
+        """Keeps the actions of a lane that are allowed from now on.
+
+        Where an episode has terminated, nothing follows, and what is said there does not matter.
+
+        Raises:
+            Breach: it says what is no mask, or says it in some states only.
+        """
+        if isinstance(self.actions, Continuous):
+            return
+        given = info.get(masks.KEY)
+        if self._is_masked is None:
+            self._is_masked = given is not None
+            if self._is_masked:
+                self._make_masks()
+        if terminated and self.masks is not None:
+            self.masks[lane] = True
+        elif (given is not None) != self._is_masked:
+            raise rules.Breach(masks.sometimes(given is not None))
+        elif self.masks is not None:
+            self.masks[lane] = self.actions.mask(given)
 
     def _end(self, lane: int) -> None:
         length, terminated = len(self._episode_actions[lane]), bool(self._latest.terminated[lane])
@@ -209,15 +256,16 @@ class Environments:
         self._episode_seeds[lane], self._totals[lane] = seed, 0.0
         self._episode_actions[lane] = []
         try:
-            observation = self._reset(self._env(lane), seed)
+            observation, info = self._reset(self._env(lane), seed)
             self._require_spaces(self._env(lane))
             raw = self._raw(observation)
+            self._see_mask(lane, info)
         except (rules.Breach, rules.NotFinite) as found:
             raise self._complaint(found, lane) from found.__cause__
         self._raws[lane] = raw
         self._preprocessor.start(lane, raw, self.observations[lane])
 
-    def _reset(self, env: gymnasium.Env, seed: int) -> Any:
+    def _reset(self, env: gymnasium.Env, seed: int) -> tuple[Any, Mapping[str, Any]]:
         if self._options:
             try:
                 return rules.reset(env, seed, self._options)

@@ -22,7 +22,7 @@ from rl.environments.problems import Problem, problem_in
 from rl.environments.registered import environment_spec, named
 from rl.environments.renewed import Renewed
 from rl.environments.settings import EnvironmentSettings
-from rl.environments.spaces import Spaces, spaces_of
+from rl.environments.spaces import Spaces, probed_spaces
 from rl.errors import BrokenEnvironment, UserError
 
 # Wrappers that do what the lab does itself, and how.
@@ -110,7 +110,7 @@ def known_spaces(problem: Problem) -> Spaces:
     if known is None or known[0] is not registered or known[1] != settings:
         env = environment_of(problem)
         try:
-            spaces = spaces_of(env, problem.id)
+            spaces = probed_spaces(env, problem.id)
             if not block.is_plain:
                 _try_reset(env, block)
         finally:

@@ -28,7 +28,7 @@ _KEYWORDS = "reset must take the keywords seed and options"
 _STEP = "step must give five values: observation, reward, terminated, truncated, info"
 _LARGEST = float(np.finfo(np.float32).max)  # what the agent sees is in single precision
 _SHOWN = 16  # entries of a vector in a message
-_NUMBERS = "biuf"  # the kinds of dtypes that are real numbers
+NUMBERS = "biuf"  # the kinds of dtypes that are real numbers
 
 
 class Breach(Exception):
@@ -66,8 +66,10 @@ def _breach(method: str, error: BaseException) -> Breach:
     return Breach(_raised(method, error))
 
 
-def reset(env: gymnasium.Env, seed: int, options: dict[str, Any] | None = None) -> Any:
-    """The first observation of an episode.
+def reset(
+    env: gymnasium.Env, seed: int, options: dict[str, Any] | None = None
+) -> tuple[Any, Mapping[str, Any]]:
+    """The first observation of an episode, and what is told beside it.
 
     Raises:
         Breach: it raised something, or gave no pair of an observation and a dictionary.
@@ -75,10 +77,10 @@ def reset(env: gymnasium.Env, seed: int, options: dict[str, Any] | None = None) 
     with guarded("reset"):
         given = env.reset(seed=seed) if options is None else env.reset(seed=seed, options=options)
     if not isinstance(given, tuple) or len(given) != 2:
-        raise Breach(f"{_RESET}; it gave {_kind(given)}")
+        raise Breach(f"{_RESET}; it gave {kind_of(given)}")
     if not isinstance(given[1], Mapping):
-        raise Breach(f"info, which reset gives, must be a dictionary, but is {_kind(given[1])}")
-    return given[0]
+        raise Breach(f"info, which reset gives, must be a dictionary, but is {kind_of(given[1])}")
+    return given
 
 
 def step(env: gymnasium.Env, action: Any) -> Any:
@@ -93,13 +95,13 @@ def step(env: gymnasium.Env, action: Any) -> Any:
     except BaseException as error:
         raise _breach("step", error) from error
     if not isinstance(given, tuple) or len(given) != 5:
-        raise Breach(f"{_STEP}; it gave {_kind(given)}")
+        raise Breach(f"{_STEP}; it gave {kind_of(given)}")
     _, _, terminated, truncated, info = given
     if type(terminated) is not bool or type(truncated) is not bool:
         _require_truth("terminated", terminated)
         _require_truth("truncated", truncated)
     if type(info) is not dict and not isinstance(info, Mapping):
-        raise Breach(f"info, which step gives, must be a dictionary, but is {_kind(info)}")
+        raise Breach(f"info, which step gives, must be a dictionary, but is {kind_of(info)}")
     return given
 
 
@@ -115,9 +117,9 @@ def close(env: gymnasium.Env) -> str | None:
 
 def _require_truth(name: str, value: Any) -> None:
     """Refuses what is neither true nor false; 1 and 0 are."""
-    array = _array(value)
+    array = array_of(value)
     if array.shape != () or array.dtype.kind not in "biu" or array not in (0, 1):
-        raise Breach(f"{name} must be true or false, but is {_kind(value)}")
+        raise Breach(f"{name} must be true or false, but is {kind_of(value)}")
 
 
 def vector(observation: Any, size: int) -> Array:
@@ -132,17 +134,31 @@ def vector(observation: Any, size: int) -> Array:
         if (  # quick, for what is right
             len(entries) == size
             and -_LARGEST < sum(entries) < _LARGEST
-            and observation.dtype.kind in _NUMBERS
+            and observation.dtype.kind in NUMBERS
         ):
             return observation.copy()
     except (AttributeError, TypeError):
         pass
-    array = np.array(_array(observation))
-    if array.dtype.kind not in _NUMBERS:
-        raise Breach(f"an observation must be made of numbers, but is {_kind(observation)}")
-    if array.shape != (size,):
-        raise Breach(f"an observation must have the shape [{size}], not {list(array.shape)}")
-    require_finite("observation", array)
+    return numbers(observation, (size,))
+
+
+def numbers(value: Any, shape: tuple[int, ...], name: str = "an observation") -> Array:
+    """A value as an array of a shape, of its own.
+
+    Args:
+        value: what the environment gives.
+        shape: that it must have.
+        name: what a message calls it.
+
+    Raises:
+        Breach, NotFinite: as for `vector`.
+    """
+    array = np.array(array_of(value))
+    if array.dtype.kind not in NUMBERS:
+        raise Breach(f"{name} must be made of numbers, but is {kind_of(value)}")
+    if array.shape != shape:
+        raise Breach(f"{name} must have the shape {list(shape)}, not {list(array.shape)}")
+    require_finite(name.removeprefix("an "), array)
     return array
 
 
@@ -153,17 +169,17 @@ def require_finite(name: str, values: Array) -> None:
         NotFinite: the message has the name and the values, of many only some.
     """
     if not (np.abs(values) <= _LARGEST).all():
-        raise NotFinite(f"{name} {_brief(values)}")
+        raise NotFinite(f"{name} {brief_of(values)}")
 
 
-def require_member(observation: Any, space: Space[Any]) -> None:
-    """Refuses a discrete observation that is outside of its space.
+def require_member(value: Any, space: Space[Any], name: str = "an observation") -> None:
+    """Refuses a discrete observation, or a part of one, that is outside of its space.
 
     Raises:
         Breach: the message shows both.
     """
-    if not space.contains(observation):
-        raise Breach(f"an observation must lie in {space}, but is {str(observation)[:80]}")
+    if not space.contains(value):
+        raise Breach(f"{name} must lie in {space}, but is {str(value)[:80]}")
 
 
 def number(reward: Any) -> float:
@@ -174,29 +190,31 @@ def number(reward: Any) -> float:
         NotFinite: it is not finite, or too large for a float32.
     """
     if not isinstance(reward, (float, int)):
-        array = _array(reward)
-        if array.shape != () or array.dtype.kind not in _NUMBERS:
-            raise Breach(f"a reward must be a number, but is {_kind(reward)}")
+        array = array_of(reward)
+        if array.shape != () or array.dtype.kind not in NUMBERS:
+            raise Breach(f"a reward must be a number, but is {kind_of(reward)}")
     if not -_LARGEST <= reward <= _LARGEST:
         raise NotFinite(f"reward {brief(reward) if isinstance(reward, int) else reward}")
     return float(reward)
 
 
-def _array(value: Any) -> Array:
+def array_of(value: Any) -> Array:
+    """A value as an array; of objects if it is none."""
     try:
         return np.asarray(value)
     except Exception:  # lists of several lengths, tensors of another device
         return np.asarray(None)
 
 
-def _brief(values: Array) -> str:
+def brief_of(values: Array) -> str:
     """Values on one line; of many, those at the ends and the first that is not finite."""
+    values = values.ravel()
     shown = np.array2string(values, precision=3, threshold=_SHOWN, max_line_width=1000)
     place = int((np.abs(values) <= _LARGEST).argmin())
     return shown if len(values) <= _SHOWN else f"{shown}, entry {place} of which is {values[place]}"
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """What a value is, in a few words."""
     if isinstance(value, np.ndarray):
         return f"an array {list(value.shape)} of {value.dtype}"

@@ -45,7 +45,8 @@ class Explorer:
 
         Args:
             greedy: what the agent would go by: for discrete actions their values [N, A], of which
-                the explorer gives [N] actions; for continuous ones the actions [N, k], each
+                the explorer gives [N] actions, none of the value -inf, which are not allowed; for
+                continuous ones the actions [N, k], each
                 entry in [-1, 1], of which it gives others.
             step: environment steps so far.
         """

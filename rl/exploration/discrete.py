@@ -32,8 +32,16 @@ class EpsilonGreedy(Scheduled):
         epsilon = self.amount(step)
         for lane, drawn in enumerate(self._rng.random(len(greedy)).tolist()):
             if drawn < epsilon:
-                actions[lane] = self._rng.integers(greedy.shape[1])
+                actions[lane] = self._uniform(greedy[lane])
         return actions
+
+    def _uniform(self, values: Array) -> int:
+        """A random action of those that are allowed, given the values of all [A]."""
+        action = int(self._rng.integers(len(values)))
+        if values[action] == -np.inf:  # drawing once more among the others is as uniform
+            others = np.flatnonzero(values > -np.inf)
+            return int(self._rng.choice(others)) if len(others) else action
+        return action
 
 
 class PeriodicEpsilonGreedy(EpsilonGreedy):

@@ -15,7 +15,8 @@ from rl.errors import UserError
 from rl.export.policy import Policy
 
 OPSET, IR_VERSION = 17, 8  # of 2022, which every runtime of today reads
-FLOAT, DOUBLE = 1, 11  # the numbers that ONNX gives to float32 and float64
+FLOAT, BOOL, DOUBLE = 1, 9, 11  # the numbers that ONNX gives to float32, truth and float64
+_NEVER = np.array(-np.inf, np.float32)  # the output of an action that is not allowed
 
 Arrays = dict[str, Array]
 
@@ -76,6 +77,26 @@ def _element_type(array: Any) -> int:
     return int(helper.np_dtype_to_tensor_dtype(array.dtype))
 
 
+def _argmax_each(g: Graph, x: str, a: Arrays) -> str:
+    """Of each component's outputs; the last one ends where x does."""
+    starts, ends = [0, *a["firsts"].tolist()], [*a["firsts"].tolist(), np.iinfo(np.int64).max]
+    parts = [g("Slice", x, *(np.array([each]) for each in (*pair, 1)))
+             for pair in zip(starts, ends, strict=True)]  # fmt: skip
+    return g("Concat", *(g("ArgMax", part, axis=1, keepdims=1) for part in parts), axis=1)
+
+
+def _offset(g: Graph, x: str, a: Arrays) -> str:
+    start = a["start"]
+    x = g("Reshape", x, np.array([-1, *start.shape]))
+    return _converted(g, g("Add", x, start.astype(np.int64)), {"like": start})
+
+
+def _mask_combinations(g: Graph, x: str, a: Arrays) -> str:
+    needed = g("Gather", g("Cast", "mask", to=FLOAT), a["places"], axis=1)
+    mask = g("Cast", g("ReduceMin", needed, axes=[2], keepdims=0), to=BOOL)
+    return g("Where", mask, x, _NEVER)
+
+
 # What is done with x [B, n], given the arrays of the step.
 NODES: dict[str, Callable[[Graph, str, Arrays], str]] = {
     "normalize": _normalize,
@@ -96,11 +117,19 @@ NODES: dict[str, Callable[[Graph, str, Arrays], str]] = {
     "round": lambda g, x, a: g("Round", x),
     "convert": _converted,
     "argmax": lambda g, x, a: g("Add", g("ArgMax", x, axis=1, keepdims=0), a["first"]),
+    "argmax_each": _argmax_each,
+    "argmax_row": lambda g, x, a: g("Gather", a["table"], g("ArgMax", x, axis=1, keepdims=0)),
+    "offset": _offset,
+    "reshape": lambda g, x, a: g("Reshape", x, np.array([-1, *a["shape"]], np.int64)),
+    "mask": lambda g, x, a: g("Where", "mask", x, _NEVER),
+    "mask_combinations": _mask_combinations,
 }
 
 
 def write_graph(policy: Policy, title: str, file: Path) -> list[Path]:
-    """Writes the graph, from `observation` [B, n] to `action` [B] or [B, k]; returns the file.
+    """Writes the graph, from `observation` [B, n] to `action` [B, ...]; returns the file.
+
+    Of an environment with masks it takes a `mask` [B, A] of truth too.
 
     Raises:
         UserError: ONNX is not installed.
@@ -126,18 +155,16 @@ def _model(policy: Policy, title: str) -> Any:
     for step in policy.steps:
         x = NODES[step.name](graph, x, step.arrays)
     graph.nodes[-1].output[0] = "action"
-    last = policy.steps[-1]
-    kind = int(TensorProto.INT64)
-    shape: list[str | None] = ["B"]
-    if last.name != "argmax":
-        like = last.arrays.get("like", last.arrays.get("middle"))
-        kind, shape = _element_type(like), ["B", None]
+    inputs: list[tuple[str, int, Any]] = [("observation", TensorProto.FLOAT, ["B", policy.size])]
+    if policy.masks:
+        inputs.append(("mask", TensorProto.BOOL, ["B", policy.masks]))
+    shape = ["B", *policy.like.shape]
     words = f"{title}: from {policy.sees}, to {policy.gives}"
     return helper.make_model(
         helper.make_graph(
             graph.nodes, "policy",
-            [helper.make_tensor_value_info("observation", TensorProto.FLOAT, ["B", policy.size])],
-            [helper.make_tensor_value_info("action", kind, shape)],
+            [helper.make_tensor_value_info(*each) for each in inputs],
+            [helper.make_tensor_value_info("action", _element_type(policy.like), shape)],
             graph.constants,
         ),
         producer_name=DISTRIBUTION, doc_string=words, ir_version=IR_VERSION,

@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rl.environments.spaces import Actions, Discrete, Spaces
+import numpy as np
+
+from nn.typing import Array
+from rl.environments.actions import mask_size
+from rl.environments.spaces import Actions, Combinations, Continuous, Discrete, Spaces
 from rl.errors import UserError
 from rl.export.steps import Step, of_actions, of_agent, of_preprocessor
 from rl.preprocessors import Difference, Normalize, Preprocessor, Stack
@@ -22,12 +26,16 @@ class Policy:
         sees: what that is.
         gives: what the action is.
         steps: from the one to the other.
+        like: an action, of the same form and type.
+        masks: entries of the mask that it takes beside; 0 if it takes none.
     """
 
     size: int
     sees: str
     gives: str
     steps: list[Step]
+    like: Array
+    masks: int = 0
 
 
 def policy_of(player: Player) -> Policy:
@@ -43,6 +51,8 @@ def policy_of(player: Player) -> Policy:
         SEEN[type(preprocessor)](preprocessor) + _form(player.spaces),
         _action(actions),
         [*of_preprocessor(preprocessor), *of_agent(agent), *of_actions(actions)],
+        _like(actions),
+        _masks(actions),
     )
 
 
@@ -77,10 +87,28 @@ SEEN: dict[type[Preprocessor], Callable[[Any], str]] = {
 
 
 def _form(spaces: Spaces) -> str:
-    return ", one-hot as gymnasium.spaces.flatten makes it" if spaces.flatten else ""
+    if not spaces.flatten:
+        return ""
+    parts = spaces.flatten.parts
+    if len(parts) == 1 and not parts[0].path:
+        form = "row by row" if parts[0].is_box else "one-hot"
+        return f", {form} as gymnasium.spaces.flatten makes it"
+    return f", as one vector ({', '.join(map(str, parts))})"
 
 
 def _action(actions: Actions) -> str:
-    if isinstance(actions, Discrete):
+    if isinstance(actions, Continuous):
+        return f"an action of {actions.size} entries in the environment's own units"
+    if isinstance(actions, Discrete) and not isinstance(actions, Combinations):
         return f"an action from {actions.first} to {actions.first + actions.count - 1}"
-    return f"an action of {actions.size} entries in the environment's own units"
+    return f"an action of the form {list(_like(actions).shape)}, each entry a choice"
+
+
+def _like(actions: Actions) -> Array:
+    if isinstance(actions, Discrete) and not isinstance(actions, Combinations):
+        return np.array(0, np.int64)
+    return np.asarray(actions.for_environment(actions.array(1)[0]))
+
+
+def _masks(actions: Actions) -> int:
+    return mask_size(actions.components if isinstance(actions, Combinations) else actions)

@@ -39,15 +39,27 @@ LINES: dict[str, tuple[str, ...]] = {
     "round": ("x = np.rint(x)",),
     "convert": ("x = x.astype({like}.dtype)",),
     "argmax": ("x = int(x.argmax() + {first})",),
+    "argmax_each": ("x = np.array([each.argmax() for each in np.split(x, {firsts})])",),
+    "argmax_row": ("x = {table}[x.argmax()]",),
+    "offset": ("x = ({start} + x.reshape({start}.shape)).astype({start}.dtype)",),
+    "reshape": ("x = x.reshape(tuple({shape}))",),
+    "mask": (
+        "if mask is not None:",
+        "    x = np.where(np.hstack(mask).astype(bool), x, -np.inf)",
+    ),
+    "mask_combinations": (
+        "if mask is not None:",
+        "    x = np.where(np.hstack(mask).astype(bool)[{places}].all(axis=1), x, -np.inf)",
+    ),
 }
 
 SCRIPT = '''\
 """{title}: its greedy policy, {mark}.
 
-    python {script} NUMBER ...
+    python {script} NUMBER ...{usage}
 
 The {size} numbers are {sees}.
-Printed is {gives}.
+Printed is {gives}.{masks}
 """
 
 import sys
@@ -59,7 +71,7 @@ with np.load(Path(__file__).with_name({data!r})) as file:
     p = dict(file)
 
 
-def act(observation):
+def act(observation{mask}):
     """The action for what is seen [{size}]."""
     x = np.asarray(observation, np.float32).reshape({size})
 {body}
@@ -67,9 +79,9 @@ def act(observation):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 1 + {size}:
+    if len(sys.argv) {wrong}:
         sys.exit(__doc__)
-    print(act(sys.argv[1:]))
+    print({call})
 '''
 
 
@@ -87,7 +99,7 @@ def write_script(policy: Policy, title: str, file: Path) -> list[Path]:
     body = "\n".join(f"    {line}" for line in _lines(policy, arrays))
     text = SCRIPT.format(
         title=_plain(title), mark=MARK, script=_plain(script.name), data=file.name,
-        size=policy.size, sees=policy.sees, gives=policy.gives, body=body,
+        size=policy.size, sees=policy.sees, gives=policy.gives, body=body, **_of_mask(policy),
     )  # fmt: skip
     content = io.BytesIO()  # NumPy 2.0 leaves a traceback of its own where a write fails
     np.savez(content, **arrays)  # type: ignore[arg-type]
@@ -95,6 +107,22 @@ def write_script(policy: Policy, title: str, file: Path) -> list[Path]:
         data.write(content.getbuffer())
         write_text(script, text)  # of the two, none without the other
     return [file, script]
+
+
+def _of_mask(policy: Policy) -> dict[str, str]:
+    """What the script says and does about a mask of actions."""
+    size = policy.size
+    if not policy.masks:
+        wrong, call = f"!= 1 + {size}", "act(sys.argv[1:])"
+        return {"mask": "", "masks": "", "usage": "", "wrong": wrong, "call": call}
+    return {
+        "mask": ", mask=None",
+        "usage": " [MASK ...]",
+        "masks": f" The mask is of {policy.masks} entries, 1 for what is allowed;\n"
+        "without it, everything is.",
+        "wrong": f"not in (1 + {size}, 1 + {size} + {policy.masks})",
+        "call": f"act(sys.argv[1 : 1 + {size}], [*map(int, sys.argv[1 + {size} :])] or None)",
+    }
 
 
 def _plain(text: str) -> str:

@@ -12,7 +12,7 @@ from nn.names import describe
 from nn.normalization import LayerNorm
 from nn.typing import Array
 from rl.agents import Agent
-from rl.environments.spaces import Actions, Discrete
+from rl.environments.spaces import Actions, Combinations, Continuous, Discrete, MultiDiscrete
 from rl.preprocessors import Normalize, Preprocessor
 
 
@@ -72,12 +72,37 @@ def of_agent(agent: Agent) -> list[Step]:
 
 def of_actions(actions: Actions) -> list[Step]:
     """From the agent's action to the environment's."""
-    if isinstance(actions, Discrete):
-        return [Step("argmax", {"first": np.array(actions.first)})]
+    if isinstance(actions, Continuous):
+        return _of_continuous(actions)
+    return [*_of_masks(actions), *_of_discrete(actions)]
+
+
+def _of_masks(actions: Discrete | MultiDiscrete) -> list[Step]:
+    """What keeps the policy from actions that are not allowed."""
+    if not actions.masked:
+        return []
+    if isinstance(actions, Combinations):
+        return [Step("mask_combinations", {"places": actions.places})]
+    return [Step("mask")]
+
+
+def _of_discrete(actions: Discrete | MultiDiscrete) -> list[Step]:
+    if isinstance(actions, MultiDiscrete):
+        firsts = np.array(actions.firsts[1:])
+        return [Step("argmax_each", {"firsts": firsts}), Step("offset", {"start": actions.start})]
+    if isinstance(actions, Combinations):
+        table = [actions.for_environment(action) for action in range(actions.count)]
+        return [Step("argmax_row", {"table": np.array(table)})]
+    return [Step("argmax", {"first": np.array(actions.first)})]
+
+
+def _of_continuous(actions: Continuous) -> list[Step]:
     arrays = {"middle": actions.middle, "reach": actions.reach}
     scaled = [Step("scale", {**arrays, "low": actions.least, "high": actions.most})]
     if actions.kind.kind in "iu":
         scaled.append(Step("round"))
     if actions.kind != actions.least.dtype:
         scaled.append(Step("convert", {"like": np.zeros(1, actions.kind)}))
+    if actions.shape is not None:
+        scaled.append(Step("reshape", {"shape": np.array(actions.shape, np.int64)}))
     return scaled

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.typing import Array, State
+from nn.typing import Array, BoolArray, State
 
 
 @dataclass
@@ -27,15 +27,13 @@ class NStep:
     reaches into the next episode.
 
     Args:
-        add: takes observation [n], action, reward sum, discount of the next value, and next
-            observation [n], such as `Replay.add`.
+        add: takes observation [n], action, reward sum, discount of the next value, next
+            observation [n] and, if there are masks, that of the next actions, such as `Replay.add`.
         n: steps a transition spans.
         gamma: the discount of one step.
     """
 
-    def __init__(
-        self, add: Callable[[Array, Any, float, float, Array], None], n: int, gamma: float
-    ) -> None:
+    def __init__(self, add: Callable[..., None], n: int, gamma: float) -> None:
         if n < 1:
             raise ValueError(f"n_step must be at least 1, not {n}")
         self._add, self._n, self._gamma = add, n, gamma
@@ -49,6 +47,7 @@ class NStep:
         next_observation: Array,
         terminated: bool,
         truncated: bool,
+        next_mask: BoolArray | None = None,
     ) -> None:
         """Takes one step; passes on the transitions that it completes."""
         if isinstance(action, np.ndarray):  # a view of what the next step overwrites
@@ -61,7 +60,10 @@ class NStep:
         while self._pending and (ended or len(self._pending) == self._n):
             first = self._pending.popleft()
             discount = 0.0 if terminated else first.discount
-            self._add(first.observation, first.action, first.total, discount, next_observation)
+            mask = () if next_mask is None else (next_mask,)
+            self._add(
+                first.observation, first.action, first.total, discount, next_observation, *mask
+            )
 
     def clear(self) -> None:
         """Forgets the steps of an episode that will not go on."""

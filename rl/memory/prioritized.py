@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn.settings import setting
-from nn.typing import Array, IntArray, State
+from nn.typing import Array, BoolArray, IntArray, State
 from rl.memory.replay import DISCRETE, Replay
 
 
@@ -75,6 +75,7 @@ class Prioritized(Replay):
         rng: draws the samples.
         settings: the capacity, B, and how priorities count.
         actions: an empty array [0] or [0, k] of the kind that holds actions.
+        masks: as for `Replay`.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -97,8 +98,9 @@ class Prioritized(Replay):
         rng: np.random.Generator,
         settings: Settings,
         actions: Array = DISCRETE,
+        masks: int = 0,
     ) -> None:
-        super().__init__(observation_size, rng, settings, actions)
+        super().__init__(observation_size, rng, settings, actions, masks)
         self._tree = SumTree(self.capacity)
         self._greatest = 1.0  # p^alpha
         self._unseen: list[int] = []  # places whose priority is still to be set
@@ -113,9 +115,10 @@ class Prioritized(Replay):
         reward: float,
         discount: float,
         next_observation: Array,
+        next_mask: BoolArray | None = None,
     ) -> None:
         self._unseen.append(self.added % self.capacity)
-        super().add(observation, action, reward, discount, next_observation)
+        super().add(observation, action, reward, discount, next_observation, next_mask)
 
     def _choose(self) -> None:
         self._set_unseen()

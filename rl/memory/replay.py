@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from nn.limits import require_memory
 from nn.settings import BaseSettings, SettingError, setting
-from nn.typing import Array, IntArray, State
+from nn.typing import Array, BoolArray, IntArray, State
 
-Records = np.ndarray[Any, np.dtype[np.void]]  # [k] transitions, with a field for each of STORED
+Records = np.ndarray[Any, np.dtype[np.void]]  # [k] transitions, with a field for each array
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Batch:
     discounts: Array  # [B]: what multiplies the next value
     next_observations: Array  # [B, n]
     weights: Array | None = None  # [B]: of each one's error, or None where all count alike
+    next_masks: Array | None = None  # [B, A] bool: the actions allowed next, or None for all
 
 
 STORED = ("observations", "actions", "rewards", "discounts", "next_observations")
@@ -43,6 +44,8 @@ class Replay:
         rng: draws the samples.
         settings: the capacity, and B.
         actions: an empty array [0] or [0, k] of the kind that holds actions.
+        masks: A, the entries of a mask of the next actions; 0 if there are none. It takes a bit
+            each.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -67,19 +70,23 @@ class Replay:
         rng: np.random.Generator,
         settings: Settings,
         actions: Array = DISCRETE,
+        masks: int = 0,
     ) -> None:
-        self.settings = settings
+        self.settings, self._masks = settings, masks
+        self._names = (*STORED, "next_masks") if masks else STORED
         capacity, batch_size = settings.capacity, settings.batch_size
-        row = _arrays(1, observation_size, actions)
-        size = sum(getattr(row, name).nbytes for name in STORED) + self._BESIDE
+        row = _arrays(1, observation_size, actions, masks)
+        size = sum(getattr(row, name).nbytes for name in self._names) + self._BESIDE
         require_memory("capacity", capacity, (capacity + batch_size) * size)
         self.capacity, self.batch_size = capacity, batch_size
         self.size = 0
         self.added = 0  # transitions, ever
         self._rng = rng
-        self._stored = _arrays(capacity, observation_size, actions)
-        self._batch = _arrays(batch_size, observation_size, actions)
-        self._pairs = [(getattr(self._stored, name), getattr(self._batch, name)) for name in STORED]
+        self._stored = _arrays(capacity, observation_size, actions, masks)
+        self._batch = _arrays(batch_size, observation_size, actions, masks)
+        self._pairs = [
+            (getattr(self._stored, name), getattr(self._batch, name)) for name in self._names
+        ]
         self._uniform = np.empty(batch_size)
         self._indices = np.empty(batch_size, np.int64)
 
@@ -90,14 +97,20 @@ class Replay:
         reward: float,
         discount: float,
         next_observation: Array,
+        next_mask: BoolArray | None = None,
     ) -> None:
-        """Stores one transition: observation [n], action, reward, discount, next one [n]."""
+        """Stores one transition: observation [n], action, reward, discount, next one [n].
+
+        And, of a memory with masks, the one of the next actions [A].
+        """
         place, stored = self.added % self.capacity, self._stored
         stored.observations[place] = observation
         stored.actions[place] = action
         stored.rewards[place] = reward
         stored.discounts[place] = discount
         stored.next_observations[place] = next_observation
+        if stored.next_masks is not None and next_mask is not None:
+            stored.next_masks[place] = np.packbits(next_mask)
         self.added += 1
         self.size = max(self.size, place + 1)
 
@@ -113,7 +126,10 @@ class Replay:
         for stored, batch in self._pairs:
             # mode="raise" would write through a hidden buffer.
             stored.take(self._indices, axis=0, out=batch, mode="clip")
-        return self._batch
+        if self._batch.next_masks is None:
+            return self._batch
+        bits = np.unpackbits(self._batch.next_masks, axis=1, count=self._masks)
+        return replace(self._batch, next_masks=bits.view(np.bool_))
 
     def _choose(self) -> None:
         """Draws the places of a sample, into `_indices` [B]."""
@@ -127,7 +143,7 @@ class Replay:
     @property
     def record_type(self) -> np.dtype[np.void]:
         """Of one transition in a file."""
-        fields = ((name, getattr(self._stored, name)) for name in STORED)
+        fields = ((name, getattr(self._stored, name)) for name in self._names)
         return np.dtype([(name, array.dtype, array.shape[1:]) for name, array in fields])
 
     def records(self, first: int, last: int) -> Records:
@@ -140,14 +156,14 @@ class Replay:
             raise ValueError(f"of transitions {first} to {last}, not all are in the memory")
         places = np.arange(first, last) % self.capacity
         records = np.empty(last - first, self.record_type)
-        for name in STORED:
+        for name in self._names:
             records[name] = getattr(self._stored, name)[places]
         return records
 
     def put(self, first: int, records: Records) -> None:
         """Puts transitions back in the places they had; `first` is the number of the first one."""
         places = np.arange(first, first + len(records)) % self.capacity
-        for name in STORED:
+        for name in self._names:
             getattr(self._stored, name)[places] = records[name]
 
     def state(self) -> State:
@@ -161,11 +177,12 @@ class Replay:
         self._rng.bit_generator.state = state["rng"]
 
 
-def _arrays(length: int, observation_size: int, actions: Array) -> Batch:
+def _arrays(length: int, observation_size: int, actions: Array, masks: int) -> Batch:
     return Batch(
         np.zeros((length, observation_size), np.float32),
         np.zeros((length, *actions.shape[1:]), actions.dtype),
         np.zeros(length, np.float32),
         np.zeros(length, np.float32),
         np.zeros((length, observation_size), np.float32),
+        next_masks=np.zeros((length, -(-masks // 8)), np.uint8) if masks else None,
     )

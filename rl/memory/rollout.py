@@ -9,7 +9,7 @@ import numpy as np
 
 from nn.limits import require_memory
 from nn.settings import BaseSettings, setting
-from nn.typing import Array, State
+from nn.typing import Array, BoolArray, State
 
 _ARRAYS = ("observations", "actions", "rewards", "next_observations", "terminated", "cuts")
 
@@ -22,6 +22,7 @@ class Rollout:
         lanes: N.
         actions: an empty array [0] or [0, k] of the kind that holds actions.
         settings: T.
+        masks: A, the entries of a mask of actions; 0 if there are none.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -31,10 +32,10 @@ class Rollout:
         horizon: int = setting("steps of each lane between two updates", 16, least=1)
 
     def __init__(
-        self, observation_size: int, lanes: int, actions: Array, settings: Settings
+        self, observation_size: int, lanes: int, actions: Array, settings: Settings, masks: int = 0
     ) -> None:
         horizon = settings.horizon
-        row = 8 * observation_size + actions.itemsize * math.prod(actions.shape[1:]) + 12
+        row = 8 * observation_size + actions.itemsize * math.prod(actions.shape[1:]) + 12 + masks
         require_memory("horizon", horizon, horizon * lanes * row)
         self.horizon, self.lanes, self.size = horizon, lanes, 0
         shape = (horizon, lanes)
@@ -44,6 +45,8 @@ class Rollout:
         self.next_observations = np.zeros((*shape, observation_size), np.float32)
         self.terminated = np.zeros(shape, np.float32)  # 1 where no value follows
         self.cuts = np.zeros(shape, np.float32)  # 1 where the episode ended, one way or the other
+        self.masks = np.zeros((*shape, masks), np.bool_) if masks else None
+        self._names = (*_ARRAYS, "masks") if masks else _ARRAYS
 
     @property
     def full(self) -> bool:
@@ -52,13 +55,15 @@ class Rollout:
 
     def add(
         self, observations: Array, actions: Array, rewards: Array, next_observations: Array,
-        terminated: Array, truncated: Array,
+        terminated: Array, truncated: Array, masks: BoolArray | None = None,
     ) -> None:  # fmt: skip
-        """Stores a step of all lanes: each array has N rows."""
+        """Stores a step of all lanes: each array has N rows; `masks` are of the actions taken."""
         at = self.size
         self.observations[at], self.actions[at], self.rewards[at] = observations, actions, rewards
         self.next_observations[at], self.terminated[at] = next_observations, terminated
         np.logical_or(terminated, truncated, out=self.cuts[at], casting="unsafe")
+        if self.masks is not None:
+            self.masks[at] = masks
         self.size = at + 1
 
     def clear(self) -> None:
@@ -72,11 +77,11 @@ class Rollout:
 
     def state(self) -> State:
         """What `restore` needs."""
-        arrays = {name: getattr(self, name)[: self.size].copy() for name in _ARRAYS}
+        arrays = {name: getattr(self, name)[: self.size].copy() for name in self._names}
         return {"size": self.size, "arrays": arrays}
 
     def restore(self, state: State) -> None:
         """Takes over a saved state."""
         self.size = int(state["size"])
-        for name in _ARRAYS:
+        for name in self._names:
             getattr(self, name)[: self.size] = state["arrays"][name]

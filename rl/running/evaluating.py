@@ -13,7 +13,7 @@ from rl.console.signals import noticed
 from rl.environments import environment_of, evaluation_seeds
 from rl.environments.lanes import Lent
 from rl.environments.problems import EXTENDED_EPISODES, Problem, find_problem
-from rl.environments.spaces import Spaces
+from rl.environments.spaces import Actions, Combinations, Spaces
 from rl.errors import UserError, brief
 from rl.preprocessors import Preprocessor
 from rl.running.opened_run import Opened
@@ -58,23 +58,32 @@ def evaluate(
         policy = player
     if not hasattr(policy, "act"):
         raise UserError(f"agent: {brief(agent)} has no method `act`; pass what rl.load gives")
-    own = player.problem if isinstance(player, Player) and env is None else None
-    evaluator = _evaluator(own or env, preprocessor)
+    own, actions = None, None
+    if isinstance(player, Player):
+        own = player.problem if env is None else None
+        actions = player.spaces.actions
+    evaluator = _evaluator(own or env, preprocessor, actions)
     with noticed(), closing(evaluator):
         if isinstance(player, Player):
             _require_fitting(player.spaces, evaluator.spaces)
         return evaluator.play(policy, evaluation_seeds("report", seed, episodes))
 
 
-def _evaluator(env: Env | Problem | None, preprocessor: Preprocessor | None) -> Evaluator:
+def _evaluator(
+    env: Env | Problem | None, preprocessor: Preprocessor | None, actions: Actions | None
+) -> Evaluator:
+    """What plays `env`, among the learned actions where those are known of it, or combinations."""
+    known = actions if isinstance(env, Problem) or isinstance(actions, Combinations) else None
     problem = find_problem(env) if isinstance(env, str) else env
     if isinstance(problem, Problem):
         playing = 1 if problem.shared else None
         return Evaluator(lambda: environment_of(problem), preprocessor, playing=playing,
-                         longest=problem.longest)  # fmt: skip
+                         longest=problem.longest, actions=known)  # fmt: skip
     if isinstance(problem, gymnasium.Env):
         lent = Lent(problem)
-        return Evaluator(lambda: lent, preprocessor, playing=1, longest=_longest(lent))
+        return Evaluator(
+            lambda: lent, preprocessor, playing=1, longest=_longest(lent), actions=known
+        )
     if not callable(problem):
         raise UserError(f"env: must be an id, an environment or a function, not {brief(env)}")
     first = problem()
@@ -82,7 +91,7 @@ def _evaluator(env: Env | Problem | None, preprocessor: Preprocessor | None) -> 
         raise UserError(f"env: must make a gymnasium.Env, not {brief(first)}")
     made = [first]
     return Evaluator(lambda: made.pop() if made else problem(), preprocessor,
-                     longest=_longest(first))  # fmt: skip
+                     longest=_longest(first), actions=known)  # fmt: skip
 
 
 def _longest(env: gymnasium.Env) -> int | None:
@@ -100,6 +109,8 @@ def _require_fitting(learned: Spaces, played: Spaces) -> None:
 
 def _described(spaces: Spaces) -> str:
     actions: Any = spaces.actions
-    count = getattr(actions, "count", None) or actions.array(1).shape[-1]
+    if isinstance(actions, Combinations):
+        actions = actions.components
+    count = getattr(actions, "count", None) or getattr(actions, "counts", None) or actions.size
     kind = type(actions).__name__.lower()
     return f"{spaces.observation_size} observations and {count} {kind} actions"

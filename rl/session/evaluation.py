@@ -14,7 +14,7 @@ from nn.typing import Array
 from rl.analysis.statistics import bootstrap_interval
 from rl.environments import Environments
 from rl.environments.problems import EXTENDED_EPISODES
-from rl.environments.spaces import Spaces
+from rl.environments.spaces import Actions, Spaces
 from rl.preprocessors import Preprocessor
 
 LANES = 10  # fixed: the batch size may change the last bit of a value
@@ -101,7 +101,10 @@ class Policy(Protocol):
     """Whatever acts: an agent, or another library's behind a method of this name."""
 
     def act(self, observations: Array) -> Any:
-        """The greedy actions [N], or [N, k] from -1 to 1, for observations [N, n]."""
+        """The greedy actions [N] or [N, k] for observations [N, n].
+
+        It is called with masks [N, A] too, of an environment that gives them.
+        """
 
 
 class Stopped(Exception):
@@ -118,6 +121,7 @@ class Evaluator:
         heed: called after each step; it may raise `Stopped`.
         playing: lanes that play, as for `Environments`.
         longest: steps after which an episode is cut, None for the environment's own time limit.
+        actions: what the agent acts among, as for `Environments`.
     """
 
     def __init__(
@@ -128,9 +132,10 @@ class Evaluator:
         heed: Callable[[], None] = lambda: None,
         playing: int | None = None,
         longest: int | None = None,
+        actions: Actions | None = None,
     ) -> None:
         self._make, self._preprocessor, self._lanes, self._heed = make, preprocessor, lanes, heed
-        self._playing, self._longest = playing, longest
+        self._playing, self._longest, self._actions = playing, longest, actions
         self._made: Environments | None = None
 
     @property
@@ -140,6 +145,7 @@ class Evaluator:
             self._made = Environments(
                 self._make, self._lanes, iter(()), view,
                 playing=self._playing, longest=self._longest, options=OPTIONS,
+                actions=self._actions,
             )  # fmt: skip
         return self._made
 
@@ -154,7 +160,7 @@ class Evaluator:
         environments.seeds = iter(seeds)
         environments.reset()
         while any(environments.active):
-            environments.step(agent.act(environments.observations))
+            environments.step(agent.act(*environments.seen))
             finished.update({episode.seed: episode for episode in environments.finished})
             self._heed()
         episodes = [finished[seed] for seed in seeds]

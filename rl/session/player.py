@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from nn.typing import BoolArray
 from rl.agents import Agent
+from rl.environments import rules
 from rl.environments.problems import Problem
-from rl.environments.spaces import Spaces
+from rl.environments.spaces import Continuous, Spaces
 from rl.errors import UserError
 from rl.preprocessors import Preprocessor
 from rl.specification.build import Experiment
@@ -56,16 +58,26 @@ class Player:
         self._steps = 0
         self._most = limit if limit and self.preprocessor.remembers else sys.maxsize
 
-    def act(self, observation: Any) -> Any:
+    def act(self, observation: Any, mask: Any = None) -> Any:
         """The greedy action for one observation.
 
+        Args:
+            observation: as the environment gives it.
+            mask: likewise, its `info["action_mask"]`; None allows all actions.
+
         Raises:
-            ValueError: the observation has not the size that the agent was trained on.
+            ValueError: the observation is not of the form that the agent was trained on, or the
+                mask is none of its actions.
             UserError: the preprocessor remembers, and nobody said that an episode begins.
         """
         if self._steps >= self._most:
             raise UserError(self._not_reset())
-        raw = np.asarray(self.spaces.flatten(observation) if self.spaces.flatten else observation)
+        try:
+            seen = self.spaces.flatten(observation) if self.spaces.flatten else observation
+            masks = [] if mask is None else [self._mask(mask)]
+        except (rules.Breach, rules.NotFinite) as found:
+            raise ValueError(str(found)) from None
+        raw = np.asarray(seen)
         if raw.shape != (self.spaces.observation_size,):
             raise ValueError(
                 f"the observation must have {self.spaces.observation_size} entries, "
@@ -74,7 +86,13 @@ class Player:
         look = self._view.follow if self._steps else self._view.start
         look(0, raw, self._seen[0])
         self._steps += 1
-        return self.spaces.actions.for_environment(self.agent.act(self._seen)[0])
+        return self.spaces.actions.for_environment(self.agent.act(self._seen, *masks)[0])
+
+    def _mask(self, given: Any) -> BoolArray:
+        actions = self.spaces.actions
+        if isinstance(actions, Continuous):
+            raise ValueError("continuous actions have no mask")
+        return actions.mask(given)[None]
 
     def _not_reset(self) -> str:
         """The complaint about acting in an episode that nobody has begun."""

@@ -119,6 +119,7 @@ def evaluate_player(
         heed=heed,
         playing=1 if problem.shared else None,
         longest=problem.longest,
+        actions=player.spaces.actions,
     )
     with noticed(), closing(evaluator):
         return evaluator.play(player.agent, evaluation_seeds("report", seed, episodes))

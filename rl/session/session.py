@@ -88,6 +88,7 @@ class Session:
             self._seeds,
             self.experiment.preprocessor.for_lanes(lanes, learning=True),
             longest=limit if problem.shared else None,
+            actions=self.experiment.spaces.actions,
         )
 
     def _evaluator(self) -> Evaluator:
@@ -98,6 +99,7 @@ class Session:
             heed=self.heed,
             playing=1 if problem.shared else None,
             longest=problem.longest,
+            actions=self.experiment.spaces.actions,
         )
 
     @property
@@ -321,8 +323,7 @@ class Session:
         if self._is_evaluating:
             self._evaluate()
         while self._goes_on():
-            actions = agent.explore(environments.observations)
-            transitions = environments.step(actions)
+            transitions = environments.step(agent.explore(*environments.seen))
             agent.observe(transitions)
             agent.learn()
             progress.step = agent.steps

@@ -15,8 +15,9 @@ from nn.limits import require_memory
 from nn.names import lookup, suggestion
 from nn.settings import BaseSettings, SettingError, setting
 from rl.agents import AGENTS, Agent
+from rl.environments.actions import Unfit, combined, mask_size
 from rl.environments.problems import EXTENDED_EPISODES, Problem
-from rl.environments.spaces import Actions, Continuous, Discrete, Spaces
+from rl.environments.spaces import Actions, Continuous, Discrete, MultiDiscrete, Spaces
 from rl.errors import brief
 from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS, Explorer
 from rl.memory import REPLAYS, ROLLOUTS, Replay, Rollout
@@ -152,7 +153,7 @@ class Experiment:
         problem: what is to be solved.
         agent: who is to solve it.
         preprocessor: what the agent sees of it.
-        spaces: of the environment itself.
+        spaces: of the environment itself, with the actions that the agent acts among.
         training: for how long.
         rngs: a generator for each of `STREAMS`.
     """
@@ -183,7 +184,9 @@ def build(specification: Specification, seed: int) -> Experiment:
     problem = as_set(registered, vars(training))
     spaces = parts.spaces = spaces_in(specification, problem)
     preprocessor = parts.preprocessor()
-    agent = parts.agent(_agent_class(parts, problem))
+    agent_class = _agent_class(parts, problem)
+    spaces = replace(spaces, actions=parts.spaces.actions)
+    agent = parts.agent(agent_class)
     parts.refuse_unused()
     _refuse_hopeless(specification, training, agent)
     resolved = parts.resolved()
@@ -192,15 +195,21 @@ def build(specification: Specification, seed: int) -> Experiment:
 
 
 def _agent_class(parts: SpecifiedParts, problem: Problem) -> type[Agent]:
+    """The agent; `parts.spaces` then has its actions: perhaps combinations of several."""
     agent: type[Agent] = parts.find(AGENTS, "agent", default=None)
-    kind = type(parts.spaces.actions)
-    if kind not in agent.kinds:
-        others = ", ".join(name for name, each in AGENTS.items() if kind in each.kinds)
+    actions = parts.spaces.actions
+    complaint = f"does not handle the {type(actions).__name__.lower()} actions of {problem.id}"
+    try:
+        if isinstance(actions, MultiDiscrete) and agent.kinds == (Discrete,):
+            actions = combined(actions)
+    except Unfit as error:
+        complaint = f"does not handle the actions of {problem.id} ({error})"
+    if not isinstance(actions, agent.kinds):
+        others = [name for name, each in AGENTS.items() if isinstance(actions, each.kinds)]
         raise parts.specification.explain(
-            "agent.name",
-            f"is {agent.__name__}, which does not handle the {kind.__name__.lower()} actions of "
-            f"{problem.id}; these do: {others}",
+            "agent.name", f"is {agent.__name__}, which {complaint}; these do: {', '.join(others)}"
         )
+    parts.spaces = replace(parts.spaces, actions=actions)
     return agent
 
 
@@ -266,7 +275,11 @@ class SpecifiedParts:
         made: Replay = self._refusing(
             "memory",
             lambda: part(
-                spaces.observation_size, self.rngs["memory"], settings, spaces.actions.array(0)
+                spaces.observation_size,
+                self.rngs["memory"],
+                settings,
+                spaces.actions.array(0),
+                mask_size(spaces.actions),
             ),
         )
         self._refuse_large_batch("batch_size", made.batch_size, made.batch_size)
@@ -278,7 +291,13 @@ class SpecifiedParts:
         settings, spaces = self.settings("memory", part), self.spaces
         made: Rollout = self._refusing(
             "memory",
-            lambda: part(spaces.observation_size, self.lanes, spaces.actions.array(0), settings),
+            lambda: part(
+                spaces.observation_size,
+                self.lanes,
+                spaces.actions.array(0),
+                settings,
+                mask_size(spaces.actions),
+            ),
         )
         self._refuse_large_batch("horizon", made.horizon, made.horizon * self.lanes)
         return made
@@ -294,7 +313,8 @@ class SpecifiedParts:
 
     def exploration(self) -> Explorer:
         """An explorer among the problem's actions."""
-        table = EXPLORERS[type(self.spaces.actions)]
+        actions = self.spaces.actions
+        table = next(each for kind, each in EXPLORERS.items() if isinstance(actions, kind))
         others = {name: each for kind in EXPLORERS.values() for name, each in kind.items()}
         part = self.find(table, "exploration", next(iter(table)), others=others)
         made: Explorer = part(self.rngs["exploration"], self.settings("exploration", part))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,7 +16,14 @@ _NOTHING = 1e-6  # of its greatest value
 
 def notes_of(experiment: Experiment) -> list[str]:
     """One line for each."""
-    return [*_of_actions(experiment), *_of_exploration(experiment), *_of_rates(experiment)]
+    found = (_of_observations(experiment), _of_actions(experiment), _of_exploration(experiment))
+    return [*itertools.chain(*found, _of_rates(experiment))]
+
+
+def _of_observations(experiment: Experiment) -> list[str]:
+    flatten = experiment.spaces.flatten
+    left_out = flatten.left_out if flatten else ()
+    return [f"the observations' {name!r} is text, and is left out" for name in left_out]
 
 
 def _of_actions(experiment: Experiment) -> list[str]:

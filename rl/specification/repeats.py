@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from nn.typing import Array
+from nn.typing import Array, BoolArray
 from rl.environments import Environments, environment_of
 from rl.environments.problems import Problem, known_problems
-from rl.environments.spaces import Actions, Discrete
+from rl.environments.spaces import Actions, Continuous, Discrete, MultiDiscrete
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.specification.specification import Specification
 
@@ -35,17 +35,26 @@ def record(environments: Environments, seed: int) -> Record:
     environments.seeds = iter([seed])
     found: Record = [(environments.reset().tobytes(),)]
     while environments.active[0]:
-        latest = environments.step(random_actions(environments.spaces.actions, rng))
+        actions = random_actions(environments.actions, rng, environments.masks)
+        latest = environments.step(actions)
         given = latest.next_observations, latest.returns, latest.terminated, latest.truncated
         found.append(tuple(array.tobytes() for array in given))
     return found
 
 
-def random_actions(actions: Actions, rng: np.random.Generator) -> Array:
-    """A random action of one lane."""
+def random_actions(
+    actions: Actions, rng: np.random.Generator, masks: BoolArray | None = None
+) -> Array:
+    """A random action of one lane, of those that its mask [1, A] allows."""
+    if isinstance(actions, Continuous):
+        return rng.uniform(-1.0, 1.0, (1, actions.size))
+    if masks is not None:
+        values = np.where(masks, rng.random(masks.shape), -1.0)
+        parts = [part.argmax(axis=1) for part in np.split(values, actions.firsts[1:], axis=1)]
+        return np.stack(parts, axis=1) if isinstance(actions, MultiDiscrete) else parts[0]
     if isinstance(actions, Discrete):
         return rng.integers(actions.count, size=1)
-    return rng.uniform(-1.0, 1.0, (1, actions.size))
+    return rng.integers(actions.counts)[None]
 
 
 def find_out(problem: Problem) -> tuple[bool, str | None]:

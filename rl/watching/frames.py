@@ -45,8 +45,9 @@ class Scene:
         self._env = open_drawing(id, problem)
         view = player.preprocessor.for_lanes(1, learning=False)
         self._environments = Environments(
-            lambda: self._env, 1, iter(()), view, longest=problem.longest, options=OPTIONS
-        )
+            lambda: self._env, 1, iter(()), view, longest=problem.longest, options=OPTIONS,
+            actions=player.spaces.actions,
+        )  # fmt: skip
         self.frames_a_second = rate_of(self._env.metadata)
         self._shape: tuple[int, ...] | None = None  # of the first picture, and so of all
 
@@ -63,10 +64,10 @@ class Scene:
         _start(environments, seed)
         step, total = 0, 0.0
         while environments.active[0]:
-            thoughts = self._agent.thoughts(environments.observations)
+            thoughts = self._agent.thoughts(*environments.seen)
             if step % every == 0:
                 yield Moment(self._picture(), step, total, thoughts, False)
-            latest = environments.step(self._agent.act(environments.observations))
+            latest = environments.step(self._agent.act(*environments.seen))
             step, total = step + 1, float(latest.returns[0])
         yield Moment(self._picture(), step, total, thoughts, True)
 
@@ -91,7 +92,7 @@ def play_episode(environments: Environments, agent: Policy, seed: int) -> Episod
     """One greedy episode in a single lane."""
     _start(environments, seed)
     while environments.active[0]:
-        environments.step(agent.act(environments.observations))
+        environments.step(agent.act(*environments.seen))
     (episode,) = environments.finished
     return episode
 

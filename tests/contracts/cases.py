@@ -11,12 +11,15 @@ from nn.settings import Bounds
 from rl.agents import AGENTS
 from rl.agents.replay_agent import ReplayAgent
 from rl.environments import Environments, TrainingSeeds, Transitions, make_env
-from rl.environments.spaces import Continuous, Discrete
+from rl.environments.spaces import Continuous, Discrete, MultiDiscrete
 from rl.specification.build import Experiment, build
 from rl.specification.settings import settings_of, types_of
 from rl.specification.specification import Specification
+from tests.rl import gates  # noqa: F401  registers its environments
 
-PROBLEMS: dict[Any, str] = {Discrete: "CartPole-v1", Continuous: "Pendulum-v1"}
+PROBLEMS: dict[Any, str] = {
+    Discrete: "CartPole-v1", MultiDiscrete: "OpenSeveral-v0", Continuous: "Pendulum-v1",
+}  # fmt: skip
 NARROW = {"hidden": [8]}
 
 
@@ -35,7 +38,7 @@ def values(name: str, kind: Any, **blocks: Any) -> dict[str, Any]:
         agent = {"learn_start": 20, "learn_every": 1, **agent}
         memory = {"capacity": 50, "batch_size": 8}
     given = {
-        "problem": PROBLEMS[kind],
+        "problem": blocks.get("problem") or PROBLEMS[kind],
         "agent": agent,
         "network": NARROW,
         "memory": memory,
@@ -59,13 +62,14 @@ class Play:
             lanes,
             TrainingSeeds(made.rngs["environment"]),
             made.preprocessor.for_lanes(lanes, learning=True),
+            actions=made.spaces.actions,
         )
         self.environments.reset()
 
     def steps(self, count: int, spoil: Any = None) -> None:
         """So many steps of all lanes; `spoil` changes the transitions before they are seen."""
         for _ in range(count):
-            actions = self.agent.explore(self.environments.observations)
+            actions = self.agent.explore(*self.environments.seen)
             transitions: Transitions = self.environments.step(actions)
             if spoil:
                 spoil(transitions)

@@ -117,7 +117,7 @@ def test_a_time_limit_is_worth_its_value_and_a_terminal_state_is_not(
     name: str, kind: Any, ends: bool
 ) -> None:
     """A reward of 1 a step, and a limit after each episode's few steps; gamma is 1/2."""
-    problem = "Steady-v0" if kind is Discrete else "SteadyContinuous-v0"
+    problem = f"Steady{'' if kind is Discrete else kind.__name__}-v0"
     given = values(
         name, kind, problem=problem, agent={"gamma": 0.5}, optimizer={"learning_rate": 0.01},
         train={"steps": 5_000, "lanes": 1},

@@ -108,7 +108,11 @@ REFUSED = [
     (box(1e20, np.inf, np.float32), "cannot be scaled"),
     (spaces.Box(-1, 1, (0,), np.float32), "at least one entry"),
     (spaces.Discrete(5, start=125, dtype=np.int8), "do not fit its type, int8"),
-    (spaces.Box(-1, 1, (2, 2), np.float32), r"are Box\[2, 2\]"),
+    (spaces.Dict({"x": spaces.Discrete(2)}), "must be Discrete, .* but are Dict.*TransformAction"),
+    (spaces.Tuple([spaces.Discrete(2)]), "are Tuple"),
+    (spaces.Text(3), "are Text"),
+    (spaces.MultiDiscrete([100], np.int8, start=[100]), "do not fit its type, int8"),
+    (spaces.MultiDiscrete(np.zeros(0, int)), "at least one entry"),
     (None, "must have an action_space of gymnasium.spaces, but that is None"),
     ("Discrete(2)", "must have an action_space of gymnasium.spaces"),
 ]

@@ -17,9 +17,9 @@ from rl.environments import (
     seed_range,
 )
 from rl.environments.problems import known_problems
-from rl.environments.spaces import Continuous, spaces_of
+from rl.environments.spaces import Continuous
 from rl.errors import Diverged, UserError
-from tests.rl.worlds import Broken, Counter, Pushed, Steady
+from tests.rl.worlds import Broken, Counter, Pushed
 
 
 def counters(lengths: list[int], seeds: Iterator[int]) -> Environments:
@@ -139,31 +139,6 @@ def test_a_large_but_finite_observation_is_no_error() -> None:
 def test_an_unknown_environment_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'LunarLander-v3'"):
         make_env("LunarLandr-v3")
-
-
-SPACES = gymnasium.spaces
-
-
-@pytest.mark.parametrize(
-    ("observations", "said"),
-    [
-        (SPACES.Box(0, 255, (210, 160, 3), np.uint8), r"but are Box\[210, 160, 3\]"),
-        (SPACES.Dict({"x": SPACES.Discrete(2)}), "but are Dict"),
-        (SPACES.Tuple([SPACES.Discrete(2)]), "but are Tuple"),
-    ],
-)
-def test_observations_that_are_no_vectors_are_refused(observations: Any, said: str) -> None:
-    env = Steady()
-    env.observation_space = observations
-    with pytest.raises(UserError, match=f"Steady: observations must be .* {said}"):
-        spaces_of(env, "Steady")
-
-
-def test_actions_of_another_kind_are_refused() -> None:
-    env: Any = Steady()
-    env.action_space = SPACES.MultiDiscrete([2, 3])
-    with pytest.raises(UserError, match="actions must be Discrete or a flat Box, but are Multi"):
-        spaces_of(env, "Steady")
 
 
 def test_discrete_observations_become_one_hot() -> None:

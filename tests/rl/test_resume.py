@@ -97,6 +97,22 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "memory": {"name": "Prioritized", "capacity": 900, "batch_size": 16},
         "train": {**TRAIN, "steps": 2100, "lanes": 2},
     },
+    "masks": {
+        "problem": "GatedSeveral-v0",
+        "import": "tests.rl.gates",
+        "network": SMALL,
+        "agent": {"name": "DoubleDQN", "n_step": 3, "learn_start": 100},
+        "memory": {"name": "Prioritized", "capacity": 700, "batch_size": 16},
+        "train": {**TRAIN, "steps": 2100, "lanes": 2},
+    },
+    "masked_policy": {
+        "problem": "GatedBits-v0",
+        "import": "tests.rl.gates",
+        "network": SMALL,
+        "agent": {"name": "PPO", "epochs": 2},
+        "memory": {"horizon": 9},
+        "train": {**TRAIN, "steps": 2100, "lanes": 2},
+    },
 }  # fmt: skip
 
 
@@ -110,7 +126,7 @@ def judged_on_few_episodes() -> Iterator[None]:
         yield
 
 
-KILLS = 5  # of each setting: 35 in all
+KILLS = 5  # of each setting: 45 in all
 
 
 def job(setting: str, folder: Path, **train: Any) -> Job:
