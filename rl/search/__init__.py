@@ -1,1 +1,1 @@
-"""Which settings to try, and trying them."""
+"""Searches: the space of settings, methods that propose trials, and running them."""

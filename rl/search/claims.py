@@ -1,4 +1,4 @@
-"""Who runs which trial of a search: locks that end with the process that holds them."""
+"""Claims of trials by processes that share a search: locks that end with the process."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ENDED = ("complete", "pruned", "diverged", "failed", "refused")  # states of a t
 
 
 def has_ended(trial: TrialFolder) -> bool:
-    """Whether there is nothing left to do in a trial.
+    """Returns True if nothing is left to do in a trial.
 
-    Older versions took one whose processes were killed for one that had failed.
+    Earlier versions marked a trial whose processes were killed as failed.
     """
     state = trial.read_result().get("state")
     if state == "failed":
@@ -24,11 +24,11 @@ def has_ended(trial: TrialFolder) -> bool:
 
 
 class Claims:
-    """The trials that this process has taken.
+    """The trials that this process has claimed.
 
     Args:
         folder: of the search.
-        again: whether a trial that has ended can be taken once more, to tell others its result.
+        again: whether a trial that has ended can be claimed, to tell the method its result.
     """
 
     def __init__(self, folder: RunFolder, again: bool) -> None:
@@ -36,7 +36,7 @@ class Claims:
         self._locks: dict[int, BaseFileLock] = {}
 
     def claim(self, number: int) -> bool:
-        """Whether the trial is now this process's."""
+        """Claims a trial; returns False if another process has it or it has ended."""
         from filelock import FileLock, Timeout
 
         locks = self._folder.path / "locks"
@@ -53,13 +53,12 @@ class Claims:
         return True
 
     def release(self, number: int) -> None:
-        """Gives a trial up."""
+        """Releases a trial."""
         self._locks.pop(number).release()
 
     def __enter__(self) -> Claims:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Gives every trial up."""
         for number in list(self._locks):
             self.release(number)

@@ -340,7 +340,7 @@ class Search(Callback):
                 trial.outcomes[job.session] = folder.read_outcome()
             else:
                 self.executor.submit(job)
-        self._judge(trial)
+        self._prune(trial)
         if trial.ended:
             self._conclude_sessions(trial)
 
@@ -355,7 +355,7 @@ class Search(Callback):
         """A session goes on in another process; not all of its evaluations may have been heard."""
         trial = self._by_folder[job.folder]
         self._read_evaluations(trial, job.session)
-        self._judge(trial)
+        self._prune(trial)
 
     def _earlier(self, number: int) -> list[dict[str, Any]]:
         """The results of the trials that a new one is measured against, in order."""
@@ -366,9 +366,9 @@ class Search(Callback):
         trial = self._by_folder.get(job.folder)
         if trial is not None and progress.evaluation is not None:
             trial.evaluated(job.session, progress.step, progress.evaluation.mean)
-            self._judge(trial)
+            self._prune(trial)
 
-    def _judge(self, trial: SearchTrial) -> None:
+    def _prune(self, trial: SearchTrial) -> None:
         """Stops what is left of a trial once it is seen to be hopeless."""
         if trial.turns_hopeless(self._evaluations):
             for job in trial.jobs:
@@ -382,7 +382,7 @@ class Search(Callback):
             return
         trial = self._by_folder[job.folder]
         trial.outcomes[job.session] = outcome
-        self._judge(trial)
+        self._prune(trial)
         if trial.ended:
             self._conclude_sessions(trial)
 
@@ -418,7 +418,7 @@ class Search(Callback):
         """Writes what a trial was worth."""
         trial.result = {
             **(figures or {}),
-            **trial.judgement(),
+            **trial.pruning_record(),
             "state": state,
             "parameters": trial.parameters,
             "score": score,

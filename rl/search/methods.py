@@ -1,7 +1,7 @@
-"""Search methods that need no results: which parameters trial 0, 1, 2, ... has.
+"""Search methods that use no results.
 
-The parameters of a trial are a function of its number (and, for random search, of the seed), so
-that a search that was interrupted goes on with the same trials.
+The parameters of a trial are a function of its number (and, for random search, of the seed), so an
+interrupted search resumes with the same trials.
 """
 
 from __future__ import annotations
@@ -17,28 +17,25 @@ import numpy as np
 from rl.search.space import Choice, Dimension, Parameters
 
 _LARGEST_GRID = 1_000_000
-DEFAULT_TRIALS = 20  # of a method without an end of its own
-Claim = Callable[[int], bool]  # of a trial's number: nobody else runs it, and it has not ended
+DEFAULT_TRIALS = 20  # of a method that never ends by itself
+Claim = Callable[[int], bool]  # claims a trial by its number: `Claims.claim`
 
 
 class Method(ABC):
-    """Proposes trials.
+    """Proposes trials."""
 
-    `learns` says whether what it proposes depends on the results that it was told.
-    """
-
-    learns = False
+    learns = False  # whether its proposals depend on results
 
     @abstractmethod
     def propose(self) -> tuple[int, Parameters] | None:
-        """The number and parameters of the next trial to run; None when there is no more."""
+        """The number and parameters of the next trial to run, or None."""
 
     @abstractmethod
     def tell(self, number: int, result: Mapping[str, Any]) -> None:
-        """Says how a trial ended: its `state`, `score` and `curve`."""
+        """Receives the result of a trial: its `state`, `score` and `curve`."""
 
     def told(self) -> Iterator[tuple[int, Parameters]]:
-        """The trials of which the method keeps how they ended, and cannot be told otherwise."""
+        """The trials whose results the method has received for good."""
         return iter(())
 
 
@@ -46,8 +43,8 @@ class Listed(Method):
     """Trials whose parameters follow from their numbers.
 
     Args:
-        claim: says whether a trial is to be run by this process.
-        trials: how many at most.
+        claim: claims a trial for this process.
+        trials: the maximum number.
     """
 
     def __init__(self, claim: Claim, trials: int) -> None:
@@ -55,7 +52,7 @@ class Listed(Method):
 
     @abstractmethod
     def parameters(self, number: int) -> Parameters:
-        """Those of a trial."""
+        """The parameters of a trial."""
 
     def propose(self) -> tuple[int, Parameters] | None:
         for number in self._numbers:
@@ -68,7 +65,7 @@ class Listed(Method):
 
 
 class Grid(Listed):
-    """Every combination; the last parameter changes quickest."""
+    """Every combination; the last parameter varies fastest."""
 
     def __init__(
         self, space: Mapping[str, Dimension], claim: Claim, trials: int | None, seed: int = 0
@@ -88,7 +85,7 @@ class Grid(Listed):
 
 
 class Line(Listed):
-    """The specification as it stands, then each parameter in turn, the others left as they are."""
+    """The specification as it is, then each value of each parameter, one change at a time."""
 
     def __init__(
         self, space: Mapping[str, Dimension], claim: Claim, trials: int | None, seed: int = 0
@@ -103,10 +100,7 @@ class Line(Listed):
 
 
 class Random(Listed):
-    """Drawn at random; where there are only lists, the grid in a random order, none twice.
-
-    Of a grid too large to be put in an order, trials are drawn; they hardly ever meet.
-    """
+    """Random draws; of lists alone, the grid in a random order, unless it is too large for that."""
 
     def __init__(
         self, space: Mapping[str, Dimension], claim: Claim, trials: int | None, seed: int = 0

@@ -1,12 +1,11 @@
 """Search methods and pruners of Optuna, made repeatable.
 
-Optuna's samplers draw from a generator of their own that moves on with each draw, so what they
-propose depends on the history of the process. Here each draw is a function of the search's seed,
-the trial's number, the parameter's name, and the results told so far: a search that was killed and
-goes on proposes what it would have proposed.
+Optuna's samplers have a random generator of their own, so their proposals depend on the history of
+the process. Here each draw is a function of the search's seed, the trial's number, the parameter's
+name, and the results so far: a killed search that resumes proposes what it would have proposed.
 
-The study is a journal file. Processes, also on several machines, that share the file work on one
-study; its lock is of the kind that a killed process gives up.
+The study is a journal file. Processes that share the file, also on several machines, work on one
+study; a killed process gives up its lock.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ from rl.storage.files import read_json
 from rl.storage.paths import user_path
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
     from optuna import Study
-    from optuna.distributions import BaseDistribution
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial, Trial, TrialState
@@ -39,15 +38,15 @@ if TYPE_CHECKING:
 SAMPLERS = ("tpe", "cmaes")
 PRUNERS = ("none", "median", "asha")
 STUDY = "search"
-_BEGINNING = b'{"op_code":'  # of a journal
-STARTUP_TRIALS = 4  # that a median is taken of
+_BEGINNING = b'{"op_code":'  # of a journal, and of each line of it
+STARTUP_TRIALS = 4  # before the median prunes
 
 
 def require_optuna(what: str) -> None:
-    """Refuses what needs Optuna where it is missing.
+    """Refuses a method or pruner of Optuna if that is missing.
 
     Raises:
-        UserError: it is not installed; the message says how to.
+        UserError: it is not installed; the message says how to install it.
     """
     try:
         with _quiet(), any_backend():
@@ -65,9 +64,9 @@ class Sampled(Method):
 
     Args:
         name: "tpe" (Bergstra et al. 2011) or "cmaes" (Hansen and Ostermeier 2001).
-        space: what each parameter may be.
-        claim: says whether a trial that somebody left running is to be run by this process.
-        trials: how many there are to be in the study.
+        space: of the parameters.
+        claim: claims a trial for this process.
+        trials: the number of trials in the study.
         seed: of the sampler.
         journal: the study's file.
     """
@@ -90,7 +89,7 @@ class Sampled(Method):
         self._left = self._left_running()
 
     def _left_running(self) -> Iterator[Trial]:
-        """The trials that were proposed and never concluded, of this process now."""
+        """The trials that were proposed and never concluded, once claimed by this process."""
         import optuna
 
         for frozen in self._study.get_trials(deepcopy=False):
@@ -115,7 +114,7 @@ class Sampled(Method):
             yield number, self._parameters(Trial(self._study, id))
 
     def _finished(self) -> dict[int, int]:
-        """The ids of the trials that were told, by their numbers."""
+        """The ids of the trials with results, by their numbers."""
         trials = self._study.get_trials(deepcopy=False)
         return {each.number: each._trial_id for each in trials if each.state.is_finished()}
 
@@ -126,7 +125,7 @@ class Sampled(Method):
     def tell(self, number: int, result: Mapping[str, Any]) -> None:
         import optuna
 
-        if number in self._finished():  # perhaps by a process that shares the search
+        if number in self._finished():  # perhaps told by a process that shares the search
             return
         trial = self._open.pop(number)
         for step, value in result.get("curve", ()):
@@ -137,10 +136,10 @@ class Sampled(Method):
 
 
 def checked_storage(storage: str | Path, method: str) -> Path:
-    """The file of a storage that a search can share.
+    """The journal file of a shared search.
 
     Raises:
-        UserError: the message says what is supported.
+        UserError: the storage is not supported; the message says which is.
     """
     if method not in SAMPLERS:
         raise UserError(
@@ -162,7 +161,7 @@ def checked_storage(storage: str | Path, method: str) -> Path:
 
 
 def _is_journal(path: Path) -> bool:
-    """Whether a file is not there yet, or is a journal, whole or cut."""
+    """Returns True if the file is missing, or a journal, perhaps cut off."""
     if not path.exists():
         return True
     if not path.is_file():
@@ -172,18 +171,19 @@ def _is_journal(path: Path) -> bool:
 
 
 def open_study(journal: Path, sampler: BaseSampler | None = None) -> Study:
-    """The study that a journal file holds, begun if it is new.
+    """The study of a journal file, which is created if it is missing.
 
     Raises:
         UserError: the file is no journal, or cannot be written.
     """
     import optuna
+    from filelock import FileLock
     from optuna.storages.journal import JournalFileBackend
 
+    lock = FileLock(f"{journal}.lock")  # ends with its process, as Optuna's locks do not
     try:
         if not _is_journal(journal):
             raise ValueError
-        lock = _Lock(journal)
         _mend(journal, lock)
         with _quiet():
             storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock))  # type: ignore[arg-type]
@@ -197,37 +197,14 @@ def open_study(journal: Path, sampler: BaseSampler | None = None) -> Study:
         raise UserError(f"{journal}: is no journal of a search, or a damaged one") from None
 
 
-class _Lock:
-    """A lock that ends with the process that holds it, as the locks of Optuna's do not."""
-
-    def __init__(self, journal: Path) -> None:
-        from filelock import FileLock
-
-        self._lock = FileLock(f"{journal}.lock")
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
-
-
-JOURNAL = b'{"op_code":'  # begins each
-
-
-def _mend(journal: Path, lock: _Lock) -> None:
-    """Takes off the piece of a line that a killed process has left at the end."""
+def _mend(journal: Path, lock: BaseFileLock) -> None:
+    """Removes the partial line that a killed process has left at the end."""
     if not journal.exists():
         return
-    lock.acquire()
-    try:
-        with open(journal, "r+b") as file:
-            content = file.read()
-            if content.startswith(JOURNAL[: len(content)]):  # else it is somebody's other file
-                file.truncate(content.rfind(b"\n") + 1)
-    finally:
-        lock.release()
+    with lock, open(journal, "r+b") as file:
+        content = file.read()
+        if content.startswith(_BEGINNING[: len(content)]):  # else it is another file
+            file.truncate(content.rfind(b"\n") + 1)
 
 
 def _suggest(trial: Trial, path: str, dimension: Dimension) -> Any:
@@ -248,7 +225,7 @@ def _state(result: Mapping[str, Any]) -> TrialState:
 
 
 def _repeatable(name: str, seed: int) -> BaseSampler:
-    """A sampler whose draws depend on the trial's number and not on the draws before."""
+    """A sampler whose draws depend on the trial's number and not on earlier draws."""
     from optuna import samplers
 
     def make(number: int, parameter: str = "") -> BaseSampler:
@@ -258,32 +235,20 @@ def _repeatable(name: str, seed: int) -> BaseSampler:
         return samplers.CmaEsSampler(seed=mixed, warn_independent_sampling=False)
 
     class Repeatable(samplers.BaseSampler):
-        def infer_relative_search_space(
-            self, study: Study, trial: FrozenTrial
-        ) -> dict[str, BaseDistribution]:
+        def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Any:
             return make(trial.number).infer_relative_search_space(study, trial)
 
-        def sample_relative(
-            self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-        ) -> dict[str, Any]:
+        def sample_relative(self, study: Study, trial: FrozenTrial, search_space: Any) -> Any:
             return make(trial.number).sample_relative(study, trial, search_space)
 
         def sample_independent(
-            self,
-            study: Study,
-            trial: FrozenTrial,
-            param_name: str,
-            param_distribution: BaseDistribution,
+            self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: Any
         ) -> Any:
             sampler = make(trial.number, param_name)
             return sampler.sample_independent(study, trial, param_name, param_distribution)
 
         def after_trial(
-            self,
-            study: Study,
-            trial: FrozenTrial,
-            state: TrialState,
-            values: Sequence[float] | None,
+            self, study: Study, trial: FrozenTrial, state: TrialState, values: Any
         ) -> None:
             make(trial.number).after_trial(study, trial, state, values)
 
@@ -292,11 +257,11 @@ def _repeatable(name: str, seed: int) -> BaseSampler:
 
 
 class Pruning:
-    """Whether one trial is hopeless, judged against the trials that had ended when it began.
+    """Decides whether a trial is hopeless, compared with the trials that ended before it began.
 
     Args:
         name: "median" or "asha" (successive halving, Li et al. 2020).
-        steps: of the curve of a trial that is not ended early.
+        steps: points of the curve of a trial that runs to its end.
         ended: the results of those trials: their `state`, `score`, `curve` and `rungs`.
     """
 
@@ -317,20 +282,20 @@ class Pruning:
             self._trial = self._study.ask()
 
     def says_stop(self, step: int, value: float) -> bool:
-        """Adds a point to the curve of this trial, and judges it."""
+        """Adds a point to the curve of this trial; returns True if it should end."""
         self._trial.report(value, step)
         return self._trial.should_prune()
 
     @property
     def rungs(self) -> dict[str, Any]:
-        """What successive halving has noted of this trial, for those that come later."""
+        """What successive halving has recorded of this trial, for later trials."""
         return dict(self._study.get_trials(deepcopy=False)[-1].system_attrs)
 
 
 def _pruner(name: str, steps: int) -> BasePruner:
     from optuna import pruners
 
-    first = max(1, steps // 8)  # nothing is judged by the beginning of a learning curve
+    first = max(1, steps // 8)  # the beginning of a learning curve says too little
     if name == "median":
         return pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=first)
     return pruners.SuccessiveHalvingPruner(min_resource=first, reduction_factor=3)
@@ -338,7 +303,7 @@ def _pruner(name: str, steps: int) -> BasePruner:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Within, Optuna does not warn that a feature of its own is new."""
+    """Within, Optuna does not warn of its experimental features."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,4 +1,4 @@
-"""The `search` block of a specification: how to search, beside what to search."""
+"""The `search` block of a specification: its settings and its space."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from rl.specification.settings import make_settings, resolve
 from rl.specification.specification import Specification
 
 MOST_SESSIONS = 1_000
-
-
 METHOD_NAMES = (*METHODS, *SAMPLERS)
 
 
@@ -31,11 +29,9 @@ class SearchSettings(BaseSettings):
         "maximum number; null is all of a grid or a line, and 20 for other methods", None, least=1
     )
     sessions: int = setting(
-        "sessions per trial, with the seeds `seed`, `seed` + 1, ...: the same for all trials",
-        1,
-        least=1,
-        most=MOST_SESSIONS,
-    )
+        "sessions per trial, with the seeds `seed`, `seed` + 1, ...: the same for all trials", 1,
+        least=1, most=MOST_SESSIONS,
+    )  # fmt: skip
     seed: int = setting("random seed of the method, and of each trial's first session", 0, least=0)
     pruner: str = setting(f"one of {', '.join(PRUNERS)}", "none", names=PRUNERS)
     statistic: str = setting("score to rank trials by", "mean_return", names=STATISTICS)
@@ -46,7 +42,7 @@ def changes(before: Any, now: Any, path: str = "") -> list[str]:
     if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
         return [] if json.dumps(before) == json.dumps(now) else [path]
     if before.keys() == now.keys() and path == "search.space" and list(before) != list(now):
-        return [path]  # a grid goes through it in order
+        return [path]  # whose order is that of a grid
     found = []
     for key in {**before, **now}:
         inner = f"{path}.{key}" if path else str(key)
@@ -71,9 +67,8 @@ def read_settings(specification: Specification) -> SearchSettings:
     def explain(key: str, complaint: str) -> UserError:
         return specification.explain(f"search.{key}" if key else "search", complaint)
 
-    settings: SearchSettings = make_settings(
-        SearchSettings, resolve(SearchSettings, block, explain), explain
-    )
+    given = resolve(SearchSettings, block, explain)
+    settings: SearchSettings = make_settings(SearchSettings, given, explain)
     return settings
 
 
@@ -81,7 +76,7 @@ def read_search(specification: Specification) -> tuple[SearchSettings, dict[str,
     """The settings and the space of a search that can be run here.
 
     Raises:
-        UserError: something in the block is wrong, or needs a package that is missing.
+        UserError: the block is wrong, or needs a package that is missing.
     """
     settings, space = read_settings(specification), read_space(specification)
     for name, needed in ((settings.method, SAMPLERS), (settings.pruner, PRUNERS[1:])):

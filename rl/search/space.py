@@ -1,8 +1,8 @@
-"""The space of a search: what each parameter may be.
+"""The space of a search: the values of each parameter.
 
-A parameter is the dotted path of a value or of a whole block in a specification. What it may be is
-a list of values, or a range: {"low": 0.0001, "high": 0.01, "log": true}. A range is of whole
-numbers if its ends and the parameter's own value are; "points" is how many of them a grid takes.
+A parameter is the dotted path of a value or of a whole block in a specification. Its values are a
+list or a range: {"low": 0.0001, "high": 0.01, "log": true}. A range is of integers if its ends and
+the parameter's default are; "points" is the number of values in a grid.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rl.specification.specification import Specification
 
 Parameters = dict[str, Any]  # a value for each dotted path
 
-MOST_VALUES = 1_000  # of one parameter; each end of a range, and each value of a list, is tried
+MOST_VALUES = 1_000  # of one parameter, each of which is checked
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class Choice:
     values: tuple[Any, ...]
 
     def grid(self) -> list[Any]:
-        """The values that a grid takes."""
+        """The values in a grid."""
         return list(self.values)
 
     def ends(self) -> list[Any]:
-        """The values that are tried before a search begins."""
+        """The values that are checked before a search begins."""
         return list(self.values)
 
     def draw(self, rng: np.random.Generator) -> Any:
-        """One of the values, each as likely."""
+        """One of the values, uniformly."""
         return self.values[int(rng.integers(len(self.values)))]
 
 
@@ -68,17 +68,17 @@ class Numbers(Range):
     whole: bool = setting("whether values are integers", False)
 
     def grid(self) -> list[Any]:
-        """`points` numbers at even distances, fewer where whole numbers fall together."""
+        """`points` evenly spaced numbers, fewer where integers coincide."""
         spread = np.geomspace if self.log else np.linspace
         values = [self._fit(value) for value in spread(self.low, self.high, self.points)]
         return list(dict.fromkeys(values))
 
     def ends(self) -> list[Any]:
-        """The values that are tried before a search begins."""
+        """The values that are checked before a search begins."""
         return [self._fit(self.low), self._fit(self.high)]
 
     def draw(self, rng: np.random.Generator) -> Any:
-        """A number, each as likely on the range's scale."""
+        """A number, uniform on the range's scale."""
         if self.whole and not self.log:
             return int(rng.integers(int(self.low), int(self.high) + 1))
         if self.log:
@@ -94,10 +94,10 @@ Dimension = Choice | Numbers
 
 
 def read_space(specification: Specification) -> dict[str, Dimension]:
-    """The space of a specification's `search` block, each value of it tried.
+    """The space of a specification's `search` block, each value of it checked.
 
     Raises:
-        UserError: it is empty, malformed, or names what is no parameter.
+        UserError: it is empty, malformed, or does not fit the specification.
     """
     space = specification.block("search").get("space")
     if not isinstance(space, Mapping) or not space:
@@ -137,7 +137,7 @@ def _read(specification: Specification, path: str, definition: Any, default: Any
 
 
 def _whole(value: Any, default: Any) -> Any:
-    """`1e3` as 1000, where the parameter's own value is a whole number."""
+    """`1e3` as 1000, where the parameter's default is an integer."""
     is_whole = isinstance(default, int) and isinstance(value, float) and value.is_integer()
     return int(value) if is_whole else value
 
@@ -150,7 +150,7 @@ def _range(given: Mapping[str, Any], default: Any, explain: Explain) -> Numbers:
 
 
 def _try(specification: Specification, path: str, value: Any) -> None:
-    """Refuses a value that the specification would refuse in its place."""
+    """Refuses a value that the specification refuses."""
     try:
         build(specification.assign({path: value}), seed=0)
     except UserError as error:

@@ -14,18 +14,18 @@ from rl.storage.run_folder import SessionFolder, TrialFolder, is_unfinished
 
 @dataclass
 class SearchTrial:
-    """What is known of a trial.
+    """The state of a trial.
 
     Args:
         number: its place among the trials.
-        parameters: that are tried.
-        folder: where it leaves everything.
+        parameters: of it.
+        folder: of its results.
         jobs: its sessions.
-        outcomes: of those sessions that have ended, by their number.
-        pruning: says whether it is hopeless; None if nobody asks.
-        pruned: whether it has said so.
-        result: what it was worth, once it has ended.
-        told: whether the search's method knows.
+        outcomes: of the sessions that have ended, by their number.
+        pruning: decides whether it is hopeless; None without a pruner.
+        pruned: whether it is.
+        result: once it has ended.
+        told: whether the search's method has received the result.
     """
 
     number: int
@@ -38,32 +38,32 @@ class SearchTrial:
     result: dict[str, Any] | None = None
     told: bool = False
     _curves: dict[int, dict[int, float]] = field(default_factory=dict)  # of sessions, by step
-    _judged: list[tuple[int, float]] = field(default_factory=list)  # what the pruner has seen
-    _pruned_in: int = 0  # the session, of those whose evaluations are one curve
+    _seen: list[tuple[int, float]] = field(default_factory=list)  # by the pruner
+    _pruned_in: int = 0  # the session
 
     @property
     def ended(self) -> bool:
-        """Whether all that is to be run has been."""
+        """Returns True if every session has ended."""
         return len(self.outcomes) == len(self.jobs)
 
     def evaluated(self, session: int, step: int, mean_return: float) -> None:
-        """Adds an evaluation; one that a repeated session repeats changes nothing."""
+        """Adds an evaluation; a repeated one changes nothing."""
         self._curves.setdefault(session, {}).setdefault(step, mean_return)
 
     def turns_hopeless(self, evaluations: int) -> bool:
-        """Shows the pruner what is new, in the order of sessions; whether it now says stop.
+        """Shows the pruner new points, in the order of sessions; returns True if it says stop.
 
         Args:
             evaluations: of a session that runs to its last step.
         """
         if self.pruning is None or self.pruned:
             return False
-        seen = self._judged[-1][0] if self._judged else 0
+        seen = self._seen[-1][0] if self._seen else 0
         ended = {session for session, outcome in self.outcomes.items()
                  if outcome["status"] != "interrupted" and not is_unfinished(outcome)}  # fmt: skip
         for place, value in joint_curve(self._curves, ended, evaluations):
             if place > seen:
-                self._judged.append((place, value))
+                self._seen.append((place, value))
                 if self.pruning.says_stop(place, value):
                     self.pruned = True
                     self._pruned_in = (place - 1) // evaluations
@@ -71,9 +71,9 @@ class SearchTrial:
         return False
 
     def mark_pruned(self) -> None:
-        """Writes that the sessions were pruned from the one on in which the trial was.
+        """Marks the sessions from the one in which the trial was pruned as pruned.
 
-        How far each had come by then hangs on the machine: it may not have begun, or have ended.
+        How far each had come depends on the machine: it may not have begun, or have ended.
         """
         for job in self.jobs[self._pruned_in :]:
             folder = SessionFolder(job.folder)
@@ -82,25 +82,25 @@ class SearchTrial:
                     if key not in ("evaluation", "final", "weights", "reason")}  # fmt: skip
             folder.write_outcome({**kept, "seed": job.seed, "status": "pruned"})
 
-    def judgement(self) -> dict[str, Any]:
-        """What trials that come later are to know of this one, if anybody prunes."""
+    def pruning_record(self) -> dict[str, Any]:
+        """The part of the result that the pruner of later trials needs."""
         if self.pruning is None:
             return {}
-        return {"curve": self._judged, "rungs": self.pruning.rungs}
+        return {"curve": self._seen, "rungs": self.pruning.rungs}
 
 
 def joint_curve(
     curves: Mapping[int, Mapping[int, float]], ended: Container[int], evaluations: int
 ) -> list[tuple[int, float]]:
-    """One curve of several sessions, by which trials are measured while they run.
+    """One curve of several sessions, by which running trials are compared.
 
     Session k's i-th evaluation is point k E + i, and its value the mean over sessions 0 to k of
-    their i-th evaluations: so trials are compared on the same seeds, in the same order, whatever
+    their i-th evaluations: trials are compared on the same seeds, in the same order, whichever
     runs first. A session that has ended keeps its last value. Session k adds points once those
     before it have ended.
 
     Args:
-        curves: of each session the mean return by environment step.
+        curves: mean return by environment step, of each session.
         ended: the sessions that have ended.
         evaluations: E, of a session that runs to its last step.
 

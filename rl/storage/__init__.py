@@ -1,1 +1,1 @@
-"""What a run leaves on the disk, and the small files of it: written whole, read with care."""
+"""The files of a run: written atomically, checked when they are read."""

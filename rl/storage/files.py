@@ -15,17 +15,15 @@ from rl.errors import UserError, on_disk
 from rl.storage.scalars import dumper
 from rl.storage.texts import parse_json, parse_yaml
 
-LARGEST = 30_000_000  # bytes of a file that is read whole
+LARGEST = 30_000_000  # bytes of a file that is read as a whole
 PUT_BACK = "put a good copy in its place, or remove it"
 
 
 def is_there(path: Path) -> bool:
-    """Whether a file of that name is there.
-
-    `Path.exists` may say no where the disk does not answer.
+    """Returns True if the file exists.
 
     Raises:
-        OSError: the disk does not answer.
+        OSError: the disk fails, in which case `Path.exists` may return False.
     """
     with suppress(FileNotFoundError):
         os.lstat(path)
@@ -34,10 +32,10 @@ def is_there(path: Path) -> bool:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder with those above it, so that they outlast a power cut.
+    """Creates a folder and its parents, flushed to the disk.
 
     Raises:
-        OSError: one cannot be made.
+        OSError: one cannot be created.
     """
     if not path.is_dir():
         make_folder(path.parent)
@@ -46,22 +44,18 @@ def make_folder(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file beside its place and renames it, so that its name always holds a whole one."""
+    """Writes a file atomically."""
     with replacing(path) as file:
         file.write(text.encode())
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Writes a JSON object."""
+    """Writes a JSON object atomically."""
     write_text(path, json.dumps(values, indent=2) + "\n")
 
 
 def read_bytes(path: Path, most: int = LARGEST) -> bytes:
-    """The content of a small file.
-
-    Args:
-        path: of the file.
-        most: bytes that it may have.
+    """The content of a file of at most so many bytes.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -84,16 +78,11 @@ def read_bytes(path: Path, most: int = LARGEST) -> bytes:
 
 
 def read_text(path: Path, most: int = LARGEST) -> str:
-    """The text of a small file.
-
-    Args:
-        path: of the file.
-        most: bytes that it may have.
+    """The text of a file of at most so many bytes.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        DiskError: it cannot be read.
-        UserError: it is larger, or is no UTF-8 text.
+        FileNotFoundError, DiskError, UserError: as for `read_bytes`.
+        UserError: it is no UTF-8 text.
     """
     try:
         return read_bytes(path, most).decode("utf-8-sig")
@@ -110,12 +99,12 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         values = parse_json(read_text(path))
+        if not isinstance(values, dict):
+            raise ValueError("it holds no object")
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise UserError(f"{path}: is damaged ({error}); {PUT_BACK}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: is damaged (it holds no object); {PUT_BACK}")
     return values
 
 
@@ -150,7 +139,7 @@ def read_specification(path: Path, name: str) -> dict[str, Any]:
 
 
 def _plain(values: Any) -> Any:
-    """The same with lists for tuples, which YAML has not."""
+    """The same with lists for tuples, which YAML lacks."""
     if isinstance(values, Mapping):
         return {key: _plain(value) for key, value in values.items()}
     return [_plain(value) for value in values] if isinstance(values, (list, tuple)) else values
@@ -158,11 +147,11 @@ def _plain(values: Any) -> Any:
 
 @contextmanager
 def only_one(path: Path, seconds: float = 0.0) -> Iterator[None]:
-    """Within, this process holds a lock file, which it gives up when it ends in any way.
+    """Within, this process holds a lock file; the lock ends with the process in any case.
 
     Args:
         path: of the lock file.
-        seconds: to wait for another process to give it up.
+        seconds: to wait for another process to release it.
 
     Raises:
         UserError: it does not, or the disk has no locks.
@@ -188,9 +177,9 @@ def only_one(path: Path, seconds: float = 0.0) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process of this machine holds a lock file; it is not touched to find out.
+    """Returns True if a process of this machine holds a lock file, without touching it.
 
-    Linux alone lists its locks; elsewhere the answer is always no.
+    Only Linux lists its locks; elsewhere it returns False.
     """
     try:
         file, locks = path.stat(), Path("/proc/locks").read_text(encoding="ascii")
@@ -206,7 +195,7 @@ class Table:
     Args:
         path: of the file.
         columns: their names.
-        keep: bytes of the file that is there already to go on behind; 0 begins it anew.
+        keep: bytes of an existing file to append to; 0 begins it anew.
 
     Raises:
         OSError: it cannot be written; the error names it.
@@ -242,7 +231,7 @@ class Table:
         return os.fstat(self._file.fileno()).st_size
 
     def sync(self) -> None:
-        """Sees to it that the rows so far outlast a power cut."""
+        """Flushes the rows so far to the disk."""
         with naming(self._path):
             os.fsync(self._file.fileno())
 

@@ -1,4 +1,4 @@
-"""The forms of the JSON files in a run folder, against which what was read is checked."""
+"""The forms of the JSON files in a run folder, which are checked when they are read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Form = Callable[[Any], bool]  # says whether a value is of it
+Form = Callable[[Any], bool]  # returns True of a value of this form
 
 _OF_TRANSITIONS = re.compile(r"transitions_[0-9]+\.bin")
 _GREATEST = 1e100  # figures are computed from what is read, in double precision
@@ -18,12 +18,12 @@ def is_text(value: Any) -> bool:
 
 
 def is_truth(value: Any) -> bool:
-    """True or false, or None where nobody can say."""
+    """True, false, or None for unknown."""
     return value is None or isinstance(value, bool)
 
 
 def is_count(value: Any) -> bool:
-    """A whole number from 0 on."""
+    """A whole number of at least 0."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _GREATEST
 
 
@@ -43,8 +43,13 @@ def list_of(form: Form, *lengths: int) -> Form:
     return is_list
 
 
+def maybe_empty(form: Form) -> Form:
+    """An empty list, or a value of a form."""
+    return lambda value: value == [] or form(value)
+
+
 def block_of(required: Mapping[str, Form], optional: Mapping[str, Form] | None = None) -> Form:
-    """A JSON object with these entries, and whatever others."""
+    """A JSON object with these entries, and perhaps others."""
     forms = {**required, **(optional or {})}
 
     def is_block(value: Any) -> bool:
@@ -82,7 +87,7 @@ _EVALUATION = block_of(
 _REACHED = block_of({"step": is_count, "episodes": is_count, "seconds": is_number})
 _COUNTS = ("seed", "steps", "updates", "episodes", "best_step")
 
-# How a session ended; one that was judged says more than one that was not.
+# How a session ended; one that was evaluated has more entries.
 OUTCOME = block_of(
     {"status": is_text},
     {
@@ -95,7 +100,7 @@ OUTCOME = block_of(
         "final": _EVALUATION,
     },
 )
-JUDGED = block_of(
+EVALUATED = block_of(
     {
         **dict.fromkeys(("steps", "episodes", "best_step"), is_count),
         "seconds": is_number,
@@ -104,11 +109,11 @@ JUDGED = block_of(
 )
 _POINTS = list_of(list_of(is_number, 2))
 _REACHED_AFTER = (f"{unit}_to_threshold" for unit in ("steps", "episodes", "seconds"))
-# What a trial of a search was worth; one of whose sessions some counted says more.
+# The result of a trial of a search; if some of its sessions counted, it has more entries.
 RESULT = block_of(
     {"state": is_text, "score": optional(is_number), "parameters": block_of({})},
     {
-        "curve": lambda value: value == [] or _POINTS(value),
+        "curve": maybe_empty(_POINTS),
         "rungs": map_of(is_number),
         **dict.fromkeys(("fitness", "solved"), optional(is_number)),
         **dict.fromkeys(_REACHED_AFTER, optional(block_of({"median": is_number}))),
@@ -141,7 +146,7 @@ RESUMABLE = block_of(
     {
         "specification": is_text,
         "tables": map_of(is_count),
-        "transitions": lambda value: value == [] or list_of(_MARK)(value),
+        "transitions": maybe_empty(list_of(_MARK)),
     }
 )
 MANIFEST = block_of(
@@ -152,14 +157,13 @@ MANIFEST = block_of(
         **dict.fromkeys(("processor", "processor_model", "platform"), optional(is_text)),
         "git_commit": optional(is_text),
         "callbacks": list_of(is_text),
-        "command": lambda value: value == [] or list_of(is_text)(value),
-        "simd": lambda value: value == [] or list_of(is_text)(value),
+        **dict.fromkeys(("command", "simd"), maybe_empty(list_of(is_text))),
         **dict.fromkeys(("versions", "environment"), _TEXTS),
         "blas": block_of({}, dict.fromkeys(("library", "version", "kernel"), optional(is_text))),
         "specification": block_of({}),
     },
 )
-# Of a search it says more.
+# That of a search has more entries.
 SEARCH_MANIFEST = block_of(
     {
         "search": block_of(

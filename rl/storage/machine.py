@@ -1,10 +1,10 @@
-"""What a result may depend on to the last bit: versions, the processor, BLAS and its kernel."""
+"""What the last bits of a result depend on: versions, the processor, BLAS and its kernel."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from rl.distribution import DISTRIBUTION
 
 BOX2D = ("box2d", "box2d-py")  # the distribution's name differs by platform
 
-# What chooses how BLAS and NumPy compute; other kernels add in another order, and round otherwise.
+# These choose the kernels of BLAS and NumPy, which differ in the order of their sums.
 KERNEL_VARIABLES = (
     "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS",
     "BLIS_ARCH_TYPE", "NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES",
@@ -27,7 +27,7 @@ THREAD_VARIABLES = (
 
 
 def describe() -> dict[str, Any]:
-    """This machine, and what is installed on it."""
+    """This machine and the versions installed on it."""
     return {
         "versions": {
             "python": platform.python_version(),
@@ -39,29 +39,32 @@ def describe() -> dict[str, Any]:
         "implementation": platform.python_implementation(),
         "platform": platform.platform(),
         "system": platform.system(),
-        # Its sine is not another's to the last bit. Elsewhere than on Linux it is the system's.
+        # Its functions, such as the sine, differ in the last bit.
         "libc": " ".join(platform.libc_ver()).strip() or platform.platform(),
         "processor": platform.machine(),
         "processor_model": processor_model(),
         "simd": simd(),
         "blas": blas(),
-        "environment": _set_variables([*KERNEL_VARIABLES, *THREAD_VARIABLES]),
-    }
+        "environment": {
+            name: os.environ[name]
+            for name in (*KERNEL_VARIABLES, *THREAD_VARIABLES) if name in os.environ
+        },
+    }  # fmt: skip
 
 
 def installed(*names: str) -> str | None:
-    """The version of the first of these distributions that is there, or None."""
+    """The version of the first of these distributions that is installed, or None."""
     for name in names:
         try:
             if found := version(name):
                 return found
         except (PackageNotFoundError, KeyError, ValueError, OSError):
-            continue  # the latter three, and a version of None, are of damaged metadata
+            continue  # the latter three, and a version of None, come from damaged metadata
     return None
 
 
 def processor_model() -> str | None:
-    """What the processor is called, as far as the system says."""
+    """The name of the processor, if the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -71,21 +74,20 @@ def processor_model() -> str | None:
 
 
 def simd() -> list[str]:
-    """The sets of instructions that NumPy's own loops use here."""
+    """The instruction sets that NumPy's own loops use here."""
     found = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return [*found.get("baseline", ()), *found.get("found", ())]
 
 
 def blas() -> dict[str, Any]:
-    """NumPy's BLAS: `library`, `version`, `kernel` (which it chooses by processor), `threads`.
+    """NumPy's BLAS: `library`, `version`, `kernel` (chosen by the processor) and `threads`.
 
-    Where the library does not say, as Accelerate, the last two are None.
+    The last two are None of a library that does not tell them, such as Accelerate.
     """
-    try:
+    found: list[dict[str, Any]] = []
+    with suppress(ImportError):  # which `rl doctor` reports
         from threadpoolctl import threadpool_info
-    except ImportError:  # `rl doctor` tells
-        found = []
-    else:
+
         found = [each for each in threadpool_info() if each["user_api"] == "blas"]
     ours = [each for each in found if "numpy" in each["filepath"]] or found
     if not ours:
@@ -99,7 +101,3 @@ def blas() -> dict[str, Any]:
         "kernel": first.get("architecture"),
         "threads": first["num_threads"],
     }
-
-
-def _set_variables(names: Sequence[str]) -> dict[str, str]:
-    return {name: os.environ[name] for name in names if name in os.environ}

@@ -1,4 +1,4 @@
-"""What a run was made by: the command, the versions, the machine."""
+"""The manifest of a run: the command, the versions, the machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CALLBACKS = "callbacks"  # of a manifest: the classes of those that the sessions
 
 
 def make_manifest(experiment: str, seeds: Sequence[int], command: Sequence[str]) -> dict[str, Any]:
-    """The manifest of a run that begins now."""
+    """The manifest of a run that starts now."""
     here = machine.describe()
     return {
         "format": FORMAT,
@@ -26,19 +26,16 @@ def make_manifest(experiment: str, seeds: Sequence[int], command: Sequence[str])
         "seeds": list(seeds),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         **here,
-        "blas": {**here["blas"], "threads": 1},  # which is what a session is given
+        "blas": {**here["blas"], "threads": 1},  # as in every session
         "executable": sys.executable,
         "git_commit": _git_commit(),
     }
 
 
 def differences(manifest: Mapping[str, Any]) -> list[str]:
-    """A line for each thing that may change a bit and differs between this machine and a run's.
+    """A line for each difference from the machine of a run that may change results.
 
-    What an older manifest does not say is passed over.
-
-    Args:
-        manifest: of the run.
+    Entries that an earlier manifest lacks are skipped.
     """
     here = dict(_comparable({**machine.describe(), "git_commit": _git_commit()}))
     there = dict(_comparable(manifest))
@@ -50,7 +47,7 @@ def differences(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _comparable(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What counts of a manifest, by the names of the messages; a missing package is "none"."""
+    """The entries that matter, by their names in messages; a missing package is "none"."""
     for name, version in manifest.get("versions", {}).items():
         yield DISTRIBUTION if name == FORMER else name, version or "none"
     for name in ("implementation", "system", "libc", "processor"):

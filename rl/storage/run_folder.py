@@ -1,6 +1,6 @@
-"""The folder that a run leaves: trials, of one setting each, and their sessions, of one seed each.
+"""The folder of a run: trials, of one setting each, and their sessions, of one seed each.
 
-Everything that is said about a run later is read from here.
+Everything that is known about a run later is read from here.
 """
 
 from __future__ import annotations
@@ -27,14 +27,22 @@ from rl.storage.files import (
     write_json,
     write_specification,
 )
-from rl.storage.forms import CHECKPOINT, COUNTED, JUDGED, MANIFEST, OUTCOME, RESULT, SEARCH_MANIFEST
+from rl.storage.forms import (
+    CHECKPOINT,
+    COUNTED,
+    EVALUATED,
+    MANIFEST,
+    OUTCOME,
+    RESULT,
+    SEARCH_MANIFEST,
+)
 from rl.storage.manifest import FORMAT, make_manifest
 from rl.storage.paths import user_path
 
 RUNS = Path("runs")
 CHECKPOINTS = ("best", "last")
 DIED = "its process ended"  # begins the reason of a session whose process was killed or crashed
-SECONDS_TO_WAIT = 10.0  # a session whose parent was killed ends within that
+SECONDS_TO_WAIT = 10.0  # within which a session whose parent was killed ends
 
 EPISODE_COLUMNS = ("episode", "step", "return", "length", "terminated", "seed")
 EVALUATION_COLUMNS = ("step", "episodes", "mean_return", "std_return", "min_return", "max_return",
@@ -44,7 +52,7 @@ METRIC_COLUMNS = ("step", "value")
 
 
 class SessionFolder:
-    """What one session leaves."""
+    """The files of one session."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,7 +65,7 @@ class SessionFolder:
         self.film = path / "film.gif"
         self.checkpoints = path / "checkpoints"
         self._stages = self.checkpoints / "stages"
-        self.resume = path / "resume"  # what an interrupted session needs to go on
+        self.resume = path / "resume"  # what an interrupted session needs to resume
 
     @property
     def number(self) -> int:
@@ -65,7 +73,7 @@ class SessionFolder:
         return _number(self.path)
 
     def table(self, name: str) -> Path:
-        """Where the rows of "episodes", "updates" or "evaluations" are."""
+        """The file of "episodes", "updates" or "evaluations"."""
         return self.path / f"{name}.csv"
 
     def metric(self, name: str) -> Path:
@@ -79,11 +87,11 @@ class SessionFolder:
         return [file.relative_to(folder).with_suffix("").as_posix() for file in files]
 
     def checkpoint(self, name: str) -> Path:
-        """Where the checkpoint "best" or "last" is, or that of a stage, named by its step."""
+        """The file of the checkpoint "best" or "last", or of a stage, named by its step."""
         return (self._stages if name.isdecimal() else self.checkpoints) / f"{name}.npz"
 
     def stages(self) -> list[int]:
-        """The steps whose policies were kept, in order.
+        """The steps of the stages that were kept, in order.
 
         Raises:
             DiskError: their folder cannot be read.
@@ -94,12 +102,12 @@ class SessionFolder:
         return []
 
     def create(self) -> None:
-        """Makes the folders."""
+        """Creates the folders."""
         for folder in (self._stages, self.resume):
             make_folder(folder)
 
     def clean(self) -> None:
-        """Removes what a process that was killed has left half-written; the lock must be held."""
+        """Removes the partial files of a killed process; the lock must be held."""
         for path in self.path.rglob(".*.tmp"):
             path.unlink(missing_ok=True)
 
@@ -107,41 +115,41 @@ class SessionFolder:
         """Within, no other process writes here; waits for one that is about to end.
 
         Raises:
-            UserError: another process does.
+            UserError: another process goes on.
         """
         return only_one(self.path / ".lock", SECONDS_TO_WAIT)
 
     @property
     def is_locked(self) -> bool:
-        """Whether a process of this machine is known to write here."""
+        """Returns True if a process of this machine is known to write here."""
         return is_held(self.path / ".lock")
 
     def write_outcome(self, outcome: Mapping[str, Any]) -> None:
-        """Writes how the session ended."""
+        """Writes the outcome of the session."""
         write_json(self.outcome, outcome)
 
     def read_outcome(self) -> dict[str, Any]:
-        """How the session ended; empty while it has not.
+        """The outcome of the session; empty until it has ended.
 
         Raises:
             UserError: the file is damaged.
         """
         outcome = read_json(self.outcome)
-        form = JUDGED if "evaluation" in outcome else OUTCOME
+        form = EVALUATED if "evaluation" in outcome else OUTCOME
         if is_there(self.outcome) and not (OUTCOME(outcome) and form(outcome)):
             raise UserError(f"{self.outcome}: is damaged; remove it, and `rl resume` runs it again")
         return outcome
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is nothing left to do."""
+        """Returns True if nothing is left to do."""
         return has_ended(self.read_outcome())
 
     def has_checkpoint(self, name: str) -> bool:
-        """Whether that checkpoint is there.
+        """Returns True if the checkpoint exists.
 
         Raises:
-            DiskError: the disk does not answer.
+            DiskError: the disk fails.
         """
         with on_disk(self.checkpoint(name), "read"):
             return is_there(self.checkpoint(name))
@@ -189,25 +197,25 @@ def load_policy(path: Path) -> State:
 
 
 def has_ended(outcome: Mapping[str, Any]) -> bool:
-    """Whether a session is done with: it was judged, or its numbers were not finite."""
+    """Returns True if a session is over: it was evaluated, or its numbers were not finite."""
     return "evaluation" in outcome or outcome.get("status") == "diverged"
 
 
 def is_unfinished(outcome: Mapping[str, Any]) -> bool:
-    """Whether a session failed by no fault of its own, so that it can go on.
+    """Returns True if a session failed by an outside cause and can resume.
 
-    Its process was killed, say, or the disk was full. Older versions said so by the reason alone.
+    Its process was killed, say, or the disk was full. Earlier versions gave only the reason.
     """
     return bool(outcome.get("unfinished")) or str(outcome.get("reason", "")).startswith(DIED)
 
 
 class TrialFolder:
-    """What the sessions of one setting leave, and what they are worth together."""
+    """The files of the sessions of one setting, and of their joint result."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.result = path / "trial.json"
-        self.spec = path / "spec.yaml"  # of a search's trial; a run's is the run's own
+        self.spec = path / "spec.yaml"  # of a search's trial; that of a run is the run's
         self.curve = path / "learning_curve.png"
 
     @property
@@ -216,7 +224,7 @@ class TrialFolder:
         return _number(self.path)
 
     def read_result(self) -> dict[str, Any]:
-        """How the trial of a search stands, or ended; empty while it has not begun.
+        """The state or the result of a search's trial; empty until it begins.
 
         Raises:
             UserError: the file is damaged.
@@ -234,7 +242,7 @@ class TrialFolder:
         return SessionFolder(self.path / f"session_{number:03d}")
 
     def sessions(self) -> list[SessionFolder]:
-        """The sessions that are there, in order."""
+        """The existing sessions, in order."""
         return [SessionFolder(path) for path in _numbered(self.path, "session")]
 
 
@@ -251,7 +259,7 @@ class RunFolder:
         return TrialFolder(self.path / f"trial_{number:03d}")
 
     def trials(self) -> list[TrialFolder]:
-        """The trials that are there, in order."""
+        """The existing trials, in order."""
         return [TrialFolder(path) for path in _numbered(self.path, "trial")]
 
     def best_trial(self) -> int:
@@ -272,18 +280,18 @@ class RunFolder:
         seeds: Sequence[int],
         more: Mapping[str, Any] | None = None,
     ) -> RunFolder:
-        """Makes the folder with the specification and the manifest; it is there whole or not.
+        """Creates the folder with the specification and the manifest, atomically.
 
         Args:
-            path: where; it must be empty or not be there.
+            path: of the folder, which must be empty or not exist.
             name: of the experiment.
             values: its specification.
             command: that started it.
             seeds: of the sessions.
-            more: goes into the manifest too.
+            more: further entries of the manifest.
 
         Raises:
-            UserError: it exists already or cannot be written.
+            UserError: it exists or cannot be written.
         """
         path = user_path(path)
         folder = cls(path)
@@ -297,7 +305,7 @@ class RunFolder:
         return folder
 
     def _fill(self, name: str, values: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
-        """Writes specification and manifest beside their place, and puts them there."""
+        """Writes specification and manifest beside their place, and renames them."""
         path = self.path.absolute()
         beside = RunFolder(path.with_name(f".{path.name}.{os.getpid()}.tmp"))
         with naming(self.path, beside.path):
@@ -305,7 +313,7 @@ class RunFolder:
                 make_folder(beside.path)
                 write_specification(beside.spec, name, values)
                 write_json(beside.manifest, manifest)
-                if path.is_dir():  # empty; perhaps somebody's working directory
+                if path.is_dir():  # empty; perhaps a working directory
                     beside.manifest.rename(self.manifest)
                     beside.spec.rename(self.spec)
                     sync_folder(path)
@@ -324,7 +332,7 @@ class RunFolder:
         """
         try:
             return cls._open(user_path(path))
-        except OSError as error:  # a folder within that nobody may look into
+        except OSError as error:  # an unreadable folder within
             raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
     @classmethod
@@ -357,7 +365,7 @@ class RunFolder:
         return only_one(self.path / ".lock")
 
     def read_manifest(self) -> dict[str, Any]:
-        """What was run, with which seeds and versions.
+        """The manifest: what was run, with which seeds and versions.
 
         Raises:
             UserError: it does not parse, or was written by a newer version.
@@ -373,12 +381,12 @@ class RunFolder:
 
 
 def _number(path: Path) -> int:
-    """That behind the last underscore."""
+    """The number after the last underscore."""
     return int(path.name.rpartition("_")[2])
 
 
 def _numbered(folder: Path, kind: str) -> list[Path]:
-    """The subfolders KIND_000, KIND_001, ... that are there, in order.
+    """The existing subfolders KIND_000, KIND_001, ..., in order.
 
     Raises:
         DiskError: the folder cannot be read.
@@ -393,7 +401,7 @@ def _numbered(folder: Path, kind: str) -> list[Path]:
 
 
 def default_path(name: str, now: datetime | None = None) -> Path:
-    """runs/NAME/TIMESTAMP, with a number behind it where two runs start in one second."""
+    """runs/NAME/TIMESTAMP, with a number appended if two runs start in one second."""
     base = RUNS / name / (now or datetime.now()).strftime("%Y-%m-%d_%H%M%S")
     path, number = base, 2
     while path.exists():

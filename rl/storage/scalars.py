@@ -1,8 +1,8 @@
-"""Plain scalars: what a text without quotes stands for, in YAML, behind `--set` and in options.
+"""Plain scalars: the values of texts without quotes, in YAML, after `--set` and in options.
 
-They are those of YAML 1.2's core schema, by which `1e3` is a number and `no`, `1:30` and
-`2026-01-31` are texts. PyYAML goes by YAML 1.1, where it is the other way round. Beyond the schema
-`1_000` and `0b11` are numbers as in Python, and `NaN` and `Infinity` as in JSON.
+They are those of YAML 1.2's core schema: `1e3` is a number, and `no`, `1:30` and `2026-01-31` are
+texts. PyYAML follows YAML 1.1, where it is the other way round. In addition, `1_000` and `0b11` are
+numbers as in Python, and `NaN` and `Infinity` as in JSON.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _whole(text: str) -> int:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text stands for itself without quotes."""
+    """Returns True if a text without quotes is a text."""
     try:
         return isinstance(scalar(text), str)
     except ValueError:
@@ -63,7 +63,7 @@ def is_plain(text: str) -> bool:
 
 
 def near_number(text: str) -> str | None:
-    """The number that somebody meant who wrote `0,5`, `10k`, `1,000` or `"3"`, if one can tell."""
+    """The number that was probably meant by `0,5`, `10k`, `1,000` or `"3"`, or None."""
     bare = text.strip().strip("'\"").strip()
     bare = re.sub(r"(?<=[0-9])[ ,'](?=[0-9]{3}(?:[ ,'.]|$))", "_", bare)
     bare = re.sub(r"^([-+]?[0-9]*),([0-9]+)$", r"\1.\2", bare)
@@ -76,11 +76,11 @@ def near_number(text: str) -> str | None:
 
 @functools.cache
 def dumper() -> type[yaml.SafeDumper]:
-    """PyYAML's safe dumper, which also quotes the texts that `scalar` takes for something else."""
+    """PyYAML's safe dumper, which also quotes texts that `scalar` would convert."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, data: Any) -> bool:  # which the lab does not read
+        def ignore_aliases(self, data: Any) -> bool:  # which the lab refuses
             return True
 
     def represent(dumper: Any, text: str) -> Any:

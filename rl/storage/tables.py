@@ -1,4 +1,4 @@
-"""The tables of a session, read back: all of them, what has come since, or their last rows."""
+"""Reading the tables of a session: all rows, the new rows, or the last ones."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from rl.errors import UserError, on_disk
 Columns = Mapping[str, Sequence[float] | Array]  # [rows] by the title
 Read = Callable[[Path], Columns]
 
-PIECE = 1 << 23  # bytes that are parsed at once, which the longest row is far from
-END = 8192  # bytes in which the last rows are looked for
+PIECE = 1 << 23  # bytes parsed at once, far more than the longest row
+END = 8192  # bytes in which the last rows are searched
 MOST_COLUMNS = 200
-MOST_KEPT = 400_000_000  # bytes of the tables that are kept
+MOST_KEPT = 400_000_000  # bytes of the tables kept in memory
 LOGGED = "value"  # the column of a callback's metric, which may be no finite number
 COUNTS = frozenset(("step", "episode", "episodes", "update", "length"))  # never negative
 
@@ -78,10 +78,10 @@ def _open(path: Path) -> IO[bytes] | None:
 
 
 class GrowingTable:
-    """A CSV file of numbers that somebody else may be writing.
+    """A CSV file of numbers that another process may be writing.
 
     Args:
-        path: of the file; it need not be there yet.
+        path: of the file, which need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,12 +90,12 @@ class GrowingTable:
 
     def _forget(self) -> None:
         self.titles: list[str] = []
-        self._place, self._before = 0, b""  # where reading goes on, and what stands before it
+        self._place, self._before = 0, b""  # where reading continues, and the bytes before it
 
     def read(self) -> tuple[Array, bool]:
-        """The rows since the last call, and whether the table is another one than it was then.
+        """The rows since the last call, and whether the table was replaced since then.
 
-        A row that is not whole yet comes with a later call.
+        A row that is not complete yet comes with a later call.
 
         Returns:
             [rows, titles], and True if these are all rows of the table.
@@ -123,7 +123,7 @@ class GrowingTable:
         return rows, not goes_on
 
     def _goes_on(self, file: IO[bytes]) -> bool:
-        """Whether what was read last time still stands before what will be read now."""
+        """Returns True if the bytes before the new rows are those read last time."""
         file.seek(self._place - len(self._before))
         return bool(self._before) and file.read(len(self._before)) == self._before
 
@@ -145,7 +145,7 @@ class GrowingTable:
 
 
 def read_table(path: Path) -> dict[str, list[float]]:
-    """The columns of a CSV file of numbers, by name; a row that was cut off is left out.
+    """The columns of a CSV file of numbers, by name, without a row that was cut off.
 
     Raises:
         UserError: it is missing or damaged.
@@ -162,14 +162,14 @@ def _columns(table: GrowingTable, path: Path, rows: Array) -> dict[str, Array]:
 
 
 class Tables:
-    """Tables that are kept once they were read, so that of each only the new rows are read."""
+    """A cache of tables, of which only new rows are read."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._kept: OrderedDict[Path, tuple[GrowingTable, Array]] = OrderedDict()
 
     def read(self, path: Path) -> Columns:
-        """As `read_table`, in arrays that are not to be written to."""
+        """As `read_table`, in arrays that must not be written to."""
         with self._lock:
             table, rows = self._kept.pop(path, (GrowingTable(path), np.empty((0, 0))))
             new, is_all = table.read()
@@ -187,14 +187,13 @@ class Tables:
 
 
 def last_rows(path: Path, count: int) -> tuple[list[str], list[list[float]]]:
-    """The titles of a table and its last rows; nothing if it was never begun.
+    """The titles of a table and its last rows, with integers for whole numbers.
+
+    Both are empty if there is no table.
 
     Args:
         path: of the table.
-        count: of rows at most; they must fit into `END`.
-
-    Returns:
-        The titles, and rows in which whole numbers are integers.
+        count: the most rows, which must fit into `END`.
 
     Raises:
         UserError: the file is damaged, or cannot be read.
@@ -206,7 +205,7 @@ def last_rows(path: Path, count: int) -> tuple[list[str], list[list[float]]]:
         head = file.readline(PIECE)
         start = file.seek(max(len(head), os.fstat(file.fileno()).st_size - END))
         lines = file.read(END).split(b"\n")
-    # The last line is empty, or a row under way; the first may have lost its beginning.
+    # The last line is empty or incomplete; the first may lack its beginning.
     whole = lines[int(start > len(head)) : -1][-count:]
     try:
         titles = _titles(head.decode("ascii"))
@@ -220,7 +219,7 @@ def last_rows(path: Path, count: int) -> tuple[list[str], list[list[float]]]:
 
 
 def last_row(path: Path) -> dict[str, float]:
-    """The last row of a table by its titles; empty if there is none.
+    """The last row of a table, by title; empty if there is none.
 
     Raises:
         UserError: the file is damaged.

@@ -1,9 +1,8 @@
 """JSON and YAML texts as plain values: mappings, lists, texts, numbers, true, false and null.
 
-What is read is data and nothing else. A key that stands twice is refused, since one of its values
-would be ignored; so are YAML's tags, which make objects, and its aliases, of which a few lines can
-stand for more values than there is memory; and so is what is nested deeper than any file of the
-lab, which would exhaust the stack of whatever goes through it.
+Only data are read. Duplicate keys are refused, since one of the values would be ignored; so are
+YAML's tags, which create objects, its aliases, a few lines of which can expand beyond the memory,
+and texts nested deeper than any file of the lab, which would exhaust the stack.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from rl.storage.scalars import STR, scalar
 if TYPE_CHECKING:
     import yaml
 
-DEEPEST = 20  # blocks and lists within each other in a specification
+DEEPEST = 20  # levels of blocks and lists in a specification
 DEEPEST_JSON = 40  # of files that hold specifications
 TOO_DEEP = "is nested too deeply"
 
@@ -80,7 +79,7 @@ def parse_yaml(text: str) -> Any:
 
 
 def _refuse_slip(key: str) -> None:
-    """Refuses a key without a value that `{gamma:0.9}` or `{gamma: 0,9}` have brought about."""
+    """Refuses a key without a value that results from `{gamma:0.9}` or `{gamma: 0,9}`."""
     if ":" in key:
         raise ValueError(f"{key!r} lacks a space behind the colon")
     if key.isdecimal():
@@ -89,7 +88,7 @@ def _refuse_slip(key: str) -> None:
 
 @functools.cache
 def _loader() -> type[yaml.SafeLoader]:
-    """PyYAML's safe loader, less what JSON has not, with the scalars of YAML 1.2."""
+    """PyYAML's safe loader without what JSON lacks, with the scalars of YAML 1.2."""
     import yaml
 
     class PlainLoader(yaml.SafeLoader):
