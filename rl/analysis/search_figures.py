@@ -95,8 +95,11 @@ def analyze_search(folder: RunFolder) -> Result:
         "importances": importances(search),
     }
     write_json(folder.path / "search.json", summary)
-    if best:
-        _write_best(folder, best["trial"])
+    if best:  # ready for `rl run --spec`
+        name = folder.read_manifest()["experiment"]
+        values = read_specification(folder.trial(best["trial"]).spec, name)
+        values.pop("search", None)
+        write_specification(folder.path / "best_spec.json", name, values)
     if len(search.scored) > 1:
         _draw(search, folder)
     return summary
@@ -121,38 +124,23 @@ def _table(search: Search) -> str:
     measured = ["counted", "solved", *units, *(name for name in METRICS if name not in STATISTICS)]
     writer.writerow(["rank", "trial", "state", "score", *paths, *STATISTICS, *measured, "reason"])
     for rank, result in enumerate(search.results, 1):
+        counted = result.get("counted")
         values = [
             result["score"],
             *map(result["parameters"].get, paths),
-            *(_measure(result, name) for name in STATISTICS),
-            *(_median(result.get(name)) for name in measured),
+            *(measure(result) if counted else None for measure in STATISTICS.values()),
+            *map(result.get, measured),
         ]
         row = [rank, result["trial"], result["state"], *map(_cell, values)]
-        writer.writerow([*row, result.get("reason", "")])
+        writer.writerow([*row, result.get("reason")])
     return text.getvalue()
 
 
-def _measure(result: Result, name: str) -> float | None:
-    """A statistic of a trial's sessions; None if none has finished."""
-    return STATISTICS[name](result) if result.get("counted") else None
-
-
-def _median(value: Any) -> Any:
-    return value["median"] if isinstance(value, Mapping) else value
-
-
 def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    return value if isinstance(value, (int, float, str)) else json.dumps(value)
-
-
-def _write_best(folder: RunFolder, number: int) -> None:
-    """Writes the best trial's specification, ready for `rl run --spec`."""
-    name = folder.read_manifest()["experiment"]
-    values = read_specification(folder.trial(number).spec, name)
-    values.pop("search", None)
-    write_specification(folder.path / "best_spec.json", name, values)
+    """A number, a text or None as it is, the median of several values, or JSON."""
+    if isinstance(value, Mapping) and "median" in value:
+        return value["median"]
+    return value if value is None or isinstance(value, (int, float, str)) else json.dumps(value)
 
 
 def importances(search: Search) -> dict[str, float] | None:

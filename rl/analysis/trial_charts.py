@@ -15,9 +15,8 @@ from nn.typing import Array
 from rl.analysis import charts
 from rl.analysis.charts import Axis, Chart, Mark, Series, figure_of
 from rl.analysis.records import Record, columns, table
-from rl.analysis.statistics import running_mean, sample_efficiency
+from rl.analysis.statistics import Values, running_mean, sample_efficiency
 from rl.storage.run_folder import METRIC_COLUMNS
-from rl.storage.tables import LOGGED, Columns
 
 T = TypeVar("T")
 
@@ -169,36 +168,29 @@ def session_scores(records: Sequence[Record], threshold: float | None) -> Chart 
 
 def update_charts(records: Sequence[Record]) -> list[Chart]:
     """A chart of each metric of the updates, with a line per session, of at most MOST_LINES."""
-    some = _some(records, MOST_LINES)
     tables = [
-        (f"session {record.number}", table(record.folder.updates, read=record.read))
-        for record in some
+        (record.number, table(record.folder.updates, read=record.read))
+        for record in _some(records, MOST_LINES)
     ]
     drawn = []
     for name, (title, what) in METRICS.items():
-        begun = [(session, each) for session, each in tables if len(each.get(name, ()))]
-        if begun:
-            drawn.append(_update_chart(name, title, what, begun))
+        curves = [
+            (number, found["step"], found[name])
+            for number, found in tables
+            if len(found.get(name, ()))
+        ]
+        if curves:
+            drawn.append(_metric_chart(title, what, name.replace("_", " "), curves))
     return drawn
 
 
 def metric_charts(records: Sequence[Record]) -> list[Chart]:
-    """A chart of each metric that callbacks have logged, a line a session; of many sessions some.
-
-    Raises:
-        UserError: a file is damaged.
-    """
+    """The same of each metric that callbacks have logged."""
     some, drawn = _some(records, MOST_LINES), []
     for name in sorted({name for record in some for name in record.folder.metrics()}):
-        logged = [
-            (f"session {record.number}", {"step": steps, LOGGED: values})
-            for record in some
-            for steps, values in [_logged(record, name)]
-            if len(steps)
-        ]
-        if logged:
-            chart = _update_chart(LOGGED, name, "logged by a callback", logged)
-            drawn.append(replace(chart, y=Axis(name)))
+        logged = [(record.number, *_logged(record, name)) for record in some]
+        if curves := [curve for curve in logged if len(curve[1])]:
+            drawn.append(_metric_chart(name, "logged by a callback", name, curves))
     return drawn
 
 
@@ -208,16 +200,19 @@ def _logged(record: Record, name: str) -> tuple[Array, Array]:
     return charts.drawable_curve(steps, values)
 
 
-def _update_chart(name: str, title: str, what: str, tables: Sequence[tuple[str, Columns]]) -> Chart:
+def _metric_chart(
+    title: str, what: str, label: str, curves: Sequence[tuple[int, Values, Values]]
+) -> Chart:
+    """The curves of several sessions: their numbers, steps and values."""
     series = [
-        charts.line(session, *charts.thinned(each["step"], each[name]), number)
-        for number, (session, each) in enumerate(tables)
+        charts.line(f"session {number}", *charts.thinned(steps, values), colour)
+        for colour, (number, steps, values) in enumerate(curves)
     ]
-    ends = charts.drawable([each[name][-1] for _, each in tables])
-    size = max(-(-len(each[name]) // charts.MOST_POINTS) for _, each in tables)
+    ends = charts.drawable([values[-1] for _, _, values in curves])
+    size = max(-(-len(values) // charts.MOST_POINTS) for _, _, values in curves)
     shown = f"; a point is the mean of {size} rows" if size > 1 else ""
     description = f"{title}: {what}. At the end {np.mean(ends):.4g} on average."
-    return Chart(title, description, STEPS, Axis(name.replace("_", " ")), series, note=what + shown)
+    return Chart(title, description, STEPS, Axis(label), series, note=what + shown)
 
 
 def _threshold(threshold: float | None) -> list[Mark]:

@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 OWN = Path(__file__).parent / "assets"
 # Those of a run's page; its tables cannot be sorted, as they are replaced every few seconds.
 FOLLOWING = (*(name for name in page.SCRIPTS if name != "tables.js"), "polling.js", "run.js")
-FILES = {
-    **{name: page.ASSETS / name for name in page.STYLES + page.SCRIPTS},
-    **{name: OWN / name for name in ("dashboard.css", "polling.js", "list.js", "run.js")},
-}
+FILES = {file.name: file for folder in (OWN, page.ASSETS) for file in folder.glob("*.[cj]s*")}
 KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
 

@@ -37,14 +37,14 @@ def _search(folder: Path, depth: int) -> Iterator[Path]:
 def _subfolders(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            return [Path(entry.path) for entry in entries if _is_searched(entry)]
+            return [
+                Path(entry.path)
+                for entry in entries
+                if entry.name.isprintable() and not entry.name.startswith(".")
+                if entry.is_dir(follow_symlinks=False)
+            ]
     except OSError:  # it is another user's, or was just removed
         return []
-
-
-def _is_searched(entry: os.DirEntry[str]) -> bool:
-    is_plain = entry.name.isprintable() and not entry.name.startswith(".")
-    return is_plain and entry.is_dir(follow_symlinks=False)
 
 
 def fingerprint(folder: Path) -> str:

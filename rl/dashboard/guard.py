@@ -13,18 +13,14 @@ if TYPE_CHECKING:
 
 METHODS = ("GET", "HEAD")
 
-# Our own files only; pictures of an episode are in the page's own data.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+COMMON = (
+    "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+POLICY = f"{COMMON}; script-src 'self'; style-src 'self'; connect-src 'self'"  # our own files only
 # A report contains its scripts. They are isolated from these pages and from the network.
 REPORT_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-scripts"
+    f"{COMMON}; script-src 'unsafe-inline'; style-src 'unsafe-inline'; sandbox allow-scripts"
 )
-
-
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Cache-Control": "no-cache",

@@ -6,6 +6,7 @@ import errno
 import logging
 import secrets
 import socket
+from importlib.util import find_spec
 from pathlib import Path
 
 from rl.console.output import say
@@ -37,7 +38,8 @@ def serve(folder: Path, host: str, port: int, with_token: bool) -> None:
     """
     if not user_path(folder).is_dir():
         raise UserError(f"{folder}: there is no such folder; name the one that your runs are in")
-    _require_packages()
+    if not all(map(find_spec, ("flask", "waitress"))):
+        raise UserError(EXTRA)
     from rl.dashboard.app import create_app
     from rl.dashboard.channel import make_server
 
@@ -49,14 +51,6 @@ def serve(folder: Path, host: str, port: int, with_token: bool) -> None:
         server = make_server(app, listener)
         say(*_announcement(folder, host, port, token))
         server.run()
-
-
-def _require_packages() -> None:
-    try:
-        import flask  # noqa: F401
-        import waitress  # noqa: F401
-    except ImportError:
-        raise UserError(EXTRA) from None
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -39,7 +39,10 @@ def moving(run: Run) -> tuple[list[Block], list[Block]]:
     episodes, no_episodes = _made(lambda: replays(run))
     learning, no_film = _made(lambda: [film(run)])
     if no_film:
-        complain(not_made("film.gif", no_film, f"`rl film {_options(run)}` tries again"))
+        trial = ["--trial", str(run.trial.number)] if run.trial.number else []
+        session = ["--session", str(run.session.number)] if run.session.number else []
+        command = shlex.join(["rl", "film", str(run.path), *trial, *session])
+        complain(not_made("film.gif", no_film, f"`{command}` tries again"))
     if no_episodes not in ("", no_film):
         remedy = f"`rl report {shlex.quote(str(run.path))}` tries again"
         complain(not_made("the report's episodes", no_episodes, remedy))
@@ -57,13 +60,6 @@ def _made(make: Callable[[], Sequence[Block]]) -> tuple[list[Block], str]:
         if is_asked(error):
             raise
         return [Text(f"Not to be had: {reason(error)}.")], reason(error)
-
-
-def _options(run: Run) -> str:
-    """The options of the command line that name the session of a run."""
-    trial = ["--trial", str(run.trial.number)] if run.trial.number else []
-    session = ["--session", str(run.session.number)] if run.session.number else []
-    return shlex.join([str(run.path), *trial, *session])
 
 
 def film(run: Run) -> Picture:

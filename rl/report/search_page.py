@@ -9,7 +9,7 @@ from typing import Any
 from rl.analysis.charts import name_of
 from rl.analysis.search_charts import pair_charts, parameter_charts, score_chart
 from rl.analysis.search_figures import Result, Search, describe_parameters, read_search
-from rl.report.blocks import Block, Charts, Figure, Page, Section, Table, Text, Verdict
+from rl.report.blocks import Charts, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
 from rl.running.opened_run import Run
@@ -36,7 +36,7 @@ def search_page(folder: RunFolder) -> Page:
         _verdict(folder, search, best),
         [
             Section("Trials", [_table(search)]),
-            Section("Parameters", _charts(search) if best else []),
+            Section("Parameters", [_charts(search)] if best else []),
             Section("Film of the best", learning),
             Section("Episodes of the best", episodes),
             failures(search.results),
@@ -79,9 +79,9 @@ def _cell(value: Any) -> Any:
     return value if value is None or is_number(value) else name_of(value)
 
 
-def _charts(search: Search) -> list[Block]:
+def _charts(search: Search) -> Charts:
     pairs = pair_charts(search)[:MOST_PAIRS]
-    return [Charts([score_chart(search), *parameter_charts(search), *pairs])]
+    return Charts([score_chart(search), *parameter_charts(search), *pairs])
 
 
 def failures(results: Sequence[Result]) -> Section:

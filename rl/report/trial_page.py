@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from typing import Any
 
 from rl.analysis.charts import Chart
 from rl.analysis.records import Record, read_records
@@ -35,6 +34,7 @@ def trial_page(run: Run) -> Page:
     several = len(run.manifest["seeds"]) > 1
     shown = typical_session(records)
     seen = Run(run.folder, run.trial.number, shown.number) if shown else run
+    middle = f"Session {seen.session.number}, the one in the middle by its score."
     episodes, learning = moving(seen)
     return Page(
         "trial" if several else "run",
@@ -45,7 +45,7 @@ def trial_page(run: Run) -> Page:
             Section("Learning", [Charts([learning_curve(records, threshold)], wide=True)]),
             Section("Evaluation", _charts(score_charts(records, threshold))),
             Section("Sessions", [_sessions(records)] if several else []),
-            Section("Film", [*_whose(seen, several), *learning]),
+            Section("Film", [*([Text(middle)] if several else []), *learning]),
             Section("Episodes", episodes),
             Section("Updates", _charts(update_charts(records))),
             Section("Metrics of callbacks", _charts(metric_charts(records))),
@@ -62,12 +62,6 @@ def typical_session(records: Sequence[Record]) -> Record | None:
     return counted[(len(counted) - 1) // 2] if counted else None
 
 
-def _whose(run: Run, several: bool) -> list[Block]:
-    """Says which of several sessions is shown."""
-    middle = f"Session {run.session.number}, the one in the middle by its score."
-    return [Text(middle)] if several else []
-
-
 def _charts(charts: Sequence[Chart]) -> list[Block]:
     return [Charts(charts)] if charts else []
 
@@ -75,13 +69,12 @@ def _charts(charts: Sequence[Chart]) -> list[Block]:
 def _sessions(records: Sequence[Record]) -> Table:
     """A row for each session."""
     head = ("session", "seed", "status", "best checkpoint", "last checkpoint", "steps", "seconds")
-    return Table(head, [_session(record) for record in records])
-
-
-def _session(record: Record) -> list[Any]:
-    scores = (record.best, record.final) if record.counted else (None, None)
-    seed, *cost = map(record.outcome.get, ("seed", "steps", "seconds"))
-    return [record.number, seed, record.status, *scores, *cost]
+    rows = []
+    for record in records:
+        scores = (record.best, record.final) if record.counted else (None, None)
+        seed, *cost = map(record.outcome.get, ("seed", "steps", "seconds"))
+        rows.append([record.number, seed, record.status, *scores, *cost])
+    return Table(head, rows)
 
 
 def failures(records: Sequence[Record]) -> Section:
