@@ -255,7 +255,9 @@ def run_lab(verb: list[str], options: list[str], folder: Path, settings: dict[st
     """Runs a verb of the lab; one that trains does so for a moment."""
     missing = any(word in options and not importlib.util.find_spec(package)
                   for word, package in OPTIONAL.items())  # fmt: skip
-    short = SHORT if verb[-1] in ("run", "rl.run", "search") else ()
+    short: tuple[str, ...] = SHORT if verb[-1] in ("run", "rl.run", "search") else ()
+    if verb[-1] == "resume" and "--steps" in options:
+        short = ("--steps", "2250", "--no-report")
     said = run([sys.executable, *verb, *options, *short], folder, UNUSABLE if missing else 0,
                settings)  # fmt: skip
     assert not missing or "pip install" in said

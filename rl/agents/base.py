@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -151,6 +152,15 @@ class Agent:
     def metrics(self) -> dict[str, float]:
         """How the latest update went: a number for each of `metric_names`."""
         raise NotImplementedError
+
+    @property
+    def follows_returns(self) -> bool:
+        """Whether `metrics` change as an episode ends, and not with updates and steps alone."""
+        return False
+
+    def metrics_at(self, metrics: Mapping[str, Any], step: int) -> Mapping[str, Any]:
+        """Metrics that were noted earlier, as they are at `step`, with no update in between."""
+        return metrics
 
     def policy_state(self) -> State:
         """What a greedy agent needs; `restore_policy` takes it.

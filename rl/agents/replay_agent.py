@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -151,6 +153,15 @@ class ReplayAgent(Agent):
             "gradient_norm": self._gradient_norm,
             "exploration": self.exploration.amount(self.steps),
         }
+
+    @property
+    def follows_returns(self) -> bool:
+        return self.exploration.follows_returns
+
+    def metrics_at(self, metrics: Mapping[str, Any], step: int) -> Mapping[str, Any]:
+        if self.follows_returns:
+            return metrics
+        return {**metrics, "exploration": self.exploration.amount(step)}
 
     def state(self) -> State:
         latest = {"loss": self._loss, "gradient_norm": self._gradient_norm, "q": self._q}

@@ -36,7 +36,10 @@ def specification_schema() -> Schema:
         "memory": _named({**REPLAYS, **ROLLOUTS}, default="Replay"),
         "exploration": _named({**CONTINUOUS_EXPLORERS, **DISCRETE_EXPLORERS}, default=""),
         "preprocessor": _named(PREPROCESSORS, default="Identity"),
-        "train": _block(Training),
+        "train": {
+            **_block(Training),
+            "anyOf": [{"required": [name]} for name in ("steps", "episodes")],
+        },
         "search": _block(SearchSettings, {"space": {"type": "object"}}, required=["space"]),
     }
     experiment = {

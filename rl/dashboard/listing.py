@@ -72,11 +72,15 @@ def _order(row: Row | Damaged) -> tuple[bool, float, str]:
 
 def _trial_row(name: str, plan: Plan, folder: RunFolder) -> Row:
     sessions = folder.trial().sessions()
-    progress, total = run_progress(plan, sessions), plan.total_steps
-    done = f"{progress.steps:,} of {total:,} steps"
-    share = min(1.0, progress.steps / total) if total else None
+    progress = run_progress(plan, sessions)
+    what, done, budget = "steps", progress.steps, plan.steps
+    if budget is None:
+        what, done, budget = "episodes", progress.episodes, plan.episodes
+    total = (budget or 0) * plan.sessions
+    share = min(1.0, done / total) if total else None
+    text = f"{done:,} of {total:,} {what}"
     latest = [row["mean_return"] for row in map(evaluation_of, sessions) if row]
-    return Row(name, plan, progress.state, done, share, f"{np.mean(latest):,.1f}" if latest else "")
+    return Row(name, plan, progress.state, text, share, f"{np.mean(latest):,.1f}" if latest else "")
 
 
 def _search_row(name: str, plan: Plan, folder: RunFolder) -> Row:

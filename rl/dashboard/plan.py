@@ -10,10 +10,11 @@ from typing import Any
 from rl.environments.settings import EnvironmentSettings
 from rl.errors import UserError
 from rl.storage.files import read_specification
-from rl.storage.forms import block_of, is_count, is_text
+from rl.storage.forms import block_of, is_count, is_text, optional
 from rl.storage.run_folder import RunFolder, TrialFolder
 
-AGENT, TRAIN = block_of({"name": is_text}), block_of({"steps": is_count})
+AGENT = block_of({"name": is_text})
+TRAIN = block_of({}, dict.fromkeys(("steps", "episodes"), optional(is_count)))
 SPECIFICATION = block_of({"agent": AGENT, "train": TRAIN})
 
 
@@ -25,15 +26,15 @@ class Plan:
     experiment: str
     environment: EnvironmentSettings
     agent: str  # the name of the algorithm
-    steps: int  # of a session
+    steps: int | None  # of a session; None if only its episodes are counted
+    episodes: int | None  # likewise
     sessions: int  # of a run, or of each trial of a search
     started: float  # seconds since 1970
     trials: int | None  # of a search that says so
 
-    @property
-    def total_steps(self) -> int:
-        """The environment steps of all sessions."""
-        return self.steps * self.sessions
+    def of(self, budget: int | None) -> str:
+        """The end of a figure: how many there are to be in all sessions; empty if nobody says."""
+        return "" if budget is None else f"of {budget * self.sessions:,}"
 
     @property
     def day(self) -> str:
@@ -59,7 +60,8 @@ def read_plan(folder: RunFolder, trial: TrialFolder | None = None) -> Plan:
         manifest["experiment"],
         environment,
         values["agent"]["name"],
-        values["train"]["steps"],
+        values["train"].get("steps"),
+        values["train"].get("episodes"),
         sessions,
         _started(folder, manifest),
         manifest["search"]["trials"] if is_search else None,

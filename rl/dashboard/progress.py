@@ -20,6 +20,7 @@ class RunProgress:
     states: Sequence[State]  # of the sessions that have begun
     state: State
     steps: int  # environment steps so far
+    episodes: int
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def run_progress(plan: Plan, sessions: Sequence[SessionFolder]) -> RunProgress:
         UserError: a file is damaged.
     """
     states = [session_state(each) for each in sessions]
-    return RunProgress(states, run_state(states, plan.sessions), sum(map(_steps, sessions)))
+    steps, episodes = sum(map(_steps, sessions)), sum(map(_episodes, sessions))
+    return RunProgress(states, run_state(states, plan.sessions), steps, episodes)
 
 
 def search_progress(plan: Plan, folder: RunFolder) -> SearchProgress:
@@ -69,6 +71,10 @@ def _steps(folder: SessionFolder) -> int:
     """The environment steps in the last rows of the tables."""
     tables = (folder.episodes, folder.updates, folder.evaluations)
     return max(int(last_row(table).get("step", 0)) for table in tables)
+
+
+def _episodes(folder: SessionFolder) -> int:
+    return int(last_row(folder.episodes).get("episode", 0))
 
 
 def evaluation_of(folder: SessionFolder) -> dict[str, float]:

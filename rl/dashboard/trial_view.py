@@ -25,7 +25,7 @@ from rl.report.blocks import Figure, Section, Table
 from rl.report.trial_page import failures
 from rl.report.verdicts import criterion
 from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
-from rl.storage.tables import Read, last_row, last_rows
+from rl.storage.tables import Read, last_rows
 
 ROWS = 12  # of a table, its last ones
 
@@ -79,12 +79,12 @@ def _problem(environment: EnvironmentSettings) -> Problem:
 
 
 def _figures(plan: Plan, records: Sequence[Record], progress: RunProgress) -> list[Figure]:
-    figures = [Figure("environment steps", f"{progress.steps:,}", f"of {plan.total_steps:,}")]
+    figures = [Figure("environment steps", f"{progress.steps:,}", plan.of(plan.steps))]
     if plan.sessions > 1:
         ended = sum(state.ended for state in progress.states)
         figures.append(Figure("sessions", f"{ended} of {plan.sessions}", "have ended"))
-    episodes = sum(int(last_row(each.folder.episodes).get("episode", 0)) for each in records)
-    figures.append(Figure("episodes", f"{episodes:,}", "of training"))
+    of_episodes = plan.of(plan.episodes) or "of training"
+    figures.append(Figure("episodes", f"{progress.episodes:,}", of_episodes))
     if evaluated := [record for record in records if len(record.returns)]:
         figures += _evaluations(evaluated)
     if counted := [record for record in records if record.counted]:

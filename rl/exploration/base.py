@@ -28,6 +28,7 @@ class Explorer:
         """An explorer has none of its own."""
 
     settings: Settings
+    follows_returns = False  # whether `amount` follows from returns, and not from the step alone
 
     def __init__(self, rng: np.random.Generator, settings: Settings) -> None:
         self.settings, self._rng = settings, rng

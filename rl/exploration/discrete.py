@@ -81,6 +81,7 @@ class TargetEpsilonGreedy(EpsilonGreedy):
         episodes: int = setting("number of latest episodes to average", 20, least=1)
 
     settings: Settings  # type: ignore[assignment]
+    follows_returns = True
 
     def _prepare(self) -> None:
         self._returns: deque[float] = deque(maxlen=self.settings.episodes)

@@ -28,20 +28,37 @@ SECONDS_BETWEEN_LINES = 5.0
 def describe(progress: Progress) -> dict[str, str]:
     """The figures of one session to show, by label."""
     rate = progress.step / progress.seconds if progress.seconds else 0.0
-    left = (progress.total_steps - progress.step) / rate if rate else None
+    left = _seconds_left(progress)
+    of_steps, of_episodes = (
+        "" if total is None else f" of {total:,}"
+        for total in (progress.total_steps, progress.total_episodes)
+    )
     metrics, evaluation = progress.metrics, progress.evaluation
     amount = "entropy" if "entropy" in metrics else "exploration"
     recent = f"{np.mean(progress.recent):.1f}" if progress.recent else "-"
     return {
-        "steps": f"{progress.step:,} of {progress.total_steps:,}",
+        "steps": f"{progress.step:,}{of_steps}",
         "steps/s": f"{rate:,.0f}",
-        "episodes": f"{progress.episodes:,}",
+        "episodes": f"{progress.episodes:,}{of_episodes}",
         "return (last 100)": recent,
         "greedy": f"{evaluation.mean:.1f} ({evaluation.episodes} episodes)" if evaluation else "-",
         amount: f"{metrics[amount]:.3f}" if metrics else "-",
         "loss": f"{metrics['loss']:.3g}" if metrics else "-",
         "time left": f"at most {_duration(left)}" if left is not None else "-",
     }
+
+
+def _seconds_left(progress: Progress) -> float | None:
+    """How long a session goes on at most, at its pace so far; None if it has none yet."""
+    left = [
+        (total - done) * progress.seconds / done
+        for done, total in (
+            (progress.step, progress.total_steps),
+            (progress.episodes, progress.total_episodes),
+        )
+        if done and total is not None
+    ]
+    return max(0.0, min(left)) if left and progress.seconds else None
 
 
 def _duration(seconds: float) -> str:

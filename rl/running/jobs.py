@@ -62,11 +62,12 @@ def _run(job: Job, session: Session) -> Outcome:
         try:
             outcome |= _judged(session, outcome)
             outcome["weights"] = weights_digest(folder)
+            outcome["kept"] = session.keeps_state
         except Stopped:  # whoever goes on has nothing left but this evaluation
             outcome["status"] = "interrupted"
         folder.write_outcome(outcome)
         if folder.has_ended:
-            session.discard()
+            session.discard(keep=outcome["kept"])
     return outcome
 
 

@@ -16,6 +16,7 @@ from rl.console.signals import act_as_asked, noticed, stopped_by_signals
 from rl.errors import DiskError, SessionsFailed, UserError, on_disk
 from rl.running.display import showing_by_default
 from rl.running.executors import WORKER, Executor, Inline, Processes
+from rl.running.extension import extend
 from rl.running.opened_run import Run
 from rl.session.callback import (
     SESSION_METHODS,
@@ -90,8 +91,15 @@ def resume(
     jobs: int = 1,
     draw: bool = True,
     display: bool | None = None,
+    *,
+    steps: int | None = None,
+    episodes: int | None = None,
+    past_solved: bool = False,
 ) -> Run:
-    """Resumes a run that was interrupted, as `rl resume` does, with callbacks of one's own.
+    """Resumes a run, as `rl resume` does; with more steps or episodes, beyond its end.
+
+    What comes of it is, to the bit, what would have come of a run that had asked for so much from
+    the beginning.
 
     Args:
         path: the run folder, or an experiment's name for its latest run.
@@ -99,14 +107,20 @@ def resume(
         jobs: as for `train`.
         draw: as for `train`.
         display: as for `train`.
+        steps: that each session is to have done in all; by default those that it was to do.
+        episodes: likewise.
+        past_solved: whether sessions go on that stopped since they had solved the problem.
 
     Raises:
-        UserError: there is no such run, it is damaged, or it is a search.
+        UserError: there is no such run, it is damaged or a search, or it cannot go on so far.
         Diverged, SessionsFailed, KeyboardInterrupt, SystemExit: as for `train`.
     """
-    given, run = callbacks_of(callbacks), Run.open(path)
-    if run.manifest.get("kind") == "search":
-        raise UserError(f"{run.path}: is a search; to resume it: rl resume {run.path}")
+    given, folder = callbacks_of(callbacks), RunFolder.open(path)
+    if folder.read_manifest().get("kind") == "search":
+        raise UserError(f"{folder.path}: is a search; to resume it: rl resume {folder.path}")
+    notes = extend(folder, steps, episodes, past_solved)
+    run = Run(folder)
+    run.notes = notes
     sessions = len(run.manifest["seeds"])
     if sessions > 1:
         _require_safe_main()

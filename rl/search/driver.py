@@ -226,8 +226,8 @@ class Search(Callback):
         self._unsaved: list[Outcome] = []  # of sessions that the disk has failed
         self._method = self._make_method(space, _find_journal(folder, settings.method))
         training = build(specification, seed=0).training
-        every = training.evaluate_every or training.steps
-        self._evaluations = -(-training.steps // every)  # of a session at most
+        steps = training.steps or 1  # a pruner needs them
+        self._evaluations = -(-steps // (training.evaluate_every or steps))  # of a session at most
         executor.callback = Callbacks([executor.callback, self])
 
     def _make_method(self, space: Mapping[str, Dimension], journal: Path) -> Method:

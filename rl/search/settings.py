@@ -86,4 +86,9 @@ def read_search(specification: Specification) -> tuple[SearchSettings, dict[str,
         raise specification.explain(
             "search.space", 'has no range, and cmaes needs one: {"low": ..., "high": ...}'
         )
+    if settings.pruner != "none" and specification.block("train").get("steps") is None:
+        raise specification.explain(
+            "search.pruner",
+            f"is {settings.pruner}, which needs the steps of a session; set train.steps too",
+        )
     return settings, space

@@ -138,14 +138,29 @@ class Checkpoints:
         if self._log:
             self._log.close()
 
-    def discard(self) -> None:
-        """Removes what is needed to go on; the policies stay, and so does what was damaged."""
+    @property
+    def size(self) -> int:
+        """Bytes of what is needed to go on."""
+        return sum(path.stat().st_size for path in self._folder.resume.iterdir() if _is_kept(path))
+
+    def discard(self, keep: bool = False) -> None:
+        """Removes what is needed to go on; the policies stay, and so does what was damaged.
+
+        Args:
+            keep: whether only what nobody needs but after a failure is removed.
+        """
         folder = self._folder.resume
         with suppress(OSError):  # the session has ended: what is left is of no harm
             for path in folder.iterdir():
-                if DAMAGED not in path.suffixes:
+                if DAMAGED not in path.suffixes and not (keep and _is_kept(path)):
                     path.unlink()
-            folder.rmdir()
+            if not keep:
+                folder.rmdir()
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a file is needed to go on beyond the end."""
+    return path.name != f"{_GENERATIONS[1]}.npz" and DAMAGED not in path.suffixes
 
 
 def _set_aside(path: Path) -> None:

@@ -15,13 +15,14 @@ RECENT_EPISODES = 100
 class Progress:
     """How far a session has come; what a callback is told."""
 
-    total_steps: int
+    total_steps: int | None
     step: int = 0
     episodes: int = 0
     seconds: float = 0.0
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_EPISODES))
     evaluation: Evaluation | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    total_episodes: int | None = None
 
     def state(self) -> State:
         """What `restore` needs."""

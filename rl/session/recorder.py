@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nn.checkpoint import CheckpointError, sync_folder
+from nn.checkpoint import CheckpointError, open_regular, sync_folder
 from nn.typing import State
 from rl.agents import Agent
 from rl.environments import Episode
 from rl.errors import UserError, brief, on_disk
 from rl.session.evaluation import Evaluation
+from rl.session.longer import UPDATES_A_ROW, Row, next_hundred, read_history, thinned
 from rl.session.progress import Progress
 from rl.storage.files import Table, is_there, make_folder
 from rl.storage.run_folder import (
@@ -26,8 +29,8 @@ from rl.storage.run_folder import (
 
 # The columns of the tables; those of the updates are the agent's.
 TABLES = {"episodes": EPISODE_COLUMNS, "updates": (), "evaluations": EVALUATION_COLUMNS}
+HISTORY = "history"  # the rows of updates that a longer session may have
 
-UPDATES_A_ROW = 100
 ROWS = 200  # of updates at least, where there are as many updates
 MOST_METRICS = 200  # of callbacks; each has a file that is open
 _METRIC = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")  # it becomes the path of a file
@@ -38,21 +41,32 @@ class Recorder:
     """Writes the rows of a session as it learns.
 
     An update has a row if it is the hundredth since the last that a multiple of 100 had, or if a
-    200th of all steps has passed since the latest row.
+    200th of all steps has passed since the latest row; where the steps are not known, if an episode
+    has ended since then.
 
     Args:
         folder: of the session.
         agent: whose updates they are.
-        steps: of the whole session.
+        steps: of the whole session; None if only its episodes are counted.
     """
 
-    def __init__(self, folder: SessionFolder, agent: Agent, steps: int) -> None:
-        self._folder, self._agent, self._steps_a_row = folder, agent, steps // ROWS
-        self._next_update, self._next_step = UPDATES_A_ROW, self._steps_a_row
+    def __init__(self, folder: SessionFolder, agent: Agent, steps: int | None) -> None:
+        self._folder, self._agent = folder, agent
+        self._counts_steps = steps is not None
+        self._interval = 1 if steps is None else steps // ROWS  # steps, or episodes
+        self._next_update, self._next_place = UPDATES_A_ROW, self._interval
         self._recorded = 0  # updates at the latest row
+        self._hundredth = self._noted = self._noted_episodes = 0  # of the history
+        self._is_whole = True  # the history, from the first update on
         self._tables: dict[str, Table] = {}
-        self._kept = dict.fromkeys(TABLES, 0)  # bytes of each table that is there already
+        self._names = [*TABLES, *([HISTORY] if self._counts_steps else [])]
+        self._kept = dict.fromkeys(self._names, 0)  # bytes of each table that is there already
+        self._first: Sequence[Row] = ()  # of the updates, where all are written anew
         self._files = ExitStack()
+
+    def _path(self, name: str) -> Path:
+        is_history = name == HISTORY
+        return self._folder.resume / "updates.csv" if is_history else self._folder.table(name)
 
     def open(self) -> None:
         """Opens the tables, each behind the rows that it is to keep.
@@ -60,11 +74,13 @@ class Recorder:
         Raises:
             OSError: one cannot be written.
         """
-        columns = {**TABLES, "updates": ("step", "update", *self._agent.metric_names)}
-        for name in TABLES:
-            table = Table(self._folder.table(name), columns[name], self._kept[name])
-            self._tables[name] = table
+        updates = ("step", "update", *self._agent.metric_names)
+        for name in self._names:
+            columns = TABLES.get(name) or updates
+            self._tables[name] = table = Table(self._path(name), columns, self._kept[name])
             self._files.callback(table.close)
+        for row in self._first:
+            self._tables["updates"].add(row)
         for metric in self._folder.metrics():  # of before; what has come since the checkpoint goes
             if f"{METRICS}/{metric}" in self._kept:
                 self._open_metric(metric)
@@ -106,14 +122,32 @@ class Recorder:
 
     def updates(self, progress: Progress) -> None:
         """Adds the metrics of the agent's latest update, if it has a row."""
-        updates, step = self._agent.updates, progress.step
-        is_late = updates > self._recorded and step >= self._next_step
-        if updates < self._next_update and not is_late:
+        updates, step, episodes = self._agent.updates, progress.step, progress.episodes
+        place = step if self._counts_steps else episodes
+        is_hundredth = updates >= self._next_update
+        is_due = is_hundredth or (updates > self._recorded and place >= self._next_place)
+        is_noted = self._counts_steps and (
+            is_hundredth or (step >= self._hundredth + self._interval and self._is_new(progress))
+        )
+        if not (is_due or is_noted):
             return
-        self._recorded, self._next_step = updates, step + self._steps_a_row
-        self._next_update = updates - updates % UPDATES_A_ROW + UPDATES_A_ROW
-        progress.metrics = self._agent.metrics()
-        self._tables["updates"].add({"step": step, "update": updates, **progress.metrics})
+        metrics = self._agent.metrics()
+        row = {"step": step, "update": updates, **metrics}
+        if is_noted:
+            self._tables[HISTORY].add(row)
+            self._noted, self._noted_episodes = updates, episodes
+        if is_hundredth:
+            self._hundredth = step
+        if is_due:
+            self._recorded, self._next_place = updates, place + self._interval
+            self._next_update = next_hundred(updates)
+            progress.metrics = metrics
+            self._tables["updates"].add(row)
+
+    def _is_new(self, progress: Progress) -> bool:
+        """Whether the agent's metrics may have changed, but by a schedule, since the last note."""
+        ended = self._agent.follows_returns and progress.episodes > self._noted_episodes
+        return self._agent.updates > self._noted or ended
 
     def metric(self, name: Any, value: Any, step: int) -> None:
         """Adds a value of a callback's metric.
@@ -158,7 +192,7 @@ class Recorder:
     def check(self, sizes: dict[str, int]) -> None:
         """Raises a `CheckpointError` if a table lacks rows that a checkpoint relies on."""
         for key, size in sizes.items():
-            path = self._folder.table(_name(key))
+            path = self._path(_name(key))
             if not is_there(path):
                 raise CheckpointError(f"{path}: is missing")
             if path.stat().st_size < size:
@@ -166,14 +200,51 @@ class Recorder:
 
     def state(self) -> State:
         """What `restore` needs beside the sizes."""
-        steps = {"row": self._next_update, "row_step": self._next_step}
-        return {**steps, "recorded": self._recorded}
+        return {
+            "row": self._next_update,
+            "row_step": self._next_place,
+            "recorded": self._recorded,
+            "history": {
+                "hundredth": self._hundredth,
+                "noted": self._noted,
+                "noted_episodes": self._noted_episodes,
+                "whole": self._is_whole,
+            },
+        }
 
     def restore(self, state: State, sizes: dict[str, int]) -> None:
         """Takes over a saved state; call it before `open`."""
-        self._next_update, self._next_step = state["row"], state["row_step"]
+        self._next_update, self._next_place = state["row"], state["row_step"]
         self._recorded = state["recorded"]
-        self._kept = {_name(key): size for key, size in sizes.items()}
+        self._kept |= {_name(key): size for key, size in sizes.items()}
+        history = state.get("history", {"whole": False})  # of an earlier version
+        self._is_whole = history["whole"]
+        if self._is_whole:
+            self._hundredth, self._noted = history["hundredth"], history["noted"]
+            self._noted_episodes = history["noted_episodes"]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the session can be made longer."""
+        return self._is_whole
+
+    def lengthen(self, step: int, lanes: int) -> None:
+        """Writes the updates anew, as they are in a session of more steps; call it after `restore`.
+
+        Args:
+            step: that the session is at.
+            lanes: environments stepped together.
+        """
+        if not self._counts_steps:
+            return
+        with open_regular(self._path(HISTORY)) as file:
+            content = file.read(self._kept[HISTORY])
+        self._first, state = thinned(read_history(content), self._interval, lanes, step, self._at)
+        self._next_update, self._next_place = state["row"], state["row_step"]
+        self._recorded, self._kept["updates"] = state["recorded"], 0
+
+    def _at(self, row: Row, step: int) -> Row:
+        return self._agent.metrics_at({**row, "step": step}, step)
 
 
 def _key(name: str) -> str:

@@ -24,6 +24,15 @@ from rl.session.checkpoints import Checkpoints
 from rl.session.choice import Choice, is_stage
 from rl.session.evaluation import Evaluator, Stopped
 from rl.session.job import Job, Outcome
+from rl.session.longer import (
+    budget_of,
+    extends,
+    is_longer,
+    is_spent,
+    keep_best,
+    lengthen_files,
+    lengthened,
+)
 from rl.session.player import player_of
 from rl.session.progress import Progress
 from rl.session.recorder import Recorder
@@ -34,6 +43,7 @@ from rl.storage.forms import RESUMABLE
 from rl.storage.run_folder import SessionFolder
 
 SECONDS_BETWEEN_REPORTS = 0.2
+ENDLESS = 2**53  # steps, which nobody has
 
 
 class Session:
@@ -51,7 +61,8 @@ class Session:
         self.callback = callback or Callback()
         self._tells_steps = overrides(self.callback, "stepped")
         self._tells_episodes = overrides(self.callback, "episode_ended")
-        self.progress = Progress(self.training.steps)
+        steps, episodes = self.training.steps, self.training.episodes
+        self.progress = Progress(steps, total_episodes=episodes)
 
         self._seeds = TrainingSeeds(experiment.rngs["environment"])
         self.environments = self._training_environments()
@@ -61,7 +72,7 @@ class Session:
             "selection", selection, self.training.extended_episodes
         )
         self._checkpoints = Checkpoints(self.folder, self.agent.replay)
-        self._recorder = Recorder(self.folder, self.agent, self.training.steps)
+        self._recorder = Recorder(self.folder, self.agent, steps)
         self._choice = Choice(experiment.problem.solved)
         self._origin = origin_of(experiment.specification)
         self._next_evaluation = self._evaluate_every  # environment step
@@ -76,6 +87,7 @@ class Session:
         self._ends_as: Status | None = None
         self._next_report = 0.0
         self._has_lost = False  # an episode, to an evaluation
+        self._end: State | None = None  # what an evaluation has changed that is due at no step
 
     def _training_environments(self) -> Environments:
         problem, training = self.experiment.problem, self.training
@@ -104,14 +116,14 @@ class Session:
 
     @property
     def _last_step(self) -> int:
-        """The environment step that it learns until."""
-        steps = self.training.steps
+        """The environment step that it learns until, at most."""
+        steps = self.training.steps or ENDLESS
         return steps if self._stops_at is None else min(steps, self._stops_at)
 
     @property
     def _evaluate_every(self) -> int:
         """Environment steps between two evaluations; of none, more than anybody has."""
-        return self.training.evaluate_every or 2**53
+        return self.training.evaluate_every or ENDLESS
 
     def go_on(self) -> None:
         """Takes over the latest complete checkpoint in its folder, if there is one.
@@ -130,6 +142,9 @@ class Session:
             self.callback.noted(complaint)
         if state:
             try:
+                self._check_specification(state)
+                if is_longer(state, self.training):
+                    state = self._lengthened(state)
                 self._restore(state)
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 raise UserError(
@@ -142,11 +157,41 @@ class Session:
     def _accept(self, state: State) -> None:
         if not RESUMABLE(state):
             raise CheckpointError(f"{self.folder.resume}: a checkpoint in it is of no session")
-        self._recorder.check(state["tables"])
+        tables = state["tables"]
+        if is_longer(state, self.training):  # which were perhaps written anew already
+            tables = {**lengthened(state, self.training)["tables"], "updates": 0}
+        self._recorder.check(tables)
+
+    def _lengthened(self, state: State) -> State:
+        """A complete checkpoint of a session that had a smaller budget."""
+        if not extends(budget_of(self.training), state["budget"]):
+            raise self._of_another()
+        if not state["due"]["history"]["whole"]:
+            raise UserError(
+                f"{self.folder.path}: was begun by an earlier version, and its end cannot be moved"
+            )
+        longer = lengthened(state, self.training)
+        specification = origin_of(self.experiment.specification)["specification"]
+        lengthen_files(self.folder, state, longer, specification)
+        return longer
+
+    def _check_specification(self, state: State) -> None:
+        same = state["specification"] in self.experiment.digests
+        if not same and state.get("task") not in self.experiment.tasks:
+            raise self._of_another()
+
+    def _of_another(self) -> UserError:
+        return UserError(
+            f"{self.folder.path}: its checkpoint was made with another specification; put that "
+            "back, or remove the folder"
+        )
 
     def _state(self) -> State:
         return {
             "specification": self.experiment.specification.digest,
+            "task": self.experiment.tasks[-1],
+            "budget": budget_of(self.training),
+            "end": self._end,
             "progress": self.progress.state(),
             "due": {
                 "evaluation": self._next_evaluation,
@@ -167,11 +212,6 @@ class Session:
         }
 
     def _restore(self, state: State) -> None:
-        if state["specification"] not in self.experiment.digests:
-            raise UserError(
-                f"{self.folder.path}: its checkpoint was made with another specification; put that "
-                "back, or remove the folder"
-            )
         self.progress.restore(state["progress"])
         due, status = state["due"], Status(state["status"])
         self._next_evaluation, self._is_evaluating = due["evaluation"], due["unfinished"]
@@ -181,6 +221,9 @@ class Session:
         self._evaluated_at = due.get("evaluated_at", learned)
         self._stops_at, self._reason = due.get("stops_at"), due.get("reason")
         self._recorder.restore(due, state["tables"])
+        if is_longer(state, self.training):
+            self._recorder.lengthen(self.progress.step, self.training.lanes)
+        self._end = state.get("end")
         self._choice.restore(due)
         self.status = status if status.value in ENDS else Status.RUNNING  # again
         self.agent.restore(state["agent"])
@@ -200,9 +243,21 @@ class Session:
             self.agent.abandon(lane)
         return bool(lost)
 
-    def discard(self) -> None:
-        """Removes what would be needed to go on; the policies stay."""
-        self._checkpoints.discard()
+    @property
+    def keeps_state(self) -> bool:
+        """Whether what is needed to go on beyond the end may stay; it never does in a search."""
+        most = self.training.keep_state * 1_000_000
+        return self.job.trial is None and self._recorder.is_whole and self._checkpoints.size <= most
+
+    def discard(self, keep: bool) -> None:
+        """Removes what is needed to go on, once all is done, or most of it; the policies stay."""
+        if not keep and self.job.trial is None and self.training.keep_state:
+            self.callback.noted(
+                f"{self.folder.path}: its state, {self._checkpoints.size / 1e6:,.1f} MB, is not "
+                f"kept (train.keep_state is {self.training.keep_state}), so that `rl resume "
+                "--steps` cannot go on from here"
+            )
+        self._checkpoints.discard(keep)
 
     def interrupt(self, status: str = "interrupted") -> None:
         """Lets the session end after the step under way, with all it has saved.
@@ -334,7 +389,9 @@ class Session:
             self._recorder.updates(progress)
             if self._tells_steps:
                 self.callback.stepped(self.job, self, transitions)
-            if progress.step >= self._next_evaluation or progress.step >= self._last_step:
+            if progress.step >= self._next_evaluation or self._is_spent:
+                if progress.step < self._next_evaluation:
+                    self._end = self._without_end()
                 self._next_evaluation += self._evaluate_every
                 self._evaluate() if training.evaluate_every else self._keep_last()
                 next_save = time.perf_counter() + training.checkpoint_seconds
@@ -345,11 +402,30 @@ class Session:
                 next_save = now + training.checkpoint_seconds
                 self._save()
 
+    @property
+    def _is_spent(self) -> bool:
+        """Whether the session has done all steps, or all episodes."""
+        step, episodes = self._done
+        return step >= self._last_step or episodes >= (self.training.episodes or ENDLESS)
+
+    @property
+    def _done(self) -> tuple[int, int]:
+        return self.progress.step, self.progress.episodes
+
+    def _without_end(self) -> State:
+        """What `lengthened` needs to undo an evaluation that only the end asks for."""
+        evaluations = {"evaluation": self._next_evaluation, "evaluated_at": self._evaluated_at}
+        return {
+            "evaluation": self.progress.state()["evaluation"],
+            "tables": self._recorder.sizes,
+            "due": {**evaluations, **self._choice.state()},
+        }
+
     def _goes_on(self) -> bool:
         if self.status is not Status.RUNNING:
             return False
-        if self._evaluated_at >= self._last_step and not self._is_evaluating:
-            is_whole = self._last_step >= self.training.steps
+        if self._is_spent and self._evaluated_at >= self.progress.step and not self._is_evaluating:
+            is_whole = is_spent(budget_of(self.training), *self._done)
             self.status = Status.FINISHED if is_whole else Status.STOPPED
         elif self._ends_as:
             self.status = self._ends_as
@@ -386,6 +462,7 @@ class Session:
             return
         self._take_back()
         self._is_evaluating, self._evaluated_at = False, progress.step
+        self._keep_best()
         now = time.perf_counter()
         self._evaluation_seconds += now - started
         progress.seconds, progress.evaluation = now - self._started, result
@@ -405,6 +482,12 @@ class Session:
                 f"{self.environments.id} does not repeat itself: each evaluation, which shares the "
                 "environment, ends the training episode under way, and a new one begins"
             )
+
+    def _keep_best(self) -> None:
+        """Keeps the best policy so far from an evaluation that a longer session does not make."""
+        if self._end:
+            self._checkpoints.wait()
+            keep_best(self.folder, self._choice.best_step)
 
     def _keep_last(self) -> None:
         """Keeps the agent as the best one, where none is evaluated while it learns."""

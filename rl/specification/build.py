@@ -58,7 +58,17 @@ STREAMS = ("network", "exploration", "memory", "environment", "evaluation")
 class Training(BaseSettings):
     """The `train` block: how long a session learns, and how it is evaluated meanwhile."""
 
-    steps: int = setting("environment steps, over all lanes", least=1)
+    steps: int | None = setting(
+        "environment steps, over all lanes; null ends training after `episodes` alone",
+        None,
+        least=1,
+    )
+    episodes: int | None = setting(
+        "training episodes, over all lanes: training ends after the step in which the last of them "
+        "ends, or after `steps`, whichever comes first. Null counts none",
+        None,
+        least=1,
+    )
     lanes: int = setting("environments stepped together", 1, least=1, most=MOST_LANES)
     max_episode_steps: int | None = setting(
         "truncates training episodes earlier than the environment does. The value that would "
@@ -105,6 +115,12 @@ class Training(BaseSettings):
         "whether to stop once an evaluation shows that the problem is solved", True
     )
     checkpoint_seconds: float = setting("wall-clock seconds between checkpoints", 30.0, above=0)
+    keep_state: int = setting(
+        "megabytes that a session may keep at its end to go on later by `rl resume --steps`: its "
+        "networks, its replay memory and all else. What is larger is removed; a search keeps none",
+        100,
+        least=0,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -112,6 +128,8 @@ class Training(BaseSettings):
         if self.evaluate_episodes > most:
             complaint = f"must be at most {most}, not {self.evaluate_episodes}"
             raise SettingError("evaluate_episodes", complaint)
+        if self.steps is None and self.episodes is None:
+            raise SettingError("steps", "is missing; give it, or episodes, or both")
         if self.share_environment and self.lanes > 1:
             raise SettingError("share_environment", f"needs lanes to be 1, not {self.lanes}")
 
@@ -150,6 +168,7 @@ class Experiment:
         specification: with every default filled in.
         digests: of the specification as it was given and as it is here; a checkpoint of an earlier
             version has the former.
+        tasks: the same, but for what says when a session ends.
         problem: what is to be solved.
         agent: who is to solve it.
         preprocessor: what the agent sees of it.
@@ -160,6 +179,7 @@ class Experiment:
 
     specification: Specification
     digests: tuple[str, str]
+    tasks: tuple[str, str]
     problem: Problem
     agent: Agent
     preprocessor: Preprocessor
@@ -188,10 +208,13 @@ def build(specification: Specification, seed: int) -> Experiment:
     spaces = replace(spaces, actions=parts.spaces.actions)
     agent = parts.agent(agent_class)
     parts.refuse_unused()
-    _refuse_hopeless(specification, training, agent)
+    _refuse_hopeless(specification, training, agent, problem)
     resolved = parts.resolved()
     digests = given.digest, resolved.digest
-    return Experiment(resolved, digests, problem, agent, preprocessor, spaces, training, rngs)
+    tasks = given.without_budget.digest, resolved.without_budget.digest
+    return Experiment(
+        resolved, digests, tasks, problem, agent, preprocessor, spaces, training, rngs
+    )
 
 
 def _agent_class(parts: SpecifiedParts, problem: Problem) -> type[Agent]:
@@ -213,13 +236,27 @@ def _agent_class(parts: SpecifiedParts, problem: Problem) -> type[Agent]:
     return agent
 
 
-def _refuse_hopeless(specification: Specification, training: Training, agent: Agent) -> None:
-    if training.steps <= agent.learns_after:
-        raise specification.explain(
-            "train.steps",
-            f"is {training.steps}, but the agent first learns after {agent.learns_after} steps "
-            f"({agent.waits_for}): nothing would be learned",
-        )
+def _refuse_hopeless(
+    specification: Specification, training: Training, agent: Agent, problem: Problem
+) -> None:
+    """Refuses a session that ends before its agent learns."""
+    most = {"steps": training.steps, "episodes": most_steps(training, problem)}
+    for name, steps in most.items():
+        if steps is not None and steps <= agent.learns_after:
+            many = f", {steps} steps at most," if name == "episodes" else ","
+            raise specification.explain(
+                f"train.{name}",
+                f"is {getattr(training, name)}{many} but the agent first learns after "
+                f"{agent.learns_after} steps ({agent.waits_for}): nothing would be learned",
+            )
+
+
+def most_steps(training: Training, problem: Problem) -> int | None:
+    """Environment steps within `train.episodes`, at most; None if nobody knows."""
+    limits = [each for each in (problem.horizon, training.max_episode_steps) if each is not None]
+    if training.episodes is None or not limits:
+        return None
+    return (training.episodes + training.lanes - 1) * min(limits)
 
 
 @dataclass

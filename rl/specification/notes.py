@@ -35,7 +35,12 @@ def _of_exploration(experiment: Experiment) -> Iterator[str]:
     """A ramp of exploration that training does not reach the end of."""
     block, steps = experiment.specification.block("exploration"), experiment.training.steps
     ramp = block.get("steps")
-    if ramp is not None and ramp > steps and block.get("start") != block.get("end"):
+    if (
+        ramp is not None
+        and steps is not None
+        and ramp > steps
+        and block.get("start") != block.get("end")
+    ):
         yield (
             f"exploration.steps is {ramp:,}, beyond the {steps:,} of train.steps: exploration does "
             f"not fall to its end, {block['end']:g}"
@@ -46,7 +51,7 @@ def _of_rates(experiment: Experiment) -> Iterator[str]:
     """Learning rates that fall to 0 before training ends."""
     block = experiment.specification.block("optimizer")
     roles = {role: each for role, each in block.items() if role in experiment.agent.roles}
-    total = experiment.agent.gradient_steps(experiment.training.steps)
+    total = experiment.agent.gradient_steps(experiment.training.steps or 0)
     for role, each in roles.items() or [("", block)]:
         rate = each.get("learning_rate")
         if isinstance(rate, Mapping):

@@ -36,6 +36,7 @@ KEYS: dict[str, type] = {
     "search": dict,
 }
 REQUIRED = ("problem", "agent")  # `environment` takes the place of `problem`
+BUDGET = ("steps", "episodes", "stop_when_solved")  # what of `train` says when a session ends
 _NAME = re.compile(r"\w[\w.-]{0,59}")  # it becomes that of a folder
 IMPORT_FOLDER = "import_folder"  # of a manifest; several stand on lines of their own
 _MODULE = re.compile(r'"[A-Za-z_][\w.]*:[A-Za-z_]')  # begins module:name in JSON
@@ -65,6 +66,12 @@ class Specification:
     def digest(self) -> str:
         """Two specifications of the same values have the same."""
         return hashlib.sha256(json.dumps(self.values, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def without_budget(self) -> Specification:
+        """This specification without what says when a session ends."""
+        train = {key: each for key, each in self.block("train").items() if key not in BUDGET}
+        return replace(self, values={**self.values, "train": train})
 
     def explain(self, path: str, complaint: str) -> UserError:
         """The error for the value at a dotted path, naming where that value came from."""

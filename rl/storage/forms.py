@@ -95,7 +95,7 @@ OUTCOME = block_of(
         **dict.fromkeys(("seconds", "evaluation_seconds"), is_number),
         **dict.fromkeys(("reason", "weights"), is_text),
         "reached": optional(_REACHED),
-        "unfinished": is_truth,
+        **dict.fromkeys(("unfinished", "kept"), is_truth),
         "evaluation": block_of({}),
         "final": _EVALUATION,
     },
@@ -161,6 +161,7 @@ MANIFEST = block_of(
         **dict.fromkeys(("versions", "environment"), _TEXTS),
         "blas": block_of({}, dict.fromkeys(("library", "version", "kernel"), optional(is_text))),
         "specification": block_of({}),
+        "extended": list_of(block_of({"before": block_of({})})),
     },
 )
 # That of a search has more entries.

@@ -86,7 +86,10 @@ SHARED: dict[str, dict[str, Any]] = {
     "agent": {"metavar": "RUN", "help": AN_AGENT},
     "--set": {"metavar": "KEY=VALUE", "nargs": "+", "action": "extend", "default": [],
               "help": "override settings by their dotted paths"},
-    "--steps": {"type": positive, "help": "environment steps (train.steps)"},
+    "--steps": {"type": positive, "metavar": "N",
+                "help": "environment steps in all (train.steps)"},
+    "--episodes": {"type": positive, "metavar": "N",
+                   "help": "training episodes in all (train.episodes)"},
     "--spec": {"metavar": "FILE", "type": user_path,
                "help": "a JSON or YAML file with your own experiments"},
     "--output": {"metavar": "DIR", "type": user_path,
@@ -109,8 +112,8 @@ SHARED: dict[str, dict[str, Any]] = {
     "--wandb": {"action": "store_true",
                 "help": "log each session to Weights & Biases as a run"},
 }  # fmt: skip
-TRAINING = ("--set", "--steps", "--spec", "--output", "--jobs", "--executor", "--ray-address",
-            "--quiet", "--no-report")  # fmt: skip
+TRAINING = ("--set", "--steps", "--episodes", "--spec", "--output", "--jobs", "--executor",
+            "--ray-address", "--quiet", "--no-report")  # fmt: skip
 LOGGING = ("--tensorboard", "--wandb")
 AGENT = ("agent", "--session", "--trial")  # the saved agent of a run's session, or of a file
 
@@ -141,8 +144,9 @@ def add_verb(
 
 
 def overrides(options: argparse.Namespace) -> list[str]:
-    """The overrides of `--set` and `--steps`."""
-    return [*options.set, *([f"train.steps={options.steps}"] if options.steps else [])]
+    """The overrides of `--set`, `--steps` and `--episodes`."""
+    given = {"steps": options.steps, "episodes": options.episodes}
+    return [*options.set, *(f"train.{name}={count}" for name, count in given.items() if count)]
 
 
 def refuse_unknown(unknown: Sequence[str], verb: argparse.ArgumentParser) -> NoReturn:

@@ -19,21 +19,23 @@ if TYPE_CHECKING:
 
 def resume(options: argparse.Namespace) -> int:
     """`rl resume`: resumes a run, a trial or a search."""
+    from rl.running.extension import extend
     from rl.storage.run_folder import RunFolder
 
     folder = RunFolder.open(options.run)
     manifest = folder.read_manifest()
     warn_of_differences(manifest)
+    notes = extend(folder, options.steps, options.episodes, options.past_solved)
     if manifest.get("kind") == "search":
         if options.tensorboard or options.wandb:
             raise UserError("--tensorboard and --wandb do not apply to a search; see trials.csv")
         from rl.verbs.search import go_on
 
         return go_on(options, folder.path)
-    return _go_on(folder, len(manifest["seeds"]), options)
+    return _go_on(folder, len(manifest["seeds"]), options, notes)
 
 
-def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int:
+def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace, notes: list[str]) -> int:
     from rl.running.opened_run import Run
     from rl.running.trial import run_sessions
     from rl.storage.manifest import CALLBACKS
@@ -42,6 +44,7 @@ def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace) -> int
     if not left:
         say(f"{folder.path}: nothing left to resume: every session has ended")
     run = Run(folder)
+    run.notes = notes
     if left and (names := run.manifest.get(CALLBACKS)):
         say(
             f"the run was trained with, and goes on without: the callbacks {', '.join(names)}; "
@@ -66,9 +69,11 @@ def _executor(options: argparse.Namespace, sessions: int, callback: Callback) ->
 
 def add(verbs: Verbs) -> None:
     """Adds `rl resume` to the command line."""
-    add_verb(
+    verb = add_verb(
         verbs, "resume", resume,
-        "resume a run or a search that was interrupted, with the same final result",
-        "rl resume lunarlander_dqn",
-        "run", "--jobs", "--quiet", "--no-report", *LOGGING,
+        "resume what was interrupted, with the same final result, or go on beyond the end",
+        "rl resume lunarlander_dqn --steps 300000",
+        "run", "--steps", "--episodes", "--jobs", "--quiet", "--no-report", *LOGGING,
     )  # fmt: skip
+    verb.add_argument("--past-solved", action="store_true",
+                      help="go on with --steps although it is solved")  # fmt: skip

@@ -58,7 +58,9 @@ def test_a_run_leaves_a_whole_folder(rl: Command, tmp_path: Path) -> None:
         *(f"{session}/{name}" for name in (
             "episodes.csv", "updates.csv", "evaluations.csv", "session.json", "curve.png",
             "checkpoints/last.npz", "checkpoints/best.npz",
-            *(f"checkpoints/stages/{step}.npz" for step in (0, 2500, 3000)))),
+            *(f"checkpoints/stages/{step}.npz" for step in (0, 2500, 3000)),
+            "resume/latest.npz", "resume/updates.csv", "resume/best.npz",  # to go on beyond the end
+            *(f"resume/transitions_{first:012d}.bin" for first in (0, 2500)))),
     }  # fmt: skip
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["seeds"] == [5]

@@ -254,6 +254,7 @@ class SteadyContinuous(Steady):
 
 gymnasium.register("SteadyContinuous-v0", "tests.rl.worlds:SteadyContinuous", max_episode_steps=5)
 gymnasium.register("Steady-v0", "tests.rl.worlds:Steady", max_episode_steps=5)
+gymnasium.register("Easy-v0", "tests.rl.worlds:Steady", max_episode_steps=5, reward_threshold=4.0)
 gymnasium.register("Broken-v0", "tests.rl.worlds:Broken", max_episode_steps=100)
 
 
