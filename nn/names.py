@@ -9,6 +9,10 @@ from typing import Any, TypeVar
 Part = TypeVar("Part")
 _MANY = 40
 
+# Each is called with a table and a name that it lacks; it may add the part to the table, and
+# returns the names that it could have added.
+FINDERS: list[Callable[[Iterable[str], str], Iterable[str]]] = []
+
 
 def lookup(table: Mapping[str, Part], name: str, kind: str) -> Part:
     """The entry of `table` called `name`; case and underscores do not matter.
@@ -16,10 +20,22 @@ def lookup(table: Mapping[str, Part], name: str, kind: str) -> Part:
     Raises:
         ValueError: there is none; the message names the nearest and all valid names.
     """
-    for known, part in table.items():
-        if _plain(known) == _plain(name):
-            return part
-    raise ValueError(f"unknown {kind} {name!r}{suggestion(name, table)}")
+    return table[known_name(table, name, kind)]
+
+
+def known_name(known: Iterable[str], name: str, kind: str) -> str:
+    """A name as those that are `known`, such as a table of parts, spell it; as for `lookup`."""
+    more: list[str] = []
+    if (found := _match(known, name)) is None:
+        more = [other for finder in FINDERS for other in finder(known, name)]
+        found = _match(known, name)
+    if found is None:
+        raise ValueError(f"unknown {kind} {name!r}{suggestion(name, {*known, *more})}")
+    return found
+
+
+def _match(known: Iterable[str], name: str) -> str | None:
+    return next((each for each in known if plain(each) == plain(name)), None)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -32,8 +48,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is nearest; case, dashes and underscores do not matter."""
-    by_plain = {_plain(candidate): candidate for candidate in sorted(known)}
-    near = difflib.get_close_matches(_plain(name), by_plain, n=1)
+    by_plain = {plain(candidate): candidate for candidate in sorted(known)}
+    near = difflib.get_close_matches(plain(name), by_plain, n=1)
     return by_plain[near[0]] if near else None
 
 
@@ -58,5 +74,6 @@ def rebuild(
     return lookup(table, settings.pop("name"), kind)(**settings)
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """What two spellings of a name have in common."""
     return name.lower().replace("_", "").replace("-", "")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass
 from typing import Any
 
-from nn.names import lookup
+from nn.names import known_name
 
 
 class SettingError(ValueError):
@@ -92,7 +92,7 @@ class Bounds:
             return value
         if self.names is not None and isinstance(value, str):
             try:
-                return lookup({known: known for known in self.names}, value, name)
+                return known_name(self.names, value, name)
             except ValueError as error:
                 raise SettingError(name, f"names an {error}") from None
         if isinstance(value, (int, float)) and (complaint := self.complaint(value)):

@@ -21,6 +21,7 @@ from rl.running.opened_run import Run
 from rl.running.trial import run_all
 from rl.session.job import Job
 from rl.session.status import Status
+from rl.specification.packages import require_packages
 from rl.specification.specification import Specification, check_form
 from rl.storage.run_folder import SessionFolder
 
@@ -59,6 +60,7 @@ def verify(run: Run, sessions: int | None, executor: Executor) -> list[Verdict]:
     Raises:
         UserError: no session has finished, or the manifest does not say what was run.
     """
+    require_packages(run.manifest, run.path)
     numbers = _finished(run)[:sessions]
     specification, seeds = _from_manifest(run), run.manifest["seeds"]
     with TemporaryDirectory(prefix="rl_verify_") as place:

@@ -20,6 +20,7 @@ from rl.session.evaluation import Evaluation
 from rl.session.player import Player
 from rl.session.saved import evaluate_player, load_player, report, title_of
 from rl.specification.environment import problem_of
+from rl.specification.packages import require_packages
 from rl.specification.specification import Specification, read_specifications
 from rl.storage.files import is_there, read_json, write_json
 from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
@@ -184,6 +185,7 @@ class Run(ShownRun, Opened):
         )
 
     def player(self, checkpoint: str | None = None) -> Player:
+        require_packages(self.manifest, self.path)
         return load_player(self.specification, self.session, checkpoint)
 
 

@@ -30,6 +30,7 @@ from rl.session.job import Job, Outcome
 from rl.specification.build import build
 from rl.specification.environment import import_modules
 from rl.specification.notes import notes_of
+from rl.specification.packages import packages_in, require_packages
 from rl.specification.repeats import settled
 from rl.specification.specification import Specification, load_specification
 from rl.storage.manifest import CALLBACKS
@@ -216,7 +217,7 @@ def create_trial(
     path = user_path(output) if output is not None else default_path(name)
     listening = [each for each in callbacks if overrides(each, *SESSION_METHODS)]
     named = {CALLBACKS: [type(each).__qualname__ for each in listening]} if listening else {}
-    more = {**import_modules(specification), **named}
+    more = {**import_modules(specification), **packages_in(specification.values), **named}
     run = Run(RunFolder.create(path, name, specification.values, sys.argv, seeds, more))
     run.notes = [*notes, *notes_of(experiment)]
     return run
@@ -238,6 +239,7 @@ def run_sessions(run: Run, executor: Executor, draw: bool = True, carried: bytes
         UserError: the run is damaged, or another process is at work on it.
         Diverged: a number is not finite, in the only session.
     """
+    require_packages(run.manifest, run.path)
     seeds = run.manifest["seeds"]
     folders = [run.trial.session(number) for number in range(len(seeds))]
     jobs = [

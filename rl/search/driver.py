@@ -35,6 +35,7 @@ from rl.session.player import Player
 from rl.session.progress import Progress
 from rl.specification.build import build
 from rl.specification.environment import import_modules
+from rl.specification.packages import packages_in
 from rl.specification.repeats import settled
 from rl.specification.specification import Specification, read_specifications
 from rl.storage.files import read_json, write_json, write_specification
@@ -69,6 +70,7 @@ def start_search(
     seeds = range(settings.seed, settings.seed + settings.sessions)
     more = {
         **import_modules(specification),
+        **packages_in(specification.values),
         "kind": "search",
         "search": {
             **asdict(settings),

@@ -14,6 +14,7 @@ from rl.environments.settings import EnvironmentSettings
 from rl.environments.spaces import Spaces
 from rl.errors import BrokenEnvironment, UserError
 from rl.specification.modules import import_module, places
+from rl.specification.packages import guarded
 from rl.specification.settings import make_settings, resolve
 from rl.specification.specification import IMPORT_FOLDER, Specification
 
@@ -123,7 +124,7 @@ def import_modules(specification: Specification) -> dict[str, str]:
 def _import(specification: Specification, path: str, name: str, found: dict[str, None]) -> None:
     """Imports a module, and notes the folder that it was found in, if it is not installed."""
     try:
-        folder = import_module(name, places(specification.folders))
+        folder = guarded(lambda: import_module(name, places(specification.folders)))
     except UserError as error:
         if path == "environment" and "problem" in specification.values:
             path = "problem"

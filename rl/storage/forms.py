@@ -157,6 +157,7 @@ MANIFEST = block_of(
         **dict.fromkeys(("processor", "processor_model", "platform"), optional(is_text)),
         "git_commit": optional(is_text),
         "callbacks": list_of(is_text),
+        "packages": map_of(is_text),
         **dict.fromkeys(("command", "simd"), maybe_empty(list_of(is_text))),
         **dict.fromkeys(("versions", "environment"), _TEXTS),
         "blas": block_of({}, dict.fromkeys(("library", "version", "kernel"), optional(is_text))),

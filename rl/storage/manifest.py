@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rl.distribution import DISTRIBUTION, FORMER
 from rl.storage import machine
 
 FORMAT = 1
+PACKAGES = "packages"  # of a manifest: versions of those whose parts were used
 CALLBACKS = "callbacks"  # of a manifest: the classes of those that the sessions have listened to
 
 
@@ -37,7 +39,9 @@ def differences(manifest: Mapping[str, Any]) -> list[str]:
 
     Entries that an earlier manifest lacks are skipped.
     """
-    here = dict(_comparable({**machine.describe(), "git_commit": _git_commit()}))
+    brought = {name: _version(name) for name in manifest.get(PACKAGES, {})}
+    whole = {**machine.describe(), "git_commit": _git_commit(), PACKAGES: brought}
+    here = dict(_comparable(whole))
     there = dict(_comparable(manifest))
     return [
         f"{name} {here[name]} here, {value} there"
@@ -50,6 +54,7 @@ def _comparable(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The entries that matter, by their names in messages; a missing package is "none"."""
     for name, version in manifest.get("versions", {}).items():
         yield DISTRIBUTION if name == FORMER else name, version or "none"
+    yield from manifest.get(PACKAGES, {}).items()
     for name in ("implementation", "system", "libc", "processor"):
         if manifest.get(name):
             yield name, manifest[name]
@@ -63,6 +68,13 @@ def _comparable(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, manifest["environment"].get(name, "unset")
     if manifest.get("git_commit"):
         yield "commit", manifest["git_commit"][:10]
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
 
 
 def _git_commit() -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rl.console.optional import optional
-from rl.console.output import say
+from rl.console.output import say, warn
 from rl.errors import UserError, printable
 from rl.storage.paths import user_path
 from rl.verbs import report
@@ -15,11 +16,14 @@ from rl.verbs.arguments import A_RUN, Verbs, add_verb
 
 
 def list_experiments(options: argparse.Namespace) -> int:
-    """`rl list`: prints every experiment and every problem."""
+    """`rl list`: prints every experiment and every problem, or every part."""
     from rl.environments.problems import known_problems
     from rl.specification.specification import all_specifications
 
-    del options
+    if options.parts:
+        return _list_parts(options.spec)
+    if options.spec:
+        raise UserError("--spec: shows the parts of its modules; add --parts")
     rows = [("experiment", "problem", "agent", "description")]
     for name, each in all_specifications().items():
         values = each.values
@@ -32,6 +36,20 @@ def list_experiments(options: argparse.Namespace) -> int:
     for problem in known_problems().values():
         thresholds.append((problem.id, f"{problem.solved:g}", f"{problem.horizon} steps"))
     _print_columns(thresholds)
+    return 0
+
+
+def _list_parts(file: Path | None) -> int:
+    """Prints every part by its kind, with where it comes from; and what is wrong with some."""
+    from rl.specification.environment import import_modules
+    from rl.specification.packages import all_parts, complaints
+    from rl.specification.specification import read_specifications
+
+    for each in read_specifications(file).values() if file else ():
+        import_modules(each)
+    _print_columns([("kind", "name", "from"), *all_parts()])
+    for complaint in complaints():
+        warn(complaint)
     return 0
 
 
@@ -106,7 +124,15 @@ def compare(options: argparse.Namespace) -> int:
 
 def add(verbs: Verbs) -> None:
     """Adds `rl list`, `rl analyze`, `rl compare` to the command line."""
-    add_verb(verbs, "list", list_experiments, "show every experiment and every problem", "rl list")
+    verb = add_verb(
+        verbs, "list", list_experiments,
+        "show every experiment and every problem, or every part of which they are made",
+        "rl list --parts",
+    )  # fmt: skip
+    verb.add_argument("--parts", action="store_true",
+                      help="show agents, memories and so on, and where they come from")  # fmt: skip
+    verb.add_argument("--spec", metavar="FILE", type=user_path,
+                      help="with --parts: a file whose experiments import modules")  # fmt: skip
 
     add_verb(
         verbs, "analyze", analyze,
