@@ -1,4 +1,4 @@
-"""Parts that installed packages bring: found by their names, listed, and never loaded for others."""
+"""Parts that installed packages bring: found by their names, listed, never loaded for others."""
 
 from __future__ import annotations
 
