@@ -86,7 +86,7 @@ def run_peer(seed: int, limit: int) -> dict[str, Any]:
             return True
         state["next"] += 5000
         started = time.perf_counter()
-        result = evaluator.judge(Greedy(), seeds, 5, THRESHOLD)
+        result = evaluator.evaluate(Greedy(), seeds, 5, THRESHOLD)
         state["evaluating"] += time.perf_counter() - started
         state["solved"] = result.surely_solves(THRESHOLD)
         return not state["solved"]

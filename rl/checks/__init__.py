@@ -1,1 +1,1 @@
-"""Is everything there, is an environment sound, is a result the same again?"""
+"""Checks of the installation, of environments, of results and of specifications."""

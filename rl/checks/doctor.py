@@ -1,4 +1,4 @@
-"""Is the lab installed as it should be? A finding for each thing that it needs or can use."""
+"""Checking the installation: a finding for each thing that the lab needs or can use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rl.storage.run_folder import RUNS
 
 OK, NOTE, MISSING, PROBLEM = "ok", "note", "missing", "problem"
 
-# What each extra is for; which packages it brings is read from the lab's own metadata.
+# The purpose of each extra, whose packages are read from the lab's metadata.
 PURPOSES = {
     "search": "more methods of `rl search`",
     "ray": "--executor ray",
@@ -30,18 +30,18 @@ PURPOSES = {
     "test-peers": "tests that compare with other libraries",
     "lint": "the linter and the type checker",
 }
-ENOUGH_DISK = 200e6  # bytes; a run leaves a few million, a search some hundred
+ENOUGH_DISK = 200e6  # bytes; a run takes a few million, a search some hundred million
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one thing.
+    """The state of one thing.
 
     Args:
         status: "ok", "note", "missing" or "problem".
         name: of the thing.
-        said: what it is like; if it is not well, with the remedy.
-        needed: whether the lab cannot do without it.
+        said: its description; if something is wrong, with the remedy.
+        needed: whether the lab needs it.
     """
 
     status: str
@@ -51,7 +51,7 @@ class Finding:
 
     @property
     def fails(self) -> bool:
-        """Whether something is wrong that must be put right."""
+        """Returns True if something must be put right."""
         return self.needed and self.status in (MISSING, PROBLEM)
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ class Finding:
 
 
 def examine_installation() -> Iterator[Finding]:
-    """Looks at Python, packages, Box2D, BLAS, display, extras and the folder of runs."""
+    """Checks Python, packages, Box2D, BLAS, display, extras and the folder of runs."""
     version, kind = platform.python_version(), platform.python_implementation()
     yield Finding(OK, "Python", f"{version} ({kind}) on {platform.platform()}")
     yield from _packages()
@@ -70,15 +70,15 @@ def examine_installation() -> Iterator[Finding]:
 
 
 def _found(name: str, look: Callable[[], Finding]) -> Finding:
-    """What looking at a thing finds; that a package which it needs is missing or broken is that."""
+    """The finding of a check, also if a package that it needs is broken."""
     try:
         return look()
-    except Exception as error:  # whatever the import of a broken package raises
+    except Exception as error:  # a broken package may raise anything
         return Finding(PROBLEM, name, f"cannot be looked at ({type(error).__name__}: {error})")
 
 
 def _requirements() -> list[tuple[str, str | None]]:
-    """The packages that the lab names in its metadata, each with the extra that brings it."""
+    """The packages in the lab's metadata, each with its extra."""
     try:
         lines = requires(DISTRIBUTION) or []
     except (PackageNotFoundError, ValueError, OSError):  # the latter two of damaged metadata
@@ -103,7 +103,7 @@ def _package(package: str, remedy: str) -> Finding:
 
 
 def _box2d() -> Finding:
-    """Makes and steps a LunarLander; that the package is there is not enough."""
+    """Creates and steps a LunarLander, since an installed package may be broken."""
     from rl.environments import make_env
 
     remedy = 'python -m pip install "gymnasium[box2d]"'
@@ -115,7 +115,7 @@ def _box2d() -> Finding:
     except UserError as error:
         broken = isinstance(error, BrokenEnvironment)
         return Finding(PROBLEM if broken else MISSING, "Box2D", f"{remedy} ({error})")
-    except Exception as error:  # whatever a broken build of it raises
+    except Exception as error:  # a broken build may raise anything
         return Finding(PROBLEM, "Box2D", f"LunarLander-v3 raises {error!r}; again: {remedy}")
     return Finding(OK, "Box2D", f"{machine.installed(*machine.BOX2D)}; LunarLander-v3 steps")
 
@@ -153,7 +153,7 @@ def _extras() -> Iterator[Finding]:
 
 
 def _runs_folder() -> Finding:
-    """Whether a run can be written, and how much room there is for it."""
+    """Checks whether a run can be written, and how much space there is."""
     folder = RUNS.resolve()
     there = next(each for each in (folder, *folder.parents) if each.exists())
     try:

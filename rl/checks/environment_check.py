@@ -1,4 +1,4 @@
-"""Does an environment keep the rules that a run, and the resuming of one, relies on?"""
+"""Checking the rules of an environment that running and resuming rely on."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def _brief(actions: Actions) -> str:
 
 
 def _gymnasium(env: gymnasium.Env) -> list[Finding]:
-    """What `check_env` raises and warns of."""
+    """The error and the warnings of `check_env`."""
     name, verdict = "Gymnasium's check", Finding(OK, "Gymnasium's check", "nothing wrong")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             check_env(env.unwrapped, skip_render_check=True)
-        except BaseException as error:  # assertions mostly, and whatever the environment raises
+        except BaseException as error:  # mostly assertions, but the environment may raise anything
             if is_asked(error):
                 raise
             verdict = Finding(PROBLEM, name, f"{type(error).__name__}: {_line(error)}")
@@ -93,7 +93,7 @@ def _line(message: object) -> str:
 
 
 def _play_it(id: str, limit: int | None) -> Iterator[Finding]:
-    """Random episodes, and the same ones once more."""
+    """Plays random episodes, and the same ones again."""
     try:
         yield from _play_and_repeat(id, limit)
     except (BrokenEnvironment, Diverged) as error:
@@ -120,7 +120,7 @@ def _play_and_repeat(id: str, limit: int | None) -> Iterator[Finding]:
 
 
 def _options(env: gymnasium.Env) -> Finding:
-    """Whether it can be told that it serves evaluation."""
+    """Checks whether `reset` accepts the options of an evaluation."""
     try:
         rules.reset(env, 0, OPTIONS)
     except rules.Breach as error:
@@ -183,7 +183,7 @@ def _ends(steps: list[int], limit: int | None) -> Finding:
 
 
 def _repeats(when: str, first: list[Record], again: list[Record]) -> Finding:
-    """Whether the same seeds and actions gave the same, to the bit."""
+    """Checks whether the same seeds and actions gave the same results, to the bit."""
     name, pairs = "repeats itself", list(zip(first, again, strict=True))
     differ = [seed for seed, (one, other) in enumerate(pairs) if one != other]
     if not differ:

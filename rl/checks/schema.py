@@ -1,4 +1,4 @@
-"""A JSON Schema of specification files, by which editors complete and check them."""
+"""A JSON Schema of specification files, with which editors complete and check them."""
 
 from __future__ import annotations
 

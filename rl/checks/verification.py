@@ -1,4 +1,4 @@
-"""Is a result what it says? A run is run again, or its saved agents play again, and compared."""
+"""Verifying a result: the run is repeated, or its saved agents are evaluated again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from rl.specification.packages import require_packages
 from rl.specification.specification import Specification, check_form
 from rl.storage.run_folder import SessionFolder
 
-JUDGED = {"evaluation": "best", "final": "last"}  # checkpoints, by where their returns stand
+CHECKPOINTS = {"evaluation": "best", "final": "last"}  # checkpoints, by where their returns stand
 COUNTS = ("status", "steps", "updates", "episodes", "best_step")
 # The tables, with the column that numbers their rows and what a row is called.
 ROWS = {"episodes": ("episode", "episode"), "updates": ("update", "update"),
@@ -36,7 +36,7 @@ Outcome = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What comparing one session has shown.
+    """The result of comparing one session.
 
     Args:
         session: its number.
@@ -50,7 +50,7 @@ class Verdict:
 
 
 def verify(run: Run, sessions: int | None, executor: Executor) -> list[Verdict]:
-    """Runs sessions of a run again, from its manifest alone, and compares all that they leave.
+    """Repeats sessions of a run from its manifest alone, and compares all of their files.
 
     Args:
         run: of the trial that is meant.
@@ -89,7 +89,7 @@ def _stopped_at(outcome: Outcome) -> int | None:
 
 
 def verify_evaluation(run: Run, sessions: int | None = None) -> list[Verdict]:
-    """Lets the saved agents play the episodes of the result again, which takes seconds.
+    """Evaluates the saved agents again on the episodes of the result, which takes seconds.
 
     Raises:
         UserError: no session has finished, or a checkpoint is damaged.
@@ -104,7 +104,7 @@ def verify_evaluation(run: Run, sessions: int | None = None) -> list[Verdict]:
 
 
 def _replayed(session: Run) -> str | None:
-    for key, name in JUDGED.items():
+    for key, name in CHECKPOINTS.items():
         theirs = _returns(session.outcome, key)
         ours = session.evaluate(len(theirs), checkpoint=name).returns
         if text := _of_returns(ours, theirs, name):
@@ -113,7 +113,7 @@ def _replayed(session: Run) -> str | None:
 
 
 def _finished(run: Run) -> list[int]:
-    """The numbers of the sessions that have been judged.
+    """The numbers of the sessions that were evaluated.
 
     Raises:
         UserError: there is none.
@@ -160,7 +160,7 @@ def difference(ours: SessionFolder, theirs: SessionFolder) -> str | None:
     for name in COUNTS:
         if here.get(name) != there.get(name):
             return f"{name}: {here.get(name)} here, {there.get(name)} in the run"
-    for key, name in JUDGED.items():
+    for key, name in CHECKPOINTS.items():
         if text := _of_returns(_returns(here, key), _returns(there, key), name):
             return text
     if here.get("weights") != there.get("weights"):

@@ -1,1 +1,1 @@
-"""What the program says and hears: printed lines, signals, modules that hide others."""
+"""The console: printed lines, signals, and files that hide modules."""

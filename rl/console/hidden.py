@@ -1,4 +1,4 @@
-"""Imports that fail: a package that is missing, or a file that hides one by having its name."""
+"""Imports that fail because a package is missing, or a file of the same name hides it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from contextlib import contextmanager
 from importlib.machinery import PathFinder
 
 _OURS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-# Told to a worker, it keeps the working folder out of what Python imports before it knows the
-# parent's path (from 3.11 on). It is not for the programs that an environment starts.
+# Set for a worker, it keeps the working folder out of Python's path until the worker has the
+# parent's (from 3.11 on). It is removed here, since an environment's own programs must not see it.
 SAFE_PATH = {"PYTHONSAFEPATH": "a worker of rl"}
 for _name, _value in SAFE_PATH.items():
     if os.environ.get(_name) == _value:
         del os.environ[_name]
 
-_COMMANDS = ("-m", "rl", "rl.exe", "rl-script.py")  # by which the command line is started
+_COMMANDS = ("-m", "rl", "rl.exe", "rl-script.py")  # that start the command line
 
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Within, an import that fails because of such a file says so; of a command in one line.
+    """Within, an import that fails for such a reason names it; a command prints one line.
 
     Raises:
-        ImportError: there is such a file.
+        ImportError: the message names the reason and the remedy.
     """
     try:
         yield
@@ -39,12 +39,12 @@ def told() -> Iterator[None]:
 
 
 def explained(error: BaseException) -> str | None:
-    """What on this machine has let an import fail, and the remedy; None if it is something else."""
+    """Why an import failed on this machine, and the remedy; None if it is something else."""
     return hiding(error) or _lacking(error)
 
 
 def _lacking(error: BaseException) -> str | None:
-    """Which package is not there, and the remedy; None if that is not what has gone wrong."""
+    """The missing package and the remedy; None if that is not the reason."""
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return None
     package = error.name.partition(".")[0]
@@ -54,10 +54,10 @@ def _lacking(error: BaseException) -> str | None:
 
 
 def hiding(error: BaseException) -> str | None:
-    """Which file hides a module, and the remedy; None if none has taken part in an error."""
+    """The file that hides a module, and the remedy; None if no such file is in the error."""
     folders = {os.path.realpath(each) for each in (sys.path[0], os.curdir)} - {_OURS}
     files = [*_files_of(error)]
-    if isinstance(error, (ImportError, AttributeError, TypeError)):  # what was not in a module
+    if isinstance(error, (ImportError, AttributeError, TypeError)):  # a name that a module lacks
         files += _files_of_modules()
     for file in files:
         folder, name = os.path.split(os.path.realpath(file))
@@ -73,7 +73,7 @@ def hiding(error: BaseException) -> str | None:
 
 
 def _files_of(error: BaseException) -> Iterator[str]:
-    """The files that an error and what led to it have come through, the last first."""
+    """The files in the tracebacks of an error and of its contexts, the last first."""
     files = []
     traceback = error.__traceback__
     while traceback:
@@ -87,7 +87,7 @@ def _files_of(error: BaseException) -> Iterator[str]:
 
 
 def _files_of_modules() -> Iterator[str]:
-    """The files or folders of the modules that are loaded."""
+    """The files or folders of the loaded modules."""
     for name, module in list(sys.modules.items()):
         if name != "__main__" and "." not in name:
             yield from filter(None, [getattr(module, "__file__", None)])
@@ -95,7 +95,7 @@ def _files_of_modules() -> Iterator[str]:
 
 
 def _is_elsewhere(name: str, folder: str) -> bool:
-    """Whether there is another module of a name than that in a folder."""
+    """Returns True if a module of this name exists outside of a folder."""
     others = [each for each in sys.path if os.path.realpath(each) != folder]
     if name in sys.stdlib_module_names or os.path.exists(os.path.join(_OURS, name, "__init__.py")):
         return True

@@ -1,4 +1,4 @@
-"""What is made to be looked at, after everything else is saved: it never costs a result."""
+"""Pictures, films and reports, which are made once everything is saved, and never cost a result."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from rl.errors import Unseen, UserError, one_line
 
 
 def complain(line: str) -> None:
-    """Prints a line on stderr, if there is one that can be written."""
+    """Prints a line on stderr, if that can be written."""
     with suppress(OSError, ValueError, AttributeError):
         warn(line)
 
 
 @contextmanager
 def optional(name: str, remedy: str, complain: Callable[[str], None] = complain) -> Iterator[None]:
-    """Within, something to be looked at is made; if that fails, one line says so, and no more.
+    """Within, something to look at is made; if that fails, it only prints a line.
 
-    What a signal has asked for, such as a user's Ctrl-C, is said too, and raised again.
+    An interruption by a signal, such as Ctrl-C, is printed too, and raised again.
 
     Args:
         name: what is made, such as "film.gif".
         remedy: what to do, or what makes it later.
-        complain: is told the line.
+        complain: prints the line.
     """
     try:
         yield
@@ -39,13 +39,13 @@ def optional(name: str, remedy: str, complain: Callable[[str], None] = complain)
 
 
 def not_made(name: str, reason: str, remedy: str) -> str:
-    """The line that says so."""
+    """The line of `optional`."""
     was = "were" if name.endswith("s") else "was"
     return one_line(f"{name} {was} not made: {reason}; {remedy}")
 
 
 def reason(error: BaseException) -> str:
-    """Why something failed, in one line: what was raised, and where if that is not said."""
+    """Why something failed, in one line: the exception, and its place if it names none."""
     if isinstance(error, UserError):
         return error.found if isinstance(error, Unseen) else str(error)
     if isinstance(error, OSError) and error.strerror:

@@ -1,4 +1,4 @@
-"""What is printed: lines that any terminal shows as they stand, whatever they quote."""
+"""Printing lines that every terminal shows as they are, whatever they quote."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rl.errors import printable
 
 
 def say(*lines: object) -> None:
-    """Prints lines; what a line quotes cannot make two of it."""
+    """Prints lines; control characters in them are escaped."""
     for line in lines:
         _print(str(line), sys.stdout)
 
 
 def warn(line: object) -> None:
-    """Prints a line to the standard error, as this program's; nothing fails if it cannot be."""
+    """Prints a line of this program to the standard error, if that can be written."""
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
             _print(f"rl: {line}", sys.stderr)
 
 
 def _print(line: str, stream: TextIO) -> None:
-    if getattr(stream, "closed", False):  # by other people's code
+    if getattr(stream, "closed", False):  # by foreign code
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     shown = printable(line).encode(encoding, "replace").decode(encoding)
@@ -36,14 +36,13 @@ def _print(line: str, stream: TextIO) -> None:
 
 @contextmanager
 def lenient() -> Iterator[Callable[[], OSError | None]]:
-    """Within, output that cannot be written is dropped, and costs nothing else.
+    """Within, output that cannot be written is dropped, and nothing fails.
 
     A pipe may have lost its reader, a disk be full, a terminal be gone, a stream be closed from the
-    beginning or know few characters. What captures the output otherwise is left alone.
+    beginning or lack characters. Streams that someone has replaced are left alone.
 
     Yields:
-        Prints what is left, and returns why something of the standard output was dropped, if it
-        was.
+        A function that flushes the standard output and returns why some of it was dropped, if so.
     """
     before = sys.stdout, sys.stderr
     out, err = _lenient("stdout", 1), _lenient("stderr", 2)
@@ -65,8 +64,7 @@ def lenient() -> Iterator[Callable[[], OSError | None]]:
 
 
 def _lenient(name: str, number: int) -> Any:
-    """A stream like one of this process's own, which drops what it cannot write; None if there is
-    something else in its place."""
+    """A stream of this process that drops what it cannot write; None if it was replaced."""
     before = getattr(sys, name)
     buffer = getattr(before, "buffer", None)
     if before is not getattr(sys, f"__{name}__"):
@@ -89,7 +87,7 @@ def _lenient(name: str, number: int) -> Any:
 
 
 def _open(number: int) -> None:
-    """Lets a descriptor that was closed lead nowhere, before a file of the run is opened as it."""
+    """Opens a closed descriptor on the null device, before a file of the run gets its number."""
     with suppress(OSError):
         nowhere = os.open(os.devnull, os.O_RDWR)
         if nowhere != number:
@@ -98,7 +96,7 @@ def _open(number: int) -> None:
 
 
 class _Dropping(io.FileIO):
-    """A file that takes what cannot be written for written, and keeps the error."""
+    """A file that pretends to write what it cannot, and keeps the error."""
 
     error: OSError | None = None
 
@@ -111,5 +109,5 @@ class _Dropping(io.FileIO):
                 break
             if written is not None:
                 return written
-            select.select((), (self,), ())  # somebody has set it not to wait
+            select.select((), (self,), ())  # it was set to non-blocking
         return len(content)

@@ -1,4 +1,4 @@
-"""Signals that ask a process to end, told apart from what other people's code raises."""
+"""Signals that ask a process to end, distinguished from what foreign code raises."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from rl.console.output import warn
 ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-SIGNALLED = 128  # and the number of the signal: the status of a process that a signal has ended
-SECONDS_TO_HEED = 1.0  # a signal, before it is looked at what is in the way
+SIGNALLED = 128  # plus the signal's number: the status of a process that a signal has ended
+SECONDS_TO_HEED = 1.0  # in which the main thread should react to a signal
 SECONDS_TO_END = 30.0  # after the second, at most
 WAITING = "waiting for the environment's step; press Ctrl-C again to end without saving"
 _HANGUP = getattr(signal, "SIGHUP", None)
@@ -29,10 +29,10 @@ Handler = Any  # what `signal.signal` takes
 
 
 class _Noting:
-    """A handler that notes the signal, and then does what another one does."""
+    """A handler that records the signal and then calls another one."""
 
     arrived: int | None = None  # the latest signal
-    contexts = 0  # how many `noticed` are under way
+    contexts = 0  # the number of active `noticed`
 
     def __init__(self, act: Callable[[int, Any], Any]) -> None:
         self.act = act
@@ -43,14 +43,14 @@ class _Noting:
 
 
 def arrived() -> int | None:
-    """The signal that has come since the outermost `noticed` began, or None."""
+    """The signal that has arrived since the outermost `noticed` began, or None."""
     return _Noting.arrived
 
 
 def is_asked(error: BaseException) -> bool:
-    """Returns True if an exception ends what is under way because a signal asked for it.
+    """Returns True if an exception comes from a signal that asks the process to end.
 
-    So does a KeyboardInterrupt of which nobody can tell, since handlers of others are in place.
+    A KeyboardInterrupt counts as one if foreign handlers are in place, which record nothing.
     """
     if not isinstance(error, (KeyboardInterrupt, SystemExit)) or not _is_main_thread():
         return False
@@ -63,7 +63,7 @@ def is_asked(error: BaseException) -> bool:
 
 @contextmanager
 def noticed() -> Iterator[None]:
-    """Within, signals that end a process are noted before they act as they did."""
+    """Within, signals that end a process are recorded before their handlers act."""
     if not _Noting.contexts:
         _Noting.arrived = None
     _Noting.contexts += 1
@@ -76,9 +76,9 @@ def noticed() -> Iterator[None]:
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Within, other people's code may change the handlers of signals, for as long as it runs.
+    """Restores the handlers of signals afterwards, which foreign code may change.
 
-    Simulators and libraries of windows do, and Ctrl-C would no longer let a session save.
+    Simulators and window libraries do, and then Ctrl-C would no longer let a session save.
     """
     before, latest = _handlers(), _Noting.arrived
     try:
@@ -90,16 +90,16 @@ def kept() -> Iterator[None]:
 
 
 def status_of_interrupt() -> int:
-    """The exit status of a process that has ended as a signal asked: 130 after Ctrl-C."""
+    """The exit status of a process that a signal has ended: 130 after Ctrl-C."""
     return SIGNALLED + (_Noting.arrived or signal.SIGINT)
 
 
 @contextmanager
 def program(ends: bool) -> Iterator[None]:
-    """`noticed` for the command line: Ctrl-C leaves no traceback, and pressed again ends it.
+    """`noticed` for the command line: Ctrl-C leaves no traceback, and ends it when repeated.
 
     Args:
-        ends: whether the process has nothing else to do afterwards.
+        ends: whether the process ends afterwards.
     """
     ours = {signal.SIGINT: _interrupt} if _interrupts() else {}
     with handled(ours), noticed():
@@ -109,13 +109,13 @@ def program(ends: bool) -> Iterator[None]:
 
 
 def _interrupts() -> bool:
-    """Returns True if Ctrl-C raises a KeyboardInterrupt here, as Python has it."""
+    """Returns True if Ctrl-C raises a KeyboardInterrupt here, which is Python's default."""
     return _is_main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raises a KeyboardInterrupt; but an import that is broken off could leave and say anything."""
-    signal.signal(number, signal.SIG_DFL)  # pressed again, it ends whatever this one does not
+    """Raises a KeyboardInterrupt, or ends the process if that would break an import off."""
+    signal.signal(number, signal.SIG_DFL)  # repeated, it ends the process
     while frame:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
             warn("interrupted")
@@ -125,7 +125,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def act_as_asked(message: str) -> None:
-    """Does what the signal that has arrived asked for, now that everything is saved; or nothing.
+    """Acts on the signal that has arrived, if any, once everything is saved.
 
     Args:
         message: of the KeyboardInterrupt; for another signal it is printed.
@@ -136,7 +136,7 @@ def act_as_asked(message: str) -> None:
     handler = signal.getsignal(number)
     handler = handler.act if isinstance(handler, _Noting) else handler
     if callable(handler) and handler is not signal.default_int_handler:
-        handler(number, None)  # the program's own; it may raise what it likes
+        handler(number, None)  # the program's own, which may raise
     if number == signal.SIGINT:
         raise KeyboardInterrupt(message)
     warn(message)
@@ -147,13 +147,13 @@ def act_as_asked(message: str) -> None:
 def stopped_by_signals(
     stop: Callable[[], None], lags: Callable[[], bool] = lambda: False
 ) -> Iterator[None]:
-    """Within, the first signal that would end the process calls `stop`; the next acts as it did.
+    """Within, the first signal that would end the process calls `stop`; the next acts as before.
 
-    A SIGHUP that was ignored, as `nohup` lets it be, stays so.
+    A SIGHUP that is ignored, as under `nohup`, stays ignored.
 
     Args:
-        stop: lets what is under way end soon.
-        lags: whether a user is to be told that the first signal is not heeded yet.
+        stop: ends what is running soon.
+        lags: returns True if the user should be told that the first signal still waits.
     """
     before = {
         number: handler for number, handler in _handlers().items()
@@ -171,9 +171,9 @@ def stopped_by_signals(
 
 @contextmanager
 def _watched(lags: Callable[[], bool]) -> Iterator[None]:
-    """Within, a thread hears of the signals too, while code that is not Python holds up this one.
+    """Within, a thread receives the signals too, in case native code blocks this one.
 
-    It says what is waited for after the first, and ends the process if the second does not.
+    It prints what the first signal waits for, and ends the process if the second does not.
     """
     if not _is_main_thread():
         yield
@@ -190,9 +190,9 @@ def _watched(lags: Callable[[], bool]) -> Iterator[None]:
 
 
 def _watch(heard: socket.socket, lags: Callable[[], bool], others: int) -> None:
-    """What that thread does until the other end is closed; it passes on what others listen to."""
+    """The thread, until the other end is closed; it passes signals on to the earlier file."""
     signals, limit, waited = 0, None, 0.0
-    ends = not hasattr(sys, "ps1")  # where somebody types, there is more at stake
+    ends = not hasattr(sys, "ps1")  # not in an interactive Python
     with heard:
         while True:
             if select.select((heard,), (), (), limit)[0]:
@@ -214,7 +214,7 @@ def _watch(heard: socket.socket, lags: Callable[[], bool], others: int) -> None:
 
 @contextmanager
 def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
-    """Within, signals have other handlers; in a thread that hears of none, nothing changes."""
+    """Within, signals have other handlers; outside of the main thread nothing changes."""
     if not _is_main_thread():
         yield
         return
@@ -229,7 +229,7 @@ def handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
 
 
 def _handlers() -> dict[signal.Signals, Handler]:
-    """The handlers in place, by signal; those that are not Python's cannot be put back."""
+    """The handlers by signal, without those that were not set in Python and cannot be restored."""
     found = {number: signal.getsignal(number) for number in ENDING}
     return {number: handler for number, handler in found.items() if handler is not None}
 

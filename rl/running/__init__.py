@@ -1,1 +1,1 @@
-"""Where sessions run, and who follows them."""
+"""Running sessions: jobs, executors, trials, the display and the loggers."""

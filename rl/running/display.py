@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
@@ -96,10 +97,8 @@ class Display(Callback):
 
     def summary(self) -> str:
         """The number of jobs that have ended, by status."""
-        words: dict[str, int] = {}
-        for outcome in self.outcomes:
-            words[str(outcome["status"])] = words.get(str(outcome["status"]), 0) + 1
-        counts = ", ".join(f"{number} {status}" for status, number in words.items())
+        statuses = Counter(str(outcome["status"]) for outcome in self.outcomes)
+        counts = ", ".join(f"{number} {status}" for status, number in statuses.items())
         of_all = f" of {self.total}" if self.total else ""
         ended = f"{len(self.outcomes)}{of_all} sessions ended"
         return f"{ended} ({counts})" if counts else ended

@@ -1,7 +1,7 @@
 """Where sessions run: in this process, or in several processes of this machine.
 
-An executor takes jobs and hands back how each ended, in the order in which they end. Meanwhile it
-tells a callback how they go. Whatever an executor is, the same job gives the same numbers.
+An executor takes jobs and returns their outcomes, in the order in which they end, and calls a
+callback meanwhile. The same job gives the same numbers on every executor.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from rl.session.job import Job, Outcome
 from rl.session.session import Session
 from rl.storage.run_folder import DIED, SessionFolder
 
-BEGUN_AGAIN = 2  # times, a job whose process was lost
-SECONDS_BETWEEN_LOOKS = 0.2  # for an interrupt, while nothing is heard of any process
-SECONDS_TO_STOP = 8.0  # for processes that are to end
-SECONDS_TO_HEED = 30.0  # in which sessions elsewhere save and draw, before a user is told to wait
+BEGUN_AGAIN = 2  # how often a job whose process was lost begins again
+SECONDS_BETWEEN_LOOKS = 0.2  # for an interrupt, while no process sends anything
+SECONDS_TO_STOP = 8.0  # in which a process must end
+SECONDS_TO_HEED = 30.0  # in which sessions save and draw, before the user is told to wait
 WORKER = "rl session"  # begins the name of each worker process
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
                     "VECLIB_MAXIMUM_THREADS")  # fmt: skip
@@ -40,23 +40,23 @@ class Executor(ABC):
     """Runs jobs, `capacity` of them at once.
 
     Args:
-        capacity: how many.
-        callback: is told how they go.
+        capacity: the number of parallel jobs.
+        callback: is called as they run.
     """
 
     def __init__(self, capacity: int, callback: Callback | None = None) -> None:
         self.capacity, self.callback = capacity, callback or Callback()
         self.interrupted = False
-        self._since = math.inf  # the clock's time since when it is
+        self._since = math.inf  # time of the interrupt, by the monotonic clock
 
     @property
     @abstractmethod
     def unfinished(self) -> int:
-        """How many jobs were submitted and have not been handed back."""
+        """The number of jobs that were submitted and not returned."""
 
     @abstractmethod
     def submit(self, job: Job) -> None:
-        """Takes a job; it runs when there is room."""
+        """Takes a job, which runs when there is room."""
 
     @abstractmethod
     def wait(self) -> list[tuple[Job, Outcome]]:
@@ -64,19 +64,19 @@ class Executor(ABC):
 
     @abstractmethod
     def stop(self, job: Job, status: str) -> None:
-        """Lets a job end soon, as `status`; one that has not begun does not begin."""
+        """Ends a job soon, with this status; one that has not begun does not begin."""
 
     def interrupt(self) -> None:
-        """Lets every job end soon as interrupted; safe to call from a signal handler."""
+        """Ends every job soon, as interrupted; safe to call from a signal handler."""
         self.interrupted, self._since = True, time.monotonic()
 
     def lags(self) -> bool:
-        """Returns True if an interrupt has not been heeded for so long that a user is told."""
+        """Returns True if an interrupt has waited for so long that the user is told."""
         return time.monotonic() > self._since + SECONDS_TO_HEED
 
     @abstractmethod
     def close(self) -> None:
-        """Ends whatever still runs."""
+        """Ends the jobs that still run."""
 
     def __enter__(self) -> Executor:
         return self
@@ -86,10 +86,10 @@ class Executor(ABC):
 
 
 class Inline(Executor, Callback):
-    """Runs each job in this process, once it is waited for. What fails is raised.
+    """Runs each job in this process when `wait` is called; exceptions are raised.
 
     Args:
-        callback: is told how jobs go.
+        callback: is called as jobs run.
     """
 
     def __init__(self, callback: Callback | None = None) -> None:
@@ -140,7 +140,7 @@ def not_begun(job: Job, status: str) -> Outcome:
 
 
 class Concurrent(Executor):
-    """Keeps a queue in front of jobs that run elsewhere, at most `capacity` of them at once."""
+    """A queue of jobs that run elsewhere, at most `capacity` of them at once."""
 
     def __init__(self, capacity: int, callback: Callback | None = None) -> None:
         super().__init__(capacity, callback)
@@ -154,15 +154,15 @@ class Concurrent(Executor):
 
     @abstractmethod
     def begin(self, job: Job) -> None:
-        """Lets a job run elsewhere."""
+        """Starts a job elsewhere."""
 
     @abstractmethod
     def hear(self) -> list[tuple[Job, Outcome]]:
-        """Passes on what is said of running jobs, for a moment at most; those that have ended."""
+        """Passes messages of running jobs on, for a moment at most; returns those that ended."""
 
     @abstractmethod
     def stop_running(self, job: Job, status: str) -> None:
-        """Asks a running job to end; asking again changes nothing."""
+        """Asks a running job to end; repeating it changes nothing."""
 
     @property
     def unfinished(self) -> int:
@@ -197,9 +197,8 @@ class Concurrent(Executor):
 class Processes(Concurrent):
     """Runs each job in a fresh process of its own with one BLAS thread, several at once.
 
-    A process that ends before its session has, because it was killed or has crashed, takes nothing
-    with it: its job is begun again, `BEGUN_AGAIN` times, and goes on where it was. Processes are
-    spawned, not forked, which is the same on every platform.
+    If a process is killed or crashes, its job resumes in a new one, up to `BEGUN_AGAIN` times.
+    Processes are spawned, not forked, which is the same on every platform.
     """
 
     def __init__(self, capacity: int, callback: Callback | None = None) -> None:
@@ -227,7 +226,7 @@ class Processes(Concurrent):
         return ended
 
     def _conclude(self, worker: _Worker, outcome: Outcome) -> list[tuple[Job, Outcome]]:
-        """The job with its outcome; nothing if its process was lost, and it is begun again."""
+        """The job with its outcome; nothing if its process was lost and it begins again."""
         job, folder = worker.job, SessionFolder(worker.job.folder)
         if outcome["status"] != "interrupted" or worker.stopped_as or self.interrupted:
             return [(job, outcome)]
@@ -265,7 +264,7 @@ class Processes(Concurrent):
 
 
 class _Worker:
-    """A job's process, seen from here."""
+    """The process of a job."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -281,7 +280,7 @@ class _Worker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process is; what a process of its own still holds open says nothing."""
+        """Whether the process is alive; its own children may keep the pipe open."""
         return self._process.is_alive()
 
     @property
@@ -293,8 +292,8 @@ class _Worker:
         return self.has_begun or (self._process.exitcode or 0) < 0
 
     def hear(self, callback: Callback) -> Outcome | None:
-        """Passes on what it says; returns the outcome if the job, or the process, has ended."""
-        is_alive = self.is_alive  # before it is heard: the last that it said is heard too
+        """Passes its messages on; returns the outcome if the job or the process has ended."""
+        is_alive = self.is_alive  # asked first, so that its last messages are read too
         try:
             while self.line.poll():
                 kind, content = self.line.recv()
@@ -325,16 +324,16 @@ class _Worker:
                 self.line.send(status)
 
     def terminate(self) -> None:
-        """Asks the process to save and to end."""
+        """Asks the process to save and end."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """Ends the process without its consent."""
+        """Kills the process."""
         self._process.kill()
         self._process.join()
 
     def _leave(self) -> None:
-        """Waits for the end of the process, which may wait for others that it has started."""
+        """Waits for the end of the process, which may wait for children of its own."""
         deadline = time.monotonic() + SECONDS_TO_STOP
         while self.is_alive and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -342,7 +341,7 @@ class _Worker:
             self.kill()
 
     def _died(self) -> Outcome:
-        """The outcome of a session whose process has ended without one."""
+        """The outcome of a session whose process ended without one."""
         code = self._process.exitcode or 0
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
         status, reason = self.stopped_as or "interrupted", f"{DIED}: {how}"
@@ -351,7 +350,7 @@ class _Worker:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Within, processes that are started use one thread for BLAS; it must be said before NumPy."""
+    """Within, new processes use one BLAS thread, which must be set before NumPy is loaded."""
     settings = {**dict.fromkeys(THREAD_VARIABLES, "1"), **SAFE_PATH}
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
@@ -366,7 +365,7 @@ def _one_thread_each() -> Iterator[None]:
 
 @contextmanager
 def _no_lost_main() -> Iterator[None]:
-    """Within, a program that was read from no file, as from a pipe, is not read again."""
+    """Within, new processes do not read the main program again if it has no file."""
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
     if file and not os.path.exists(file):
@@ -380,9 +379,9 @@ def _no_lost_main() -> Iterator[None]:
 
 @contextmanager
 def _no_ctrl_c() -> Iterator[None]:
-    """Within, Ctrl-C waits; a process started meanwhile never hears of it.
+    """Within, Ctrl-C waits, and processes that are started ignore it for good.
 
-    A terminal sends it to the whole group, but it is for the parent, which tells the others.
+    A terminal sends it to the whole group, but the parent handles it and stops the others.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield

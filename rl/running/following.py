@@ -1,7 +1,7 @@
-"""The tables of sessions, followed as they grow, for loggers.
+"""Passing the growing tables of sessions to loggers.
 
-The rows are read back from the run folder by the process that shows how the run goes: so it is all
-one where sessions run, and a logger cannot touch what is learned.
+The process of the display reads the rows from the run folder, so it does not matter where sessions
+run, and a logger cannot affect what is learned.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs a job in this process, and leaves what it is worth."""
+"""Running a job in this process, with all of its files."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def run_job(job: Job, callback: Callback | None = None) -> Outcome:
 
 def _run(job: Job, session: Session) -> Outcome:
     """The outcome of a session, with what its agent is worth if it was not interrupted."""
-    folder, outcome = session.folder, _learned(job, session)
+    folder, outcome = session.folder, _train(job, session)
     if outcome["status"] in ENDS:
         try:
-            outcome |= _judged(session, outcome)
+            outcome |= _evaluations(session, outcome)
             outcome["weights"] = weights_digest(folder)
             outcome["kept"] = session.keeps_state
         except Stopped:  # whoever goes on has nothing left but this evaluation
@@ -71,7 +71,7 @@ def _run(job: Job, session: Session) -> Outcome:
     return outcome
 
 
-def _learned(job: Job, session: Session) -> Outcome:
+def _train(job: Job, session: Session) -> Outcome:
     """The outcome of a session that has run, whether to its end or not."""
     folder = session.folder
     try:
@@ -87,7 +87,7 @@ def _learned(job: Job, session: Session) -> Outcome:
 
 
 def attempt(job: Job, callback: Callback | None = None) -> Outcome:
-    """`run_job` for a process of its own: what fails is said in the outcome's `reason`.
+    """`run_job` for a process of its own: the outcome's `reason` tells what failed.
 
     If that is the disk, the outcome is `unsaved`: the session is as it was when it last saved.
     """
@@ -138,14 +138,14 @@ def _carried(job: Job) -> list[Callback]:
 
 
 def _is_of_the_machine(error: BaseException) -> bool:
-    """Whether the same session may do well another time: the disk was full, or memory was."""
+    """Returns True if the session may succeed another time: the disk or the memory was full."""
     if isinstance(error, UserError) and not isinstance(error, BrokenEnvironment):
         return isinstance(error.__context__, OSError)
     return isinstance(error, (OSError, MemoryError))
 
 
 def _keep_traceback(folder: SessionFolder, error: BaseException) -> None:
-    """Writes it down for whoever can mend it: of a bug here, or in an environment."""
+    """Writes the traceback of a bug here or in an environment."""
     foreseen = isinstance(error, (Diverged, UserError))
     if not foreseen or (error.__cause__ and not isinstance(error, DiskError)):
         text = "".join(traceback.format_exception(error))
@@ -165,17 +165,17 @@ def _end(error: BaseException) -> dict[str, str]:
     return {"status": status, "reason": str(error) if known else f"{type(error).__name__}: {error}"}
 
 
-def _judged(session: Session, outcome: Outcome) -> dict[str, Any]:
-    """The best checkpoint and the last one on unseen episodes; one evaluation if they are one."""
-    experiment, judged = session.experiment, dict[str, Any]()
+def _evaluations(session: Session, outcome: Outcome) -> dict[str, Any]:
+    """The evaluations of the best and the last checkpoint on unseen episodes."""
+    experiment, found = session.experiment, dict[str, Any]()
     for key, name in (("evaluation", "best"), ("final", "last")):
         if key == "final" and outcome["best_step"] == outcome["steps"]:
-            judged[key] = judged["evaluation"]
+            found[key] = found["evaluation"]
             continue
         player = load_player(experiment.specification, session.folder, name)
         result = evaluate_player(player, experiment.problem, heed=session.heed)
-        judged[key] = {**report(result, experiment.problem), "returns": result.returns}
-    return judged
+        found[key] = {**report(result, experiment.problem), "returns": result.returns}
+    return found
 
 
 def _draw(folder: SessionFolder, experiment: Experiment) -> None:
@@ -185,7 +185,7 @@ def _draw(folder: SessionFolder, experiment: Experiment) -> None:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Within, BLAS uses one thread: more only slow down matrices of these sizes."""
+    """Within, BLAS uses one thread, the fastest for matrices of these sizes."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):

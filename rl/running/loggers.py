@@ -1,4 +1,4 @@
-"""TensorBoard and Weights & Biases, as places where the rows of a session can go."""
+"""TensorBoard and Weights & Biases, which receive the rows of a session."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SECONDS_BETWEEN_FLUSHES = 5
 
 
 class Logger:
-    """Is given the rows of one session."""
+    """Receives the rows of one session."""
 
-    name: str  # of what has to be installed, of the extra and of the option
+    name: str  # of the package, the extra and the option
 
     def begin(self, job: Job) -> None:
         """Called once, before any row."""
         raise NotImplementedError
 
     def log(self, rows: Sequence[Row]) -> None:
-        """Takes in rows, in the order of their steps."""
+        """Receives rows, in the order of their steps."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -46,7 +46,7 @@ class TensorBoard(Logger):
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         folder = _run_folder(job) / self.name / job.folder.name
-        shutil.rmtree(folder, ignore_errors=True)  # a session that is resumed has all rows again
+        shutil.rmtree(folder, ignore_errors=True)  # a resumed session passes all rows again
         self._writer = EventFileWriter(str(folder), flush_secs=SECONDS_BETWEEN_FLUSHES)
         self._add(0, hparams_pb(hyper_parameters(job)))
 
@@ -78,7 +78,7 @@ class WeightsAndBiases(Logger):
         self._run = wandb.init(
             project="rl-lab", group=folder.name, name=f"{folder.name}/{job.folder.name}",
             dir=folder, config=hyper_parameters(job),
-            reinit="create_new",  # several sessions may be under way
+            reinit="create_new",  # several sessions may run
             settings=wandb.Settings(silent=True, console="off"),
         )  # fmt: skip
         self._run.define_metric("*", step_metric="step")

@@ -1,4 +1,4 @@
-"""A finished or interrupted run, opened again: its agents, and what they are worth."""
+"""A finished or interrupted run: its agents and their results."""
 
 from __future__ import annotations
 

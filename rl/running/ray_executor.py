@@ -1,9 +1,8 @@
 """Sessions on a Ray cluster, or on this machine through Ray.
 
 The nodes may share no file system with this process: a session writes into a temporary folder on
-its node, and what it left comes back with its outcome. What a running session has to say goes
-through a mailbox, an actor beside this process, from which the session also learns that it is to
-stop.
+its node, and its files return with its outcome. The messages of a running session go through a
+mailbox, an actor beside this process, from which the session also learns when to stop.
 """
 
 from __future__ import annotations
@@ -33,28 +32,27 @@ from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
 from rl.storage.run_folder import SessionFolder
 
-RETRIES = 10  # of a session whose node or process dies; one that kills its process ends at last
+RETRIES = 10  # of a session whose node or process dies
 SECONDS_TO_CONNECT = 5.0
 SECONDS_TO_CLEAN_UP = 3.0
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 Files = dict[str, bytes]  # by their path within the session's folder
-Message = tuple[int, str, Progress | None]  # of which task, what happens there, how far it is
+Message = tuple[int, str, Progress | None]  # the number of the task, the kind, the progress
 
 
 class RayExecutor(Concurrent):
     """Runs each job as a Ray task on one processor, with one BLAS thread.
 
-    Ray runs a task again elsewhere when its node or its process dies; as a session depends on
-    nothing but its job, nobody sees that but by the time it takes.
+    Ray repeats a task elsewhere when its node or its process dies, with the same result.
 
     Args:
-        capacity: how many jobs are handed to Ray at once; by default as many as there are
-            processors, which is how many can run. A Ray that is started here gets that many
-            processors; a cluster that grows with what waits for it wants more jobs than it has.
-        callback: is told how jobs go.
+        capacity: the number of jobs that Ray has at once; by default the number of processors. A
+            Ray that is started here gets that many processors; a cluster that grows with its queue
+            needs more jobs than it has processors.
+        callback: is called as jobs run.
         address: of a cluster, such as "auto" or "HOST:6379"; without one, Ray is started on this
-            machine. Neither counts if this process is connected to Ray already.
+            machine. If this process is connected to Ray already, that is used.
 
     Raises:
         UserError: Ray is not installed, or the cluster cannot be reached.
@@ -103,13 +101,13 @@ class RayExecutor(Concurrent):
 
     def close(self) -> None:
         super().close()
-        if not self._ray.is_initialized():  # a call would start it anew
+        if not self._ray.is_initialized():  # a call would start it again
             return
         results = [task.result for task in self._tasks.values()]
         self._tasks.clear()
         for result in results:
             self._ray.cancel(result)
-        if results:  # they remove their folders
+        if results:  # the tasks remove their folders
             self._ray.wait(results, num_returns=len(results), timeout=SECONDS_TO_CLEAN_UP)
         self._ray.kill(self._mailbox)
         if self._is_ours:
@@ -117,11 +115,11 @@ class RayExecutor(Concurrent):
             _hush(self._ray, False)
 
     def _processors(self) -> int:
-        """Those of the cluster as it is now: nodes come and go."""
+        """The number of processors of the cluster as it is now."""
         return max(1, int(self._ray.cluster_resources().get("CPU", 0)))
 
     def _finished(self) -> list[tuple[Job, Outcome]]:
-        """Passes on what the tasks say, for a moment at most, and takes the results."""
+        """Passes messages of the tasks on, for a moment at most, and takes the results."""
         numbers = {task.result: number for number, task in self._tasks.items()}
         if not numbers:
             return []
@@ -133,7 +131,7 @@ class RayExecutor(Concurrent):
         return [(task.job, self._take(task)) for task in tasks]
 
     def _take(self, task: _Task) -> Outcome:
-        """A finished task's outcome; its files are put in their place."""
+        """A finished task's outcome; its files are unpacked."""
         outcome: Outcome
         try:
             outcome, files = self._ray.get(task.result)
@@ -145,7 +143,7 @@ class RayExecutor(Concurrent):
         return outcome
 
     def _released(self) -> list[tuple[Job, Outcome]]:
-        """Gives up what was stopped and runs nowhere: it never began, or its node is gone."""
+        """Gives up stopped tasks that run nowhere: they never began, or their node is gone."""
         stopped = {number: task for number, task in self._tasks.items() if task.stopped_as}
         if not stopped:
             return []
@@ -159,14 +157,14 @@ class RayExecutor(Concurrent):
 
 @dataclass
 class _Task:
-    """A job that was handed to Ray.
+    """A job on Ray.
 
     Args:
-        job: it.
-        result: Ray's reference to what will come back.
-        stopped_as: the status as which it is to end, once it was stopped; it begins no more.
+        job: the job.
+        result: Ray's reference to its result.
+        stopped_as: the status to end with, once it was stopped.
         node: where it had begun when it was stopped.
-        evaluated: the latest step of whose evaluation the callback was told.
+        evaluated: the step of the latest evaluation that was passed on.
     """
 
     job: Job
@@ -176,12 +174,12 @@ class _Task:
     evaluated: int = 0
 
     def lost(self) -> Outcome:
-        """The outcome once it was stopped and runs nowhere."""
+        """The outcome of a stopped task that runs nowhere."""
         outcome = not_begun(self.job, self.stopped_as)
         return {**outcome, "reason": "its node died"} if self.node else outcome
 
     def tell(self, callback: Callback, kind: str, progress: Progress | None) -> None:
-        """Passes on a message; evaluations that a repeated attempt repeats are left out."""
+        """Passes a message on, without the evaluations that a repeated attempt repeats."""
         if progress is None:
             callback.noted(f"seed {self.job.seed} runs again: its node or its process died")
             return
@@ -192,9 +190,9 @@ class _Task:
 
 
 class _Mailbox:
-    """Stands between this process and its tasks: each writes when it likes and reads later.
+    """Keeps messages between this process and its tasks.
 
-    As it answers one call at a time, a task either has begun before it is stopped or never begins.
+    It answers one call at a time, so a task has either begun before it is stopped or never begins.
     """
 
     def __init__(self) -> None:
@@ -203,7 +201,7 @@ class _Mailbox:
         self._stopped: dict[int, str] = {}
 
     def begin(self, number: int, node: str) -> str:
-        """A task asks whether it may begin, on a node; as what it was stopped, or nothing."""
+        """Called by a task that begins on a node; returns the status it was stopped with, or ""."""
         if number in self._stopped:
             return self._stopped[number]
         if number in self._nodes:
@@ -212,12 +210,12 @@ class _Mailbox:
         return ""
 
     def put(self, message: Message) -> str:
-        """Takes a task's message; answers as what the task is to stop, or nothing."""
+        """Takes a task's message; returns the status to stop with, or ""."""
         self._messages.append(message)
         return self._stopped.get(message[0], "")
 
     def stop(self, number: int, status: str) -> str:
-        """Stops a task; answers on which node it began last, or nothing."""
+        """Stops a task; returns the node on which it began last, or ""."""
         self._stopped[number] = status
         return self._nodes.get(number, "")
 
@@ -228,7 +226,7 @@ class _Mailbox:
 
 
 def _open_mailbox(ray: Any) -> Any:
-    """A mailbox, ready, on the node of this process: it is lost only with that."""
+    """A mailbox on the node of this process, with which alone it is lost."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -238,7 +236,7 @@ def _open_mailbox(ray: Any) -> Any:
 
 
 def _attempt(job: Job, number: int, mailbox: Any) -> tuple[Outcome, Files]:
-    """What a task does: the session, in a folder that is gone afterwards."""
+    """The task: runs the session in a temporary folder."""
     import ray
 
     node = ray.get_runtime_context().get_node_id()
@@ -252,7 +250,7 @@ def _attempt(job: Job, number: int, mailbox: Any) -> tuple[Outcome, Files]:
 
 
 class _MailboxReporter(Reporter):
-    """Reports to the mailbox, whose answers say whether to stop."""
+    """Reports to the mailbox, whose answers may stop the session."""
 
     def __init__(self, mailbox: Any, number: int) -> None:
         super().__init__()
@@ -265,10 +263,7 @@ class _MailboxReporter(Reporter):
 
 
 def _answer(reference: Any) -> str:
-    """What the mailbox answers.
-
-    `ray.get` would give the task's processor to another task while it waits.
-    """
+    """The answer of the mailbox; `ray.get` would yield the task's processor while it waits."""
     answer: str = reference.future().result()
     return answer
 
@@ -279,7 +274,7 @@ def _pack(folder: Path) -> Files:
 
 
 def _unpack(files: Files, folder: Path) -> None:
-    """Writes a session beside its place and renames it, in place of what an earlier one left."""
+    """Writes a session beside its place and renames it; replaces an earlier one."""
     beside = folder.with_name(f".{folder.name}.received")
     shutil.rmtree(beside, ignore_errors=True)
     SessionFolder(beside).create()
@@ -293,7 +288,7 @@ def _unpack(files: Files, folder: Path) -> None:
 
 
 def _failed(job: Job, reason: str, lost: bool) -> Outcome:
-    """The outcome of a job of which nothing came back: it raised, or its process was lost."""
+    """The outcome of a job that raised or whose process was lost."""
     outcome = {"seed": job.seed, "status": "failed", "reason": reason, "unfinished": lost}
     _unpack({}, job.folder)
     SessionFolder(job.folder).write_outcome(outcome)
@@ -301,10 +296,7 @@ def _failed(job: Job, reason: str, lost: bool) -> Outcome:
 
 
 def _reason(error: Exception) -> str:
-    """What Ray says of a task it could not run: one line.
-
-    An exception in a task comes with its traceback, which begins with "ray::" and the task's name.
-    """
+    """Ray's error in one line; a traceback in a task begins with "ray::" and the task's name."""
     lines = str(error).strip().splitlines()
     return f"Ray: {lines[-1] if 'ray::' in lines[0] else lines[0]}"
 
@@ -321,7 +313,7 @@ def _connect(ray: Any, address: str | None, capacity: int | None) -> None:
     """Connects this process to a cluster, or to a Ray of its own with `capacity` processors.
 
     Raises:
-        UserError: there is none at the address.
+        UserError: the connection fails.
     """
     for name, value in QUIET.items():  # the processes that Ray starts read them too
         os.environ.setdefault(name, value)
@@ -343,12 +335,12 @@ def _connect(ray: Any, address: str | None, capacity: int | None) -> None:
 
 
 def _hush(ray: Any, silent: bool) -> None:
-    """Ray prints what befalls its nodes, whatever `log_to_driver` is; its debugger hushes it so."""
+    """Silences Ray's messages about nodes, which ignore `log_to_driver`, as its debugger does."""
     ray._private.worker._worker_logs_enabled = not silent
 
 
 def _check_reachable(address: str) -> None:
-    """Raises an OSError if nothing answers at HOST:PORT; Ray itself would ask for minutes."""
+    """Raises an OSError if nothing answers at HOST:PORT; Ray itself would try for minutes."""
     host, _, port = address.rpartition("/")[2].rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_CONNECT).close()

@@ -1,4 +1,4 @@
-"""Says elsewhere how a session goes that runs here, and hears from there whether it is to stop."""
+"""Reporting a session that runs here to another process, which may stop it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS_BETWEEN_MESSAGES = 0.5
 
 
 class Reporter(Callback):
-    """Says elsewhere what happens in a session: each evaluation, and progress now and then."""
+    """Reports each evaluation of a session, and its progress now and then."""
 
     def __init__(self) -> None:
         self._session: Session | None = None
@@ -24,14 +24,14 @@ class Reporter(Callback):
         self._next = 0.0
 
     def send(self, kind: str, content: Any) -> None:
-        """Sends one message: what happens, and the progress, or a text."""
+        """Sends a message: its kind, and the progress or a text."""
         raise NotImplementedError
 
     def listen(self) -> None:
-        """Hears whether to stop, a few times a second."""
+        """Checks whether to stop; called a few times a second."""
 
     def stop(self, status: str) -> None:
-        """Lets the session end soon."""
+        """Ends the session soon."""
         self._stopped = status
         if self._session:
             self._session.interrupt(status)
@@ -52,7 +52,7 @@ class Reporter(Callback):
 
 
 class PipeReporter(Reporter):
-    """Reports to the parent process; where that is gone, the session ends."""
+    """Reports to the parent process; if that is gone, the session ends."""
 
     def __init__(self, line: Connection) -> None:
         super().__init__()

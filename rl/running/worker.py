@@ -1,4 +1,4 @@
-"""A worker process: it runs one job, says how that goes, and does not outlive its parent."""
+"""A worker process: it runs one job, reports on it, and does not outlive its parent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rl.session.job import Job
 
-SECONDS_WITHOUT_PARENT = 8.0  # in which an orphaned worker may save what it has
+SECONDS_WITHOUT_PARENT = 8.0  # in which an orphaned worker may save
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def work(line: Connection) -> None:
-    """What a worker process does: it receives its job, and sends (kind, content) in return."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be kept away
+    """The main function of a worker: receives its job and sends messages (kind, content)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
     _watch_parent()
     with suppress(EOFError, OSError):  # the parent is gone
         line.send(("begun", None))
@@ -41,16 +41,16 @@ def _attempt(line: Connection, job: Job) -> dict[str, Any]:
 
 
 def _watch_parent() -> None:
-    """Starts a process that kills this one, should its parent end and it not follow.
+    """Starts a process that kills this one if it survives its parent.
 
-    A thread would not do: whatever hangs may keep the interpreter to itself.
+    A thread would not suffice: code that hangs may hold the interpreter's lock.
     """
     parent, worker = parent_process(), os.getpid()
     if parent is None or not hasattr(os, "fork"):
         return
     try:
         is_worker = os.fork() > 0
-    except OSError:  # there are too many processes for a guard
+    except OSError:  # there are too many processes
         return
     if is_worker:
         return
@@ -65,7 +65,7 @@ def _watch_parent() -> None:
 
 
 def _close_all_but(file: int) -> None:
-    """Others must see a pipe of the worker's end with it."""
+    """Otherwise others would not see the worker's pipes close when it ends."""
     os.closerange(0, file)
     os.closerange(file + 1, os.sysconf("SC_OPEN_MAX"))
 

@@ -170,7 +170,7 @@ class Evaluator:
             sum(each.cut for each in episodes),
         )
 
-    def judge(
+    def evaluate(
         self, agent: Policy, seeds: Sequence[int], episodes: int, threshold: float | None
     ) -> Evaluation:
         """An evaluation of `episodes`, doubled up to all seeds for as long as it looks solved.

@@ -455,7 +455,7 @@ class Session:
         threshold, started = self.experiment.problem.solved, time.perf_counter()
         progress, self._is_evaluating = self.progress, True
         try:
-            result = self.evaluator.judge(
+            result = self.evaluator.evaluate(
                 self.agent, self._selection_seeds, self.training.evaluate_episodes, threshold
             )
         except Stopped:

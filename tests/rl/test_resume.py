@@ -235,15 +235,15 @@ class InterruptsAnEvaluation(Callback):
         self._left = number
 
     def started(self, job: Job, session: Session) -> None:
-        judge = session.evaluator.judge
+        evaluate = session.evaluator.evaluate
 
         def interrupted(*arguments: Any) -> Any:
             self._left -= 1
             if self._left == 0:
                 session.interrupt()
-            return judge(*arguments)
+            return evaluate(*arguments)
 
-        session.evaluator.judge = interrupted  # type: ignore[assignment, method-assign]
+        session.evaluator.evaluate = interrupted  # type: ignore[assignment, method-assign]
 
 
 @pytest.mark.parametrize("setting", quick(1, ["dqn", "actor_critic_lanes"]))

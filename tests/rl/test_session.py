@@ -109,11 +109,11 @@ def scripted(session: Session, monkeypatch: pytest.MonkeyPatch, returns: list[li
     """Lets the evaluations give these returns, one list after the other."""
     results = iter(returns)
 
-    def judge(*_: Any) -> Evaluation:
+    def evaluate(*_: Any) -> Evaluation:
         values = next(results)
         return Evaluation(values, [10] * len(values))
 
-    monkeypatch.setattr(session.evaluator, "judge", judge)
+    monkeypatch.setattr(session.evaluator, "evaluate", evaluate)
 
 
 def test_the_best_checkpoint_is_the_one_with_the_best_lower_bound(
@@ -234,7 +234,7 @@ def test_an_evaluation_is_extended_for_as_long_as_it_looks_solved(
     threshold: float | None, episodes: int
 ) -> None:
     evaluator = Evaluator(lambda: rl.make_env("CartPole-v1"))
-    result = evaluator.judge(AlwaysLeft(), range(1000, 1100), 5, threshold)
+    result = evaluator.evaluate(AlwaysLeft(), range(1000, 1100), 5, threshold)
     assert result.episodes == episodes
     assert result.lengths == result.returns
 
