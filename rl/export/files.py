@@ -1,4 +1,4 @@
-"""A policy into a file of one of the formats."""
+"""Writes a policy in one of the formats."""
 
 from __future__ import annotations
 
@@ -16,17 +16,11 @@ from rl.storage.paths import user_path
 
 @dataclass(frozen=True)
 class Format:
-    """How a policy is written.
+    """A file format of policies."""
 
-    Args:
-        suffix: the end of the file's name.
-        operations: the names of the steps that it knows.
-        write: takes the policy, a title and the file; returns the files that it wrote.
-    """
-
-    suffix: str
-    operations: Collection[str]
-    write: Callable[[Policy, str, Path], list[Path]]
+    suffix: str  # of the file's name
+    operations: Collection[str]  # the names of the steps that it knows
+    write: Callable[[Policy, str, Path], list[Path]]  # policy, title, file -> the files written
 
 
 FORMATS = {
@@ -36,10 +30,10 @@ FORMATS = {
 
 
 def find_format(name: str) -> Format:
-    """The format called so.
+    """The format of a name.
 
     Raises:
-        UserError: there is none; the message names the nearest.
+        UserError: there is none; the message suggests the nearest.
     """
     try:
         return lookup(FORMATS, name, "format")
@@ -48,17 +42,11 @@ def find_format(name: str) -> Format:
 
 
 def export(policy: Policy, format: Format, title: str, file: Path) -> list[Path]:
-    """Writes a policy; returns the files.
-
-    Args:
-        policy: to be written.
-        format: how.
-        title: whose policy it is.
-        file: where; its name must end as the format wants.
+    """Writes a policy under a title; returns the files.
 
     Raises:
-        UserError: the name ends in another way, the file cannot be written, the format does not
-            know an operation, or what it needs is not installed.
+        UserError: the file has another suffix than the format or cannot be written, the format
+            does not know an operation, or a package is missing.
     """
     if user_path(file).suffix.lower() != format.suffix:
         raise UserError(f"{file}: must end in {format.suffix}")

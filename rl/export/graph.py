@@ -14,22 +14,22 @@ from rl.distribution import DISTRIBUTION, installing
 from rl.errors import UserError
 from rl.export.policy import Policy
 
-OPSET, IR_VERSION = 17, 8  # of 2022, which every runtime of today reads
-FLOAT, BOOL, DOUBLE = 1, 9, 11  # the numbers that ONNX gives to float32, truth and float64
+OPSET, IR_VERSION = 17, 8  # of 2022, which every current runtime reads
+FLOAT, BOOL, DOUBLE = 1, 9, 11  # ONNX's numbers of float32, bool and float64
 _NEVER = np.array(-np.inf, np.float32)  # the output of an action that is not allowed
 
 Arrays = dict[str, Array]
 
 
 class Graph:
-    """Nodes and constants, which are named as they come."""
+    """Nodes and constants, named in their order."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
     def __call__(self, operator: str, *inputs: str | Array, **attributes: Any) -> str:
-        """Adds a node, and a constant for each input that is an array; returns what it gives."""
+        """Adds a node, and a constant for each array among its inputs; returns its output."""
         from onnx import helper
 
         names = [self._named(each) for each in inputs]
@@ -48,7 +48,7 @@ class Graph:
 
 
 def _normalize(g: Graph, x: str, a: Arrays) -> str:
-    """In float64, as the lab does: what is left of two large numbers may be small."""
+    """In float64, as in the lab: the difference of two large numbers may be small."""
     x = g("Div", g("Sub", g("Cast", x, to=DOUBLE), a["mean"]), a["deviation"])
     return g("Cast", g("Clip", x, -a["limit"], a["limit"]), to=FLOAT)
 
@@ -71,14 +71,14 @@ def _converted(g: Graph, x: str, a: Arrays) -> str:
 
 
 def _element_type(array: Any) -> int:
-    """What ONNX calls the type of an array's numbers."""
+    """ONNX's number of an array's dtype."""
     from onnx import helper
 
     return int(helper.np_dtype_to_tensor_dtype(array.dtype))
 
 
 def _argmax_each(g: Graph, x: str, a: Arrays) -> str:
-    """Of each component's outputs; the last one ends where x does."""
+    """The argmax of each component's outputs."""
     starts, ends = [0, *a["firsts"].tolist()], [*a["firsts"].tolist(), np.iinfo(np.int64).max]
     parts = [g("Slice", x, *(np.array([each]) for each in (*pair, 1)))
              for pair in zip(starts, ends, strict=True)]  # fmt: skip
@@ -97,7 +97,7 @@ def _mask_combinations(g: Graph, x: str, a: Arrays) -> str:
     return g("Where", mask, x, _NEVER)
 
 
-# What is done with x [B, n], given the arrays of the step.
+# The nodes of each operation on x [B, n], given the arrays of the step.
 NODES: dict[str, Callable[[Graph, str, Arrays], str]] = {
     "normalize": _normalize,
     "dense": lambda g, x, a: g("Gemm", x, a["weights"], a["biases"]),
@@ -127,9 +127,9 @@ NODES: dict[str, Callable[[Graph, str, Arrays], str]] = {
 
 
 def write_graph(policy: Policy, title: str, file: Path) -> list[Path]:
-    """Writes the graph, from `observation` [B, n] to `action` [B, ...]; returns the file.
+    """Writes a graph from `observation` [B, n] to `action` [B, ...]; returns the file.
 
-    Of an environment with masks it takes a `mask` [B, A] of truth too.
+    For an environment with masks it takes a boolean `mask` [B, A] too.
 
     Raises:
         UserError: ONNX is not installed.
@@ -138,9 +138,8 @@ def write_graph(policy: Policy, title: str, file: Path) -> list[Path]:
     try:
         import onnx
     except ImportError:
-        raise UserError(
-            f"the format onnx needs ONNX: {installing('onnx')}; --format numpy needs nothing"
-        ) from None
+        remedy = f"{installing('onnx')}; --format numpy needs nothing"
+        raise UserError(f"the format onnx needs ONNX: {remedy}") from None
     model = _model(policy, title)
     onnx.checker.check_model(model)
     with replacing(file) as stream:

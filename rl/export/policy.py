@@ -1,8 +1,8 @@
-"""What is exported: a greedy policy's operations, and in words what goes in and what comes out."""
+"""Greedy policies to export: their operations, and in words their input and output."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,33 +19,26 @@ from rl.session.player import Player
 
 @dataclass(frozen=True)
 class Policy:
-    """From what is seen to an action.
+    """From an input vector to an action."""
 
-    Args:
-        size: entries of what is seen.
-        sees: what that is.
-        gives: what the action is.
-        steps: from the one to the other.
-        like: an action, of the same form and type.
-        masks: entries of the mask that it takes beside; 0 if it takes none.
-    """
-
-    size: int
-    sees: str
-    gives: str
+    size: int  # of the input
+    sees: str  # what the input is
+    gives: str  # what the action is
     steps: list[Step]
-    like: Array
-    masks: int = 0
+    like: Array  # an action, for its shape and dtype
+    masks: int = 0  # entries of the mask that it takes too, if any
 
 
 def policy_of(player: Player) -> Policy:
     """The greedy policy of a player.
 
     Raises:
-        UserError: it has no greedy policy, or its preprocessor is none of the lab's own.
+        UserError: it has no greedy policy, or its preprocessor is not one of the lab.
     """
     agent, preprocessor, actions = player.agent, player.preprocessor, player.spaces.actions
-    _require_known(preprocessor, SEEN)
+    if type(preprocessor) not in SEEN:
+        names = ", ".join(each.__name__ for each in SEEN)
+        raise UserError(f"{type(preprocessor).__name__} cannot be exported; these can: {names}")
     return Policy(
         preprocessor.size,
         SEEN[type(preprocessor)](preprocessor) + _form(player.spaces),
@@ -56,32 +49,18 @@ def policy_of(player: Player) -> Policy:
     )
 
 
-def _require_known(part: object, known: Mapping[type[Any], Any]) -> None:
-    if type(part) not in known:
-        names = ", ".join(each.__name__ for each in known)
-        raise UserError(f"{type(part).__name__} cannot be exported; these can: {names}")
-
-
-def _of_observation(preprocessor: Preprocessor) -> str:
-    return "the observation"
-
-
-def _of_stack(preprocessor: Stack) -> str:
-    return (
-        f"the last {preprocessor.settings.length} observations, the newest last (at first the "
-        "first one each time)"
-    )
-
-
 def _of_difference(preprocessor: Difference) -> str:
     less = "the observation less the one before (at first 0)"
     return f"the observation, and behind it {less}" if preprocessor.settings.keep else less
 
 
 SEEN: dict[type[Preprocessor], Callable[[Any], str]] = {
-    Preprocessor: _of_observation,
-    Normalize: _of_observation,
-    Stack: _of_stack,
+    Preprocessor: lambda _: "the observation",
+    Normalize: lambda _: "the observation",
+    Stack: lambda stack: (
+        f"the last {stack.settings.length} observations, the newest last (at "
+        "first the first one each time)"
+    ),
     Difference: _of_difference,
 }
 

@@ -1,4 +1,4 @@
-"""A policy as a script in plain NumPy, with its numbers in an .npz beside it."""
+"""A policy as a script in plain NumPy, with its arrays in an .npz file beside it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rl.storage.files import read_bytes, write_text
 
 MARK = "written by `rl export`"  # in each script, so that no other is overwritten
 
-# What is done with x, where {name} is an array of the step.
+# The lines of each operation on x, where {name} is an array of the step.
 LINES: dict[str, tuple[str, ...]] = {
     "normalize": ("x = np.clip((x - {mean}) / {deviation}, -{limit}, {limit}).astype(np.float32)",),
     "dense": ("x = x @ {weights} + {biases}",),
@@ -86,10 +86,10 @@ if __name__ == "__main__":
 
 
 def write_script(policy: Policy, title: str, file: Path) -> list[Path]:
-    """Writes the numbers to `file`, and beside it the script; returns both.
+    """Writes the arrays to `file`, and the script beside it; returns both.
 
     Raises:
-        UserError: where the script would go stands something else.
+        UserError: there is another file in the place of the script.
         OSError: one cannot be written.
     """
     script = file.with_suffix(".py")
@@ -110,7 +110,7 @@ def write_script(policy: Policy, title: str, file: Path) -> list[Path]:
 
 
 def _of_mask(policy: Policy) -> dict[str, str]:
-    """What the script says and does about a mask of actions."""
+    """The parts of the script that deal with a mask of actions."""
     size = policy.size
     if not policy.masks:
         wrong, call = f"!= 1 + {size}", "act(sys.argv[1:])"
@@ -131,7 +131,7 @@ def _plain(text: str) -> str:
 
 
 def _lines(policy: Policy, arrays: dict[str, Array]) -> Iterator[str]:
-    """The lines of `act`; the arrays that they name are put into `arrays`."""
+    """The lines of `act`; adds the arrays that they name to `arrays`."""
     for number, step in enumerate(policy.steps):
         names = {name: f"{step.name}_{number}_{name}" for name in step.arrays}
         arrays |= {names[name]: array for name, array in step.arrays.items()}

@@ -1,4 +1,4 @@
-"""A greedy policy as plain operations on one vector, which each format writes in its own words."""
+"""A greedy policy as plain operations on a vector, which each format writes in its own way."""
 
 from __future__ import annotations
 
@@ -18,19 +18,14 @@ from rl.preprocessors import Normalize, Preprocessor
 
 @dataclass(frozen=True)
 class Step:
-    """One operation on a vector x.
+    """One operation on a vector x."""
 
-    Args:
-        name: of the operation, such as "dense", or an activation's.
-        arrays: what it takes besides x, by name.
-    """
-
-    name: str
-    arrays: dict[str, Array] = field(default_factory=dict)
+    name: str  # such as "dense", or an activation's
+    arrays: dict[str, Array] = field(default_factory=dict)  # what it takes besides x, by name
 
 
 def of_preprocessor(preprocessor: Preprocessor) -> list[Step]:
-    """What becomes of each observation on its own."""
+    """What happens to each observation."""
     if not isinstance(preprocessor, Normalize) or not preprocessor.settings.observations:
         return []
     arrays = {"mean": preprocessor.seen.mean, "deviation": preprocessor.deviation}
@@ -38,7 +33,7 @@ def of_preprocessor(preprocessor: Preprocessor) -> list[Step]:
 
 
 def _of_network(network: Network, first: int = 0, count: int | None = None) -> list[Step]:
-    """A forward pass, of which `count` outputs from the `first` one on are used; or all."""
+    """A forward pass, and the selection of `count` outputs beginning with the `first`."""
     steps = [_of_layer(layer) for layer in network.layers]
     used = np.arange(network.sizes[-1])[first:][:count]
     if len(used) < network.sizes[-1]:
@@ -60,7 +55,7 @@ def _of_layer(layer: Layer) -> Step:
 
 
 def of_agent(agent: Agent) -> list[Step]:
-    """From what an agent sees to its greedy action, as the agent counts actions."""
+    """From what an agent sees to its greedy action, numbered as the agent does."""
     policy = agent.greedy_policy
     steps = _of_network(policy.network, policy.first, policy.count)
     if policy.groups > 1:
@@ -78,7 +73,7 @@ def of_actions(actions: Actions) -> list[Step]:
 
 
 def _of_masks(actions: Discrete | MultiDiscrete) -> list[Step]:
-    """What keeps the policy from actions that are not allowed."""
+    """Keeps the policy from actions that are not allowed."""
     if not actions.masked:
         return []
     if isinstance(actions, Combinations):
