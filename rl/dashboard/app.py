@@ -10,7 +10,7 @@ from rl.dashboard.choice import Choice, choose
 from rl.dashboard.episodes import Episodes, newest
 from rl.dashboard.guard import REPORT_POLICY, guard
 from rl.dashboard.listing import Rows
-from rl.dashboard.view import View
+from rl.dashboard.views import View
 from rl.errors import UserError
 from rl.report import page
 from rl.report.blocks import Replay

@@ -1,6 +1,7 @@
 """What a request asks for: a run, and a trial and a session of it.
 
-Each is looked up among those that exist, so that no request becomes a path.
+Each is looked up among those that exist, so that no request becomes a path. A damaged file raises
+a UserError.
 """
 
 from __future__ import annotations
@@ -12,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rl.dashboard.catalogue import find_runs, fingerprint
-from rl.dashboard.search_view import search_view
 from rl.dashboard.states import session_state
-from rl.dashboard.trial_view import trial_view
-from rl.dashboard.view import View
+from rl.dashboard.views import View, search_view, trial_view
 from rl.report.report import NAME
 from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
 from rl.storage.tables import Read
@@ -45,21 +44,13 @@ class Choice:
         return (self.trial if self.trial and self.is_search else self.folder).path / NAME
 
     def view(self, read: Read) -> View:
-        """What a page shows of it, with the tables read by `read`.
-
-        Raises:
-            UserError: a file is damaged.
-        """
+        """What a page shows of it, with the tables read by `read`."""
         if self.trial is None:
             return search_view(self.folder)
         return trial_view(self.folder, self.trial, self.session, read)
 
     def stamp(self) -> str:
-        """A text that changes whenever the page does.
-
-        Raises:
-            UserError: a file is damaged.
-        """
+        """A text that changes whenever the page does."""
         trials = [self.trial] if self.trial else self.folder.trials()
         states = [session_state(each) for trial in trials for each in trial.sessions()]
         seen = f"{self.fingerprint} {states}"
@@ -74,7 +65,6 @@ def choose(root: Path, name: str, trial: int | None, session: int | None) -> Cho
 
     Raises:
         KeyError: one of them does not exist.
-        UserError: the run is damaged.
     """
     folder = RunFolder(find_runs(root)[name])
     found = fingerprint(folder.path)

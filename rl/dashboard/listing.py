@@ -9,8 +9,7 @@ import numpy as np
 
 from rl.dashboard.catalogue import find_runs, fingerprint
 from rl.dashboard.plan import Plan, read_plan
-from rl.dashboard.progress import evaluation_of, run_progress, search_progress
-from rl.dashboard.states import State
+from rl.dashboard.states import State, evaluation_of, run_progress, search_progress
 from rl.errors import UserError
 from rl.storage.run_folder import RunFolder
 
@@ -80,7 +79,8 @@ def _trial_row(name: str, plan: Plan, folder: RunFolder) -> Row:
     share = min(1.0, done / total) if total else None
     text = f"{done:,} of {total:,} {what}"
     latest = [row["mean_return"] for row in map(evaluation_of, sessions) if row]
-    return Row(name, plan, progress.state, text, share, f"{np.mean(latest):,.1f}" if latest else "")
+    result = f"{np.mean(latest):,.1f}" if latest else ""
+    return Row(name, plan, progress.state, text, share, result)
 
 
 def _search_row(name: str, plan: Plan, folder: RunFolder) -> Row:

@@ -1,33 +1,122 @@
-"""The page of a run, or of a single trial of a search."""
+"""Runs and searches as they are now, for pages that follow them.
+
+A damaged file raises a UserError.
+"""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from rl.analysis.charts import Chart
 from rl.analysis.records import Record, read_records
-from rl.analysis.trial_charts import (
-    learning_curve,
-    metric_charts,
-    score_charts,
-    update_charts,
-)
+from rl.analysis.search_charts import score_chart
+from rl.analysis.search_figures import Result, describe_parameters
+from rl.analysis.trial_charts import learning_curve, metric_charts, score_charts, update_charts
 from rl.dashboard.plan import Plan, read_plan
-from rl.dashboard.progress import RunProgress, evaluation_of, run_progress
-from rl.dashboard.states import State
-from rl.dashboard.view import View, verdict
+from rl.dashboard.states import (
+    RunProgress,
+    SearchProgress,
+    State,
+    evaluation_of,
+    run_progress,
+    run_state,
+    search_progress,
+)
 from rl.environments.problems import Problem, problem_in
 from rl.environments.settings import EnvironmentSettings
 from rl.errors import UserError
-from rl.report.blocks import Figure, Section, Table
-from rl.report.trial_page import failures
+from rl.report import search_page, trial_page
+from rl.report.blocks import Figure, Section, Table, Verdict
 from rl.report.verdicts import criterion
 from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
 from rl.storage.tables import Read, last_rows
 
 ROWS = 12  # of a table, its last ones
+GOOD = {"solved": True, "diverged": False, "failed": False}
+SENTENCES = {
+    "training": "It is learning, and this page follows it.",
+    "evaluating": "It has learned; its checkpoints are being measured on unseen episodes.",
+    "searching": "Trials are under way, and this page follows them.",
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial of a search in the table of all."""
+
+    number: int
+    state: State
+    score: float | None
+    sessions: str  # how many have ended
+    parameters: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page shows."""
+
+    plan: Plan
+    state: State
+    verdict: Verdict
+    charts: Sequence[Chart]
+    sections: Sequence[Section]  # the logs
+    sessions: Sequence[int] = ()  # the numbers of those that have begun
+    trials: Sequence[Trial] = ()  # of a search, the best first
+    statistic: str = ""  # by which the trials are ranked
+
+
+def _verdict(
+    state: State, folder: RunFolder, sentences: Sequence[str], figures: Sequence[Figure]
+) -> Verdict:
+    """The state in a word, what it means, and more sentences and figures."""
+    said = []
+    if state.under_way:
+        said.append(SENTENCES[state.word])
+    elif not state.ended:
+        path = shlex.quote(str(folder.path))
+        said.append(f"It is not running on this machine. To resume: rl resume {path}")
+    return Verdict(state.word.capitalize(), GOOD.get(state.word), [*said, *sentences], figures)
+
+
+def search_view(folder: RunFolder) -> View:
+    """What a search has tried so far, and how good that was."""
+    plan = read_plan(folder)
+    progress = search_progress(plan, folder)
+    search, sentences = progress.search, []
+    figures = [
+        Figure("trials", progress.trials, "ended"),
+        Figure("sessions", str(progress.ended_sessions), "ended"),
+    ]
+    statistic = search.statistic.replace("_", " ")
+    if search.scored:
+        best = search.scored[0]
+        found = f"trial {best['trial']}"
+        sentences = [f"The best so far is {found}: {describe_parameters(best['parameters'])}."]
+        figures.append(Figure("best score", f"{best['score']:,.4g}", f"{statistic} of {found}"))
+    return View(
+        plan,
+        progress.state,
+        _verdict(progress.state, folder, sentences, figures),
+        [score_chart(search)] if search.scored else [],
+        [search_page.failures(search.results)],
+        trials=[_trial(result, progress, plan) for result in search.results],
+        statistic=statistic,
+    )
+
+
+def _trial(result: Result, progress: SearchProgress, plan: Plan) -> Trial:
+    """A trial without a result has the state of its sessions."""
+    sessions, state = progress.sessions[result["trial"]], State(result["state"], ended=True)
+    if result["state"] == "unfinished":
+        state = run_state(sessions, plan.sessions)
+    ended = f"{sum(each.ended for each in sessions)} of {plan.sessions}"
+    parameters = describe_parameters(result["parameters"])
+    return Trial(result["trial"], state, result["score"], ended, parameters)
 
 
 def trial_view(
@@ -35,14 +124,7 @@ def trial_view(
 ) -> View:
     """What the sessions of a trial have learned so far.
 
-    Args:
-        folder: of the run.
-        trial: of the run.
-        session: whose rows are shown, if there is one.
-        read: reads the tables.
-
-    Raises:
-        UserError: a file is damaged.
+    The last rows of a session are shown, if there is one; `read` reads the tables.
     """
     plan, records = read_plan(folder, trial), read_records(trial, read)
     progress = run_progress(plan, [record.folder for record in records])
@@ -54,9 +136,9 @@ def trial_view(
     return View(
         plan,
         progress.state,
-        verdict(progress.state, folder, sentences, _figures(plan, records, progress)),
+        _verdict(progress.state, folder, sentences, _figures(plan, records, progress)),
         [*curves, *score_charts(records, threshold)],
-        [*_logs(session, plan), failures(_stopped(records, progress.states))],
+        [*_logs(session, plan), trial_page.failures(_stopped(records, progress.states))],
         [record.number for record in records],
     )
 
