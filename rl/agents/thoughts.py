@@ -21,6 +21,7 @@ class Thoughts:
         chosen: the bar of the greedy action, or of several at once those; None where the bars are
             that action.
         value: the return that a critic expects from here; None without a critic.
+        names: of the bars; empty if they are only numbered.
     """
 
     title: str
@@ -28,6 +29,12 @@ class Thoughts:
     span: tuple[float, float] | None = None
     chosen: int | tuple[int, ...] | None = None
     value: float | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What stands before each bar: its name or its number."""
+        return self.names or tuple(map(str, range(len(self.bars))))
 
     def is_chosen(self, bar: int) -> bool:
         """Whether a bar is of the greedy action."""

@@ -16,7 +16,9 @@ from gymnasium.utils.env_checker import check_env
 from rl.checks.doctor import NOTE, OK, PROBLEM, Finding
 from rl.console.signals import is_asked
 from rl.environments import Environments, make_env, rules
+from rl.environments.names import with_names
 from rl.environments.registered import environment_spec
+from rl.environments.settings import EnvironmentSettings
 from rl.environments.spaces import Actions, Discrete, MultiDiscrete, spaces_of
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.session.evaluation import OPTIONS
@@ -53,7 +55,7 @@ def examine_environment(id: str) -> Iterator[Finding]:
 def _spaces(env: gymnasium.Env, id: str) -> Iterator[Finding]:
     """How large they are; of an observation of several parts, which entries each has."""
     try:
-        spaces = spaces_of(env, id)
+        spaces = with_names(spaces_of(env, id), env, EnvironmentSettings(id=id))
     except UserError as error:
         yield Finding(PROBLEM, "spaces", str(error))
         return
@@ -62,6 +64,9 @@ def _spaces(env: gymnasium.Env, id: str) -> Iterator[Finding]:
             yield Finding(OK, "observations", str(part))
         for name in spaces.flatten.left_out:
             yield Finding(NOTE, "observations", f"{name} is text, and is left out")
+    for what in ("observation", "action"):
+        if names := getattr(spaces, f"{what}_names"):
+            yield Finding(OK, f"{what}s", ", ".join(names))
     said = f"observations of {spaces.observation_size} entries, actions {_brief(spaces.actions)}"
     yield Finding(OK, "spaces", said)
 

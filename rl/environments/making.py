@@ -18,6 +18,7 @@ from rl.environments.arguments import (
     nearest_argument,
     unknown_argument,
 )
+from rl.environments.names import with_names
 from rl.environments.problems import Problem, problem_in
 from rl.environments.registered import environment_spec, named
 from rl.environments.renewed import Renewed
@@ -110,7 +111,7 @@ def known_spaces(problem: Problem) -> Spaces:
     if known is None or known[0] is not registered or known[1] != settings:
         env = environment_of(problem)
         try:
-            spaces = probed_spaces(env, problem.id)
+            spaces = with_names(probed_spaces(env, problem.id), env, block)
             if not block.is_plain:
                 _try_reset(env, block)
         finally:

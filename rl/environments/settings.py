@@ -47,6 +47,14 @@ class EnvironmentSettings(BaseSettings):
     solved: float | None = setting(
         "mean return of 100 episodes that counts as solved; null keeps the registered one", None
     )
+    action_names: tuple[str, ...] | None = setting(
+        "what the actions are called, or the entries of continuous ones, where an agent is "
+        "watched; null takes what the environment's `metadata` says",
+        None,
+    )
+    observation_names: tuple[str, ...] | None = setting(
+        "what the entries of an observation are called; likewise", None
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -29,11 +29,16 @@ class Spaces:
         observation_size: entries of an observation as a vector.
         actions: discrete, several discrete ones, or continuous.
         flatten: turns an observation into a vector; None if it is one already.
+        action_names: what the actions are called, or the entries of continuous ones; of several at
+            once each, or all their choices. Empty if nobody says.
+        observation_names: likewise each entry of the vector.
     """
 
     observation_size: int
     actions: Actions
     flatten: Flattener | None = None
+    action_names: tuple[str, ...] = ()
+    observation_names: tuple[str, ...] = ()
 
 
 def spaces_of(env: gymnasium.Env, id: str) -> Spaces:

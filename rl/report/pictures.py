@@ -163,7 +163,7 @@ def _thoughts(moments: Sequence[Moment]) -> dict[str, Any]:
     return {
         "title": first.title,
         "bars": [numbers(each.bars) for each in thoughts],
-        "names": [str(number) for number in range(len(first.bars))],
+        "names": first.labels,
         "span": first.span,
         "chosen": None if first.chosen is None else [each.chosen for each in thoughts],
         "values": numbers(values) or None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from contextlib import closing
@@ -9,6 +10,7 @@ from typing import Any
 
 import gymnasium
 
+from nn.typing import Array
 from rl.console.signals import noticed
 from rl.environments import environment_of, evaluation_seeds
 from rl.environments.lanes import Lent
@@ -58,6 +60,8 @@ def evaluate(
         policy = player
     if not hasattr(policy, "act"):
         raise UserError(f"agent: {brief(agent)} has no method `act`; pass what rl.load gives")
+    if not _takes_masks(policy):
+        policy = _Unmasked(policy)
     own, actions = None, None
     if isinstance(player, Player):
         own = player.problem if env is None else None
@@ -92,6 +96,26 @@ def _evaluator(
     made = [first]
     return Evaluator(lambda: made.pop() if made else problem(), preprocessor,
                      longest=_longest(first), actions=known)  # fmt: skip
+
+
+def _takes_masks(policy: Policy) -> bool:
+    try:
+        inspect.signature(policy.act).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # it does not say
+        pass
+    return True
+
+
+class _Unmasked:
+    """A policy that knows of no masks of actions, where an environment may give some."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def act(self, observations: Array, masks: Array | None = None) -> Any:
+        return self._policy.act(observations)
 
 
 def _longest(env: gymnasium.Env) -> int | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nn.typing import Array
 from rl.agents.thoughts import Thoughts
 from rl.environments import Environments, Episode
+from rl.environments.names import bar_names
 from rl.environments.problems import find_problem
+from rl.environments.spaces import Combinations
 from rl.session.evaluation import OPTIONS, Policy
 from rl.session.player import Player
 from rl.watching.rendering import draw, open_drawing, rate_of
@@ -40,7 +43,8 @@ class Scene:
     """
 
     def __init__(self, id: str, player: Player) -> None:
-        self._id, self._agent = id, player.agent
+        self._id, self._agent, self._spaces = id, player.agent, player.spaces
+        self._names = bar_names(player.spaces)
         problem = player.problem or find_problem(id)
         self._env = open_drawing(id, problem)
         view = player.preprocessor.for_lanes(1, learning=False)
@@ -64,12 +68,26 @@ class Scene:
         _start(environments, seed)
         step, total = 0, 0.0
         while environments.active[0]:
-            thoughts = self._agent.thoughts(*environments.seen)
+            thoughts = self._thoughts()
             if step % every == 0:
                 yield Moment(self._picture(), step, total, thoughts, False)
             latest = environments.step(self._agent.act(*environments.seen))
             step, total = step + 1, float(latest.returns[0])
         yield Moment(self._picture(), step, total, thoughts, True)
+
+    def _thoughts(self) -> Thoughts:
+        """The agent's thoughts with the names of its actions.
+
+        Of combinations of several actions each choice is worth its best combination.
+        """
+        thoughts = self._agent.thoughts(*self._environments.seen)
+        actions = self._spaces.actions
+        if isinstance(actions, Combinations) and isinstance(thoughts.chosen, int):
+            best = np.full(actions.components.choices, np.nan)
+            np.fmax.at(best, actions.places, thoughts.bars[:, None])
+            chosen = tuple(actions.places[thoughts.chosen].tolist())
+            thoughts = replace(thoughts, bars=best, chosen=chosen)
+        return replace(thoughts, names=self._names)
 
     def _picture(self) -> Array:
         """The current picture [height, width, 3], bytes; all of an episode have one shape."""
@@ -105,3 +123,8 @@ def _start(environments: Environments, seed: int) -> None:
 def describe(moment: Moment) -> dict[str, str]:
     """The figures of a moment by their labels."""
     return {"return": f"{moment.total:,.1f}", "step": f"{moment.step:,}"}
+
+
+def written(bar: float) -> str:
+    """The figure of a bar; a dash for an action that is not allowed."""
+    return "\u2013" if math.isnan(bar) else f"{bar:.2f}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nn.typing import Array
 from rl.agents.thoughts import Thoughts
-from rl.watching.frames import Moment, describe
+from rl.watching.frames import Moment, describe, written
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -20,6 +22,7 @@ LEAST_HEIGHT = 360
 MARGIN = 22
 HEAD = 112  # where the bars begin
 FOOT = 66  # for the value
+LONGEST = 96  # pixels of a bar's name, at most
 ROW = 34  # for a bar, at most
 
 
@@ -63,20 +66,30 @@ class Panel:
         low, high = thoughts.span or self._span(thoughts.bars)
         zero = share(0.0, low, high) if thoughts.span else 0.0
         row = min(ROW, (bottom - top) / len(thoughts.bars))
+        letters = font(max(6, min(14, int(0.6 * row))))
+        labels = [_fitting(label, letters) for label in thoughts.labels]
+        start = left + max(20, 8 + max(int(letters.getlength(label)) for label in labels))
         for number, bar in enumerate(thoughts.bars.tolist()):
-            is_chosen = number == thoughts.chosen
+            is_chosen = thoughts.is_chosen(number)
             y = top + number * row
-            track = (left + 20, y + 0.2 * row, right - 58, y + 0.8 * row)
+            track = (start, y + 0.2 * row, right - 58, y + 0.8 * row)
             _draw_bar(pen, track, share(bar, low, high), zero, CHOSEN if is_chosen else BAR)
-            look = TEXT if is_chosen else DIM, font(max(6, min(14, int(0.6 * row))))
-            pen.text((left, y + row / 2), str(number), *look, "lm")
-            pen.text((right, y + row / 2), f"{bar:.2f}", *look, "rm")
+            look = TEXT if is_chosen else DIM, letters
+            pen.text((left, y + row / 2), labels[number], *look, "lm")
+            pen.text((right, y + row / 2), written(bar), *look, "rm")
 
     def _span(self, bars: Array) -> tuple[float, float]:
         """From the least bar to the widest difference above it so far."""
-        low = float(bars.min())
-        self._widest = max(self._widest, float(bars.max()) - low)
+        low = float(np.nanmin(bars))
+        self._widest = max(self._widest, float(np.nanmax(bars)) - low)
         return low, low + self._widest
+
+
+def _fitting(label: str, letters: Any) -> str:
+    """The label, cut off where it would leave a bar no room."""
+    while letters.getlength(label) > LONGEST:
+        label = label[:-2] + "\u2026"
+    return label
 
 
 def share(value: float, low: float, high: float) -> float:

@@ -10,7 +10,8 @@ from typing import TextIO
 import numpy as np
 
 from nn.typing import Array
-from rl.watching.frames import Moment, describe
+from rl.agents.thoughts import Thoughts
+from rl.watching.frames import Moment, describe, written
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
 HOME, CLEAR, PLAIN, REST = "\x1b[H", "\x1b[2J", "\x1b[0m", "\x1b[K"
@@ -87,11 +88,15 @@ def status(moment: Moment, plain: bool = False) -> str:
     parts = [f"{label} {figure}" for label, figure in describe(moment).items()]
     thoughts = moment.thoughts
     if not plain:
-        bars = [
-            f"[{bar:.2f}]" if number == thoughts.chosen else f"{bar:.2f}"
-            for number, bar in enumerate(thoughts.bars.tolist())
-        ]
+        bars = [_bar(thoughts, number) for number in range(len(thoughts.bars))]
         parts.append(f"{thoughts.title} {' '.join(bars)}")
         if thoughts.value is not None:
             parts.append(f"V {thoughts.value:.2f}")
     return "   ".join(parts)
+
+
+def _bar(thoughts: Thoughts, number: int) -> str:
+    """The figure of a bar, in brackets if it is chosen, behind its name if it has one."""
+    figure = written(float(thoughts.bars[number]))
+    figure = f"[{figure}]" if thoughts.is_chosen(number) else figure
+    return f"{thoughts.names[number]} {figure}" if thoughts.names else figure

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+import rl
 from rl.agents import A2C, AGENTS, DQN, QRDQN, DoubleDQN
 from rl.agents.distributions import Categorical, masked
 from rl.environments import Environments, make_env
@@ -191,6 +192,19 @@ def test_the_evaluation_of_a_masked_environment() -> None:
     evaluator.close()
 
 
+def test_rl_evaluate_plays_with_masks_and_without() -> None:
+    """A policy of somebody's own may know of none."""
+
+    class South:
+        def act(self, observations: Any) -> Any:
+            return np.zeros(len(observations), np.int64)
+
+    assert rl.evaluate(South(), "Taxi-v4", episodes=1).episodes == 1
+    player = player_of(experiment(given("DQN", "GatedSeveral-v0")))
+    assert rl.evaluate(player, episodes=3).episodes == 3
+    assert rl.evaluate(player, make_env("GatedSeveral-v0"), episodes=3).episodes == 3
+
+
 NOTHING = object()
 
 
@@ -336,12 +350,3 @@ def test_a_player_refuses_what_is_no_mask() -> None:
     player = player_of(experiment(given("DQN", "Gated-v0")))
     with pytest.raises(ValueError, match="must have 5 entries"):
         player.act(np.zeros(5), [1, 0])
-
-
-SPEC: dict[str, Any] = {
-    "x": {
-        "description": "x", "problem": "Taxi-v4", "agent": {"name": "DoubleDQN", "n_step": 2},
-        "train": {"steps": 1500, "evaluate_every": 800, "evaluate_episodes": 2},
-        "memory": {"capacity": 600},
-    }
-}  # fmt: skip

@@ -108,15 +108,15 @@
     // As in the panel of `rl watch`: the values of a state's actions are similar, so that without
     // a span a bar shows how far one is above the least.
     showBars(values, chosen) {
-      const [lowest] = Scales.extremes(values);
+      const [lowest] = extremesOf(values);
       const [low, high] = this.data.span || [lowest, lowest + this.widest];
       const zero = this.data.span ? share(0, low, high) : 0;
       this.bars.forEach(({ row, bar, number }, i) => {
-        const ends = [zero, share(values[i], low, high)].sort((one, other) => one - other);
+        const ends = [zero, share(values[i] ?? low, low, high)].sort((one, other) => one - other);
         bar.style.left = `${100 * ends[0]}%`;
         bar.style.width = `${100 * (ends[1] - ends[0])}%`;
         number.textContent = written(values[i], 2);
-        row.classList.toggle("chosen", i === chosen);
+        row.classList.toggle("chosen", [chosen].flat().includes(i));
       });
     }
   }
@@ -153,8 +153,11 @@
 
   // The greatest difference between two values of a frame.
   function widestOf(bars) {
-    return Math.max(...bars.map(Scales.extremes).map(([low, high]) => high - low));
+    return Math.max(...bars.map(extremesOf).map(([low, high]) => high - low));
   }
+
+  // Null is the value of an action that is not allowed.
+  const extremesOf = (values) => Scales.extremes(values.filter((value) => value !== null));
 
   // Where a value lies between two others, clipped to 0 to 1.
   function share(value, low, high) {

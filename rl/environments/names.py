@@ -1,0 +1,107 @@
+"""What the actions and the entries of the observations are called."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+
+from rl.environments.actions import Combinations, Continuous, MultiDiscrete
+from rl.environments.settings import EnvironmentSettings
+from rl.environments.spaces import Spaces
+from rl.errors import UserError, brief, printable
+
+FILE = Path(__file__).parents[1] / "spec" / "names.json"
+KEYS = ("action_names", "observation_names")  # in `metadata` and in the environment block
+
+Names = tuple[str, ...]
+
+
+class WrongNames(UserError):
+    """Names that do not fit.
+
+    Args:
+        key: of the block or the metadata.
+        complaint: what is wrong with them.
+    """
+
+    def __init__(self, id: str, key: str, complaint: str) -> None:
+        super().__init__(f"{id}: {key} {complaint}")
+        self.key, self.complaint = key, complaint
+
+
+def with_names(spaces: Spaces, env: gymnasium.Env, block: EnvironmentSettings) -> Spaces:
+    """The spaces with the names that the block gives, or else the environment, or the lab knows.
+
+    Raises:
+        WrongNames: the block or the environment gives another number of names, or no texts.
+    """
+    actions, observations = (_of(key, spaces, env, block) for key in KEYS)
+    return replace(spaces, action_names=actions, observation_names=observations)
+
+
+def _of(key: str, spaces: Spaces, env: gymnasium.Env, block: EnvironmentSettings) -> Names:
+    wanted = _wanted(key, spaces)
+    given = getattr(block, key)
+    if given is not None:
+        return _checked(given, wanted, block.id, key)
+    metadata = env.metadata if isinstance(env.metadata, Mapping) else {}
+    if key in metadata:
+        names = _checked(metadata[key], None, block.id, f"metadata[{key!r}]")
+        if block.wrappers and len(names) not in wanted:  # they may change what is named
+            return ()
+        return _checked(names, wanted, block.id, f"metadata[{key!r}]")
+    names = tuple(_known().get(_base(block.id), {}).get(key.partition("_")[0] + "s", ()))
+    return names if len(names) in wanted else ()
+
+
+def _wanted(key: str, spaces: Spaces) -> list[int]:
+    """How many names there may be: of several actions, for each or for all their choices."""
+    if key == "observation_names":
+        return [spaces.observation_size]
+    actions = spaces.actions
+    several = [len(actions.counts)] if isinstance(actions, MultiDiscrete) else []
+    return [*several, actions.size if isinstance(actions, Continuous) else actions.choices]
+
+
+def _checked(given: Any, wanted: Sequence[int] | None, id: str, key: str) -> Names:
+    if not isinstance(given, (list, tuple)) or not all(isinstance(each, str) for each in given):
+        raise WrongNames(id, key, f"must be a list of texts, not {brief(given)}")
+    if wanted is not None and len(given) not in wanted:
+        numbers = " or ".join(map(str, wanted))
+        raise WrongNames(id, key, f"must have {numbers} names, not {len(given)}")
+    return tuple(map(printable, given))
+
+
+@cache
+def _known() -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = json.loads(FILE.read_text())
+    return found
+
+
+def _base(id: str) -> str:
+    """An id without its module and version."""
+    return re.sub(r"-v\d+$", "", id.rpartition(":")[2])
+
+
+def bar_names(spaces: Spaces) -> Names:
+    """What the bars of an agent's thoughts are called; empty where their numbers say as much."""
+    actions, names = spaces.actions, spaces.action_names
+    if isinstance(actions, Combinations):
+        actions = actions.components
+    return tuple(_of_components(actions, names)) if isinstance(actions, MultiDiscrete) else names
+
+
+def _of_components(actions: MultiDiscrete, names: Names) -> Iterator[str]:
+    if len(names) == actions.choices != len(actions.counts):
+        yield from names
+        return
+    for number, count in enumerate(actions.counts):
+        name = names[number] if names else str(number)
+        yield from (f"{name} {choice}" for choice in range(count))
