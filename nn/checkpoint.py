@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import stat
@@ -57,10 +58,12 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     arrays: dict[str, Array] = {}
     tree = _split(state, "state", arrays)
     header = json.dumps({"format": FORMAT, "state": tree}).encode()
+    members: dict[str, Any] = {HEADER: np.frombuffer(header, np.uint8), **arrays}
+    content = io.BytesIO()  # NumPy 2.0 leaves a traceback of its own where a write fails
+    np.savez(content, **members)
+    _seal(content)
     with replacing(path) as file:
-        members: dict[str, Any] = {HEADER: np.frombuffer(header, np.uint8), **arrays}
-        np.savez(file, **members)
-        _seal(file)
+        file.write(content.getbuffer())
         if not _is_sealed(file):
             raise OSError(errno.EIO, "what was written does not read back the same", str(path))
 

@@ -21,13 +21,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what is typed behind `rl`; by default this program's own, which then ends.
     """
+    ends = arguments is None
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        from rl.console.ending import abrupt_end_told, end_without_threads
         from rl.console.output import lenient
+        from rl.console.place import in_place
         from rl.console.signals import program
 
-        with program(ends=arguments is None), lenient() as lost:
-            return _told(given, _run(given), lost)
+        with program(ends), abrupt_end_told(ends), in_place(), lenient() as lost:
+            status = _told(given, _run(given), lost)
+        if ends:
+            end_without_threads(status)
+        return status
     except KeyboardInterrupt:  # before it was heeded
         print("rl: interrupted", file=sys.stderr)
         return 130

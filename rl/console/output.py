@@ -10,28 +10,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
+from rl.console.place import shown
 from rl.errors import printable
+
+_ours: list[tuple[Any, Any]] = []  # streams for output and errors, of each `lenient` under way
 
 
 def say(*lines: object) -> None:
     """Prints lines; control characters in them are escaped."""
     for line in lines:
-        _print(str(line), sys.stdout)
+        _print(str(line), _streams()[0])
 
 
 def warn(line: object) -> None:
     """Prints a line of this program to the standard error, if that can be written."""
-    if sys.stderr is not None:
+    stream = _streams()[1]
+    if stream is not None:
         with suppress(OSError, ValueError):
-            _print(f"rl: {line}", sys.stderr)
+            _print(f"rl: {line}", stream)
+
+
+def _streams() -> tuple[Any, Any]:
+    """This program's streams, whatever an environment has put in their place meanwhile."""
+    return _ours[-1] if _ours else (sys.stdout, sys.stderr)
 
 
 def _print(line: str, stream: TextIO) -> None:
     if getattr(stream, "closed", False):  # by foreign code
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    shown = printable(line).encode(encoding, "replace").decode(encoding)
-    print(shown, file=stream, flush=True)
+    line = printable(shown(line)).encode(encoding, "replace").decode(encoding)
+    print(line, file=stream, flush=True)
 
 
 @contextmanager
@@ -46,7 +55,8 @@ def lenient() -> Iterator[Callable[[], OSError | None]]:
     """
     before = sys.stdout, sys.stderr
     out, err = _lenient("stdout", 1), _lenient("stderr", 2)
-    sys.stdout, sys.stderr = out or before[0], err or before[1]
+    _ours.append((out or before[0], err or before[1]))
+    sys.stdout, sys.stderr = _ours[-1]
 
     def lost() -> OSError | None:
         if out is None or out.closed:
@@ -57,6 +67,7 @@ def lenient() -> Iterator[Callable[[], OSError | None]]:
     try:
         yield lost
     finally:
+        _ours.pop()
         for stream in (out, err):
             if stream and not stream.closed:
                 stream.flush()

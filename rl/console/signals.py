@@ -185,7 +185,8 @@ def _watched(lags: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.set_wakeup_fd(before)
+        with suppress(ValueError, OSError):  # whoever had it is gone
+            signal.set_wakeup_fd(before)
         telling.close()
 
 

@@ -36,7 +36,7 @@ def serve(folder: Path, host: str, port: int, with_token: bool) -> None:
     Raises:
         UserError: there is no such folder, a package is missing, or the address is not available.
     """
-    if not user_path(folder).is_dir():
+    if not (folder := user_path(folder)).is_dir():
         raise UserError(f"{folder}: there is no such folder; name the one that your runs are in")
     if not all(map(find_spec, ("flask", "waitress"))):
         raise UserError(EXTRA)

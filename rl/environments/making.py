@@ -10,6 +10,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from nn.names import nearest
+from rl.console.place import in_place
 from rl.environments import rules
 from rl.environments.arguments import (
     converted,
@@ -109,13 +110,14 @@ def known_spaces(problem: Problem) -> Spaces:
     settings = repr((registered.kwargs, block))
     known = _known.get(problem.label)
     if known is None or known[0] is not registered or known[1] != settings:
-        env = environment_of(problem)
-        try:
-            spaces = with_names(probed_spaces(env, problem.id), env, block)
-            if not block.is_plain:
-                _try_reset(env, block)
-        finally:
-            rules.close(env)
+        with in_place():
+            env = environment_of(problem)
+            try:
+                spaces = with_names(probed_spaces(env, problem.id), env, block)
+                if not block.is_plain:
+                    _try_reset(env, block)
+            finally:
+                rules.close(env)
         known = _known[problem.label] = registered, settings, spaces
     return known[2]
 

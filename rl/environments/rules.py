@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ _KEYWORDS = "reset must take the keywords seed and options"
 _STEP = "step must give five values: observation, reward, terminated, truncated, info"
 _LARGEST = float(np.finfo(np.float32).max)  # what the agent sees is in single precision
 _SHOWN = 16  # entries of a vector in a message
+_process = os.getpid()  # in which environments are made and reset
 NUMBERS = "biuf"  # the kinds of dtypes that are real numbers
 
 
@@ -53,6 +55,8 @@ def guarded(method: str) -> Iterator[None]:
         Breach: it raised something.
         KeyboardInterrupt, SystemExit: a signal came meanwhile.
     """
+    global _process
+    _process = os.getpid()
     try:
         with signals.kept():
             yield
@@ -61,6 +65,8 @@ def guarded(method: str) -> Iterator[None]:
 
 
 def _breach(method: str, error: BaseException) -> Breach:
+    if os.getpid() != _process:
+        os._exit(1)  # a process that the environment has forked must not go on as a second run
     if signals.is_asked(error):
         raise error
     return Breach(_raised(method, error))

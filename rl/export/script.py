@@ -105,6 +105,7 @@ def write_script(policy: Policy, title: str, file: Path) -> list[Path]:
     np.savez(content, **arrays)  # type: ignore[arg-type]
     with replacing(file) as data:
         data.write(content.getbuffer())
+        data.flush()
         write_text(script, text)  # of the two, none without the other
     return [file, script]
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from rl.analysis.charts import numbers
 from rl.console.optional import complain, not_made, reason
+from rl.console.place import shown
 from rl.console.signals import is_asked, noticed
 from rl.environments import evaluation_seeds
 from rl.report.blocks import Block, Picture, Replay, Text

@@ -29,7 +29,7 @@ def write_report(path: str | os.PathLike[str], trial: int | None = None) -> Path
     Raises:
         UserError: there is no such folder, it is damaged, or it cannot be written to.
     """
-    place, page = _page(user_path(path), trial)
+    place, page = _page(path, trial)
     file, text = place / NAME, render(page)
     try:
         write_text(file, text)
@@ -38,10 +38,10 @@ def write_report(path: str | os.PathLike[str], trial: int | None = None) -> Path
     return file
 
 
-def _page(path: Path, trial: int | None) -> tuple[Path, Page]:
+def _page(path: str | os.PathLike[str], trial: int | None) -> tuple[Path, Page]:
     """Where the report goes, and the report."""
-    if (path / FILE).exists():
-        return path, comparison_page(path)
+    if ((place := user_path(path)) / FILE).exists():
+        return place, comparison_page(place)
     folder = RunFolder.open(path)
     is_search = folder.read_manifest().get("kind") == "search"
     if is_search and trial is None:

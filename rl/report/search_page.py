@@ -9,6 +9,7 @@ from typing import Any
 from rl.analysis.charts import name_of
 from rl.analysis.search_charts import pair_charts, parameter_charts, score_chart
 from rl.analysis.search_figures import Result, Search, describe_parameters, read_search
+from rl.console.place import shown
 from rl.report.blocks import Charts, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
@@ -95,11 +96,11 @@ def failures(results: Sequence[Result]) -> Section:
 
 
 def _commands(folder: RunFolder, manifest: Mapping[str, Any], best: Result | None) -> list[str]:
-    path, name = shlex.quote(str(folder.path)), shlex.quote(manifest["experiment"])
+    path, name = shlex.quote(shown(folder.path)), shlex.quote(manifest["experiment"])
     resume = f"rl resume {path}"
     if best is None:
         return [resume]
-    spec = shlex.quote(str(folder.path / "best_spec.json"))
+    spec = shlex.quote(shown(folder.path / "best_spec.json"))
     return [
         f"rl run {name} --spec {spec} --seed 1000 --sessions 5",
         f"rl verify {path} --trial {best['trial']} --evaluation",

@@ -13,6 +13,7 @@ from rl.analysis.trial_charts import (
     score_charts,
     update_charts,
 )
+from rl.console.place import shown
 from rl.report.blocks import Block, Charts, Code, Page, Section, Table, Text
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
@@ -92,10 +93,10 @@ def failures(records: Sequence[Record]) -> Section:
 
 def _commands(run: Run) -> list[str]:
     """Commands that verify the run and that repeat it."""
-    folder, seeds = shlex.quote(str(run.path)), run.manifest["seeds"]
+    folder, seeds = shlex.quote(shown(run.path)), run.manifest["seeds"]
     trial = f" --trial {run.trial.number}" if run.trial.number else ""
     sessions = f" --sessions {len(seeds)}" if len(seeds) > 1 else ""
-    name, spec = shlex.quote(run.specification.name), shlex.quote(str(run.spec))
+    name, spec = shlex.quote(run.specification.name), shlex.quote(shown(run.spec))
     return [
         f"rl verify {folder}{trial} --evaluation",
         f"rl run {name} --spec {spec} --seed {seeds[0]}{sessions}",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rl.console.output import say
+from rl.console.place import shown
 from rl.errors import printable
 from rl.session.callback import Callback
 from rl.session.job import Job, Outcome
@@ -148,7 +149,7 @@ class Redrawn(Display):
         self._live = live
 
     def noted(self, text: str) -> None:
-        self._live.console.print(printable(text), highlight=False, markup=False)
+        self._live.console.print(printable(shown(text)), highlight=False, markup=False)
 
     def show(self) -> None:
         if self.total != 1:
@@ -163,12 +164,12 @@ class Redrawn(Display):
 
         table = Table(title=self.summary(), title_justify="left", box=None, padding=(0, 2, 0, 0))
         table.add_column("")
-        shown = ("steps", "steps/s", "episodes", "return (last 100)", "greedy", "time left")
-        for name in shown:
+        columns = ("steps", "steps/s", "episodes", "return (last 100)", "greedy", "time left")
+        for name in columns:
             table.add_column(name, justify="right")
         for label, progress in self.running.items():
             figures = describe(progress)
-            table.add_row(label, *(figures[name] for name in shown))
+            table.add_row(label, *(figures[name] for name in columns))
         return table
 
 

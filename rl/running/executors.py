@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rl.console.hidden import SAFE_PATH
+from rl.console.signals import ENDING
 from rl.running.jobs import run_job
 from rl.running.worker import work
 from rl.session.callback import Callback, Callbacks
@@ -30,7 +31,7 @@ from rl.storage.run_folder import DIED, SessionFolder
 BEGUN_AGAIN = 2  # how often a job whose process was lost begins again
 SECONDS_BETWEEN_LOOKS = 0.2  # for an interrupt, while no process sends anything
 SECONDS_TO_STOP = 8.0  # in which a process must end
-SECONDS_TO_HEED = 30.0  # in which sessions save and draw, before the user is told to wait
+SECONDS_TO_HEED = 30.0  # in which sessions save, before the user is told to wait
 WORKER = "rl session"  # begins the name of each worker process
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
                     "VECLIB_MAXIMUM_THREADS")  # fmt: skip
@@ -344,6 +345,9 @@ class _Worker:
         """The outcome of a session whose process ended without one."""
         code = self._process.exitcode or 0
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        if -code not in (9, *ENDING):  # it was not killed
+            problem = self.job.specification.values["problem"]
+            how += f"; environment {problem}, or a library that it uses, has crashed"
         status, reason = self.stopped_as or "interrupted", f"{DIED}: {how}"
         return {"seed": self.job.seed, "status": status, "reason": reason}
 

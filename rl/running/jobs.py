@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from rl.analysis.analyze import draw_session
 from rl.console.signals import is_asked
 from rl.errors import BrokenEnvironment, DiskError, Diverged, UserError, on_disk
 from rl.session.callback import Callback, Callbacks, unpacked
 from rl.session.evaluation import Stopped
 from rl.session.job import Job, Outcome
-from rl.session.saved import evaluate_player, load_player, report, title_of, weights_digest
+from rl.session.saved import evaluate_player, load_player, report, weights_digest
 from rl.session.session import Session
 from rl.session.status import ENDS
-from rl.specification.build import Experiment, build
+from rl.specification.build import build
 from rl.storage.files import write_text
 from rl.storage.run_folder import SessionFolder
 
@@ -47,12 +46,7 @@ def run_job(job: Job, callback: Callback | None = None) -> Outcome:
                 return folder.read_outcome()
             session = Session(job, experiment, callback)
             session.go_on()
-            try:
-                return _run(job, session)
-            finally:
-                if job.draw and job.trial is None:  # a search would have hundreds of pictures
-                    with suppress(Exception):  # `Run.analyze` tries again, and says what is wrong
-                        _draw(folder, experiment)
+            return _run(job, session)
 
 
 def _run(job: Job, session: Session) -> Outcome:
@@ -176,11 +170,6 @@ def _evaluations(session: Session, outcome: Outcome) -> dict[str, Any]:
         result = evaluate_player(player, experiment.problem, heed=session.heed)
         found[key] = {**report(result, experiment.problem), "returns": result.returns}
     return found
-
-
-def _draw(folder: SessionFolder, experiment: Experiment) -> None:
-    title = title_of(experiment.specification, experiment.problem)
-    draw_session(folder, title, experiment.problem.solved)
 
 
 @contextmanager

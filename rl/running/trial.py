@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rl.console.output import lenient
+from rl.console.place import in_place
 from rl.console.signals import act_as_asked, noticed, stopped_by_signals
 from rl.errors import DiskError, SessionsFailed, UserError, on_disk
 from rl.running.display import showing_by_default
@@ -160,7 +161,7 @@ class _Users:
 
     def run(self, make: Callable[[], Run]) -> Run:
         """Runs the sessions of the run that `make` makes or opens."""
-        with noticed(), lenient():
+        with noticed(), in_place(), lenient():
             run = make()
             with showing_by_default(self._display, self._sessions) as shown:
                 callback = Callbacks([shown, *self._here])
@@ -211,10 +212,10 @@ def create_trial(
     """
     if min(seeds) < 0:
         raise UserError(f"seed must not be negative, but is {min(seeds)}")
-    experiment = build(specification, seeds[0])
-    specification, notes = settled(experiment.specification, experiment.problem)
     name = specification.name
     path = user_path(output) if output is not None else default_path(name)
+    experiment = build(specification, seeds[0])
+    specification, notes = settled(experiment.specification, experiment.problem)
     listening = [each for each in callbacks if overrides(each, *SESSION_METHODS)]
     named = {CALLBACKS: [type(each).__qualname__ for each in listening]} if listening else {}
     more = {**import_modules(specification), **packages_in(specification.values), **named}
@@ -243,7 +244,7 @@ def run_sessions(run: Run, executor: Executor, draw: bool = True, carried: bytes
     seeds = run.manifest["seeds"]
     folders = [run.trial.session(number) for number in range(len(seeds))]
     jobs = [
-        Job(run.specification, seed, each.path, number, draw=draw, callbacks=carried)
+        Job(run.specification, seed, each.path, number, callbacks=carried)
         for number, (seed, each) in enumerate(zip(seeds, folders, strict=True))
         if not each.has_ended
     ]
@@ -254,7 +255,9 @@ def run_sessions(run: Run, executor: Executor, draw: bool = True, carried: bytes
         executor.interrupt()
 
     executor.callback = Callbacks([executor.callback], failed)
-    with run.folder.lock(), on_disk(run.path), at_the_end(lambda: run.analyze(draw)):
+    remedy = f"put that right, and then: rl resume {run.path}"
+    disk, analyzed = on_disk(run.path, remedy=remedy), at_the_end(lambda: run.analyze(draw))
+    with run.folder.lock(), disk, analyzed:
         with executor, stopped_by_signals(executor.interrupt, executor.lags):
             for note in run.notes:
                 executor.callback.noted(note)

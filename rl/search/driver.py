@@ -19,7 +19,7 @@ from rl.analysis.records import columns
 from rl.analysis.search_figures import analyze_search, describe_parameters
 from rl.console.optional import optional
 from rl.console.signals import stopped_by_signals
-from rl.errors import DiskError, UserError
+from rl.errors import DiskError, UserError, on_disk
 from rl.running.executors import Executor
 from rl.running.opened_run import Run
 from rl.running.trial import at_the_end, refuse_unsaved
@@ -57,6 +57,7 @@ def start_search(
     Raises:
         UserError: its block is missing or wrong, or the storage is another search's.
     """
+    path = user_path(output) if output is not None else default_path(specification.name)
     settings, space = read_search(specification)
     if not any(path.partition(".")[0] in ("problem", "environment") for path in space):
         specification, notes = settled(specification, build(specification, seed=0).problem)
@@ -66,7 +67,6 @@ def start_search(
         storage = checked_storage(storage, settings.method)
         if (known := Path(f"{storage}.json")).exists():
             return _joined(specification, known, output, executor)
-    path = user_path(output) if output is not None else default_path(specification.name)
     seeds = range(settings.seed, settings.seed + settings.sessions)
     more = {
         **import_modules(specification),
@@ -75,13 +75,13 @@ def start_search(
         "search": {
             **asdict(settings),
             "lag": lag_of(executor.capacity, settings.sessions),
-            "journal": JOURNAL if storage is None else str(Path(storage).absolute()),
+            "journal": JOURNAL if storage is None else str(storage),
             "space": specification.block("search")["space"],
         },
     }
     folder = RunFolder.create(path, specification.name, specification.values, sys.argv, seeds, more)
     if storage is not None:
-        write_json(Path(f"{storage}.json"), {"run": str(path.absolute())})
+        write_json(Path(f"{storage}.json"), {"run": str(path)})
     return Search(folder, specification, settings, space, executor)
 
 
@@ -102,7 +102,7 @@ def _joined(
             f"{path}: the storage belongs to this search, whose specification is another (in "
             f"{', '.join(others)}); use another --storage"
         )
-    if output is not None and user_path(output).absolute() != path:
+    if output is not None and user_path(output) != path:
         raise UserError(f"--output: the storage belongs to {path}; leave --output out")
     return resume_search(path, executor, specification.block("search").get("trials"))
 
@@ -166,7 +166,7 @@ def _find_journal(folder: RunFolder, method: str) -> Path:
     if not journal.is_absolute() or inside.exists():  # older versions wrote where it was then
         journal = inside
     elif (known := Path(f"{journal}.json")).exists():
-        _take_storage(known, folder.path.absolute())
+        _take_storage(known, folder.path)
     if method in SAMPLERS and folder.trials() and not journal.exists():
         raise UserError(
             f"{journal}: is not there, and has the trials of {folder.path}; put it back"
@@ -256,8 +256,9 @@ class Search(Callback):
 
     def run(self) -> None:
         """Runs trials until there are no more, or until it is interrupted."""
-        executor = self.executor
-        with at_the_end(lambda: analyze_search(self.folder)), self._claims:
+        executor, path = self.executor, self.folder.path
+        disk = on_disk(path, remedy=f"put that right, and then: rl resume {path}")
+        with disk, at_the_end(lambda: analyze_search(self.folder)), self._claims:
             with executor, stopped_by_signals(executor.interrupt, executor.lags):
                 while self._fill():
                     for job, outcome in executor.wait():

@@ -16,7 +16,7 @@ import re
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +151,7 @@ def checked_storage(storage: str | Path, method: str) -> Path:
             f"--storage: {storage} is a database, and a file is supported, such as study.journal; "
             "processes share it, also on several machines with a common file system"
         )
-    journal = user_path(storage).absolute()
+    journal = user_path(storage)
     if not journal.parent.is_dir():
         raise UserError(f"{journal.parent}: there is no such folder for --storage")
     known = Path(f"{journal}.json")
@@ -192,6 +192,9 @@ def open_study(journal: Path, sampler: BaseSampler | None = None) -> Study:
                 load_if_exists=True,
             )  # fmt: skip
     except OSError as error:
+        with suppress(OSError):  # of what it has begun nothing was written
+            if not journal.stat().st_size:
+                journal.unlink()
         raise UserError(f"{journal}: cannot be written: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{journal}: is no journal of a search, or a damaged one") from None

@@ -21,7 +21,6 @@ class Job:
         folder: of the session.
         session: its number in the trial.
         trial: the number of that; None outside a search.
-        draw: whether it leaves a picture of its learning curve.
         callbacks: that go with it into another process, `packed`.
         stops_at: the step at which a callback has stopped the session that this one repeats.
     """
@@ -31,6 +30,5 @@ class Job:
     folder: Path
     session: int = 0
     trial: int | None = None
-    draw: bool = True
     callbacks: bytes = field(default=b"", repr=False)
     stops_at: int | None = None

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nn.typing import Array, State
+from rl.console.place import in_place
 from rl.console.signals import noticed
 from rl.environments import environment_of, evaluation_seeds
 from rl.environments.problems import EXTENDED_EPISODES, Problem
@@ -121,7 +122,7 @@ def evaluate_player(
         longest=problem.longest,
         actions=player.spaces.actions,
     )
-    with noticed(), closing(evaluator):
+    with noticed(), in_place(), closing(evaluator):
         return evaluator.play(player.agent, evaluation_seeds("report", seed, episodes))
 
 

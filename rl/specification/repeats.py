@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from nn.typing import Array, BoolArray
+from rl.console.place import in_place
 from rl.environments import Environments, environment_of
 from rl.environments.problems import Problem, known_problems
 from rl.environments.spaces import Actions, Continuous, Discrete, MultiDiscrete
@@ -129,9 +131,8 @@ def _repeats(problem: Problem) -> bool:
 
 def _play(problem: Problem, seed: int, resets: int = 0) -> list[Record]:
     """An episode in a new instance and, if there are to be some resets, again after them."""
-    with closing(
-        Environments(lambda: environment_of(problem), 1, iter(()), longest=STEPS)
-    ) as environments:
+    make = partial(environment_of, problem)
+    with in_place(), closing(Environments(make, 1, iter(()), longest=STEPS)) as environments:
         records = [record(environments, seed)]
         for other in range(seed + 1, seed + 1 + resets):
             environments.seeds = iter([other])

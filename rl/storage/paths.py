@@ -17,17 +17,20 @@ def unquoted(text: str) -> str:
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:
-    """A path with the home folder for `~` or `~user`, where no shell has put it.
+    """An absolute path, with the home folder for `~` or `~user`, where no shell has put it.
 
     Raises:
-        UserError: there is no such user, the system can have no such path, or does not let one look
-            there.
+        UserError: there is no such user, the working folder was removed, the system can have no
+            such path, or does not let one look there.
     """
     text = os.path.expanduser(unquoted(path) if isinstance(path, str) else os.fspath(path))
     if text.startswith("~"):
         raise UserError(f"{path}: there is no home folder of that user")
     _check(text)
-    return Path(text)
+    try:
+        return Path(text).absolute()
+    except FileNotFoundError:
+        raise UserError(f"{path}: the working folder was removed; change to another") from None
 
 
 def as_name(id: str) -> str:

@@ -37,7 +37,7 @@ from rl.storage.forms import (
     SEARCH_MANIFEST,
 )
 from rl.storage.manifest import FORMAT, make_manifest
-from rl.storage.paths import user_path
+from rl.storage.paths import unquoted, user_path
 
 RUNS = Path("runs")
 CHECKPOINTS = ("best", "last")
@@ -306,7 +306,7 @@ class RunFolder:
 
     def _fill(self, name: str, values: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
         """Writes specification and manifest beside their place, and renames them."""
-        path = self.path.absolute()
+        path = self.path
         beside = RunFolder(path.with_name(f".{path.name}.{os.getpid()}.tmp"))
         with naming(self.path, beside.path):
             try:
@@ -331,15 +331,13 @@ class RunFolder:
             UserError: there is no run there.
         """
         try:
-            return cls._open(user_path(path))
+            return cls._open(user_path(path), user_path(RUNS / unquoted(str(path))))
         except OSError as error:  # an unreadable folder within
             raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
     @classmethod
-    def _open(cls, path: Path) -> RunFolder:
-        folder = path
-        if not folder.exists() and (RUNS / folder).is_dir():
-            folder = RUNS / folder
+    def _open(cls, path: Path, named: Path) -> RunFolder:
+        folder = named if not path.exists() and named.is_dir() else path
         if not (folder / "manifest.json").exists() and folder.is_dir():
             runs = sorted(each.parent for each in folder.glob("*/manifest.json"))
             folder = runs[-1] if runs else folder
@@ -402,7 +400,7 @@ def _numbered(folder: Path, kind: str) -> list[Path]:
 
 def default_path(name: str, now: datetime | None = None) -> Path:
     """runs/NAME/TIMESTAMP, with a number appended if two runs start in one second."""
-    base = RUNS / name / (now or datetime.now()).strftime("%Y-%m-%d_%H%M%S")
+    base = user_path(RUNS) / name / (now or datetime.now()).strftime("%Y-%m-%d_%H%M%S")
     path, number = base, 2
     while path.exists():
         path, number = base.with_name(f"{base.name}_{number}"), number + 1

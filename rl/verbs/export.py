@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from rl.console.output import say
 from rl.storage.paths import user_path
@@ -20,7 +19,7 @@ def export(options: argparse.Namespace) -> int:
     run = open_saved(options.agent, options.trial, options.session)
     name = run.specification.name
     policy = policy_of(run.player(options.checkpoint))
-    file = options.output or Path(f"{name}{format.suffix}")
+    file = options.output or user_path(f"{name}{format.suffix}")
     written = write(policy, format, run.title, file)
     say(f"input: {policy.size} numbers: {policy.sees}")
     say(f"output: {policy.gives}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rl.console.optional import optional
 from rl.console.output import say, warn
+from rl.console.place import shown
 from rl.errors import UserError, printable
 from rl.storage.paths import user_path
 from rl.verbs import report
@@ -100,7 +101,7 @@ def compare(options: argparse.Namespace) -> int:
     runs = [Run.open(path) for path in options.runs]
     names = [run.specification.name for run in runs]
     if len(set(names)) < len(names):  # the same experiment twice: told apart by their folders
-        names = [printable(str(run.path)) for run in runs]
+        names = [printable(shown(run.path)) for run in runs]
     try:
         groups = [run.group(name) for run, name in zip(runs, names, strict=True)]
         comparison = compare_groups(groups)

@@ -126,11 +126,17 @@ def _mp4(file: Path, seconds: float) -> Iterator[Add]:
     beside = file.with_name(f".{file.stem}.{os.getpid()}.tmp.mp4")  # the ending tells the format
     try:
         # Sizes must be even for this pixel format, and no more than that.
-        writer: Any = imageio.get_writer(beside, fps=1.0 / seconds, macro_block_size=2)
-        with writer:
-            yield lambda picture: writer.append_data(np.asarray(picture))
-        if b"moov" not in beside.read_bytes():  # the encoder is silent about a full disk
-            raise OSError(errno.EIO, "the video was not written to its end", str(file))
+        writer: Any = imageio.get_writer(
+            beside, fps=1.0 / seconds, macro_block_size=2, ffmpeg_log_level="fatal"
+        )
+        ended = OSError(errno.EIO, "the video was not written to its end", str(file))
+        try:  # what the encoder says where the disk is full hangs on when that is
+            with writer:
+                yield lambda picture: writer.append_data(np.asarray(picture))
+        except OSError:
+            raise ended from None
+        if b"moov" not in beside.read_bytes():
+            raise ended
         os.replace(beside, file)
     finally:
         beside.unlink(missing_ok=True)

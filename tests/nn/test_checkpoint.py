@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import math
 import os
@@ -208,6 +209,20 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_beside_it(
     with pytest.raises(OSError, match="no space left"):
         checkpoint.save(path, everything())
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == before
+
+
+def test_a_full_disk_is_told_by_the_error_alone(tmp_path: Path) -> None:
+    """NumPy's own writer, of some versions, prints a traceback too when it is thrown away."""
+    resource = pytest.importorskip("resource")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limit[1]))
+    try:
+        with pytest.raises(OSError, match="state"):
+            checkpoint.save(tmp_path / "state", {"values": np.zeros(10_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    gc.collect()
+    assert not list(tmp_path.iterdir())
 
 
 def test_until_the_new_file_is_on_the_disk_the_name_holds_the_old_one(
