@@ -58,7 +58,7 @@ class Problem:
 @cache
 def known_problems() -> dict[str, Problem]:
     """All entries of `problems.json`, by id."""
-    entries = json.loads((SPEC_FOLDER / "problems.json").read_text())
+    entries = json.loads((SPEC_FOLDER / "problems.json").read_text("utf-8"))
     return {id: Problem(id, **entry) for id, entry in entries.items()}
 
 

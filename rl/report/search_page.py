@@ -14,7 +14,6 @@ from rl.report.blocks import Charts, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
 from rl.running.opened_run import Run
-from rl.storage.files import read_json
 from rl.storage.forms import is_number
 from rl.storage.run_folder import RunFolder
 
@@ -60,7 +59,7 @@ def _verdict(folder: RunFolder, search: Search, best: Result | None) -> Verdict:
         Figure(search.statistic, f"{best['score']:,.4g}", f"of trial {best['trial']}"),
         Figure("trials", str(len(search.results)), states),
     ]
-    shares = read_json(folder.path / "search.json").get("importances") or {}
+    shares = folder.read_summary().get("importances") or {}
     figures += [Figure(path, f"{share:.0%}", "importance") for path, share in shares.items()]
     return Verdict("Best of the trials", None, sentences, figures)
 

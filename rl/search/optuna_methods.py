@@ -196,7 +196,7 @@ def open_study(journal: Path, sampler: BaseSampler | None = None) -> Study:
             if not journal.stat().st_size:
                 journal.unlink()
         raise UserError(f"{journal}: cannot be written: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except Exception:  # Optuna trusts what it reads
         raise UserError(f"{journal}: is no journal of a search, or a damaged one") from None
 
 

@@ -115,13 +115,19 @@ RESULT = block_of(
     {
         "curve": maybe_empty(_POINTS),
         "rungs": map_of(is_number),
-        **dict.fromkeys(("fitness", "solved"), optional(is_number)),
+        **dict.fromkeys(("strength", "stability", "consistency"), optional(is_number)),
+        **dict.fromkeys(("power", "fitness", "solved"), optional(is_number)),
+        "counted": is_count,
         **dict.fromkeys(_REACHED_AFTER, optional(block_of({"median": is_number}))),
         "reason": is_text,
     },
 )
 _SPREAD = block_of(dict.fromkeys(("mean", "median", "iqm", "min"), is_number))
 COUNTED = block_of({"best": _SPREAD, "final": optional(_SPREAD), "fitness": optional(is_number)})
+# What a search found, as far as it is read again.
+SUMMARY = block_of(
+    {}, {"best_trial": optional(is_count), "importances": optional(map_of(is_number))}
+)
 _CURVE = block_of({"steps": list_of(is_number), "returns": list_of(is_number)})
 _GROUP = block_of(
     {

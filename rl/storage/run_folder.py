@@ -35,6 +35,7 @@ from rl.storage.forms import (
     OUTCOME,
     RESULT,
     SEARCH_MANIFEST,
+    SUMMARY,
 )
 from rl.storage.manifest import FORMAT, make_manifest
 from rl.storage.paths import unquoted, user_path
@@ -262,9 +263,20 @@ class RunFolder:
         """The existing trials, in order."""
         return [TrialFolder(path) for path in _numbered(self.path, "trial")]
 
+    def read_summary(self) -> dict[str, Any]:
+        """What a search found; empty of any other run.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        summary = read_json(file := self.path / "search.json")
+        if not SUMMARY(summary):
+            raise UserError(f"{file}: is damaged; `rl analyze RUN` writes it again")
+        return summary
+
     def best_trial(self) -> int:
         """The number of a search's best trial; 0 of any other run."""
-        return int(read_json(self.path / "search.json").get("best_trial") or 0)
+        return self.read_summary().get("best_trial") or 0
 
     def session(self, trial: int = 0, session: int = 0) -> SessionFolder:
         """The folder of one session."""

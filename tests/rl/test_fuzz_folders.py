@@ -14,15 +14,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rl.analysis.analyze import describe_trial
+from rl.analysis.search_figures import analyze_search, describe_search
 from rl.checks.verification import difference, verify
+from rl.dashboard.app import create_app
 from rl.errors import UserError
-from rl.report import trial_page
+from rl.report import search_page, trial_page
+from rl.report.page import render
 from rl.running.executors import Inline
 from rl.running.opened_run import Run
 from rl.running.trial import train
+from rl.search.driver import resume_search, start_search
 from rl.session.job import Job
 from rl.session.session import Session
 from rl.specification.build import build
+from rl.specification.specification import load_specification
+from rl.storage.run_folder import RunFolder
 from tests.rl.test_resume import Notes
 
 CASES = settings(
@@ -43,6 +49,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "interrupted"
     return train("mountaincar_dqn", overrides=SETTINGS, output=path, callbacks=Notes(True)).path
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a search, beside a run that nobody touches."""
+    folder = tmp_path_factory.mktemp("searches")
+    search = {"method": "tpe", "trials": 3, "pruner": "median",
+              "space": {"agent.gamma": [0.9, 0.99]}}  # fmt: skip
+    specification = load_specification("mountaincar_dqn", overrides=SETTINGS)
+    start_search(
+        specification.assign({"search": search}), folder / "searched", None, Inline()
+    ).run()
+    train("mountaincar_dqn", overrides=SETTINGS, output=folder / "other", draw=False)
+    return folder / "searched"
 
 
 def open_it(path: Path) -> None:
@@ -78,6 +98,25 @@ def report(path: Path) -> None:
         assert trial_page.trial_page(Run.open(path)).sections
 
 
+def analyze_search_of(path: Path) -> None:
+    folder = RunFolder.open(path)
+    assert describe_search(folder, analyze_search(folder))
+
+
+def report_search(path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search_page, "moving", lambda run: ([], []))
+        assert render(search_page.search_page(RunFolder.open(path)))
+
+
+def open_search(path: Path) -> None:
+    assert resume_search(path, Inline()).settings.trials
+
+
+SEARCH_READERS: dict[str, Callable[[Path], None]] = {
+    "open": lambda path: Run.open(path).player() and None, "analyze": analyze_search_of,
+    "report": report_search, "resume": open_search,
+}  # fmt: skip
 READERS: dict[str, Callable[[Path], None]] = {
     "open": open_it, "evaluate": evaluate, "analyze": analyze, "compare": compare_with_itself,
     "report": report,
@@ -139,6 +178,18 @@ def damage(file: Path, content: bytes | None) -> Iterator[None]:
         file.write_bytes(before)
 
 
+@contextmanager
+def as_before(folder: Path, but: Path) -> Iterator[None]:
+    """Within, other files of a folder than one may change; afterwards they are as before."""
+    before = {file: file.read_bytes() for file in files(folder) if file != but}
+    try:
+        yield
+    finally:
+        for file, content in before.items():
+            if not file.exists() or file.read_bytes() != content:
+                file.write_bytes(content)
+
+
 def check_answer(act: Callable[[Path], None], path: Path) -> None:
     """It works, or it is refused in one line."""
     refusal = ""
@@ -161,6 +212,26 @@ def test_a_damaged_run_is_read_or_refused_in_one_line(data: st.DataObject, finis
     act = data.draw(st.sampled_from(sorted(READERS)))
     with damage(file, data.draw(damaged(file.read_bytes()))):
         check_answer(READERS[act], finished)
+
+
+@pytest.mark.slow
+@settings(CASES, max_examples=200)
+@given(data=st.data())
+def test_a_damaged_search_is_read_or_refused_in_one_line(
+    data: st.DataObject, searched: Path
+) -> None:
+    """And the dashboard shows the run beside it."""
+    file = data.draw(st.sampled_from([each for each in files(searched) if each.suffix != ".npz"]))
+    act = data.draw(st.sampled_from(sorted(SEARCH_READERS)))
+    client = create_app(searched.parent).test_client()
+    with damage(file, data.draw(damaged(file.read_bytes()))), as_before(searched, file):
+        check_answer(SEARCH_READERS[act], searched)
+        page = client.get("/")
+        assert page.status_code == 200
+        assert "other" in page.text
+        for place in ("", "&trial=0", "&trial=1&session=0"):
+            for view in ("run", "data"):
+                assert client.get(f"/{view}?name=searched{place}").status_code in (200, 404)
 
 
 @pytest.mark.slow

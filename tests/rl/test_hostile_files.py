@@ -558,6 +558,7 @@ WORTH: dict[str, Any] = {
         {"curve": [[1]]}, {"curve": [[1, 2, 3]]}, {"curve": [[]]}, {"curve": 7},
         {"curve": [["a", 1]]}, {"rungs": [1]}, {"rungs": {"completed_rung_0": "text"}},
         *({"state": wrong} for wrong in (None, 7, ["complete"])),
+        *({key: {}} for key in ("strength", "stability", "consistency", "power", "counted")),
         {"parameters": None}, {"best": None}, {"steps_to_threshold": {}}, {"fitness": "text"},
     ],
 )  # fmt: skip
@@ -567,6 +568,20 @@ def test_a_trial_of_a_search_is_what_it_says(tmp_path: Path, changed: dict[str, 
     assert trial.read_result() == WORTH
     trial.result.write_text(json.dumps({**WORTH, **changed}))
     assert "trial.json: is damaged" in refusal(trial.read_result)
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [*({"best_trial": wrong} for wrong in (-1, 0.5, "text", [1], {}, True)),
+     *({"importances": wrong} for wrong in (1, [1], {"agent.gamma": "text"}))],
+)  # fmt: skip
+def test_a_summary_of_a_search_is_what_it_says(
+    run: Path, summary: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "search.json").write_text(json.dumps(summary))
+    assert main(["evaluate", str(run), "--episodes", "1"]) == 2
+    said = f"rl: {run}/search.json: is damaged; `rl analyze RUN` writes it again\n"
+    assert capsys.readouterr().err == said
 
 
 SEARCHED = {

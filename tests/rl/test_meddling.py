@@ -44,6 +44,7 @@ def _as_before() -> Iterator[None]:
     """A test leaves its process as it was."""
     variables, numbers, shown = dict(os.environ), np.geterr(), np.get_printoptions()
     digits, depth, place = sys.get_int_max_str_digits(), sys.getrecursionlimit(), os.getcwd()
+    language = locale.setlocale(locale.LC_ALL)
     mask, heard = os.umask(0), signal.getsignal(signal.SIGINT)
     os.umask(mask)
     with warnings.catch_warnings():
@@ -59,7 +60,7 @@ def _as_before() -> Iterator[None]:
     signal.signal(signal.SIGINT, heard)
     with suppress(ValueError, OSError):
         signal.set_wakeup_fd(-1)
-    locale.setlocale(locale.LC_ALL, "C")
+    locale.setlocale(locale.LC_ALL, language)
     logging.disable(logging.NOTSET)
     gc.enable()
 
@@ -119,7 +120,7 @@ def test_everything_is_where_it_was_asked_for(
     assert {each.name for each in tmp_path.iterdir()} == {
         "elsewhere", "mine.json", "r", "runs", "mine.npz", "mine.py"
     }  # fmt: skip
-    assert "rl verify r --evaluation" in Path("r/report.html").read_text()
+    assert "rl verify r --evaluation" in Path("r/report.html").read_text("utf-8")
 
 
 @pytest.mark.slow
