@@ -16,8 +16,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import IO, TYPE_CHECKING, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,6 +110,26 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
     if title:
         figure.suptitle(title)
     return figure
+
+
+@contextmanager
+def written(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears whole or not at all; if the disk fails, one line ends the program."""
+    from nn.checkpoint import replacing
+
+    try:
+        with replacing(path) as file:
+            yield file
+    except OSError as error:
+        print(f"{Path(sys.argv[0]).name}: cannot write {path}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
+    print(f"wrote {path}", flush=True)
+
+
+def save(figure: Figure, path: Path, dpi: int) -> None:
+    """Writes a picture of a figure, with so many dots an inch."""
+    with written(path) as file:
+        figure.savefig(file, format=path.suffix[1:], dpi=dpi)
 
 
 class Parser(argparse.ArgumentParser):

@@ -226,11 +226,6 @@ def nodes_row(nodes: int, runs: Sequence[Run]) -> list[object]:
     return [nodes, f"{(best == 1).sum()} of {len(best)}", f"{best.max():.1%}", each]
 
 
-def save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=110)
-    print(f"wrote {path}", flush=True)
-
-
 def draw_regions(axes: Axes, run: Run, epoch: int) -> float:
     """The regions after an epoch, the line of each hidden unit, and the training points.
 
@@ -299,7 +294,7 @@ def draw_stages(runs: Sequence[Run], path: Path) -> None:
             axes.set_title(f"epoch {epoch}: {draw_regions(axes, run, epoch):.1%}")
     name_axes(panels, [NAMES[run.setting.cost] for run in runs])
     add_regions_legend(figure)
-    save(figure, path)
+    common.save(figure, path, 110)
 
 
 def draw_animation(runs: Sequence[Run], path: Path) -> None:
@@ -312,8 +307,9 @@ def draw_animation(runs: Sequence[Run], path: Path) -> None:
         draw_frame(panels, runs, int(epoch))
         frames.append(snapshot(figure))
     durations = [FRAME] * (len(frames) - 1) + [END]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    print(f"wrote {path}", flush=True)
+    with common.written(path) as file:
+        frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations,
+                       loop=0)  # fmt: skip
 
 
 def draw_frame(panels: Array, runs: Sequence[Run], epoch: int) -> None:
@@ -349,7 +345,7 @@ def draw_curves(groups: Sequence[Sequence[Run]], path: Path) -> None:
         above.legend(loc="lower left")
         below.set(xlabel="epoch", ylabel="accuracy", ylim=(0.35, 1.02))
         below.xaxis.set_major_formatter("{x:g}")
-    save(figure, path)
+    common.save(figure, path, 110)
 
 
 def draw_seeds(axes: Axes, values: Array) -> None:
@@ -381,7 +377,7 @@ def draw_comparisons(groups: dict[str, dict[str, list[Run]]], path: Path) -> Non
     panels[0].yaxis.set_major_formatter("{x:g}")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles[:3], labels[:3], loc="outside lower center", ncols=3, frameon=False)
-    save(figure, path)
+    common.save(figure, path, 110)
 
 
 def draw_column(axes: Axes, place: int, runs: Sequence[Run]) -> None:
@@ -410,7 +406,7 @@ def draw_nodes(groups: dict[int, list[Run]], path: Path) -> None:
         draw_best(row[-1], runs)
     name_axes(panels[:, :-1], [f"{nodes} hidden units" for nodes in groups])
     add_regions_legend(figure)
-    save(figure, path)
+    common.save(figure, path, 110)
 
 
 def draw_best(axes: Axes, runs: Sequence[Run]) -> None:

@@ -163,7 +163,8 @@ def main() -> int:
         verdicts[verdict] += 1
         print(f"{name:40} {result['weights'][:16]}  {verdict}", flush=True)
     if options.output:
-        options.output.write_text(json.dumps(found, indent=2) + "\n")
+        with common.written(options.output) as file:
+            file.write(json.dumps(found, indent=2).encode() + b"\n")
     if options.against:
         print(f"{verdicts['equal']} are equal, {verdicts['DIFFERENT']} are different")
     return int("DIFFERENT" in verdicts)

@@ -117,7 +117,8 @@ def write(table: str) -> None:
     """Puts the table between its marks in docs/RESULTS.md."""
     text = RESULTS.read_text()
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    RESULTS.write_text(f"{before}\n{table}\n{after}")
+    with common.written(RESULTS) as file:
+        file.write(f"{before}\n{table}\n{after}".encode())
 
 
 def main() -> None:

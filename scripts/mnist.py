@@ -279,7 +279,7 @@ def draw_comparison(outcomes: dict[Variant, list[Outcome]], path: Path) -> None:
     _label_rows(left, rows)
     marks = [each for each in left.lines if not str(each.get_label()).startswith("_")]
     figure.legend(handles=marks, loc="outside upper center", ncols=len(marks), frameon=False)
-    figure.savefig(path, dpi=120)
+    common.save(figure, path, 120)
 
 
 def _draw_dots(axes: Axes, place: int, values: Array, variant: Variant) -> None:
@@ -330,7 +330,7 @@ def draw_mistakes(test: Digits, outputs: Array, title: str, path: Path) -> None:
         axes.imshow(test.pixels[which].reshape(SIDE, SIDE), cmap="gray_r", vmin=0, vmax=1)
         read_as = outputs[which].argmax()
         axes.set_title(f"{test.labels[which]}, read as {read_as}\nat {outputs[which, read_as]:.1%}")
-    figure.savefig(path, dpi=120)
+    common.save(figure, path, 120)
 
 
 def mistakes(labels: Array, outputs: Array) -> Array:
@@ -363,14 +363,13 @@ def report(settings: Settings, variants: Sequence[Variant], jobs: int, folder: P
     """Trains everything, prints the table, and writes it and the pictures into the folder."""
     outcomes = train_all(settings, variants, jobs)
     print(table(outcomes))
-    (folder / "comparison.md").write_text(table(outcomes) + "\n", encoding="utf-8")
+    with common.written(folder / "comparison.md") as file:
+        file.write(f"{table(outcomes)}\n".encode())
     draw_comparison(outcomes, folder / "comparison.png")
     first = outcomes[MAIN][0]
     _, test = split(*read(settings.data), settings.examples, np.random.default_rng(first.shuffle))
     title = f"Shuffle {first.shuffle}: {MAIN.sizes} with {MAIN.name}"
     draw_mistakes(test, first.outputs, title, folder / "mistakes.png")
-    for name in ("comparison.md", "comparison.png", "mistakes.png"):
-        print(folder / name)
 
 
 def main() -> None:

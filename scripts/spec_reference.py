@@ -367,7 +367,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The reference of a specification.")
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if it is stale")
     if not parser.parse_args().check:
-        REFERENCE.write_text(reference())
+        with common.written(REFERENCE) as file:
+            file.write(reference().encode())
     elif not REFERENCE.exists() or REFERENCE.read_text() != reference():
         print(f"{REFERENCE} is stale: python scripts/spec_reference.py", file=sys.stderr)
         return 1

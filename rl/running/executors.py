@@ -346,7 +346,7 @@ class _Worker:
         code = self._process.exitcode or 0
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
         if -code not in (9, *ENDING):  # it was not killed
-            problem = self.job.specification.values["problem"]
+            problem = self.job.specification.environment_id
             how += f"; environment {problem}, or a library that it uses, has crashed"
         status, reason = self.stopped_as or "interrupted", f"{DIED}: {how}"
         return {"seed": self.job.seed, "status": status, "reason": reason}

@@ -1,0 +1,33 @@
+"""What the programs of `scripts/` share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+def test_a_full_disk_ends_a_program_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And leaves what was there before."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.syspath_prepend(SCRIPTS)
+    monkeypatch.setattr(sys, "argv", ["scripts/it.py"])
+    import common
+
+    path = tmp_path / "a.png"
+    path.write_text("before")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+    try:
+        with pytest.raises(SystemExit, match="2"):
+            common.save(common.new_figure(2.0, 1.0), path, 50)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert capsys.readouterr().err == f"it.py: cannot write {path}: File too large\n"
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
