@@ -143,8 +143,9 @@ def vector(observation: Any, size: int) -> Array:
             and observation.dtype.kind in NUMBERS
         ):
             return observation.copy()
-    except (AttributeError, TypeError):
-        pass
+    except BaseException as error:  # of whatever it is instead of an array
+        if signals.is_asked(error):
+            raise
     return numbers(observation, (size,))
 
 
@@ -199,6 +200,7 @@ def number(reward: Any) -> float:
         array = array_of(reward)
         if array.shape != () or array.dtype.kind not in NUMBERS:
             raise Breach(f"a reward must be a number, but is {kind_of(reward)}")
+        reward = array.item()
     if not -_LARGEST <= reward <= _LARGEST:
         raise NotFinite(f"reward {brief(reward) if isinstance(reward, int) else reward}")
     return float(reward)
@@ -208,7 +210,9 @@ def array_of(value: Any) -> Array:
     """A value as an array; of objects if it is none."""
     try:
         return np.asarray(value)
-    except Exception:  # lists of several lengths, tensors of another device
+    except BaseException as error:  # lists of several lengths, tensors of another device
+        if signals.is_asked(error):
+            raise
         return np.asarray(None)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nn.typing import Array
+from rl.environments import rules
 
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 LARGEST = 4096  # pixels of a side; of a larger picture each second, third, ... is taken
@@ -52,11 +53,12 @@ def _latest(given: Any) -> Array:
 
 def _array(given: Any) -> Array:
     try:
-        if callable(getattr(given, "convert", None)):  # an image of Pillow, whatever its mode
-            given = given.convert("RGB")
-        array = np.asarray(given)
-        return np.array(array.tolist()) if array.dtype == object else array
-    except Exception:  # such as of ragged rows, or in other people's conversions
+        with rules.guarded("its conversion"):
+            if callable(getattr(given, "convert", None)):  # an image of Pillow, whatever its mode
+                given = given.convert("RGB")
+            array = np.asarray(given)
+            return np.array(array.tolist()) if array.dtype == object else array
+    except rules.Breach:  # such as of ragged rows, or in other people's conversions
         return np.asarray(None)
 
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rl.analysis import search_figures
 from rl.analysis.analyze import describe_trial
-from rl.analysis.search_figures import analyze_search, describe_search
 from rl.checks.verification import difference, verify
 from rl.dashboard.app import create_app
 from rl.errors import UserError
@@ -100,7 +100,9 @@ def report(path: Path) -> None:
 
 def analyze_search_of(path: Path) -> None:
     folder = RunFolder.open(path)
-    assert describe_search(folder, analyze_search(folder))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search_figures, "_draw", lambda *_: None)
+        assert search_figures.describe_search(folder, search_figures.analyze_search(folder))
 
 
 def report_search(path: Path) -> None:
@@ -114,7 +116,7 @@ def open_search(path: Path) -> None:
 
 
 SEARCH_READERS: dict[str, Callable[[Path], None]] = {
-    "open": lambda path: Run.open(path).player() and None, "analyze": analyze_search_of,
+    "open": lambda path: Run.open(path).analyze(draw=False) and None, "analyze": analyze_search_of,
     "report": report_search, "resume": open_search,
 }  # fmt: skip
 READERS: dict[str, Callable[[Path], None]] = {
@@ -215,7 +217,7 @@ def test_a_damaged_run_is_read_or_refused_in_one_line(data: st.DataObject, finis
 
 
 @pytest.mark.slow
-@settings(CASES, max_examples=200)
+@settings(CASES, max_examples=150)
 @given(data=st.data())
 def test_a_damaged_search_is_read_or_refused_in_one_line(
     data: st.DataObject, searched: Path

@@ -49,7 +49,7 @@ class Tensor:
 class Elsewhere:
     """As a tensor on a device that has gone; an image whose file is cut off is alike."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self.error = error
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
@@ -111,6 +111,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "lost": (Elsewhere(AttributeError("device")), "is of the type Elsewhere, and not an array"),
     "cut off": (Elsewhere(OSError("truncated")), "is of the type Elsewhere, and not an array"),
     "too large": (Elsewhere(MemoryError()), "is of the type Elsewhere, and not an array"),
+    "the end": (Elsewhere(SystemExit(0)), "is of the type Elsewhere, and not an array"),
+    "as if interrupted": (Elsewhere(KeyboardInterrupt()), "is of the type Elsewhere, and not an"),
     "texts": (np.array([["a"]]), "is of the type ndarray, and not an array of real numbers"),
     "complex": (COLOURS * 1j, "is of the type ndarray, and not an array of real numbers"),
     "no height": (COLOURS[:0], r"is empty: its shape is \[0, 6, 3\]"),
@@ -134,7 +136,7 @@ def test_what_can_be_understood_is_drawn(kind: str) -> None:
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_cannot_is_said(kind: str) -> None:
     given, complaint = REFUSED[kind]
-    with pytest.raises(ValueError, match=f"^{complaint}"):
+    with noticed(), pytest.raises(ValueError, match=f"^{complaint}"):
         pixels(given)
 
 
@@ -314,6 +316,7 @@ def test_a_film_and_episodes_of_any_picture(
         (None, "the environment's picture is None"),
         (KeyboardInterrupt(), "the environment's render raised KeyboardInterrupt (worlds.py:"),
         (SystemExit(3), "the environment's render raised SystemExit: 3 (worlds.py:"),
+        (Elsewhere(SystemExit(0)), "the environment's picture is of the type Elsewhere"),
     ],
 )
 def test_a_report_without_pictures_says_so_in_one_line(
