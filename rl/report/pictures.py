@@ -41,7 +41,7 @@ def moving(run: Run) -> tuple[list[Block], list[Block]]:
     if no_film:
         trial = ["--trial", str(run.trial.number)] if run.trial.number else []
         session = ["--session", str(run.session.number)] if run.session.number else []
-        command = shlex.join(["rl", "film", shown(run.path), *trial, *session])
+        command = shlex.join(["rl", "film", str(run.path), *trial, *session])
         complain(not_made("film.gif", no_film, f"`{command}` tries again"))
     if no_episodes not in ("", no_film):
         remedy = f"`rl report {shlex.quote(str(run.path))}` tries again"

@@ -115,8 +115,12 @@ def open_search(path: Path) -> None:
     assert resume_search(path, Inline()).settings.trials
 
 
+def analyze_best(path: Path) -> None:
+    assert Run.open(path).analyze(draw=False)
+
+
 SEARCH_READERS: dict[str, Callable[[Path], None]] = {
-    "open": lambda path: Run.open(path).analyze(draw=False) and None, "analyze": analyze_search_of,
+    "open": analyze_best, "analyze": analyze_search_of,
     "report": report_search, "resume": open_search,
 }  # fmt: skip
 READERS: dict[str, Callable[[Path], None]] = {

@@ -570,11 +570,13 @@ def test_a_trial_of_a_search_is_what_it_says(tmp_path: Path, changed: dict[str, 
     assert "trial.json: is damaged" in refusal(trial.read_result)
 
 
-@pytest.mark.parametrize(
-    "summary",
-    [*({"best_trial": wrong} for wrong in (-1, 0.5, "text", [1], {}, True)),
-     *({"importances": wrong} for wrong in (1, "text", {"agent.gamma": "text"}))],
-)  # fmt: skip
+SUMMARIES: list[dict[str, Any]] = [
+    *({"best_trial": wrong} for wrong in (-1, 0.5, "text", [1], {}, True)),
+    {"importances": 1}, {"importances": "text"}, {"importances": {"agent.gamma": "text"}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("summary", SUMMARIES)
 def test_a_summary_of_a_search_is_what_it_says(
     run: Path, summary: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
