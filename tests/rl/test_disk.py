@@ -50,7 +50,7 @@ def judged_on_few_episodes() -> Iterator[None]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a session leaves when the disk is sound."""
     folder = tmp_path_factory.mktemp("whole")
-    run_job(job("ddpg", folder, checkpoint_seconds=30.0))
+    run_job(job("ddpg", folder))
     with np.printoptions(threshold=10**9):
         return contents(folder)
 

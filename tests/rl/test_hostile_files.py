@@ -571,7 +571,7 @@ def test_a_trial_of_a_search_is_what_it_says(tmp_path: Path, changed: dict[str, 
 
 
 SUMMARIES: list[dict[str, Any]] = [
-    *({"best_trial": wrong} for wrong in (-1, 0.5, "text", [1], {}, True)),
+    *({"best_trial": wrong} for wrong in (-1, 0.5, "text", [1], True)),
     {"importances": 1}, {"importances": "text"}, {"importances": {"agent.gamma": "text"}},
 ]  # fmt: skip
 
