@@ -241,8 +241,8 @@ def compare(groups: Sequence[Group]) -> Comparison:
     """
     _check(groups)
     pairs = list(itertools.combinations(groups, 2))
-    judged = sum(min(len(x.scores), len(y.scores)) > 1 for x, y in pairs)
-    level = 1 - (1 - LEVEL) / max(judged, 1)
+    compared = sum(min(len(x.scores), len(y.scores)) > 1 for x, y in pairs)
+    level = 1 - (1 - LEVEL) / max(compared, 1)
     return Comparison(
         groups=tuple(groups),
         summaries=tuple(_summary(group) for group in groups),

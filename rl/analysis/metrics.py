@@ -34,13 +34,13 @@ STATISTICS: dict[str, Callable[[Figures], float | None]] = {
 def trial_metrics(records: Sequence[Record]) -> Figures:
     """The metrics by name; None where there is nothing to measure."""
     counted = [record for record in records if record.counted]
-    judged = len(counted) + sum(record.status == "diverged" for record in records)
+    measured = len(counted) + sum(record.status == "diverged" for record in records)
     solved = sum(record.solved for record in counted)
     figures: Figures = {
         "sessions": len(records),
         "counted": len(counted),
         "solved": solved,
-        "consistency": solved / judged if judged else None,
+        "consistency": solved / measured if measured else None,
         "best": spread([record.best for record in counted]),
         "final": spread([record.final for record in counted if record.final is not None]),
     }

@@ -74,7 +74,7 @@ class Normalize(Preprocessor):
     remembers = False  # but for the reward
 
     @property
-    def deviation(self) -> Array:
+    def std(self) -> Array:
         """What observations less their mean are divided by [raw_size]."""
         return np.sqrt(self.seen.variance + self._EPSILON)
 
@@ -89,7 +89,7 @@ class Normalize(Preprocessor):
         if self.learning:
             self.seen.add(np.asarray(raw, float))
         limit = self.settings.clip
-        out[:] = np.clip((raw - self.seen.mean) / self.deviation, -limit, limit)
+        out[:] = np.clip((raw - self.seen.mean) / self.std, -limit, limit)
 
     def reward(self, lane: int, reward: float, ended: bool) -> float:
         reward = super().reward(lane, reward, ended)

@@ -96,7 +96,7 @@ class TransitionLog:
     def prune(self, oldest: int) -> None:
         """Removes the files all of whose transitions came before number `oldest`."""
         files = sorted(self._folder.glob("transitions_*.bin"))
-        gone = {path for path, following in pairwise(files) if _first(following) <= oldest}
+        gone = {path for path, after in pairwise(files) if _first(after) <= oldest}
         self._segments = [segment for segment in self._segments if segment.path not in gone]
         for path in gone:
             path.unlink(missing_ok=True)

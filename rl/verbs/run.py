@@ -71,15 +71,15 @@ def _executor(options: argparse.Namespace, specification: Specification) -> Iter
 def watched(options: argparse.Namespace, sessions: int, quiet: bool = False) -> Iterator[Callback]:
     """A display of the sessions, with the loggers that were asked for."""
     from rl.running.display import showing
-    from rl.running.following import Following
+    from rl.running.feeding import Feed
     from rl.session.callback import Callbacks
 
     loggers = _loggers(options)
     with (
         showing(options.quiet or quiet, sessions) as shown,
-        closing(Following(loggers, warn)) as followed,
+        closing(Feed(loggers, warn)) as feed,
     ):
-        yield Callbacks([shown, followed] if loggers else [shown])
+        yield Callbacks([shown, feed] if loggers else [shown])
 
 
 def _loggers(options: argparse.Namespace) -> list[type[Logger]]:

@@ -20,7 +20,7 @@ from rl.cli import main
 from rl.errors import UserError
 from rl.report.verdicts import verdict_of
 from rl.running.executors import Inline
-from rl.running.following import Following
+from rl.running.feeding import Feed
 from rl.running.loggers import Logger, Row
 from rl.running.opened_run import Run
 from rl.session.callback import Callback, Callbacks
@@ -172,7 +172,7 @@ def test_metrics_are_drawn_and_given_to_loggers(logged: Run) -> None:
         def close(self) -> None: ...
 
     complaints: list[str] = []
-    following = Following([Keeps], complaints.append)
+    following = Feed([Keeps], complaints.append)
     job = Job(logged.specification, 0, logged.session.path)
     following.progressed(job, Progress(600))
     following.ended(job, {})

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from rl.cli import main
-from rl.running.following import Followed, Following
+from rl.running.feeding import Feed, SessionFeed
 from rl.running.loggers import Logger, Row, hyper_parameters
 from rl.session.job import Job
 from rl.session.progress import Progress
@@ -97,7 +97,7 @@ def write_tables(job: Job, *steps: int) -> None:
 def test_rows_come_in_the_order_of_their_steps(tmp_path: Path, noting: type[Noting]) -> None:
     (job,) = make_jobs(tmp_path, range(1))
     write_tables(job, 10, 20)
-    callback = Following([noting], print)
+    callback = Feed([noting], print)
     callback.progressed(job, Progress(10))
     callback.ended(job, {})
     episode = {"episodes/return": 3.0, "episodes/length": 3.0}
@@ -109,7 +109,7 @@ def test_rows_come_in_the_order_of_their_steps(tmp_path: Path, noting: type[Noti
 
 def test_a_session_that_has_not_begun_is_none(tmp_path: Path, noting: type[Noting]) -> None:
     (job,) = make_jobs(tmp_path, range(1))
-    Following([noting], print).ended(job, {"status": "interrupted"})
+    Feed([noting], print).ended(job, {"status": "interrupted"})
     assert noting.heard == []
 
 
@@ -121,7 +121,7 @@ def test_a_failing_logger_is_left_and_the_others_go_on(
     (job,) = make_jobs(tmp_path, range(1))
     write_tables(job, 10)
     said: list[str] = []
-    followed = Followed(job, [failing(), noting()], said.append)
+    followed = SessionFeed(job, [failing(), noting()], said.append)
     followed.pass_on()
     followed.finish()
     assert said == ["noting: no more of session 0: ConnectionError: the line is down"]
@@ -134,7 +134,7 @@ def test_each_session_is_closed_even_if_the_run_is_not_to_go_on(
     tmp_path: Path, noting: type[Noting]
 ) -> None:
     def run() -> None:
-        with closing(Following([noting], print)) as callback:
+        with closing(Feed([noting], print)) as callback:
             for job in jobs:
                 callback.progressed(job, Progress(10))
             callback.ended(jobs[0], {})

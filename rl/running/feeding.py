@@ -24,16 +24,15 @@ SECONDS_BETWEEN_READS = 2.0
 UNSHOWN = ("step", "episode", "episodes", "update", "seed", "terminated", "best")  # no curves
 
 
-class Followed:
-    """One session, whose rows go to loggers.
+class SessionFeed:
+    """Passes the rows of one session to loggers.
 
-    A logger that fails is told no more: whatever a service or its package is up to, it is no
-    reason for a run to end.
+    A logger that fails is dropped: it is no reason for a run to end.
 
     Args:
-        job: whose session it is.
+        job: of the session.
         loggers: that have not begun yet.
-        complain: is told in a line why a logger has failed.
+        complain: prints a line on why a logger failed.
     """
 
     def __init__(
@@ -46,20 +45,20 @@ class Followed:
         self._each(lambda logger: logger.begin(job))
 
     def pass_on(self) -> None:
-        """Gives the loggers the new rows, if it is time to look again."""
+        """Passes new rows on, if it is time to read again."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + SECONDS_BETWEEN_READS
             self._pass_on()
 
     def finish(self) -> None:
-        """Gives the loggers what is left, and closes them."""
+        """Passes the remaining rows on, and closes the loggers."""
         self._pass_on()
         self._each(lambda logger: logger.close())
 
     def _pass_on(self) -> None:
         try:
             rows = sorted(self._new_rows(), key=lambda row: row[0])
-        except UserError as error:  # a table; what trains will find that out for itself
+        except UserError as error:  # a damaged table, which training finds too
             self._loggers.clear()
             self._complain(str(error))
         self._each(lambda logger: logger.log(rows))
@@ -90,29 +89,29 @@ class Followed:
                 self._complain(f"{logger.name}: no more of session {self._session}: {reason}")
 
 
-class Following(Callback):
-    """Lets loggers follow each session.
+class Feed(Callback):
+    """Passes the rows of each session to loggers of its own.
 
     Args:
-        kinds: of loggers; each session has its own.
-        complain: is told in a line why one has failed.
+        kinds: the classes of the loggers.
+        complain: prints a line on why a logger failed.
     """
 
     def __init__(self, kinds: Sequence[type[Logger]], complain: Callable[[str], None]) -> None:
         self._kinds, self._complain = kinds, complain
-        self._followed: dict[Path, Followed] = {}
+        self._feeds: dict[Path, SessionFeed] = {}
 
     def progressed(self, job: Job, progress: Progress) -> None:
-        if job.folder not in self._followed:
+        if job.folder not in self._feeds:
             loggers = [kind() for kind in self._kinds]
-            self._followed[job.folder] = Followed(job, loggers, self._complain)
-        self._followed[job.folder].pass_on()
+            self._feeds[job.folder] = SessionFeed(job, loggers, self._complain)
+        self._feeds[job.folder].pass_on()
 
     def ended(self, job: Job, outcome: Outcome) -> None:
-        if job.folder in self._followed:  # it had begun
-            self._followed.pop(job.folder).finish()
+        if job.folder in self._feeds:  # it had begun
+            self._feeds.pop(job.folder).finish()
 
     def close(self) -> None:
-        """Finishes with sessions of which nobody said that they ended, since they failed."""
-        for followed in self._followed.values():
-            followed.finish()
+        """Finishes with sessions that failed, for which `ended` was not called."""
+        for feed in self._feeds.values():
+            feed.finish()
