@@ -224,9 +224,9 @@ class Comparison:
             f" together at {_percent(LEVEL)} (Bonferroni)."
         )
         return [
-            f"Intervals are at {_percent(LEVEL)}, from drawing the sessions anew (bootstrap);"
-            " of a difference",
-            "of means, from drawing sessions and episodes, wider for few sessions (Student's t).",
+            f"Intervals are at {_percent(LEVEL)}, from resampled sessions (bootstrap); of a"
+            " difference",
+            "of means, from resampled sessions and episodes, wider for few sessions (Student's t).",
             *([corrected] if self.pair_level > LEVEL else []),
             "A difference counts as shown if its interval excludes 0.",
         ]

@@ -59,7 +59,7 @@ def fingerprint(folder: Path) -> str:
         with suppress(FileNotFoundError):  # it was just removed
             found = os.lstat(path)
             if stat.S_ISLNK(found.st_mode):
-                raise UserError(f"{path}: is a link, and the dashboard follows none; put a copy")
+                raise UserError(f"{path}: is a link, and the dashboard follows none; copy the file")
             if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
                 raise UserError(f"{path}: is neither a file nor a folder; remove it")
             digest.update(os.fsencode(path) + f" {found.st_mtime_ns} {found.st_size}\n".encode())

@@ -47,7 +47,7 @@ def _check_method() -> None:
     from flask import abort, request
 
     if request.method not in METHODS:
-        abort(405, "This dashboard is only looked at.")
+        abort(405, "This dashboard is read-only.")
 
 
 def _check_host() -> None:

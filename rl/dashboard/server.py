@@ -79,7 +79,7 @@ def _announcement(folder: Path, host: str, port: int, token: str | None) -> list
             f"from another machine: ssh -L {port}:{_at(host, port)} USER@MACHINE, and open the "
             "same address there"
         )
-    return [*lines, "Ctrl-C ends it"]
+    return [*lines, "Ctrl-C stops it"]
 
 
 def _at(host: str, port: int) -> str:

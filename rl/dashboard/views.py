@@ -40,7 +40,7 @@ ROWS = 12  # of a table, its last ones
 GOOD = {"solved": True, "diverged": False, "failed": False}
 SENTENCES = {
     "training": "It is learning, and this page follows it.",
-    "evaluating": "It has learned; its checkpoints are being measured on unseen episodes.",
+    "evaluating": "Learning is done; its checkpoints are being evaluated on unseen episodes.",
     "searching": "Trials are under way, and this page follows them.",
 }
 

@@ -52,8 +52,8 @@ def _verdict(folder: RunFolder, search: Search, best: Result | None) -> Verdict:
         return Verdict("Nothing found", False, [f"No trial has a score ({states})."])
     sentences = [
         f"Trial {best['trial']} is the best: {describe_parameters(best['parameters'])}.",
-        "It was chosen as the best of many, which flatters it: run it on other seeds before you "
-        "believe the figure.",
+        "The best of many is flattered by the choice: run it on other seeds before you trust its "
+        "score.",
     ]
     figures = [
         Figure(search.statistic, f"{best['score']:,.4g}", f"of trial {best['trial']}"),

@@ -83,7 +83,7 @@ def failures(records: Sequence[Record]) -> Section:
     blocks: list[Block] = []
     for record in records:
         if not record.counted:
-            reason = record.outcome.get("reason", "it did not live to say why")
+            reason = record.outcome.get("reason", "it ended without saying why")
             blocks.append(Text(f"Session {record.number}: {record.status}: {reason}."))
         if record.folder.traceback.exists():
             text = read_bytes(record.folder.traceback).decode("utf-8", "replace")

@@ -38,7 +38,7 @@ def _session_verdict(run: Run, record: Record) -> Verdict:
         )
     if record.status == Status.STOPPED.value:
         why = f" ({outcome['reason']})" if "reason" in outcome else ""
-        sentence += f" A callback has stopped it at step {outcome['steps']:,}{why}."
+        sentence += f" A callback stopped it at step {outcome['steps']:,}{why}."
     mean, median = figure_of(evaluation["mean_return"]), figure_of(evaluation["median_return"])
     ends = (evaluation["min_return"], evaluation["max_return"])
     last = "" if record.final is None else figure_of(record.final)
@@ -57,10 +57,10 @@ def _trial_verdict(run: Run) -> Verdict:
     """The outcome of several sessions."""
     figures, planned = run.figures(), len(run.manifest["seeds"])
     if not figures["counted"]:
-        return Verdict("Nothing to judge", False, [f"None of {planned} sessions came to its end."])
+        return Verdict("Nothing to judge", False, [f"None of {planned} sessions finished."])
     solved, best, last = figures["solved"], figures["best"], figures["final"]
     word, good = "Finished", None
-    sentence = f"{figures['counted']} of {planned} sessions came to their end."
+    sentence = f"{figures['counted']} of {planned} sessions finished."
     if run.problem.solved is not None:
         word, good = f"{solved} of {planned} solved", solved == planned
         sentence += f" {solved} of them solved the problem."
@@ -77,11 +77,9 @@ def _trial_verdict(run: Run) -> Verdict:
 def criterion(problem: Problem) -> str:
     """What counts as solved."""
     if problem.solved is None:
-        return f"Nobody has agreed on a return from which {problem.id} counts as solved."
-    return (
-        f"{problem.id} counts as solved from a mean return of {problem.solved:g} on, over at least "
-        "100 episodes."
-    )
+        return f"{problem.id} has no agreed return at which it counts as solved."
+    least = f"a mean return of at least {problem.solved:g}"
+    return f"{problem.id} counts as solved at {least} over 100 episodes or more."
 
 
 def _spread(label: str, figures: Mapping[str, Any], name: str) -> Figure:

@@ -80,9 +80,7 @@ def choose_stages(folder: SessionFolder, most: int = STAGES) -> list[str]:
     step = int(folder.load_checkpoint(end)["step"])
     before = [stage for stage in folder.stages() if stage < step]
     if not before:
-        raise NothingToSee(
-            f"{folder.path}: has no stages of its learning; a run that is made anew keeps them"
-        )
+        raise NothingToSee(f"{folder.path}: has no stages of its learning; a new run saves them")
     picked = np.linspace(0, len(before) - 1, min(most - 1, len(before))).round().astype(int)
     return [*(str(before[place]) for place in picked), end]
 

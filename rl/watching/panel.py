@@ -27,7 +27,7 @@ ROW = 34  # for a bar, at most
 
 
 class Panel:
-    """Draws moments, without the agent's thoughts if they shall be plain.
+    """Draws moments, without the agent's thoughts if `plain`.
 
     The values of a state's actions are similar, so that a bar shows how far one is above the least
     of them. The scale grows with the widest difference seen, and never shrinks, so that bars do not

@@ -1,9 +1,9 @@
-// Asks for something again and again while the page is seen, and says when nobody answers.
+// Asks for something repeatedly while the page is visible, and says when there is no answer.
 "use strict";
 
-const SHARE = 0.1; // of the time that answers take at most: what learns beside them comes first
+const SHARE = 0.1; // of the time, at most, is spent on answers: the sessions come first
 
-// `ask` returns whether to go on.
+// `ask` returns whether to continue.
 function poll(ask, seconds) {
   const lost = document.querySelector("#lost");
   let timer = null;
@@ -19,7 +19,7 @@ function poll(ask, seconds) {
       goesOn = await ask();
       lost.hidden = true;
     } catch (error) {
-      lost.textContent = `This page is no longer followed: ${error.message}. It is tried again.`;
+      lost.textContent = `This page is not up to date: ${error.message}. It will try again.`;
       lost.hidden = false;
     }
     isAsking = false;
@@ -30,7 +30,7 @@ function poll(ask, seconds) {
   turn();
 }
 
-// The answer to a request; what is no answer is an error with its reason.
+// The answer to a request; without one, an error with the reason.
 async function request(address) {
   let answer;
   try {
