@@ -12,12 +12,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rl.environments import make_env
     from rl.errors import Diverged, SessionsFailed, UserError
     from rl.running.evaluating import evaluate
     from rl.running.opened_run import Run
     from rl.running.policy_file import load
     from rl.running.trial import resume, train
+    from rl.running.worlds import make_env
     from rl.session.callback import Callback
 
 __all__ = ["Callback", "Diverged", "Run", "SessionsFailed", "UserError", "evaluate", "load",
@@ -32,7 +32,7 @@ _HOMES = {
     "UserError": "rl.errors",
     "evaluate": "rl.running.evaluating",
     "load": "rl.running.policy_file",
-    "make_env": "rl.environments",
+    "make_env": "rl.running.worlds",
     "resume": "rl.running.trial",
     "train": "rl.running.trial",
 }

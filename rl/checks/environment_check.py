@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -15,10 +16,9 @@ from gymnasium.utils.env_checker import check_env
 
 from rl.checks.doctor import NOTE, OK, PROBLEM, Finding
 from rl.console.signals import is_asked
-from rl.environments import Environments, make_env, rules
+from rl.environments import Environments, environment_of, rules
 from rl.environments.names import with_names
-from rl.environments.registered import environment_spec
-from rl.environments.settings import EnvironmentSettings
+from rl.environments.problems import Problem, find_problem
 from rl.environments.spaces import Actions, Discrete, MultiDiscrete, spaces_of
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.session.evaluation import OPTIONS
@@ -32,30 +32,34 @@ _UNREPEATABLE = (
 )
 
 
-def examine_environment(id: str) -> Iterator[Finding]:
+def examine_environment(environment: Problem | str) -> Iterator[Finding]:
     """Gymnasium's own check, and then the lab's: spaces, rules, ends, repeats itself.
+
+    Args:
+        environment: its id, or the problem that says how it is made.
 
     Raises:
         UserError: there is no such environment.
     """
-    limit = environment_spec(id).max_episode_steps
+    given = find_problem(environment) if isinstance(environment, str) else environment
+    problem = replace(given, renewed=False)
     try:
-        env = make_env(id)
+        env = environment_of(problem)
     except BrokenEnvironment as error:
         yield Finding(PROBLEM, "is made", error.found)
         return
-    found = [*_gymnasium(env), *_spaces(env, id)]
+    found = [*_gymnasium(env), *_spaces(env, problem)]
     if complaint := rules.close(env):
         found.insert(-1, Finding(PROBLEM, "close", complaint))
     yield from found
     if not found[-1].fails:
-        yield from _play_it(id, limit)
+        yield from _play_it(problem)
 
 
-def _spaces(env: gymnasium.Env, id: str) -> Iterator[Finding]:
+def _spaces(env: gymnasium.Env, problem: Problem) -> Iterator[Finding]:
     """How large they are; of an observation of several parts, which entries each has."""
     try:
-        spaces = with_names(spaces_of(env, id), env, EnvironmentSettings(id=id))
+        spaces = with_names(spaces_of(env, problem.id), env, problem.environment)
     except UserError as error:
         yield Finding(PROBLEM, "spaces", str(error))
         return
@@ -97,29 +101,29 @@ def _line(message: object) -> str:
     return " ".join(re.sub(r"\x1b\[[\d;]*m", "", str(message)).removeprefix("WARN: ").split())
 
 
-def _play_it(id: str, limit: int | None) -> Iterator[Finding]:
+def _play_it(problem: Problem) -> Iterator[Finding]:
     """Plays random episodes, and the same ones again."""
     try:
-        yield from _play_and_repeat(id, limit)
+        yield from _play_and_repeat(problem)
     except (BrokenEnvironment, Diverged) as error:
         yield Finding(PROBLEM, "rules", error.found)
 
 
-def _play_and_repeat(id: str, limit: int | None) -> Iterator[Finding]:
+def _play_and_repeat(problem: Problem) -> Iterator[Finding]:
     seeds, notes = range(EPISODES), dict[str, None]()
-    with closing(_one_lane(id, notes)) as environments:
+    with closing(_one_lane(problem, notes)) as environments:
         first = [record(environments, seed) for seed in seeds]
         yield Finding(OK, "rules", f"kept in {EPISODES} random episodes")
         yield from (Finding(NOTE, "observations", note) for note in notes)
         if environments.masks is not None:
             yield Finding(OK, "actions", "info says which are allowed, and no other is taken")
         yield _options(environments.lend())
-        yield _ends([len(each) - 1 for each in first], limit)
+        yield _ends([len(each) - 1 for each in first], problem.horizon)
         again = [record(environments, seed) for seed in reversed(seeds)][::-1]
-    fresh = [_play_fresh(id, seed) for seed in seeds]
+    fresh = [_play_fresh(problem, seed) for seed in seeds]
     yield _repeats("after other episodes", first, again)
     yield _repeats("in a fresh object", first, fresh)
-    if first != fresh and fresh == [_play_fresh(id, seed) for seed in seeds]:
+    if first != fresh and fresh == [_play_fresh(problem, seed) for seed in seeds]:
         said = "made anew for each episode it does: train.renew_environment, or a run finds out"
         yield Finding(NOTE, "repeats itself", said)
 
@@ -165,15 +169,16 @@ class _Noting(gymnasium.Wrapper[Any, Any, Any, Any]):
         return given
 
 
-def _one_lane(id: str, notes: dict[str, None] | None = None) -> Environments:
+def _one_lane(problem: Problem, notes: dict[str, None] | None = None) -> Environments:
     def make() -> gymnasium.Env:
-        return make_env(id) if notes is None else _Noting(make_env(id), notes)
+        env = environment_of(problem)
+        return env if notes is None else _Noting(env, notes)
 
     return Environments(make, 1, iter(()))
 
 
-def _play_fresh(id: str, seed: int) -> Record:
-    with closing(_one_lane(id)) as environments:
+def _play_fresh(problem: Problem, seed: int) -> Record:
+    with closing(_one_lane(problem)) as environments:
         return record(environments, seed)
 
 

@@ -218,7 +218,7 @@ def wrapper_of(name: str) -> Callable[..., Any]:
     from gymnasium import wrappers
     from gymnasium.vector import VectorWrapper
 
-    plain = name.removeprefix("gymnasium.wrappers.").replace("gymnasium.wrappers:", "")
+    plain = re.sub(r"^gymnasium\.wrappers[.:](?!.*:)", "", name)
     found: Any = None
     if plain in wrappers.__all__ and plain != "vector":
         found = _gymnasium_wrapper(plain)

@@ -17,6 +17,7 @@ LOCAL = "local/"  # begins the id of what only this process can make
 # Well-known packages by the beginning of the ids that they register.
 _PACKAGES = {"ALE/": "ale_py", "MiniGrid-": "minigrid", "BabyAI-": "minigrid",
              "Fetch": "gymnasium_robotics", "PointMaze_": "gymnasium_robotics"}  # fmt: skip
+_offered: list[Callable[..., Any]] = []  # by the program, to make what is local
 _made: dict[str, EnvSpec] = {}  # of classes and functions, by `module:NAME`
 
 
@@ -38,7 +39,30 @@ def environment_spec(id: str) -> EnvSpec:
         return gymnasium.spec(name)
     if module:
         return _spec_of(id, named(id))
+    if id.startswith(LOCAL) and (_offered or id in _made):
+        return _spec_of(id, _offered[-1]) if _offered else _made[id]
     raise UserError(f"unknown environment {id!r}{_remedy(id)}")
+
+
+def register_local(creator: Callable[..., Any], name: str) -> str:
+    """The id of what only this process can make; the same creator has the same id.
+
+    Args:
+        creator: makes an environment.
+        name: what it is called, an identifier.
+    """
+    stem = LOCAL + name
+    id, number = stem, 1
+    while id in _made and _made[id].entry_point is not creator:
+        number += 1
+        id = f"{stem}-{number}"
+    _spec_of(id, creator)
+    return id
+
+
+def offer(creator: Callable[..., Any]) -> None:
+    """Lets this process make what was local to the program that trained on it."""
+    _offered.append(creator)
 
 
 def named(text: str) -> Any:
@@ -105,4 +129,5 @@ def _remedy(id: str) -> str:
             as_text = f'"import": "{package}", or as {package}:{id}'
             return f": {package} brings it ({install}), and it {known}: {as_text}"
     near = suggestion(id, gymnasium.registry)
-    return f'{near} An environment that a package brings {known}: "import": "PACKAGE"'
+    as_text = f'"import": "PACKAGE", or as PACKAGE:{id}'
+    return f"{near} An environment that a package brings {known}: {as_text}"

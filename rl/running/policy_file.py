@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rl.environments.problems import Problem
+from rl.environments.registered import offer
 from rl.errors import UserError
 from rl.running.opened_run import Opened, Run
 from rl.session.player import Player
@@ -78,14 +81,19 @@ def open_saved(path: str | os.PathLike[str], trial: int | None = None, session: 
     return PolicyFile(file)
 
 
-def load(path: str | os.PathLike[str], session: int = 0) -> Player:
+def load(
+    path: str | os.PathLike[str], session: int = 0, env: Callable[..., Any] | None = None
+) -> Player:
     """The trained agent of a run: `load("runs/cartpole_dqn").act(observation)`.
 
     Args:
         path: a run folder, an experiment's name for its latest run, or a file such as `best.npz`.
         session: the number of the session.
+        env: makes the environment, if only the program that trained could.
 
     Raises:
         UserError: there is no run, or its best checkpoint is damaged.
     """
+    if env is not None:
+        offer(env)
     return open_saved(path, session=session).player()

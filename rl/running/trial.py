@@ -14,6 +14,7 @@ from typing import Any
 from rl.console.output import lenient
 from rl.console.place import in_place
 from rl.console.signals import act_as_asked, noticed, stopped_by_signals
+from rl.environments.registered import LOCAL, offer
 from rl.errors import DiskError, SessionsFailed, UserError, on_disk
 from rl.running.display import showing_by_default
 from rl.running.executors import WORKER, Executor, Inline, Processes
@@ -31,16 +32,17 @@ from rl.session.job import Job, Outcome
 from rl.specification.build import build
 from rl.specification.environment import import_modules
 from rl.specification.notes import notes_of
+from rl.specification.objects import specification_from
 from rl.specification.packages import packages_in, require_packages
 from rl.specification.repeats import settled
-from rl.specification.specification import Specification, load_specification
+from rl.specification.specification import Specification
 from rl.storage.manifest import CALLBACKS
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, default_path
 
 
 def train(
-    name: str,
+    name: str | Specification | Mapping[str, Any] | None = None,
     seed: int = 0,
     overrides: Iterable[str] | Mapping[str, Any] = (),
     spec: str | Path | None = None,
@@ -50,6 +52,10 @@ def train(
     jobs: int = 1,
     draw: bool = True,
     display: bool | None = None,
+    env: Any = None,
+    agent: str | None = None,
+    steps: int | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
 ) -> Run:
     """Runs an experiment: learns, keeps the best checkpoint, evaluates it on unseen episodes.
 
@@ -57,7 +63,8 @@ def train(
     `if __name__ == "__main__":`.
 
     Args:
-        name: of the experiment, such as "lunarlander_dqn".
+        name: of the experiment, such as "lunarlander_dqn", or an environment's id, or the
+            specification itself, also as a dictionary.
         seed: of everything random in the first session; the others have the following ones.
         overrides: settings by their dotted paths, such as {"agent.gamma": 0.9}, or blocks of them,
             or texts such as "agent.gamma=0.9".
@@ -68,6 +75,14 @@ def train(
         jobs: how many of them at once.
         draw: whether learning curves are drawn; everything else is left in any case.
         display: whether progress is shown; by default in a terminal and in a notebook.
+        env: the environment to learn, in place of the specification's: an id, an `environment`
+            block, a class, a function that makes one (`lambda: Corridor(5)`), or an environment.
+            What no module has by a name can only be made by this program: `resume` and `load`
+            take it again as their `env`, and `rl verify` cannot check the run.
+        agent: the name of the agent, where there is no specification; by default the one that the
+            actions call for.
+        steps: the setting train.steps.
+        env_kwargs: arguments of the environment's constructor.
 
     Raises:
         UserError: something in the specification is wrong, and nothing was written; or the
@@ -77,11 +92,12 @@ def train(
         KeyboardInterrupt, SystemExit: after Ctrl-C, or SIGTERM or SIGHUP, once all is saved.
     """
     given = callbacks_of(callbacks)
-    specification = load_specification(name, spec, overrides)
+    specification = specification_from(name, spec, overrides, env, agent, steps, env_kwargs)
     if sessions < 1 or jobs < 1:
         raise UserError(f"sessions and jobs must be at least 1, not {sessions} and {jobs}")
     if sessions > 1:
         _require_safe_main()
+        _require_shared(specification)
     seeds = range(seed, seed + sessions)
     users = _Users(given, sessions, jobs, draw, display)
     return users.run(lambda: create_trial(specification, seeds, output, given))
@@ -97,6 +113,7 @@ def resume(
     steps: int | None = None,
     episodes: int | None = None,
     past_solved: bool = False,
+    env: Callable[..., Any] | None = None,
 ) -> Run:
     """Resumes a run, as `rl resume` does; with more steps or episodes, beyond its end.
 
@@ -112,11 +129,14 @@ def resume(
         steps: that each session is to have done in all; by default those that it was to do.
         episodes: likewise.
         past_solved: whether sessions go on that stopped since they had solved the problem.
+        env: makes the environment, if only the program that trained could.
 
     Raises:
         UserError: there is no such run, it is damaged or a search, or it cannot go on so far.
         Diverged, SessionsFailed, KeyboardInterrupt, SystemExit: as for `train`.
     """
+    if env is not None:
+        offer(env)
     given, folder = callbacks_of(callbacks), RunFolder.open(path)
     if folder.read_manifest().get("kind") == "search":
         raise UserError(f"{folder.path}: is a search; to resume it: rl resume {folder.path}")
@@ -127,6 +147,15 @@ def resume(
     if sessions > 1:
         _require_safe_main()
     return _Users(given, sessions, jobs, draw, display).run(lambda: run)
+
+
+def _require_shared(specification: Specification) -> None:
+    """Refuses an environment that the processes of the sessions cannot make."""
+    if specification.environment_id.startswith(LOCAL):
+        raise UserError(
+            "several sessions run in other processes, which cannot make this environment: let env "
+            "be a class or a function of a module that they can import, or train one session"
+        )
 
 
 def _require_safe_main() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nn.schedules import Schedule, make_schedule
+from rl.environments.registered import LOCAL
 from rl.environments.spaces import Continuous
 from rl.specification.build import Experiment
 
@@ -16,14 +16,24 @@ _NOTHING = 1e-6  # of its greatest value
 
 def notes_of(experiment: Experiment) -> list[str]:
     """One line for each."""
-    found = (_of_observations(experiment), _of_actions(experiment), _of_exploration(experiment))
-    return [*itertools.chain(*found, _of_rates(experiment))]
+    parts = _of_environment, _of_observations, _of_actions, _of_exploration, _of_rates
+    return [note for notes in parts for note in notes(experiment)]
 
 
 def _of_observations(experiment: Experiment) -> list[str]:
     flatten = experiment.spaces.flatten
     left_out = flatten.left_out if flatten else ()
     return [f"the observations' {name!r} is text, and is left out" for name in left_out]
+
+
+def _of_environment(experiment: Experiment) -> Iterator[str]:
+    """An environment that no other process can make."""
+    if experiment.problem.id.startswith(LOCAL):
+        yield (
+            f"{experiment.problem.id} is made by this program alone: `rl resume`, `rl verify` and "
+            "`rl watch` cannot, and rl.resume and rl.load take env=...; a class or a function of a "
+            "module can be made anywhere"
+        )
 
 
 def _of_actions(experiment: Experiment) -> list[str]:

@@ -77,7 +77,8 @@ class Specification:
         """The error for the value at a dotted path, naming where that value came from."""
         if path in self.overridden or any(path.startswith(f"{at}.") for at in self.overridden):
             return UserError(f"--set: {path} {complaint}")
-        return UserError(f"{self.source}: {self.name}: {path} {complaint}")
+        place = ": ".join(filter(None, (self.source, self.name)))
+        return UserError(f"{place}: {path} {complaint}")
 
     def block(self, key: str) -> dict[str, Any]:
         """The block `key`, empty if it is left out."""
@@ -111,11 +112,7 @@ class Specification:
         Raises:
             UserError: an assignment without "=", or a path through something that is no block.
         """
-        if isinstance(assignments, Mapping):
-            given = dict(_settings(assignments))
-        else:
-            texts = [assignments] if isinstance(assignments, str) else list(assignments)
-            given = dict(_assignment(each, texts[place + 1 :]) for place, each in enumerate(texts))
+        given = given_by(assignments)
         return self.assign(given, self.overridden | given.keys())
 
     def assign(
@@ -170,15 +167,15 @@ def _settings(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if "." not in path and isinstance(value, Mapping) and value:
             yield from _settings({f"{path}.{key}": each for key, each in value.items()})
         else:
-            yield path, _of_python(value)
+            yield path, plain(value)
 
 
-def _of_python(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as JSON has it: NumPy's numbers and arrays as Python's, mappings as dictionaries."""
     if isinstance(value, Mapping):
-        return {key: _of_python(each) for key, each in value.items()}
+        return {key: plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple, range)):
-        return [_of_python(each) for each in value]
+        return [plain(each) for each in value]
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -192,24 +189,36 @@ def _with_block(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _assignment(text: str, following: list[str]) -> tuple[str, Any]:
+def given_by(given: Iterable[str] | Mapping[str, Any], option: str = "--set") -> dict[str, Any]:
+    """The values of texts `KEY=VALUE`, or of a mapping, by their dotted paths.
+
+    Raises:
+        UserError: a text is of another form; the message names the option that it is of.
+    """
+    if isinstance(given, Mapping):
+        return dict(_settings(given))
+    texts = [given] if isinstance(given, str) else list(given)
+    return dict(_assignment(each, texts[at + 1 :], option) for at, each in enumerate(texts))
+
+
+def _assignment(text: str, following: list[str], option: str) -> tuple[str, Any]:
     """The dotted path and the value of `KEY=VALUE`; what follows is for the message."""
     path, equals, value = unquoted(text).partition("=")
     path, value = path.strip(), value.strip()
     if not equals or not path:
-        example = "optimizer.learning_rate=0.001"
+        example = "optimizer.learning_rate=0.001" if option == "--set" else "is_slippery=false"
         said = " ".join([unquoted(text), *following[:2]])
         if apart := re.match(r"([\w.-]+)\s*[:= ]\s*([^\s=]+)(?!\S*=)", said):
             example = f"{apart[1]}={apart[2]}"
         raise UserError(
-            f"--set: {text!r} is not KEY=VALUE, without spaces around '=', such as {example}"
+            f"{option}: {text!r} is not KEY=VALUE, without spaces around '=', such as {example}"
         )
     if more := _SECOND.search(value):
-        raise UserError(f"--set: put a space before {more[1]!r}, not {more[0][0]!r}")
+        raise UserError(f"{option}: put a space before {more[1]!r}, not {more[0][0]!r}")
     try:
         return path, _parse(value)
     except ValueError as error:
-        raise UserError(f"--set: {path}: {error}") from None
+        raise UserError(f"{option}: {path}: {error}") from None
 
 
 def _parse(text: str) -> Any:

@@ -38,7 +38,7 @@ def as_name(id: str) -> str:
 
     What is before a colon is the module that has it: "mine:Corridor-v0" is "Corridor-v0".
     """
-    return re.sub(r"[^\w.-]", "_", id.rpartition(":")[2])[:60]
+    return re.sub(r"[^\w.-]", "_", id.rpartition(":")[2].removeprefix("local/"))[:60]
 
 
 def _check(path: str) -> None:

@@ -38,7 +38,7 @@ from rl.storage.forms import (
     SUMMARY,
 )
 from rl.storage.manifest import FORMAT, make_manifest
-from rl.storage.paths import unquoted, user_path
+from rl.storage.paths import as_name, unquoted, user_path
 
 RUNS = Path("runs")
 CHECKPOINTS = ("best", "last")
@@ -349,7 +349,9 @@ class RunFolder:
 
     @classmethod
     def _open(cls, path: Path, named: Path) -> RunFolder:
-        folder = named if not path.exists() and named.is_dir() else path
+        of_environment = RUNS / as_name(str(path))  # a run of the environment that it names
+        known = next((each for each in (named, of_environment) if each.is_dir()), path)
+        folder = path if path.exists() else known
         if not (folder / "manifest.json").exists() and folder.is_dir():
             runs = sorted(each.parent for each in folder.glob("*/manifest.json"))
             folder = runs[-1] if runs else folder

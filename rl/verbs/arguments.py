@@ -18,6 +18,7 @@ from rl.storage.scalars import near_number, scalar
 if TYPE_CHECKING:
     from rl.running.executors import Executor
     from rl.session.callback import Callback
+    from rl.specification.specification import Specification
 
 FAILED = 1
 INTERRUPTED = 130
@@ -92,6 +93,9 @@ SHARED: dict[str, dict[str, Any]] = {
                    "help": "training episodes in all (train.episodes)"},
     "--spec": {"metavar": "FILE", "type": user_path,
                "help": "a JSON or YAML file with your own experiments"},
+    "--agent": {"metavar": "AGENT", "help": "agent for an environment (default: by its actions)"},
+    "--env-kwargs": {"metavar": "KEY=VALUE", "nargs": "+", "action": "extend", "default": [],
+                     "help": "arguments of the environment's constructor"},
     "--output": {"metavar": "DIR", "type": user_path,
                  "help": "run folder (default runs/NAME/TIMESTAMP)"},
     "--jobs": {"type": positive, "help": "parallel sessions (default: one per core)"},
@@ -112,8 +116,9 @@ SHARED: dict[str, dict[str, Any]] = {
     "--wandb": {"action": "store_true",
                 "help": "log each session to Weights & Biases as a run"},
 }  # fmt: skip
-TRAINING = ("--set", "--steps", "--episodes", "--spec", "--output", "--jobs", "--executor",
-            "--ray-address", "--quiet", "--no-report")  # fmt: skip
+ENVIRONMENT = ("--agent", "--env-kwargs")
+TRAINING = ("--set", "--steps", "--episodes", "--spec", *ENVIRONMENT, "--output", "--jobs",
+            "--executor", "--ray-address", "--quiet", "--no-report")  # fmt: skip
 LOGGING = ("--tensorboard", "--wandb")
 AGENT = ("agent", "--session", "--trial")  # the saved agent of a run's session, or of a file
 
@@ -141,6 +146,19 @@ def add_verb(
     for option in shared:
         verb.add_argument(option, **SHARED[option])
     return verb
+
+
+def specification_in(options: argparse.Namespace, more: Sequence[str] = ()) -> Specification:
+    """The experiment, or the environment with every default, that NAME stands for.
+
+    Args:
+        options: of a verb with the options of `TRAINING`.
+        more: overrides beside those of `--set` and `--steps`.
+    """
+    from rl.specification.defaults import specification_of
+
+    given = [*overrides(options), *more]
+    return specification_of(options.name, options.spec, given, options.agent, options.env_kwargs)
 
 
 def overrides(options: argparse.Namespace) -> list[str]:

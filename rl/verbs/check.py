@@ -13,6 +13,7 @@ from rl.verbs.arguments import FAILED, Verbs, add_verb, positive, processes, war
 if TYPE_CHECKING:
     from rl.checks.doctor import Finding
     from rl.checks.verification import Verdict
+    from rl.environments.problems import Problem
     from rl.running.opened_run import Run
 
 
@@ -22,6 +23,8 @@ def doctor(options: argparse.Namespace) -> int:
 
     if options.imported and not options.env:
         raise UserError("--import names the package of an environment; add --env ID")
+    if options.env_kwargs and not options.env:
+        raise UserError("--env-kwargs are arguments of an environment; add --env ID")
     if options.env:
         findings, subject = _environment(options), options.env
     else:
@@ -43,7 +46,14 @@ def _environment(options: argparse.Namespace) -> Iterator[Finding]:
             import_module(options.imported, places())
         except UserError as error:
             raise UserError(f"--import {error}") from None
-    return examine_environment(options.env)
+    return examine_environment(_problem(options))
+
+
+def _problem(options: argparse.Namespace) -> Problem:
+    """The environment that --env names: its id, or the experiment or the run that has it."""
+    from rl.running.worlds import problem_from
+
+    return problem_from(options.env, options.env_kwargs)
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -79,8 +89,10 @@ def add(verbs: Verbs) -> None:
         verbs, "doctor", doctor,
         "check the installation, or whether an environment follows the rules",
         "rl doctor --env CartPole-v1",
+        "--env-kwargs",
     )  # fmt: skip
-    verb.add_argument("--env", metavar="ID", help="check this environment instead")
+    verb.add_argument("--env", metavar="ID",
+                      help="check that of an id, an experiment or a run instead")  # fmt: skip
     verb.add_argument("--import", dest="imported", metavar="PACKAGE",
                       help="the package that registers it")  # fmt: skip
 

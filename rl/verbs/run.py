@@ -18,9 +18,9 @@ from rl.verbs.arguments import (
     Verbs,
     add_verb,
     check_executor,
-    overrides,
     positive,
     processes,
+    specification_in,
 )
 from rl.verbs.play import print_evaluation
 
@@ -35,9 +35,8 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> int:
     """`rl run`: trains, evaluates, and prints the result and where it is."""
     from rl.running.trial import create_trial, run_sessions
-    from rl.specification.specification import load_specification
 
-    specification = load_specification(options.name, options.spec, overrides(options))
+    specification = specification_in(options)
     seeds = range(options.seed, options.seed + options.sessions)
     created = None
     try:
@@ -179,7 +178,9 @@ def add(verbs: Verbs) -> None:
         "rl run lunarlander_dqn --seed 1 --set agent.gamma=0.98",
         "--seed", *TRAINING, *LOGGING,
     )  # fmt: skip
-    verb.add_argument("name", metavar="NAME", help="an experiment; `rl list` shows them")
+    verb.add_argument("name", metavar="NAME",
+                      help="an experiment (`rl list` shows them), or an environment: CartPole-v1, "
+                      "module:Mine-v0 or module:Class")  # fmt: skip
     verb.add_argument("--sessions", type=positive, default=1,
                       help="number of sessions; session k uses seed + k (default 1)")  # fmt: skip
     verb.add_argument("--render", action="store_true",

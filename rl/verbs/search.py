@@ -18,9 +18,9 @@ from rl.verbs.arguments import (
     add_verb,
     check_executor,
     natural,
-    overrides,
     positive,
     processes,
+    specification_in,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ SEARCH_OPTIONS = ("method", "trials", "sessions", "seed", "pruner", "statistic")
 def search(options: argparse.Namespace) -> int:
     """`rl search`: trials of different settings."""
     from rl.search.driver import start_search
-    from rl.specification.specification import load_specification
 
     check_executor(options)
     if (options.name is None) == (options.resume is None):
@@ -43,7 +42,7 @@ def search(options: argparse.Namespace) -> int:
         return go_on(options, options.resume, options.trials)
     settings = {name: getattr(options, name) for name in SEARCH_OPTIONS}
     given = [f"search.{name}={value}" for name, value in settings.items() if value is not None]
-    specification = load_specification(options.name, options.spec, [*overrides(options), *given])
+    specification = specification_in(options, given)
     return _run(
         options,
         lambda executor: start_search(specification, options.output, options.storage, executor),
@@ -72,9 +71,13 @@ def _run(options: argparse.Namespace, find: Callable[[Executor], Search]) -> int
 
 def _refuse_changes(options: argparse.Namespace) -> None:
     """Refuses options that have no effect on a resumed search."""
-    for name in ("set", "steps", "spec", "output", "storage", *SEARCH_OPTIONS):
+    fixed = ("set", "steps", "episodes", "spec", "agent", "env_kwargs", "output", "storage")
+    for name in (*fixed, *SEARCH_OPTIONS):
         if name != "trials" and getattr(options, name) not in (None, []):
-            raise UserError(f"--{name}: a search is resumed as it began; only --trials may change")
+            option = name.replace("_", "-")
+            raise UserError(
+                f"--{option}: a search is resumed as it began; only --trials may change"
+            )
 
 
 def _conclude_search(search: Search, interrupted: bool, quiet: bool) -> int:

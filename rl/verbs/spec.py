@@ -6,13 +6,15 @@ import argparse
 
 from rl.console.output import say
 from rl.errors import UserError
-from rl.verbs.arguments import Verbs, add_verb
+from rl.verbs.arguments import ENVIRONMENT, Verbs, add_verb
 
 
 def spec(options: argparse.Namespace) -> int:
     """`rl spec`: prints an experiment's specification, or the JSON Schema of specifications."""
     if options.schema == (options.name is not None):
-        raise UserError("name an experiment, or give --schema; `rl list` shows the experiments")
+        raise UserError(
+            "name an experiment or an environment, or give --schema; `rl list` shows the first"
+        )
     if options.schema:
         import json
 
@@ -20,11 +22,18 @@ def spec(options: argparse.Namespace) -> int:
 
         say(*json.dumps(specification_schema(), indent=2).splitlines())
         return 0
-    from rl.specification.specification import load_specification
+    from rl.specification.build import build
+    from rl.specification.commented import commented
+    from rl.specification.defaults import specification_of
+    from rl.specification.specification import all_specifications
     from rl.storage.files import specification_text
 
-    found = load_specification(options.name)
-    say(*specification_text(found.name, found.values).splitlines())
+    found = specification_of(options.name, agent=options.agent, kwargs=options.env_kwargs)
+    if options.name in all_specifications():
+        text = specification_text(found.name, found.values)
+    else:
+        text = commented(found.name, build(found, seed=0).specification.values)
+    say(*text.splitlines())
     return 0
 
 
@@ -34,8 +43,10 @@ def add(verbs: Verbs) -> None:
         verbs, "spec", spec,
         "print an experiment's specification, as a start for your own",
         "rl spec cartpole_dqn > mine.yaml",
+        *ENVIRONMENT,
     )  # fmt: skip
-    verb.add_argument("name", metavar="NAME", nargs="?", help="an experiment of the lab")
+    verb.add_argument("name", metavar="NAME", nargs="?",
+                      help="an experiment of the lab, or an environment")  # fmt: skip
     verb.add_argument("--schema", action="store_true",
                       help="print the JSON Schema instead, with which editors complete and check "
                       "specifications")  # fmt: skip

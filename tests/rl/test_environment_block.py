@@ -316,7 +316,7 @@ def test_a_run_is_rebuilt_from_its_folder_alone(rl_here: Command, tmp_path: Path
 
 
 def test_a_search_varies_the_environment(rl_here: Command, tmp_path: Path) -> None:
-    space = {"environment.kwargs.length": [2, 3], "environment.id": [f"{HERE}:BlockCorridor-v0"]}
+    space = {"environment.kwargs.length": [3], "environment.id": [f"{HERE}:BlockCorridor-v0"]}
     values = {"problem": f"{HERE}:BlockCorridor-v0", "agent": {"name": "DQN"}, "train": SMALL,
               "network": {"hidden": [4]}, "search": {"method": "grid", "space": space}}  # fmt: skip
     (tmp_path / "x.json").write_text(json.dumps({"x": values}))

@@ -1,0 +1,124 @@
+"""The defaults of a run without a specification: which agent learns an environment, and how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nn.names import nearest
+from rl.agents import AGENTS
+from rl.environments.registered import environment_spec
+from rl.environments.spaces import Spaces
+from rl.errors import UserError
+from rl.specification.environment import registered_problem, spaces_in
+from rl.specification.specification import (
+    Specification,
+    all_specifications,
+    given_by,
+    load_specification,
+)
+from rl.storage.paths import as_name
+
+# The agent of an environment is the first of these that handles its actions.
+PREFERRED = ("DQN", "TD3", "PPO")
+STEPS = 100_000
+
+_ENVIRONMENT = re.compile(r".*[:/].*|.*-v\d+")  # what can only be an environment's id
+
+
+def default_agent(spaces: Spaces) -> str:
+    """The name of the agent for an environment, by the kind of its actions."""
+    others = (name for name in AGENTS if name not in PREFERRED)
+    return next(
+        name for name in (*PREFERRED, *others) if isinstance(spaces.actions, AGENTS[name].kinds)
+    )
+
+
+def default_blocks(spaces: Spaces, agent: str) -> dict[str, dict[str, Any]]:
+    """The settings that take the place of the parts' own defaults.
+
+    Args:
+        spaces: of the environment.
+        agent: the name of the agent.
+    """
+    del spaces, agent
+    return {"train": {"steps": STEPS}}
+
+
+def specification_of(
+    name: str,
+    file: str | Path | None = None,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    agent: str | None = None,
+    kwargs: Iterable[str] | Mapping[str, Any] = (),
+) -> Specification:
+    """The experiment called `name` or else, with every default, one on the environment `name`.
+
+    Args:
+        name: of an experiment, or an environment's id; an experiment goes first.
+        file: of experiments; `name` is one of them then.
+        overrides: settings by their dotted paths, as for `Specification.override`.
+        agent: of an environment; by default the one that its actions call for.
+        kwargs: arguments of the environment's constructor, "KEY=VALUE" or a mapping.
+
+    Raises:
+        UserError: there is neither, it is malformed, or the environment cannot be made.
+    """
+    name = name.strip()
+    found = given_by(kwargs, "--env-kwargs")
+    given = {f"environment.kwargs.{key}": value for key, value in found.items()}
+    if file or not _is_environment(name, agent):
+        if agent is not None:
+            raise UserError(
+                f"--agent is for an environment, and {name} is an experiment: --set agent.name="
+                f"{agent}, perhaps with other settings"
+            )
+        return load_specification(name, file, overrides).assign(given)
+    if ":" not in name:
+        environment_spec(name)
+    bare = Specification(as_name(name), "", {"problem": name, "agent": {}})
+    return with_defaults(bare.assign(given, ()).override(overrides), agent)
+
+
+def with_defaults(given: Specification, agent: str | None = None) -> Specification:
+    """A specification that may lack an agent, with what `default_blocks` says.
+
+    Args:
+        given: goes before the defaults.
+        agent: its name where the specification has none.
+
+    Raises:
+        UserError: the environment cannot be made.
+    """
+    spaces = spaces_in(given, registered_problem(given))
+    chosen = given.block("agent").get("name") or agent or default_agent(spaces)
+    values = {**given.values, "agent": {"name": chosen, **given.block("agent")}}
+    for key, block in default_blocks(spaces, str(chosen)).items():
+        own = given.block(key)
+        if "name" not in own or own["name"] == block.get("name"):
+            values[key] = {**block, **own}
+    return replace(given, values=values)
+
+
+def _is_environment(name: str, agent: str | None) -> bool:
+    """Whether a name is to be an environment.
+
+    Raises:
+        UserError: it is neither that nor an experiment; the message names the nearest.
+    """
+    import gymnasium
+
+    experiments, is_registered = all_specifications(), name in gymnasium.registry
+    if name in experiments:
+        return is_registered and agent is not None
+    if is_registered or _ENVIRONMENT.fullmatch(name):
+        return True
+    if name.isidentifier() and Path(f"{name}.py").is_file():
+        raise UserError(f"{name} is a module; name an environment in it: {name}:CLASS or {name}:ID")
+    near = nearest(name, [*experiments, *gymnasium.registry])
+    if near in gymnasium.registry:
+        raise UserError(f"unknown experiment or environment {name!r}; did you mean {near!r}?")
+    return False  # which is said with the experiments there are

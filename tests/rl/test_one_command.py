@@ -1,0 +1,295 @@
+"""An environment and no specification: on the command line, and from a program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import pytest
+import yaml
+
+import rl
+from rl.environments.spaces import Continuous, Discrete
+from rl.errors import UserError
+from rl.running.worlds import problem_from
+from rl.specification.build import build
+from rl.specification.commented import commented
+from rl.specification.defaults import STEPS, default_agent, specification_of
+from rl.specification.objects import block_from, specification_from
+from rl.specification.settings import settings_of
+from rl.specification.specification import Specification, load_specification
+from tests.rl.conftest import Command
+from tests.rl.test_environment_block import HERE, Corridor, short
+
+MODULE = f"""
+import gymnasium
+from {HERE} import Corridor
+
+class Path(Corridor):
+    def __init__(self, length=3):
+        super().__init__(length)
+
+gymnasium.register("Path-v0", "ways:Path", max_episode_steps=9)
+"""
+SMALL = ("train.evaluate_every=600", "train.evaluate_episodes=2", "network.hidden=[4]")
+QUICK = {"train.evaluate_every": 600, "train.evaluate_episodes": 2, "network.hidden": [4]}
+QUIET: dict[str, Any] = {"steps": 1300, "overrides": QUICK, "draw": False, "display": False}
+
+
+@pytest.fixture
+def ways(tmp_path: Path) -> Path:
+    """A module in the working folder."""
+    sys.modules.pop("ways", None)
+    gymnasium.registry.pop("Path-v0", None)
+    (tmp_path / "ways.py").write_text(MODULE)
+    return tmp_path
+
+
+def weights(run: Path) -> str:
+    outcome = json.loads((run / "trial_000/session_000/session.json").read_text())
+    return str(outcome["weights"])
+
+
+@pytest.mark.parametrize(
+    ("id", "agent"),
+    [("CartPole-v1", "DQN"), ("FrozenLake-v1", "DQN"), ("Pendulum-v1", "TD3"),
+     (f"{HERE}:short", "DQN")],
+)  # fmt: skip
+def test_the_agent_is_chosen_by_the_kind_of_actions(id: str, agent: str) -> None:
+    made = specification_of(id)
+    assert made.values == {"problem": id, "agent": {"name": agent}, "train": {"steps": STEPS}}
+    assert build(made, 0).agent.__class__.__name__ == agent
+
+
+def test_every_kind_of_actions_has_an_agent() -> None:
+    class Spaces:
+        def __init__(self, actions: Any) -> None:
+            self.actions = actions
+
+    continuous = object.__new__(Continuous)
+    assert default_agent(Spaces(Discrete(2))) == "DQN"  # type: ignore[arg-type]
+    assert default_agent(Spaces(continuous)) == "TD3"  # type: ignore[arg-type]
+
+
+def test_what_is_given_goes_before_the_defaults() -> None:
+    given = ["train.steps=7000", "agent.gamma=0.9", "environment.max_episode_steps=9"]
+    made = specification_of("CartPole-v1", None, given, "ppo")
+    assert made.values["agent"] == {"name": "ppo", "gamma": 0.9}
+    assert made.values["train"] == {"steps": 7000}
+    assert build(made, 0).problem.horizon == 9
+    assert specification_of("CartPole-v1", None, ["agent.name=A2C"]).block("agent")["name"] == "A2C"
+
+
+def test_an_experiment_goes_before_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = gymnasium.envs.registration.EnvSpec("cartpole_dqn", f"{HERE}:short")
+    monkeypatch.setitem(gymnasium.registry, "cartpole_dqn", spec)
+    assert specification_of("cartpole_dqn").values == load_specification("cartpole_dqn").values
+    assert specification_of("cartpole_dqn", agent="PPO").values["problem"] == "cartpole_dqn"
+
+
+def test_arguments_reach_an_experiments_environment_too() -> None:
+    made = specification_of("lunarlander_dqn", kwargs=["enable_wind=true"])
+    assert made.values["environment"] == {"id": "LunarLander-v3", "kwargs": {"enable_wind": True}}
+
+
+REFUSED = [
+    (["CartPol-v1"], ["unknown environment 'CartPol-v1'; did you mean 'CartPole-v1'?"]),
+    (["LunarLander-v2"], ["did you mean 'LunarLander-v3'?"]),
+    (["cartpol"], ["unknown experiment or environment 'cartpol'; did you mean 'CartPole-v1'?"]),
+    (["cartpole_dqm"], ["unknown experiment 'cartpole_dqm'; did you mean 'cartpole_dqn'?"]),
+    (["ALE/Pong-v5"], ["ale_py brings it (python -m pip install ale-py)", "ale_py:ALE/Pong-v5"]),
+    (["Mine-v3"], ["as PACKAGE:Mine-v3"]),
+    (["Mine/Corridor-v0"], ["unknown environment 'Mine/Corridor-v0'"]),
+    (["nowhere:Corridor"], ["problem names 'nowhere', which is not installed"]),
+    (["ways"], ["ways is a module", "ways:CLASS"]),
+    (["ways.py:Path"], ["write 'ways'"]),
+    (["ways:Pathh"], ["did you mean 'Path'?"]),
+    (["ways:Path-v1"], ["did you mean 'Path-v0'?"]),
+    (["ways:MODULE"], ["ways has no 'MODULE'"]),
+    (["CartPole-v1", "--agent", "DNQ"], ["agent.name", "did you mean 'DQN'?"]),
+    (["CartPole-v1", "--agent", "TD3"], ["agent.name is TD3", "discrete actions"]),
+    (["cartpole_dqn", "--agent", "PPO"], ["--agent is for an environment", "agent.name=PPO"]),
+    (["FrozenLake-v1", "--env-kwargs", "is_slipery=false"], ["did you mean 'is_slippery'?"]),
+    (["FrozenLake-v1", "--env-kwargs", "map_name=9x9"], ["kwargs are refused by FrozenLake-v1"]),
+    (["FrozenLake-v1", "--env-kwargs", "is_slippery"], ["--env-kwargs: 'is_slippery' is not KEY"]),
+    (["FrozenLake-v1", "--env-kwargs", "render_mode=human"], ["chosen by the lab"]),
+    (["CartPole-v1", "--steps", "500"], ["train.steps is 500", "nothing would be learned"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "parts"), REFUSED)
+def test_what_is_no_environment_is_one_line_and_leaves_nothing(
+    arguments: list[str], parts: list[str], rl_here: Command, ways: Path
+) -> None:
+    answer = rl_here("run", *arguments)
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 1
+    for part in parts:
+        assert part in answer.stderr
+    assert {each.name for each in ways.iterdir()} - {"__pycache__"} == {"ways.py"}
+
+
+def test_one_command_trains_and_every_verb_knows_the_run(rl_here: Command, ways: Path) -> None:
+    given = ("--steps", 1300, "--set", *SMALL, "--quiet", "--env-kwargs", "length=2")
+    assert rl_here("run", "ways:Path-v0", *given).returncode == 0
+    (run,) = (ways / "runs/Path-v0").iterdir()
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["specification"]["environment"]["kwargs"] == {"length": 2}
+    assert manifest["import_folder"] == str(ways)
+    for verb in ("verify", "evaluate", "analyze"):
+        answer = rl_here(verb, "ways:Path-v0")
+        assert answer.returncode == 0, answer.stderr
+    text = rl_here("spec", "ways:Path-v0", "--env-kwargs", "length=2").stdout
+    (ways / "mine.yaml").write_text(text)
+    same = ("--steps", 1300, "--set", *SMALL, "--quiet", "--output", "again")
+    assert rl_here("run", "Path-v0", "--spec", "mine.yaml", *same).returncode == 0
+    assert weights(ways / "again") == weights(run)
+    answer = rl_here("doctor", "--env", "ways:Path", "--env-kwargs", "length=2")
+    assert "ways:Path: all is well" in answer.stdout
+    assert rl_here("doctor", "--env", "again").returncode == 0
+    assert (
+        "did you mean" in rl_here("doctor", "--env", "ways:Path", "--env-kwargs", "lenth=2").stderr
+    )
+
+
+def test_a_specification_to_start_from_explains_every_setting() -> None:
+    whole = build(specification_of("CartPole-v1"), 0).specification
+    text = commented("CartPole-v1", whole.values)
+    read = yaml.safe_load(text)["CartPole-v1"]
+    assert Specification("CartPole-v1", "", read).digest == whole.digest
+    for field in settings_of(type(build(whole, 0).agent)).values():
+        assert field.metadata["meaning"][:30] in " ".join(text.replace("#", "").split())
+    assert "# discount per step (in [0, 1])\n    gamma: 0.99" in text
+    changed = build(whole.assign({"agent.gamma": 0.5}), 0).specification
+    assert "(in [0, 1]; default 0.99)" in commented("x", changed.values)
+
+
+def test_a_network_for_each_role_is_explained_too() -> None:
+    given = {"network.actor.hidden": [8], "network.critic.hidden": [16]}
+    whole = build(specification_of("Pendulum-v1", overrides=given), 0).specification
+    read = yaml.safe_load(commented("x", whole.values))["x"]
+    assert read["network"]["critic"]["hidden"] == [16]
+    assert Specification("x", "", read).digest == whole.digest
+
+
+def test_the_labs_own_is_printed_as_it_is(rl_here: Command) -> None:
+    answer = rl_here("spec", "lunarlander_dqn")
+    assert yaml.safe_load(answer.stdout)["lunarlander_dqn"] == load_specification(
+        "lunarlander_dqn"
+    ).values  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_search_needs_no_specification_either(rl_here: Command, ways: Path) -> None:
+    answer = rl_here(
+        "search", "ways:Path-v0", "--steps", 1300, "--quiet", "--jobs", 1, "--output", "s",
+        "--set", *SMALL, "search.space={agent.gamma: [0.9]}",
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+
+
+class Stubborn(Corridor):
+    """Cannot be copied."""
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise TypeError("a window cannot be copied")
+
+
+@pytest.mark.parametrize(
+    ("env", "block"),
+    [
+        ("CartPole-v1", {"id": "CartPole-v1"}),
+        ({"id": "CartPole-v1", "solved": 3}, {"id": "CartPole-v1", "solved": 3}),
+        (Corridor, {"id": f"{HERE}:Corridor"}),
+        (short, {"id": f"{HERE}:short"}),
+        (lambda: Corridor(2), {"id": "local/Corridor"}),
+        (Corridor(3), {"id": "local/Corridor-2"}),
+        (gymnasium.spec("CartPole-v1"), {"id": "CartPole-v1"}),
+    ],
+)
+def test_what_a_program_has_becomes_a_block(env: Any, block: dict[str, Any]) -> None:
+    assert block_from(env)[0] == block
+
+
+def test_an_environment_that_gymnasium_made_is_recorded_with_its_wrappers() -> None:
+    env = gymnasium.make("FrozenLake-v1", is_slippery=False, max_episode_steps=9)
+    block, _ = block_from(gymnasium.wrappers.TimeAwareObservation(env))
+    wrapper = block["wrappers"][0].pop("name")
+    assert wrapper.endswith(":TimeAwareObservation")
+    assert block["kwargs"] == {"is_slippery": False}
+    assert block["max_episode_steps"] == 9
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "name an experiment or an environment, or give env="),
+        ({"env": 3}, "env must be an id, a class or a function, not 3"),
+        ({"env": Stubborn(2)}, "env=lambda: ..."),
+        ({"name": {"problem": "CartPole-v1"}}, "agent is missing"),
+        ({"name": {"problem": "CartPole-v1", "agent": {}}, "agent": "DQN"}, "leave one out"),
+        ({"env": Corridor, "env_kwargs": {"lenght": 3}}, "did you mean 'length'?"),
+        ({"env": short, "agent": "TD3"}, "discrete actions"),
+        ({"env": lambda: 3}, "must inherit from the gymnasium.Env"),
+        ({"env": lambda: Corridor(3), "sessions": 2}, "cannot make this environment"),
+        ({"name": "cartpole_dqn", "env": {"id": "CartPole-v1", "kwargs": {"f": len}}}, "JSON"),
+    ],
+)
+def test_a_program_is_told_what_does_not_fit(
+    given: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=said.replace("(", r"\(")):
+        rl.train(**{"output": tmp_path / "run", **QUIET, **given})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_specification_may_be_a_dictionary() -> None:
+    values = {"problem": "CartPole-v1", "agent": {"name": "DQN"}, "train": {"steps": 9000}}
+    made = specification_from({"mine": values}, overrides={"agent.gamma": 0.5}, steps=8000)
+    assert (made.name, made.value("agent.gamma"), made.value("train.steps")) == ("mine", 0.5, 8000)
+    assert specification_from(values).name == "specification"
+    assert specification_from(made).values == made.values
+    other = specification_from("cartpole_dqn", env=Corridor, env_kwargs={"length": 2})
+    assert other.values["environment"] == {"id": f"{HERE}:Corridor", "kwargs": {"length": 2}}
+    assert other.block("agent") == load_specification("cartpole_dqn").block("agent")
+
+
+def test_what_only_this_program_can_make_is_resumed_and_loaded_with_it(tmp_path: Path) -> None:
+    made: list[Corridor] = []
+
+    def corridor() -> Corridor:
+        made.append(Corridor(4))
+        return made[-1]
+
+    run = rl.train(env=corridor, output=tmp_path / "run", **QUIET)
+    assert run.title == "DQN on local/corridor"
+    assert any("is made by this program alone" in note for note in run.notes)
+    assert isinstance(rl.make_env(run).unwrapped, Corridor)
+    from rl.environments import registered
+
+    registered._made.clear()  # as in another program
+    registered._offered.clear()
+    with pytest.raises(UserError, match=r"rl.load and rl.resume take env=\.\.\."):
+        rl.load(tmp_path / "run")
+    assert rl.load(tmp_path / "run", env=corridor).act([0.0, 0.5]) in (0, 1)
+    assert rl.resume(tmp_path / "run", env=corridor, draw=False, display=False).outcome
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["CartPole-v1", f"{HERE}:short", short, {"id": "CartPole-v1", "kwargs": {}},
+     {"problem": "CartPole-v1"}, "cartpole_dqn", load_specification("cartpole_dqn")],
+)  # fmt: skip
+def test_make_env_takes_whatever_says_how(source: Any) -> None:
+    env = rl.make_env(source)
+    env.reset(seed=0)
+    env.close()
+
+
+def test_make_env_refuses_what_does_not_fit(cartpole_run: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'is_slippery'"):
+        problem_from("FrozenLake-v1", {"is_slipery": False})
+    assert rl.make_env(str(cartpole_run)).spec.id == "CartPole-v1"  # type: ignore[union-attr]
