@@ -27,7 +27,7 @@ from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
 
 
 class Opened:
-    """A saved agent that was found again."""
+    """A saved agent."""
 
     path: Path
     specification: Specification
@@ -55,8 +55,8 @@ class Opened:
         """Greedy episodes on seeds that neither training nor the choice of a checkpoint has used.
 
         Args:
-            episodes: how many.
-            seed: another number gives other episodes.
+            episodes: number of episodes.
+            seed: of the episodes.
             checkpoint: as for `player`.
 
         Raises:
@@ -74,7 +74,7 @@ class Opened:
 
 
 class Run(ShownRun, Opened):
-    """One session of what a run folder holds.
+    """A session of a run folder.
 
     Args:
         folder: the folder.
@@ -88,7 +88,7 @@ class Run(ShownRun, Opened):
     def __init__(self, folder: RunFolder, trial: int = 0, session: int = 0) -> None:
         self.folder, self.path = folder, folder.path
         self.manifest = folder.read_manifest()
-        self.notes: list[str] = []  # what a user should know as it begins
+        self.notes: list[str] = []  # for the user, as it begins
         self.trial: TrialFolder = folder.trial(trial)
         self.session: SessionFolder = self.trial.session(session)
         if (trial or session) and not self.session.path.is_dir():
@@ -101,9 +101,9 @@ class Run(ShownRun, Opened):
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], trial: int | None = None, session: int = 0) -> Run:
-        """A session of the run at `path`, or of the latest run of the experiment called so.
+        """A session of the run at `path`, or of the latest run of the experiment of this name.
 
-        Of a search it is the best trial's, unless `trial` says another.
+        Of a search it is one of the best trial, or of `trial`.
 
         Raises:
             UserError: there is none, or it is damaged.
@@ -113,7 +113,7 @@ class Run(ShownRun, Opened):
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """How the session ended: status, steps, episodes, seconds, best_step, and evaluation.
+        """The outcome: status, steps, episodes, seconds, best_step, and evaluation.
 
         `evaluation` holds the figures of the best checkpoint on unseen episodes and `final` those
         of the last; a run that was interrupted has neither.
@@ -122,11 +122,11 @@ class Run(ShownRun, Opened):
 
     @property
     def result(self) -> dict[str, Any]:
-        """What the sessions of this trial are worth together; empty before they were analyzed."""
+        """The figures of this trial's sessions together; empty until they are analyzed."""
         return read_json(self.trial.result)
 
     def figures(self) -> dict[str, Any]:
-        """What the sessions of this trial are worth together, from their files.
+        """The figures of this trial's sessions together, from their files.
 
         Raises:
             UserError: a file is damaged.
@@ -137,10 +137,10 @@ class Run(ShownRun, Opened):
         )
 
     def analyze(self, draw: bool = True) -> dict[str, Any]:
-        """Writes `figures` down as `result`, and draws the curves.
+        """Writes `figures` as `result`, and draws the curves.
 
         Args:
-            draw: whether it does.
+            draw: whether to draw them.
 
         Raises:
             UserError: a file is damaged.
@@ -152,7 +152,7 @@ class Run(ShownRun, Opened):
         return figures
 
     def _draw(self, figures: dict[str, Any]) -> None:
-        """Draws the curves; what cannot be drawn is said."""
+        """Draws the curves; a failure only prints a line."""
         remedy = f"`rl analyze {shlex.quote(str(self.path))}` tries again"
         for session in self.trial.sessions():
             with optional(session.curve.name, remedy):
@@ -161,7 +161,7 @@ class Run(ShownRun, Opened):
             draw_trial(self.trial, figures)
 
     def group(self, name: str) -> Group:
-        """The sessions of this trial that count, for a comparison under a name.
+        """The sessions of this trial that count, for a comparison under this name.
 
         Raises:
             UserError: there is none, or it is from before returns of episodes were kept.

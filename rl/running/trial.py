@@ -99,8 +99,10 @@ def train(
         _require_safe_main()
         _require_shared(specification)
     seeds = range(seed, seed + sessions)
-    users = _Users(given, sessions, jobs, draw, display)
-    return users.run(lambda: create_trial(specification, seeds, output, given))
+    return _run_for_user(
+        lambda: create_trial(specification, seeds, output, given),
+        given, sessions, jobs, draw, display,
+    )  # fmt: skip
 
 
 def resume(
@@ -146,7 +148,7 @@ def resume(
     sessions = len(run.manifest["seeds"])
     if sessions > 1:
         _require_safe_main()
-    return _Users(given, sessions, jobs, draw, display).run(lambda: run)
+    return _run_for_user(lambda: run, given, sessions, jobs, draw, display)
 
 
 def _require_shared(specification: Specification) -> None:
@@ -166,59 +168,39 @@ def _require_safe_main() -> None:
         )
 
 
-class _Users:
-    """How a program runs sessions: with callbacks of its own, and perhaps a display.
-
-    Args:
-        callbacks: the callbacks.
-        sessions: how many.
-        jobs: how many of them at once.
-        draw: whether learning curves are drawn.
-        display: whether progress is shown; None where somebody sees it.
+def _run_for_user(
+    make: Callable[[], Run],
+    callbacks: list[Callback],
+    sessions: int,
+    jobs: int,
+    draw: bool,
+    display: bool | None,
+) -> Run:
+    """Runs the sessions of the run that `make` creates or opens; arguments are those of `train`.
 
     Raises:
-        UserError: a callback cannot go with the sessions.
+        UserError: a callback cannot be sent to the process of a session.
     """
-
-    def __init__(
-        self, callbacks: list[Callback], sessions: int, jobs: int, draw: bool, display: bool | None
-    ) -> None:
-        self._sessions, self._jobs, self._draw, self._display = sessions, jobs, draw, display
-        goes = [sessions > 1 and overrides(each, *SESSION_METHODS) for each in callbacks]
-        self._here = [each for each, is_away in zip(callbacks, goes, strict=True) if not is_away]
-        self._carried = packed(compress(callbacks, goes))
-
-    def run(self, make: Callable[[], Run]) -> Run:
-        """Runs the sessions of the run that `make` makes or opens."""
-        with noticed(), in_place(), lenient():
-            run = make()
-            with showing_by_default(self._display, self._sessions) as shown:
-                callback = Callbacks([shown, *self._here])
-                several = self._sessions > 1
-                executor = Processes(self._jobs, callback) if several else Inline(callback)
-                run_sessions(run, executor, self._draw, self._carried)
-            act_as_asked(f"{run.path}: was interrupted; to resume: rl resume {run.path}")
-        _require_success(run)
-        return run
+    away = [sessions > 1 and overrides(each, *SESSION_METHODS) for each in callbacks]
+    here = [each for each, is_away in zip(callbacks, away, strict=True) if not is_away]
+    carried = packed(compress(callbacks, away))
+    with noticed(), in_place(), lenient():
+        run = make()
+        with showing_by_default(display, sessions) as shown:
+            callback = Callbacks([shown, *here])
+            executor = Processes(jobs, callback) if sessions > 1 else Inline(callback)
+            run_sessions(run, executor, draw, carried)
+        act_as_asked(f"{run.path}: was interrupted; to resume: rl resume {run.path}")
+    _require_success(run)
+    return run
 
 
 def _require_success(run: Run) -> None:
-    """Refuses a run of several sessions of which none has come to more than a failure."""
+    """Refuses a run of several sessions all of which failed."""
     outcomes = run.result["outcomes"]
     if all(each["status"] in ("failed", "diverged") for each in outcomes):
         reasons = dict.fromkeys(str(each.get("reason", each["status"])) for each in outcomes)
         raise SessionsFailed(f"{run.path}: all sessions failed: {'; '.join(reasons)}")
-
-
-def run_trial(
-    specification: Specification,
-    seeds: Sequence[int],
-    output: str | os.PathLike[str] | None,
-    executor: Executor,
-    draw: bool = True,
-) -> Run:
-    """`train` for a specification that is loaded already, on an executor."""
-    return run_sessions(create_trial(specification, seeds, output), executor, draw)
 
 
 def create_trial(
@@ -236,8 +218,8 @@ def create_trial(
         callbacks: of the user; the manifest names those that a session listens to.
 
     Raises:
-        UserError: something in the specification is wrong, and nothing was written; or the folder
-            cannot be.
+        UserError: the specification is wrong, and nothing was written; or the folder cannot be
+            written.
     """
     if min(seeds) < 0:
         raise UserError(f"seed must not be negative, but is {min(seeds)}")
@@ -254,16 +236,15 @@ def create_trial(
 
 
 def run_sessions(run: Run, executor: Executor, draw: bool = True, carried: bytes = b"") -> Run:
-    """Runs the sessions of a run that have not ended, each from where it was, and says what they
-    are worth.
+    """Runs or resumes the sessions of a run that have not ended, and analyzes the run.
 
-    What comes of it is, to the bit, what would have come of the run without an interruption.
+    The result is, to the bit, that of the run without an interruption.
 
     Args:
         run: the run.
         executor: where its sessions run.
         draw: whether learning curves are drawn.
-        carried: callbacks that go with the sessions into other processes, `packed`.
+        carried: callbacks for the processes of the sessions, `packed`.
 
     Raises:
         UserError: the run is damaged, or another process is at work on it.
@@ -299,7 +280,7 @@ def run_sessions(run: Run, executor: Executor, draw: bool = True, carried: bytes
 
 @contextmanager
 def at_the_end(analyze: Callable[[], object]) -> Iterator[None]:
-    """Calls `analyze` afterwards; where something was raised, that is what is told."""
+    """Calls `analyze` afterwards; an exception from within takes precedence over its own."""
     try:
         yield
     except BaseException:
@@ -310,14 +291,14 @@ def at_the_end(analyze: Callable[[], object]) -> Iterator[None]:
 
 
 def refuse_unsaved(outcomes: Iterable[Outcome]) -> None:
-    """Raises a `DiskError` if one of the sessions could not save what it had learned."""
+    """Raises a `DiskError` if one of the sessions could not be saved."""
     for outcome in outcomes:
         if outcome.get("unsaved"):
             raise DiskError(outcome["reason"])
 
 
 def run_all(jobs: Sequence[Job], executor: Executor) -> list[dict[str, Any]]:
-    """How each of the jobs ended, in their order."""
+    """The outcomes of the jobs, in their order."""
     for job in jobs:
         executor.submit(job)
     outcomes: dict[int, dict[str, Any]] = {}

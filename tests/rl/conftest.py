@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,10 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from rl.cli import main
 from rl.memory import Replay
+from rl.running.executors import Executor
+from rl.running.opened_run import Run
+from rl.running.trial import create_trial, run_sessions
+from rl.specification.specification import Specification
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script's `pytest &` inherits it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -131,3 +135,14 @@ def cartpole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True, timeout=300,
     )  # fmt: skip
     return folder
+
+
+def run_trial(
+    specification: Specification,
+    seeds: Sequence[int],
+    output: Path,
+    executor: Executor,
+    draw: bool = True,
+) -> Run:
+    """`rl.train` for a specification that is loaded already, on an executor."""
+    return run_sessions(create_trial(specification, seeds, output), executor, draw)

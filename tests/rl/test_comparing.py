@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from rl.running.executors import Inline
-from rl.running.trial import run_trial
 from rl.specification.specification import Specification
 from rl.storage.files import read_json
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, run_trial
 
 CHAIN = {
     "import": "tests.rl.worlds",

@@ -12,12 +12,11 @@ from rl.errors import UserError
 from rl.running.display import describe
 from rl.running.executors import Inline
 from rl.running.opened_run import Run
-from rl.running.trial import run_trial
 from rl.search.settings import read_search
 from rl.session.progress import Progress
 from rl.specification.build import build
 from rl.specification.specification import Specification
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, run_trial
 
 
 def specification(train: dict[str, Any], **blocks: Any) -> Specification:

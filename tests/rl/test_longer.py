@@ -20,7 +20,6 @@ from rl.running import jobs
 from rl.running.executors import Inline
 from rl.running.extension import extend
 from rl.running.opened_run import Run
-from rl.running.trial import run_trial
 from rl.session.callback import Callback
 from rl.session.job import Job
 from rl.session.longer import thinned
@@ -30,7 +29,7 @@ from rl.specification.specification import Specification
 from rl.storage.files import read_json, write_json
 from rl.storage.run_folder import RunFolder
 from tests.contracts.cases import agents, values
-from tests.rl.conftest import Command, quick
+from tests.rl.conftest import Command, quick, run_trial
 
 
 @pytest.fixture(autouse=True, scope="module")

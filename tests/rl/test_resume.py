@@ -26,7 +26,7 @@ from rl.running import jobs
 from rl.running.executors import Inline
 from rl.running.jobs import run_job
 from rl.running.opened_run import Run
-from rl.running.trial import run_sessions, run_trial
+from rl.running.trial import run_sessions
 from rl.session.callback import Callback
 from rl.session.job import Job
 from rl.session.progress import Progress
@@ -35,7 +35,7 @@ from rl.session.session import Session
 from rl.specification.build import build
 from rl.specification.specification import Specification
 from rl.storage.run_folder import RunFolder, SessionFolder
-from tests.rl.conftest import HELD, Command, quick, wait_until
+from tests.rl.conftest import HELD, Command, quick, run_trial, wait_until
 
 TRAIN = {"evaluate_every": 700, "evaluate_episodes": 2, "stop_when_solved": False,
          "checkpoint_seconds": 0.05}  # fmt: skip
