@@ -1,4 +1,4 @@
-"""From the files of a trial to its figures and pictures, at any time again."""
+"""From the files of a trial to its figures and pictures; repeatable at any time."""
 
 from __future__ import annotations
 

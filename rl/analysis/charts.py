@@ -30,7 +30,7 @@ MOST_POINTS = 600  # of a series; a chart is no more pixels wide
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis; where its values are no numbers, `names` are those of the places 0, 1, ..."""
+    """An axis, of numbers or of places 0, 1, ... that have `names`."""
 
     label: str  # with the unit
     log: bool = False

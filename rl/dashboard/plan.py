@@ -33,7 +33,7 @@ class Plan:
     trials: int | None  # of a search that says so
 
     def of(self, budget: int | None) -> str:
-        """The end of a figure: how many there are to be in all sessions; empty if nobody says."""
+        """The planned number for all sessions, as the note of a figure; empty without one."""
         return "" if budget is None else f"of {budget * self.sessions:,}"
 
     @property
@@ -79,7 +79,7 @@ def _specification(
 
 
 def _environment(values: Mapping[str, Any]) -> EnvironmentSettings | None:
-    """How a specification's environment is made; None if it does not say."""
+    """The environment of a specification; None if it has none."""
     block = values.get("environment", {"id": values.get("problem")})
     try:
         return EnvironmentSettings(**block) if is_text(block["id"]) else None

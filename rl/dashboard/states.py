@@ -71,7 +71,7 @@ def run_state(sessions: Sequence[State], planned: int) -> State:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far the sessions of a run have come."""
+    """The progress of a run."""
 
     states: Sequence[State]  # of the sessions that have begun
     state: State
@@ -103,7 +103,7 @@ def evaluation_of(folder: SessionFolder) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class SearchProgress:
-    """How far the trials of a search have come."""
+    """The progress of a search."""
 
     search: Search
     sessions: dict[int, list[State]]  # by the number of the trial

@@ -47,7 +47,7 @@ SENTENCES = {
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial of a search in the table of all."""
+    """A row in the table of a search's trials."""
 
     number: int
     state: State

@@ -20,7 +20,7 @@ from rl.report.blocks import Block, Picture, Replay, Text
 from rl.running.opened_run import Run
 from rl.storage.files import read_bytes
 from rl.watching.animation import pace
-from rl.watching.film import choose_stages, make_film
+from rl.watching.film import choose_stages, make_film, sheet
 from rl.watching.frames import Moment, Scene
 from rl.watching.rendering import NothingToSee
 
@@ -139,13 +139,9 @@ def _pictures(moments: Sequence[Moment]) -> dict[str, Any]:
     from PIL import Image
 
     height, width, _ = moments[0].picture.shape
-    rows = -(-len(moments) // COLUMNS)
-    sheet = Image.new("RGB", (COLUMNS * width, rows * height))
-    for number, moment in enumerate(moments):
-        row, column = divmod(number, COLUMNS)
-        sheet.paste(Image.fromarray(moment.picture), (column * width, row * height))
+    frames = sheet([Image.fromarray(moment.picture) for moment in moments], COLUMNS)
     file = io.BytesIO()
-    sheet.save(file, "WEBP", quality=QUALITY, method=1)
+    frames.save(file, "WEBP", quality=QUALITY, method=1)
     return {
         "sheet": data_uri("image/webp", file.getvalue()),
         "columns": COLUMNS,

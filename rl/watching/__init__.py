@@ -1,1 +1,1 @@
-"""An agent at work, as it is seen in a window, a terminal or a film."""
+"""Watching an agent in a window, a terminal or a film."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,16 +123,23 @@ def side_by_side(episodes: list[Iterator[Moment]]) -> Iterator[list[Moment]]:
 
 def _arrange(panes: list[Picture]) -> Picture:
     """The panes in two rows, or in one if they are few."""
+    columns = len(panes) if len(panes) < 4 else -(-len(panes) // 2)
+    return sheet(panes, columns, GAP, BACKGROUND)
+
+
+def sheet(
+    pictures: Sequence[Picture], columns: int, gap: int = 0, background: str = "black"
+) -> Picture:
+    """Pictures of one width, row by row, with gaps around them."""
     from PIL import Image
 
-    columns = len(panes) if len(panes) < 4 else -(-len(panes) // 2)
-    rows = -(-len(panes) // columns)
-    across, down = panes[0].width + GAP, max(pane.height for pane in panes) + GAP
-    picture = Image.new("RGB", (columns * across + GAP, rows * down + GAP), BACKGROUND)
-    for number, pane in enumerate(panes):
+    rows = -(-len(pictures) // columns)
+    across, down = pictures[0].width + gap, max(each.height for each in pictures) + gap
+    whole = Image.new("RGB", (columns * across + gap, rows * down + gap), background)
+    for number, picture in enumerate(pictures):
         row, column = divmod(number, columns)
-        picture.paste(pane, (GAP + column * across, GAP + row * down))
-    return picture
+        whole.paste(picture, (gap + column * across, gap + row * down))
+    return whole
 
 
 class Pane:

@@ -78,7 +78,7 @@ class Scene:
     def _thoughts(self) -> Thoughts:
         """The agent's thoughts with the names of its actions.
 
-        Of combinations of several actions each choice is worth its best combination.
+        For combinations of several actions, each choice has the value of its best combination.
         """
         thoughts = self._agent.thoughts(*self._environments.seen)
         actions = self._spaces.actions

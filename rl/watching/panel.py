@@ -86,7 +86,7 @@ class Panel:
 
 
 def _fitting(label: str, letters: Any) -> str:
-    """The label, cut off where it would leave a bar no room."""
+    """The label, shortened if it would leave no room for a bar."""
     while letters.getlength(label) > LONGEST:
         label = label[:-2] + "\u2026"
     return label

@@ -96,7 +96,7 @@ def status(moment: Moment, plain: bool = False) -> str:
 
 
 def _bar(thoughts: Thoughts, number: int) -> str:
-    """The figure of a bar, in brackets if it is chosen, behind its name if it has one."""
+    """The name of a bar, if it has one, and its figure, in brackets if the bar is chosen."""
     figure = written(float(thoughts.bars[number]))
     figure = f"[{figure}]" if thoughts.is_chosen(number) else figure
     return f"{thoughts.names[number]} {figure}" if thoughts.names else figure

@@ -119,27 +119,26 @@ class WindowCallback(Callback):
     def __init__(self, id: str, seed: int) -> None:
         require_display()
         self._id, self._seed = id, seed
-        self._scene: Scene | None = None
-        self._window: Window | None = None
+        self._shown: tuple[Scene, Window] | None = None
         self._is_wanted = True
 
     def progressed(self, job: Job, progress: Progress) -> None:
-        if self._window and self._window.is_closed():
+        if self._shown and self._shown[1].is_closed():
             self._close()
 
     def evaluated(self, job: Job, progress: Progress, player: Player | None) -> None:
         if player is None or not self._is_wanted:
             return
-        if not (self._scene and self._window):
+        if self._shown is None:
             # The player's agent is the one that learns, so that it serves every later evaluation.
-            self._scene = Scene(self._id, player)
-            self._window = Window(self._id, self._scene.frames_a_second)
-        if not all(map(self._window.show, self._scene.moments(self._seed))):
+            scene = Scene(self._id, player)
+            self._shown = scene, Window(self._id, scene.frames_a_second)
+        scene, window = self._shown
+        if not all(map(window.show, scene.moments(self._seed))):
             self._close()
 
     def _close(self) -> None:
         self._is_wanted = False
-        if self._scene and self._window:
-            self._scene.close()
-            self._window.close()
-            self._scene = self._window = None
+        for each in self._shown or ():
+            each.close()
+        self._shown = None
