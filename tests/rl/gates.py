@@ -143,3 +143,21 @@ class Pictured(Steady):
 
 
 gymnasium.register("Pictured-v0", "tests.rl.gates:Pictured", max_episode_steps=5)
+
+
+class Acting(Steady):
+    """As Steady, with other actions, each of which must lie in their space."""
+
+    def __init__(self, space: spaces.Space[Any]) -> None:
+        self.action_space = space
+
+    def step(self, action: Any) -> Any:
+        assert self.action_space.contains(action), action
+        return super().step(action)
+
+
+for _id, _acts in {
+    "Switches-v0": spaces.MultiDiscrete([3] * 10),
+    "Grasp-v0": spaces.Box(-2.0, 5.0, (2, 2), np.float32),
+}.items():
+    gymnasium.register(_id, "tests.rl.gates:Acting", max_episode_steps=5, kwargs={"space": _acts})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import runpy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rl.environments import Environments
+from rl.environments.actions import combined
 from rl.environments.spaces import Continuous, spaces_of
 from rl.errors import UserError
+from rl.export import FORMATS, export, policy_of
+from rl.session.player import player_of
+from tests.contracts.cases import Play, experiment, values
 from tests.rl.worlds import Pushed, Steady
 
 FLOATS = (np.float16, np.float32, np.float64)
@@ -133,6 +139,70 @@ def test_discrete_actions_are_numpy_integers_as_sample_gives_them(kind: Any) -> 
         assert given.item() == 5 + action
         assert type(given) is type(space.sample())
         assert space.contains(given)
+
+
+@pytest.mark.parametrize(
+    ("space", "action", "given"),
+    [
+        (spaces.Box(0, 4, (2, 2), np.float64), [-1, 0, 0.5, 1], [[0.0, 2.0], [3.0, 4.0]]),
+        (spaces.Box(0, 4, (), np.float32), [0.5], 3.0),
+        (spaces.Box(-2, 2, (1, 2, 1), np.int8), [-1, 0.6], [[[-2], [1]]]),
+        (spaces.MultiDiscrete([2, 3]), [1, 2], [1, 2]),
+        (spaces.MultiDiscrete([2, 3], np.int8, start=[5, -1]), [1, 2], [6, 1]),
+        (spaces.MultiDiscrete(np.array([[2, 3], [4, 5]])), [1, 2, 3, 4], [[1, 2], [3, 4]]),
+        (spaces.MultiBinary(3), [1, 0, 1], [1, 0, 1]),
+        (spaces.MultiBinary([2, 2]), [1, 0, 0, 1], [[1, 0], [0, 1]]),
+    ],
+)
+def test_actions_have_the_form_and_the_type_that_sample_gives(
+    space: Any, action: list[float], given: Any
+) -> None:
+    made = actions_of(space).for_environment(action)
+    assert made.tolist() == given
+    assert made.dtype == np.asarray(space.sample()).dtype
+    assert made.shape == space.shape
+    assert space.contains(made)
+
+
+def test_the_combinations_of_several_actions_are_all_there_is() -> None:
+    space = spaces.MultiDiscrete([2, 3], start=[1, 0])
+    combinations = combined(actions_of(space))
+    made = [combinations.for_environment(number).tolist() for number in range(6)]
+    assert made == [[1, 0], [1, 1], [1, 2], [2, 0], [2, 1], [2, 2]]
+    assert combined(actions_of(spaces.MultiBinary(10))).count == 1024
+    with pytest.raises(ValueError, match="2,048 combinations of 11 discrete actions"):
+        combined(actions_of(spaces.MultiBinary(11)))
+
+
+@pytest.mark.parametrize(
+    ("agent", "problem", "said"),
+    [
+        (
+            "QRDQN",
+            "Switches-v0",
+            r"59,049 combinations of 10 .* at most 1,024\); these do: A2C, PPO",
+        ),
+        ("TD3", "Switches-v0", "the multidiscrete actions of Switches-v0; these do: A2C, PPO"),
+        ("DQN", "Pendulum-v1", "the continuous actions .* these do: A2C, PPO, DDPG, TD3"),
+    ],
+)
+def test_the_agents_that_take_the_actions_are_named(agent: str, problem: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"agent.name is {agent}, which does not handle .*{said}"):
+        experiment(values(agent, None, problem=problem))
+    experiment(values("A2C", None, problem=problem))
+
+
+@pytest.mark.parametrize("agent", ["PPO", "TD3"])
+def test_a_grid_of_continuous_actions_is_learned_and_exported(agent: str, tmp_path: Path) -> None:
+    made = experiment(values(agent, None, problem="Grasp-v0"))
+    play, player, file = Play(made), player_of(made), tmp_path / "policy.npz"
+    play.steps(40)
+    assert play.agent.updates
+    seen = np.ones(1, np.float32)
+    export(policy_of(player), FORMATS["numpy"], "a test", file)
+    action = runpy.run_path(str(file.with_suffix(".py")))["act"](seen)
+    assert player.act(seen).shape == (2, 2)
+    np.testing.assert_allclose(action, player.act(seen), rtol=1e-4)
 
 
 def test_an_environment_may_keep_its_actions_and_change_them() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from nn.gradient_check import numerical_gradient, relative_error
 from nn.typing import Array
-from rl.agents.distributions import Categorical, Distribution, Gaussian
+from rl.agents.distributions import Categorical, Distribution, Gaussian, Product
 
 B = 5
 
@@ -17,15 +17,14 @@ B = 5
 def case(kind: str) -> tuple[Distribution, Array, Array, Array]:
     """A distribution, outputs [B, m], what was sampled, and weights [B] of both signs."""
     rng = np.random.default_rng(0)
-    distribution: Distribution = (
-        Categorical() if kind == "categorical" else Gaussian(kind == "tanh")
-    )
+    kinds = {"categorical": Categorical(), "product": Product((2, 1, 3))}
+    distribution = kinds.get(kind) or Gaussian(kind == "tanh")
     outputs = rng.normal(0, 1.5, (B, 6))
     sampled = distribution.sample(outputs, rng)
     return distribution, outputs, sampled, rng.normal(0, 2, B)
 
 
-KINDS = ["categorical", "cut", "tanh"]
+KINDS = ["categorical", "product", "cut", "tanh"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -68,6 +67,22 @@ def test_a_categorical_is_safe_with_outputs_of_any_size() -> None:
         assert policy.log_prob(outputs, np.array([1]))[0] == -2e4
         gradient = policy.gradient(outputs, np.array([1]), np.array([1.0]), 1.0)
     np.testing.assert_allclose(gradient, [[1.0, -1.0, 0.0]])
+
+
+def test_a_product_by_hand() -> None:
+    """Two choices with shares 1 and 3, and three with shares 1, 2 and 5: independent."""
+    outputs, policy = np.log([[1.0, 3.0, 1.0, 2.0, 5.0]]), Product((2, 3))
+    log_prob = policy.log_prob(outputs, np.array([[1, 1]]))[0]
+    assert log_prob == pytest.approx(math.log(3 / 4 * 2 / 8))
+    p, q = np.array([1, 3]) / 4, np.array([1, 2, 5]) / 8
+    entropy = -(p * np.log(p)).sum() - (q * np.log(q)).sum()
+    assert policy.entropy(outputs)[0] == pytest.approx(entropy)
+    assert policy.greedy(outputs).tolist() == [[1, 2]]
+    assert policy.thoughts(outputs).chosen == (1, 4)
+    np.testing.assert_allclose(policy.thoughts(outputs).bars, [*p, *q])
+    drawn = policy.sample(np.repeat(outputs, 40_000, axis=0), np.random.default_rng(0))
+    shares = np.bincount(3 * drawn[:, 0] + drawn[:, 1]) / 40_000
+    np.testing.assert_allclose(shares, np.outer(p, q).ravel(), atol=0.008)
 
 
 def test_a_gaussian_by_hand() -> None:
