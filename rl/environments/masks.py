@@ -35,7 +35,9 @@ def mask_of(given: Any, counts: Sequence[int]) -> BoolArray:
     if not (mask | (array == 0)).all():
         raise rules.Breach(f"{_NAME} must be made of 0 and 1, but is {rules.brief_of(array)}")
     if not mask.any() or not _each_has_one(mask, counts):
-        raise rules.Breach(f"{_NAME} must allow an action, and allows none: {rules.brief_of(mask)}")
+        raise rules.Breach(
+            f"{_NAME} must allow an action, and allows none: {rules.brief_of(array)}"
+        )
     return mask
 
 

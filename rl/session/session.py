@@ -136,23 +136,23 @@ class Session:
             UserError: the checkpoint is of another specification.
         """
         remedy = f"nothing was changed; put that right, and then: rl resume {self._run_folder}"
-        with on_disk(self.folder.path, "read", remedy):
-            state, complaints = self._checkpoints.load(self._accept)
-        for complaint in complaints:
-            self.callback.noted(complaint)
-        if state:
-            try:
+        try:
+            with on_disk(self.folder.path, "read", remedy):
+                state, complaints = self._checkpoints.load(self._accept)
+            for complaint in complaints:
+                self.callback.noted(complaint)
+            if state:
                 self._check_specification(state)
                 if is_longer(state, self.training):
                     state = self._lengthened(state)
                 self._restore(state)
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                raise UserError(
-                    f"{self.folder.resume}: its checkpoint does not fit ({error}); remove that "
-                    "folder, and the session begins anew"
-                ) from None
-        elif complaints:
-            self.callback.noted(f"{self.folder.path}: begins anew")
+            elif complaints:
+                self.callback.noted(f"{self.folder.path}: begins anew")
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{self.folder.resume}: its checkpoint does not fit ({error}); remove that "
+                "folder, and the session begins anew"
+            ) from None
 
     def _accept(self, state: State) -> None:
         if not RESUMABLE(state):

@@ -124,10 +124,13 @@ class TransitionLog:
 
         Raises:
             OSError: a file cannot be read.
+            ValueError: its transitions are of another size than the memory's.
         """
         self.close()
         kind = self._memory.record_type
         for mark in marks:
+            if (self._folder / mark["file"]).stat().st_size < mark["count"] * kind.itemsize:
+                raise ValueError("its transitions have another size, perhaps no action masks")
             segment = _Segment(self._folder / mark["file"], mark["first"])
             self._segments.append(segment)
             for piece in self._pieces(mark):

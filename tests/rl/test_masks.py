@@ -26,6 +26,7 @@ from rl.export import FORMATS, export, policy_of
 from rl.memory import Prioritized, Replay
 from rl.session.evaluation import Evaluator
 from rl.session.player import player_of
+from rl.session.transition_log import TransitionLog
 from tests.contracts.cases import Play, assert_same, experiment, values
 from tests.rl.conftest import take_over
 from tests.rl.gates import SPACES, Gated
@@ -183,6 +184,21 @@ def test_a_memory_gives_masks_back(memory: type[Replay]) -> None:
     assert made.records(2, 6).dtype["next_masks"].shape == (2,)
     plain = memory(1, np.random.default_rng(0), memory.Settings(capacity=4, batch_size=4))
     assert "next_masks" not in (plain.record_type.names or ())
+
+
+def test_transitions_without_masks_do_not_pass_for_others(tmp_path: Path) -> None:
+    """As a run has them whose environment did not give any, or whose version did not use them."""
+    settings = Replay.Settings(capacity=8, batch_size=1)
+    plain, other = (Replay(1, np.random.default_rng(0), settings, masks=masks) for masks in (0, 3))
+    for number in range(4):
+        plain.add(np.ones(1), number, 0.0, 1.0, np.ones(1))
+    log = TransitionLog(tmp_path, plain)
+    log.write()
+    marks = log.marks()
+    log.close()
+    TransitionLog(tmp_path, plain).load(marks)
+    with pytest.raises(ValueError, match="its transitions have another size"):
+        TransitionLog(tmp_path, other).load(marks)
 
 
 def test_the_evaluation_of_a_masked_environment() -> None:
