@@ -72,14 +72,14 @@ def spoil_network(agent: Any, network: Any, optimizer: Any, number: str, value: 
 
 def spoil_dqn(agent: Any, number: str, value: float) -> None:
     if number == "loss":
-        spoil(agent, agent.cost, "gradient", lambda: value)
+        spoil(agent, agent, "loss", lambda: (value, np.zeros(0)))
     else:
         spoil_network(agent, agent.q.network, agent.optimizer, number, value)
 
 
 def spoil_second_critic(agent: Any, number: str, value: float) -> None:
     if number == "loss":
-        spoil(agent, agent.cost, "gradient", lambda: value)
+        spoil(agent, agent, "loss", lambda: (value, np.zeros(0)))
     else:
         spoil_network(agent, agent.critics[1], agent.optimizers[2], number, value)
 
