@@ -1,8 +1,8 @@
 """A search: trials of different settings, each of several sessions, ranked by a statistic.
 
-The run folder is the memory of a search. A trial's folder says what is tried in it and, once it has
-ended, what it was worth; who has a trial under way holds a lock that ends with the process. So a
-search that was killed goes on where it was, and several processes can share one.
+The run folder holds the state of a search. A trial's folder has its parameters and, once it has
+ended, its result; the process that runs a trial holds a lock, which ends with the process. So a
+killed search resumes where it was, and several processes can share one.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ from rl.storage.files import read_json, write_json, write_specification
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, default_path, is_unfinished
 
-JOURNAL = "study.journal"  # of a search that was given none
-UNFINISHED = "unfinished"  # the state of a trial that failed by no fault of its own
+JOURNAL = "study.journal"  # without --storage
+UNFINISHED = "unfinished"  # the state of a trial that failed by an outside cause
 
 
 def start_search(
@@ -52,10 +52,10 @@ def start_search(
     storage: str | Path | None,
     executor: Executor,
 ) -> Search:
-    """A search ready to run: a new one, or the one that `storage` holds already.
+    """A search ready to run: a new one, or the existing one of `storage`.
 
     Raises:
-        UserError: its block is missing or wrong, or the storage is another search's.
+        UserError: its block is missing or wrong, or the storage belongs to another search.
     """
     path = user_path(output) if output is not None else default_path(specification.name)
     settings, space = read_search(specification)
@@ -88,7 +88,7 @@ def start_search(
 def _joined(
     specification: Specification, known: Path, output: str | Path | None, executor: Executor
 ) -> Search:
-    """The search that a file beside the storage names, if it is of this specification."""
+    """The search that a file beside the storage names, if it has this specification."""
     path = Path(str(read_json(known).get("run", known)))
     if not path.exists():
         raise UserError(
@@ -108,13 +108,13 @@ def _joined(
 
 
 def resume_search(path: str | Path, executor: Executor, trials: int | None = None) -> Search:
-    """The search in a run folder, to go on with.
+    """The search in a run folder, ready to resume.
 
     Args:
         path: of the run folder.
         executor: where sessions run.
-        trials: how many there are to be now; by default as many as were wanted last. Those that
-            have begun are finished in any case.
+        trials: the new maximum number; by default the last one. Trials that have begun are
+            finished in any case.
 
     Raises:
         UserError: there is no search there, its specification was changed, or its journal is gone.
@@ -128,7 +128,7 @@ def resume_search(path: str | Path, executor: Executor, trials: int | None = Non
 
 
 def _specification_of(folder: RunFolder) -> Specification:
-    """That of the search in a run folder, as it was when it began."""
+    """The specification of the search in a run folder, unchanged since it began."""
     manifest = folder.read_manifest()
     if manifest.get("kind") != "search":
         raise UserError(f"{folder.path}: is no search; `rl search` makes one")
@@ -143,7 +143,7 @@ def _specification_of(folder: RunFolder) -> Specification:
 
 
 def _set_trials(folder: RunFolder, trials: int | None, callback: Callback) -> int | None:
-    """Notes how many trials are wanted, if that is given; how many there will be."""
+    """Records the maximum number of trials, if it is given; returns the number to run."""
     manifest = folder.read_manifest()
     search, begun = manifest["search"], len(folder.trials())
     if trials is None:
@@ -156,14 +156,14 @@ def _set_trials(folder: RunFolder, trials: int | None, callback: Callback) -> in
 
 
 def _find_journal(folder: RunFolder, method: str) -> Path:
-    """Where the study of a search is.
+    """The file of the study of a search.
 
     Raises:
-        UserError: it is not there, or another run folder has it.
+        UserError: it is missing, or belongs to another run folder.
     """
     journal = Path(folder.read_manifest()["search"]["journal"])
     inside = folder.path / JOURNAL
-    if not journal.is_absolute() or inside.exists():  # older versions wrote where it was then
+    if not journal.is_absolute() or inside.exists():  # earlier versions wrote the old path
         journal = inside
     elif (known := Path(f"{journal}.json")).exists():
         _take_storage(known, folder.path)
@@ -175,10 +175,10 @@ def _find_journal(folder: RunFolder, method: str) -> Path:
 
 
 def _take_storage(known: Path, path: Path) -> None:
-    """Notes the run folder that a storage belongs to, if it was moved.
+    """Records the run folder that a storage belongs to, if it was moved.
 
     Raises:
-        UserError: it is still where it was, and this one a copy.
+        UserError: it is still in its place, and this one is a copy.
     """
     before = Path(str(read_json(known).get("run", path)))
     if before == path:
@@ -189,16 +189,16 @@ def _take_storage(known: Path, path: Path) -> None:
 
 
 def lag_of(capacity: int, sessions: int) -> int:
-    """How many trials are under way at once: enough to keep so many processes busy.
+    """The number of trials that run at once: enough to keep all processes busy.
 
-    A method that learns proposes a trial from the results of those that are at least so far back,
-    and no others: what it proposes does not hang on which session happens to end first.
+    A method that learns proposes a trial only from the results of trials at least this far back, so
+    its proposals do not depend on which session happens to end first.
     """
     return 1 if capacity == 1 else -(-capacity // sessions) + 1
 
 
 class Search(Callback):
-    """Proposes trials, runs their sessions, and keeps what they were worth.
+    """Proposes trials, runs their sessions, and records the results.
 
     Args:
         folder: of the run.
@@ -239,10 +239,10 @@ class Search(Callback):
         return Sampled(settings.method, space, claim, settings.trials, settings.seed, journal)
 
     def _find_lost(self) -> Iterator[tuple[int, Parameters]]:
-        """The trials that a study knows to have ended, and the folder does not: it was removed, or
-        an older version called them failed when they were lost.
+        """The trials that have ended in the study but not in the folder.
 
-        They are run again for what they are worth; the study, which forgets nothing, ignores them.
+        It was removed, or an earlier version marked lost trials as failed. They are run again for
+        their result; the study keeps the earlier one.
         """
         for number, parameters in self._method.told():
             if not has_ended(self.folder.trial(number)) and self._claims.claim(number):
@@ -250,12 +250,12 @@ class Search(Callback):
 
     @property
     def unfinished(self) -> list[int]:
-        """The trials of this process that were given up, since their processes were lost."""
+        """The trials of this process that were given up because their processes were lost."""
         return [trial.number for trial in self._trials
                 if trial.result and trial.result["state"] == UNFINISHED]  # fmt: skip
 
     def run(self) -> None:
-        """Runs trials until there are no more, or until it is interrupted."""
+        """Runs trials until there are no more or it is interrupted."""
         executor, path = self.executor, self.folder.path
         disk = on_disk(path, remedy=f"put that right, and then: rl resume {path}")
         with disk, at_the_end(lambda: analyze_search(self.folder)), self._claims:
@@ -266,7 +266,7 @@ class Search(Callback):
             refuse_unsaved(self._unsaved)
 
     def _fill(self) -> bool:
-        """Begins trials while there is room; says whether anything is under way."""
+        """Begins trials while there is room; returns True if anything is running."""
         executor = self.executor
         while not executor.interrupted and executor.unfinished < executor.capacity:
             if self._proposed is None and self._may_propose():
@@ -280,13 +280,13 @@ class Search(Callback):
         return executor.unfinished > 0
 
     def _must_wait(self, number: int) -> bool:
-        """Whether a pruner lacks a result that the trial is to be measured against."""
+        """Returns True if the pruner still lacks a result to compare the trial with."""
         return self.settings.pruner != "none" and any(
             trial.result is None and trial.number <= number - self._lag for trial in self._trials
         )
 
     def _may_propose(self) -> bool:
-        """Whether the results that the next trial is to follow from are there; tells them."""
+        """Tells the method the results for the next trial; returns False if some are missing."""
         if not self._method.learns:
             return True
         before = len(self._trials) - self._lag + 1
@@ -305,13 +305,13 @@ class Search(Callback):
     def _begin(self, number: int, parameters: Parameters) -> None:
         trial = SearchTrial(number, parameters, self.folder.trial(number))
         self._trials.append(trial)
-        if has_ended(trial.folder):  # but whoever ran it was killed before saying so
+        if has_ended(trial.folder):  # but its process was killed before telling the method
             trial.result = trial.folder.read_result()
             self._claims.release(number)
             return
         trial.folder.path.mkdir(parents=True, exist_ok=True)
         write_json(trial.folder.result, {"state": "running", "parameters": parameters})
-        self._listen(f"trial {number}: {describe_parameters(parameters)}")
+        self._note(f"trial {number}: {describe_parameters(parameters)}")
         try:
             specification = build(self.specification.assign(parameters), seed=0).specification
         except DiskError:
@@ -329,7 +329,7 @@ class Search(Callback):
         self._submit(trial, specification)
 
     def _submit(self, trial: SearchTrial, specification: Specification) -> None:
-        """Hands over the sessions of a trial that have not finished before."""
+        """Submits the sessions of a trial that have not finished earlier."""
         settings = self.settings
         for session in range(settings.sessions):
             folder = trial.folder.session(session)
@@ -348,20 +348,20 @@ class Search(Callback):
             self._conclude_sessions(trial)
 
     def _read_evaluations(self, trial: SearchTrial, session: int) -> None:
-        """Adds the evaluations that another process has made of a session."""
+        """Adds the evaluations that another process has made in a session."""
         if trial.pruning:
             table = trial.folder.session(session).evaluations
             for step, value in zip(*columns(table, ("step", "mean_return")), strict=True):
                 trial.evaluated(session, int(step), float(value))
 
     def restarted(self, job: Job, reason: str) -> None:
-        """A session goes on in another process; not all of its evaluations may have been heard."""
+        """A session resumes in another process; some of its evaluations may not have arrived."""
         trial = self._by_folder[job.folder]
         self._read_evaluations(trial, job.session)
         self._prune(trial)
 
     def _earlier(self, number: int) -> list[dict[str, Any]]:
-        """The results of the trials that a new one is measured against, in order."""
+        """The results of the trials that a new one is compared with, in order."""
         results = [self.folder.trial(each).read_result() for each in range(number - self._lag + 1)]
         return [result for result in results if result.get("state") in ("complete", "pruned")]
 
@@ -372,7 +372,7 @@ class Search(Callback):
             self._prune(trial)
 
     def _prune(self, trial: SearchTrial) -> None:
-        """Stops what is left of a trial once it is seen to be hopeless."""
+        """Stops the remaining sessions of a trial once the pruner finds it hopeless."""
         if trial.turns_hopeless(self._evaluations):
             for job in trial.jobs:
                 if job.session not in trial.outcomes:
@@ -392,7 +392,7 @@ class Search(Callback):
     def _conclude_sessions(self, trial: SearchTrial) -> None:
         statuses = {outcome["status"] for outcome in trial.outcomes.values()}
         if "interrupted" in statuses:
-            return  # it is run again when the search goes on
+            return  # it resumes with the search
         if trial.pruned:
             trial.mark_pruned()
         elif any(map(is_unfinished, trial.outcomes.values())):
@@ -418,7 +418,7 @@ class Search(Callback):
         reason: str = "",
         figures: Mapping[str, Any] | None = None,
     ) -> None:
-        """Writes what a trial was worth."""
+        """Writes the result of a trial."""
         trial.result = {
             **(figures or {}),
             **trial.pruning_record(),
@@ -430,7 +430,7 @@ class Search(Callback):
         write_json(trial.folder.result, trial.result)
         self._claims.release(trial.number)
         worth = "" if score is None else f", {self.settings.statistic} {score:.4g}"
-        self._listen(f"trial {trial.number}: {state}{worth}{f': {reason}' if reason else ''}")
+        self._note(f"trial {trial.number}: {state}{worth}{f': {reason}' if reason else ''}")
 
-    def _listen(self, text: str) -> None:
+    def _note(self, text: str) -> None:
         self.executor.callback.noted(text)
