@@ -237,7 +237,7 @@ def test_a_damaged_search_is_read_or_refused_in_one_line(
         assert "other" in page.text
         for place in ("", "&trial=0", "&trial=1&session=0"):
             for view in ("run", "data"):
-                assert client.get(f"/{view}?name=searched{place}").status_code in (200, 404)
+                assert client.get(f"/{view}?name=searched{place}").status_code < 500
 
 
 @pytest.mark.slow
