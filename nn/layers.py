@@ -107,7 +107,7 @@ class DensePass(Pass):
     def backward(self) -> None:
         np.matmul(self._inputs, self._dz_t, out=self._gradients)
         if not self._is_first:  # whose input gradient is rarely needed
-            self.backward_to_input()
+            np.matmul(self._weights, self.doutput, out=self._dx)
 
     def backward_to_input(self) -> Array:
         return np.matmul(self._weights, self.doutput, out=self._dx)
