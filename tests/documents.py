@@ -47,10 +47,13 @@ PRESUPPOSED = {
 
 # Their commands train again and again.
 LONG = ("README.md", "docs/PERFORMANCE.md", "docs/dashboard.md", "docs/export.md",
-        "docs/reports.md", "docs/resuming.md", "docs/search.md", "docs/tutorial.md")  # fmt: skip
+        "docs/python.md", "docs/reports.md", "docs/resuming.md", "docs/search.md", "docs/tutorial.md")  # fmt: skip
 
 # What must hold where the last program of a document has ended.
 HOLDS = {
+    "docs/python.md": """
+assert rl.evaluate(agent, "CartPole-v1", episodes=20, preprocessor=normalize).mean > 50
+""",
     "README.md": "assert net.accuracy(x, y) > 0.97",
     "docs/extending.md": """
 assert gradient_error(net, x, y) < 1e-6

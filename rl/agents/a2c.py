@@ -116,9 +116,9 @@ class A2C(Agent):
         actions: Actions,
         rollout: Rollout,
         rng: np.random.Generator,
-        settings: Settings,
+        settings: Settings | None = None,
     ) -> None:
-        steps = rollout.horizon * rollout.lanes
+        settings, steps = settings or self.Settings(), rollout.horizon * rollout.lanes
         if settings.minibatches > steps:
             complaint = f"must be at most the {steps} steps of a rollout"
             raise SettingError("minibatches", f"{complaint}, not {settings.minibatches}")

@@ -72,12 +72,12 @@ class DDPG(ReplayAgent):
         memory: Replay,
         exploration: Explorer,
         rng: np.random.Generator,
-        settings: Settings,
+        settings: Settings | None = None,
         lanes: int = 1,
     ) -> None:
         super().__init__(memory, exploration, settings, lanes)
-        if len(critics) != settings.count:
-            raise ValueError(f"needs {settings.count} critics, not {len(critics)}")
+        if len(critics) != self.settings.count:
+            raise ValueError(f"needs {self.settings.count} critics, not {len(critics)}")
         self.actor, self.critics, self.optimizers = actor, critics, optimizers
         self.target_actor = actor.copy()
         self.target_critics = [critic.copy() for critic in critics]

@@ -71,15 +71,15 @@ class DQN(ReplayAgent):
         optimizer: Optimizer,
         memory: Replay,
         exploration: Explorer,
-        settings: Settings,
+        settings: Settings | None = None,
         lanes: int = 1,
     ) -> None:
         super().__init__(memory, exploration, settings, lanes)
         self.cost.require_output(network.output)
-        self.q, self.optimizer = ActionValues(network, settings.head), optimizer
+        self.q, self.optimizer = ActionValues(network, self.settings.head), optimizer
         self.rows = np.arange(memory.batch_size)  # beside actions [B], the index of their values
         self.target = self.q.copy()
-        self.policy = self.q.copy() if settings.average_updates else self.q
+        self.policy = self.q.copy() if self.settings.average_updates else self.q
 
     @classmethod
     def assemble(cls, parts: Parts, settings: Settings) -> DQN:

@@ -55,9 +55,14 @@ class ReplayAgent(Agent):
     metric_names = ("loss", "mean_q", "gradient_norm", "exploration")
 
     def __init__(
-        self, memory: Replay, exploration: Explorer, settings: Settings, lanes: int = 1
+        self,
+        memory: Replay,
+        exploration: Explorer,
+        settings: Settings | None = None,
+        lanes: int = 1,
     ) -> None:
-        self.settings, self.memory, self.exploration = settings, memory, exploration
+        self.settings = settings = settings or self.Settings()
+        self.memory, self.exploration = memory, exploration
         self.cost = make_cost(settings.cost)
         self._n_step = [NStep(memory.add, settings.n_step, settings.gamma) for _ in range(lanes)]
         self._loss = self._gradient_norm = math.nan

@@ -6,6 +6,7 @@ differ only in their seeds, and an episode in progress can be rebuilt from its s
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 
 from nn.typing import Array, BoolArray, State
 from rl.environments import masks, rules
+from rl.environments.making import make_env
 from rl.environments.spaces import Actions, Continuous, Spaces, spaces_of
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Preprocessor
@@ -57,9 +59,10 @@ class Environments:
     environment is made when the lane first plays; the first one's at once, to see what it is like.
 
     Args:
-        make: makes one environment.
+        make: makes one environment, or the id of one.
         lanes: N.
-        seeds: a seed for each episode to come; where it ends, lanes fall idle.
+        seeds: a seed for each episode to come; where it ends, lanes fall idle. A number stands for
+            endless seeds from the training range.
         preprocessor: what the agent sees instead of the raw observation, for N lanes; by default
             just that.
         playing: how many of the lanes play; the others stay idle, and no environment is made for
@@ -72,9 +75,9 @@ class Environments:
 
     def __init__(
         self,
-        make: Callable[[], gymnasium.Env],
-        lanes: int,
-        seeds: Iterator[int],
+        make: Callable[[], gymnasium.Env] | str,
+        lanes: int = 1,
+        seeds: Iterator[int] | int = 0,
         preprocessor: Preprocessor | None = None,
         *,
         playing: int | None = None,
@@ -82,6 +85,10 @@ class Environments:
         options: dict[str, Any] | None = None,
         actions: Actions | None = None,
     ) -> None:
+        if isinstance(make, str):
+            make = functools.partial(make_env, make)
+        if isinstance(seeds, int):
+            seeds = TrainingSeeds(np.random.default_rng(seeds))
         first = make()
         self._make, self._options, self._is_cut = make, options, longest is not None
         self._envs: list[Any] = [first, *[None] * (lanes - 1)]

@@ -30,8 +30,8 @@ class Explorer:
     settings: Settings
     follows_returns = False  # whether `amount` follows from returns, and not from the step alone
 
-    def __init__(self, rng: np.random.Generator, settings: Settings) -> None:
-        self.settings, self._rng = settings, rng
+    def __init__(self, rng: np.random.Generator, settings: Settings | None = None) -> None:
+        self.settings, self._rng = settings or self.Settings(), rng
         self._prepare()
 
     def _prepare(self) -> None:

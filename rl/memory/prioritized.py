@@ -96,7 +96,7 @@ class Prioritized(Replay):
         self,
         observation_size: int,
         rng: np.random.Generator,
-        settings: Settings,
+        settings: Settings | None = None,
         actions: Array = DISCRETE,
         masks: int = 0,
     ) -> None:

@@ -68,11 +68,12 @@ class Replay:
         self,
         observation_size: int,
         rng: np.random.Generator,
-        settings: Settings,
+        settings: Settings | None = None,
         actions: Array = DISCRETE,
         masks: int = 0,
     ) -> None:
-        self.settings, self._masks = settings, masks
+        self.settings = settings = settings or self.Settings()
+        self._masks = masks
         self._names = (*STORED, "next_masks") if masks else STORED
         capacity, batch_size = settings.capacity, settings.batch_size
         row = _arrays(1, observation_size, actions, masks)

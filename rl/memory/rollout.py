@@ -32,9 +32,14 @@ class Rollout:
         horizon: int = setting("steps of each lane between two updates", 16, least=1)
 
     def __init__(
-        self, observation_size: int, lanes: int, actions: Array, settings: Settings, masks: int = 0
+        self,
+        observation_size: int,
+        lanes: int,
+        actions: Array,
+        settings: Settings | None = None,
+        masks: int = 0,
     ) -> None:
-        horizon = settings.horizon
+        horizon = (settings or self.Settings()).horizon
         row = 8 * observation_size + actions.itemsize * math.prod(actions.shape[1:]) + 12 + masks
         require_memory("horizon", horizon, horizon * lanes * row)
         self.horizon, self.lanes, self.size = horizon, lanes, 0

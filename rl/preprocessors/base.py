@@ -42,8 +42,8 @@ class Preprocessor:
 
     settings: Settings
 
-    def __init__(self, raw_size: int, settings: Settings) -> None:
-        self.raw_size, self.settings = raw_size, settings
+    def __init__(self, raw_size: int, settings: Settings | None = None) -> None:
+        self.raw_size, self.settings = raw_size, settings or self.Settings()
         self.learning = False
         self._prepare(1)
 

@@ -64,7 +64,7 @@ class Normalize(Preprocessor):
     settings: Settings
     _EPSILON = 1e-8
 
-    def __init__(self, raw_size: int, settings: Settings) -> None:
+    def __init__(self, raw_size: int, settings: Settings | None = None) -> None:
         self.seen, self._returned = Moments(raw_size), Moments(1)
         super().__init__(raw_size, settings)
 
