@@ -46,8 +46,8 @@ PRESUPPOSED = {
 }
 
 # Their commands train again and again.
-LONG = ("README.md", "docs/PERFORMANCE.md", "docs/dashboard.md", "docs/export.md",
-        "docs/python.md", "docs/reports.md", "docs/resuming.md", "docs/search.md", "docs/tutorial.md")  # fmt: skip
+LONG = ("README.md", "docs/PERFORMANCE.md", "docs/dashboard.md", "docs/export.md", "docs/python.md",
+        "docs/reports.md", "docs/resuming.md", "docs/search.md", "docs/tutorial.md")  # fmt: skip
 
 # What must hold where the last program of a document has ended.
 HOLDS = {
