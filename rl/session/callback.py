@@ -134,14 +134,14 @@ def overrides(callback: Callback, *names: str) -> bool:
     )
 
 
-def callbacks_of(given: Callback | Iterable[Callback]) -> list[Callback]:
-    """The callbacks that a user has given, one or several.
+def callbacks_of(given: Callback | Iterable[Callback] | None) -> list[Callback]:
+    """The callbacks that a user has given, one or several, or none.
 
     Raises:
         UserError: one is no callback.
     """
     if isinstance(given, Callback) or not isinstance(given, Iterable):
-        given = [given]
+        given = [] if given is None else [given]
     found: list[Any] = list(given)
     for each in found:
         if isinstance(each, type) and issubclass(each, Callback):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from typing import Any
@@ -23,8 +24,8 @@ from rl.storage.files import specification_text
 _TABLES: dict[str, Mapping[str, Any]] = {
     "agent": AGENTS,
     "optimizer": OPTIMIZERS,
-    "memory": {**REPLAYS, **ROLLOUTS},
-    "exploration": {**DISCRETE_EXPLORERS, **CONTINUOUS_EXPLORERS},
+    "memory": ChainMap(REPLAYS, ROLLOUTS),
+    "exploration": ChainMap(DISCRETE_EXPLORERS, CONTINUOUS_EXPLORERS),
     "preprocessor": PREPROCESSORS,
 }
 _PARTS = {"environment": EnvironmentSettings, "network": NetworkSettings, "train": Training}

@@ -16,7 +16,7 @@ from importlib import metadata
 from typing import Any, TypeVar
 
 import nn
-from nn.names import FINDERS, plain
+from nn.names import FINDERS, plain, suggestion
 from rl.agents import AGENTS, Agent
 from rl.console.signals import is_asked
 from rl.errors import UserError
@@ -40,6 +40,7 @@ KINDS: dict[str, tuple[dict[str, Any], type | None]] = {
     "schedules": (nn.SCHEDULES, nn.Schedule),
 }
 T = TypeVar("T")
+_GROUP = "rl."  # begins the name of each group of entry points
 LAB = ("rl", "nn")  # the packages of the lab's own parts
 
 
@@ -48,7 +49,7 @@ class Declared:
     """A part that a package declares.
 
     Args:
-        kind: one of `KINDS`.
+        kind: one of `KINDS`, or what a package takes for one.
         point: the entry point.
     """
 
@@ -108,8 +109,11 @@ def declared() -> list[Declared]:
     """
     try:
         points = metadata.entry_points()
+        groups = sorted(group for group in points.groups if group.startswith(_GROUP))
         return [
-            Declared(kind, point) for kind in KINDS for point in points.select(group=f"rl.{kind}")
+            Declared(group.removeprefix(_GROUP), point)
+            for group in groups
+            for point in points.select(group=group)
         ]
     except Exception as error:  # whatever a damaged file makes of it
         raise UserError(
@@ -151,7 +155,7 @@ def load_all() -> None:
         UserError: one cannot be loaded.
     """
     for part in declared():
-        if part.name not in KINDS[part.kind][0]:
+        if part.kind in KINDS and part.name not in KINDS[part.kind][0]:
             find(KINDS[part.kind][0], part.name)
 
 
@@ -221,6 +225,12 @@ def all_parts() -> list[tuple[str, str, str]]:
 def complaints() -> list[str]:
     """A line for each name that cannot be used, or not as its package means it."""
     said, theirs = [], declared()
+    for part in theirs:
+        if part.kind not in KINDS:
+            groups = [_GROUP + kind for kind in KINDS]
+            near = suggestion(_GROUP + part.kind, groups)
+            said.append(f"{part.origin}: {_GROUP}{part.kind} is no group of parts{near}")
+    theirs = [part for part in theirs if part.kind in KINDS]
     for part in theirs:
         own = KINDS[part.kind][0].get(part.name)
         if own is not None and _home(own) == "the lab":

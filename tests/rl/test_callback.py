@@ -200,7 +200,7 @@ def test_a_session_that_a_callback_stops_is_judged_and_verified(
     assert "nothing left to resume" in printed
     assert "cartpole_dqn: stopped after 350 steps" in printed
     said = verdict_of(run, read_records(run.trial))
-    assert "A callback has stopped it at step 350 (enough)." in said.sentences[0]
+    assert "A callback stopped it at step 350 (enough)." in said.sentences[0]
     assert run.figures()["counted"] == 1
 
 

@@ -20,6 +20,7 @@ from rl.errors import UserError
 from rl.running.opened_run import Run
 from rl.specification import packages
 from rl.specification.build import build
+from rl.specification.commented import commented
 from rl.specification.specification import Specification, load_specification
 from tests.rl.test_callback import SMALL
 
@@ -27,9 +28,13 @@ ROOT = Path(__file__).parents[2]
 MODULE = """
 from nn import Activation
 from rl.agents import DQN
+from rl.memory import Replay
 from rl.preprocessors import Preprocessor
 
 class Mine(DQN):
+    pass
+
+class Kept(Replay):
     pass
 
 class Seen(Preprocessor):
@@ -79,14 +84,17 @@ def built(**blocks: Any) -> Any:
 
 def test_a_name_that_the_lab_has_not_is_looked_for_in_the_packages(install: Install) -> None:
     install("one", {"agents": {"Mine": "one:Mine"}, "preprocessors": {"Seen": "one:Seen"},
+                    "replays": {"Kept": "one:Kept"},
                     "activations": {"bent": "one:Bent"}})  # fmt: skip
-    made = built(agent={"name": "mine"}, preprocessor={"name": "Seen"},
+    made = built(agent={"name": "mine"}, preprocessor={"name": "Seen"}, memory={"name": "Kept"},
                  network={"activation": "bent"})  # fmt: skip
     assert type(made.agent).__name__ == "Mine"
     assert type(made.preprocessor).__name__ == "Seen"
     values = made.specification.values
     assert (values["agent"]["name"], values["network"]["activation"]) == ("Mine", "bent")
     assert packages.packages_in(values) == {"packages": {"one": "1.2"}}
+    values.pop("search")
+    assert "name: Kept" in commented("mine", values)
 
 
 def test_a_run_that_needs_no_package_reads_nothing_of_them(
@@ -138,7 +146,8 @@ def test_all_parts_are_listed_with_where_they_come_from(
 ) -> None:
     """None is loaded for it, and what cannot be used is said."""
     install("one", {"agents": {"Mine": "one:Mine", "DQN": "one:DQN"}}, module="raise OSError")
-    install("two", {"agents": {"Mine": "two:Mine"}, "schedules": {"slow": "two:slow"}})
+    install("two", {"agents": {"Mine": "two:Mine"}, "schedules": {"slow": "two:slow"},
+                    "agent": {"Lost": "two:Lost"}})  # fmt: skip
     (tmp_path / "parts_of_a_module.py").write_text(
         "from rl.preprocessors import PREPROCESSORS, Preprocessor\n"
         "class Local(Preprocessor): pass\n"
@@ -158,6 +167,9 @@ def test_all_parts_are_listed_with_where_they_come_from(
         assert row in rows
     assert "'DQN' of rl.agents is the lab's; that of one 1.2 (one:DQN) is not used" in printed.err
     assert "'Mine' of rl.agents is declared by" in printed.err
+    assert (
+        "two 1.2 (two:Lost): rl.agent is no group of parts; did you mean 'rl.agents'" in printed.err
+    )
     assert main(["list", "--spec", str(spec)]) == 2
 
 
@@ -189,6 +201,17 @@ def test_the_manifest_names_the_packages_and_who_reads_the_run_needs_them(
     for use in (lambda: Run.open(run.path).player(), lambda: rl.resume(run.path)):
         with pytest.raises(UserError, match=said):
             use()
+
+
+def test_a_part_of_a_package_needs_no_specification(
+    install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("one", {"agents": {"Mine": "one:Mine"}})
+    assert main(["spec", "CartPole-v1", "--agent", "mine"]) == 0
+    assert "name: Mine" in capsys.readouterr().out
+    run = rl.train("Chain-v0", agent="Mine", steps=300, output=tmp_path / "run", draw=False,
+                   overrides={"import": "tests.rl.worlds", "agent.learn_start": 100})  # fmt: skip
+    assert run.manifest["packages"] == {"one": "1.2"}
 
 
 @pytest.mark.slow
