@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from rl.environments.arguments import (
     missing_arguments,
     modules_in,
     nearest_argument,
+    parameters_of,
     unknown_argument,
 )
 from rl.environments.names import with_names
@@ -161,6 +163,13 @@ def creator_of(spec: EnvSpec) -> Any:
         raise _missing(spec.id, error) from None
 
 
+def default_argument(id: str, name: str) -> Any:
+    """The default of a constructor's argument; None if it has none."""
+    known, _ = parameters_of(creator_of(environment_spec(id)))
+    found = known[name].default if name in known else None
+    return None if found is inspect.Parameter.empty else found
+
+
 def _unmade(problem: Problem, found: rules.Breach) -> UserError:
     """The error for a constructor that has raised something."""
     if isinstance(found.__cause__, (gymnasium.error.DependencyNotInstalled, ImportError)):
@@ -171,6 +180,8 @@ def _unmade(problem: Problem, found: rules.Breach) -> UserError:
         if unexpected and unexpected[1] in given:
             creator = creator_of(environment_spec(problem.id))
             return _no_argument(problem.id, creator, unexpected[1])
+        if unexpected:  # of the lab's own, such as `render_mode`
+            return BrokenEnvironment(problem.id, str(found))
         return UnfitEnvironment(problem.id, "kwargs", f"are refused by {problem.id}: {said}")
     return BrokenEnvironment(problem.id, str(found))
 
@@ -235,6 +246,13 @@ def wrapper_of(name: str) -> Callable[..., Any]:
         meant = f"did you mean {near!r}?" if near else "one's own is written module:Class"
         raise UserError(f"Gymnasium has no wrapper {name!r}; {meant}")
     return found
+
+
+def changes_rewards(name: str) -> bool:
+    """Whether a wrapper is one of those that are there for the rewards."""
+    found = wrapper_of(name)
+    is_known = isinstance(found, type) and issubclass(found, gymnasium.RewardWrapper)
+    return is_known or name.endswith("NormalizeReward")
 
 
 def _gymnasium_wrapper(name: str) -> Any:

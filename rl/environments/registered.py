@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -92,9 +93,10 @@ def _nearest(name: str, module: Any) -> str:
     """The end of a complaint: the nearest name of a module, or of an id that it registers."""
     import gymnasium
 
+    top = re.split("[.:]", getattr(module, "__name__", ""))[0]
     theirs = [
         id for id, spec in gymnasium.registry.items()
-        if str(spec.entry_point).startswith(f"{getattr(module, '__name__', '')}:")
+        if re.split("[.:]", str(spec.entry_point))[0] == top
     ]  # fmt: skip
     known = [key for key, each in vars(module).items() if callable(each) and key[0] != "_"]
     near = nearest(name, [*theirs, *known])

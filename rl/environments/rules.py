@@ -22,7 +22,7 @@ ENDLESS = 100_000
 
 ENDS = (
     f"an episode must end, and this one has not in {ENDLESS:,} steps: "
-    "register the environment with max_episode_steps, or set train.max_episode_steps"
+    "set environment.max_episode_steps, or register the environment with one"
 )
 _RESET = "reset must give two values: observation, info"
 _KEYWORDS = "reset must take the keywords seed and options"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -14,17 +14,18 @@ from nn.typing import Array
 from rl.console.signals import noticed
 from rl.environments import environment_of, evaluation_seeds
 from rl.environments.lanes import Lent
-from rl.environments.problems import EXTENDED_EPISODES, Problem, find_problem
+from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.environments.spaces import Actions, Combinations, Spaces
 from rl.errors import UserError, brief
 from rl.preprocessors import Preprocessor
 from rl.running.opened_run import Opened
 from rl.running.policy_file import load
+from rl.running.worlds import problem_from
 from rl.session.evaluation import Evaluation, Evaluator, Policy
 from rl.session.player import Player
 
 Agent = Player | Opened | Policy | str | os.PathLike[str]
-Env = str | gymnasium.Env | Callable[[], gymnasium.Env]
+Env = str | Mapping[str, Any] | gymnasium.Env | Callable[[], gymnasium.Env]
 
 
 def evaluate(
@@ -39,8 +40,8 @@ def evaluate(
     Args:
         agent: what `rl.load` gives, a run, the path of a run or of a checkpoint; or whatever has a
             method `act` from observations [N, n] to actions, such as an agent of one's own.
-        env: an id, an environment, which is not closed, or what makes one; by default the problem
-            that the agent has learned.
+        env: an id or an `environment` block, an environment, which is not closed, or what makes
+            one; by default the problem that the agent has learned.
         episodes: how many.
         seed: another number gives other episodes.
         preprocessor: what an agent of one's own sees of an observation.
@@ -78,7 +79,7 @@ def _evaluator(
 ) -> Evaluator:
     """What plays `env`, among the learned actions where those are known of it, or combinations."""
     known = actions if isinstance(env, Problem) or isinstance(actions, Combinations) else None
-    problem = find_problem(env) if isinstance(env, str) else env
+    problem = problem_from(env) if isinstance(env, (str, Mapping)) else env
     if isinstance(problem, Problem):
         playing = 1 if problem.shared else None
         return Evaluator(lambda: environment_of(problem), preprocessor, playing=playing,

@@ -35,7 +35,7 @@ from rl.specification.notes import notes_of
 from rl.specification.objects import specification_from
 from rl.specification.packages import packages_in, require_packages
 from rl.specification.repeats import settled
-from rl.specification.specification import Specification
+from rl.specification.specification import Specification, given_by
 from rl.storage.manifest import CALLBACKS
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, default_path
@@ -55,6 +55,7 @@ def train(
     env: Any = None,
     agent: str | None = None,
     steps: int | None = None,
+    episodes: int | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
 ) -> Run:
     """Runs an experiment: learns, keeps the best checkpoint, evaluates it on unseen episodes.
@@ -82,6 +83,7 @@ def train(
         agent: the name of the agent, where there is no specification; by default the one that the
             actions call for.
         steps: the setting train.steps.
+        episodes: the setting train.episodes.
         env_kwargs: arguments of the environment's constructor.
 
     Raises:
@@ -92,7 +94,11 @@ def train(
         KeyboardInterrupt, SystemExit: after Ctrl-C, or SIGTERM or SIGHUP, once all is saved.
     """
     given = callbacks_of(callbacks)
-    specification = specification_from(name, spec, overrides, env, agent, steps, env_kwargs)
+    budget = {"train.steps": steps, "train.episodes": episodes}
+    wanted = {key: value for key, value in budget.items() if value is not None}
+    specification = specification_from(
+        name, spec, {**given_by(overrides), **wanted}, env, agent, env_kwargs
+    )
     if sessions < 1 or jobs < 1:
         raise UserError(f"sessions and jobs must be at least 1, not {sessions} and {jobs}")
     if sessions > 1:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nn.settings import BaseSettings, SettingError, setting
+from rl.environments.making import default_argument
 from rl.errors import UserError, brief
 from rl.specification.build import build
 from rl.specification.settings import Explain, make_settings, resolve
@@ -109,7 +110,7 @@ def read_space(specification: Specification) -> dict[str, Dimension]:
     default = build(specification, seed=0).specification
     dimensions = {}
     for path, definition in space.items():
-        dimension = _read(specification, path, definition, default.value(path))
+        dimension = _read(specification, path, definition, _default(default, path))
         for value in dimension.ends():
             _try(specification, path, value)
         dimensions[path] = dimension
@@ -147,6 +148,14 @@ def _range(given: Mapping[str, Any], default: Any, explain: Explain) -> Numbers:
     ends = [_whole(given[key], default) for key in ("low", "high")]
     whole = all(isinstance(end, int) for end in ends) and not isinstance(default, float)
     return make_settings(Numbers, {**settings, "whole": whole}, explain)
+
+
+def _default(specification: Specification, path: str) -> Any:
+    """The value at a dotted path, if need be that of the environment's constructor."""
+    value = specification.value(path)
+    if value is None and path.startswith("environment.kwargs."):
+        value = default_argument(specification.environment_id, path.rpartition(".")[2])
+    return value
 
 
 def _try(specification: Specification, path: str, value: Any) -> None:

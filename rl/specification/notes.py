@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nn.schedules import Schedule, make_schedule
-from rl.environments.registered import LOCAL
+from rl.environments.making import changes_rewards
+from rl.environments.registered import LOCAL, environment_spec
 from rl.environments.spaces import Continuous
 from rl.specification.build import Experiment
 
@@ -16,7 +17,8 @@ _NOTHING = 1e-6  # of its greatest value
 
 def notes_of(experiment: Experiment) -> list[str]:
     """One line for each."""
-    parts = _of_environment, _of_observations, _of_actions, _of_exploration, _of_rates
+    of_problem = _of_environment, _of_threshold, _of_observations, _of_actions
+    parts = *of_problem, _of_exploration, _of_rates
     return [note for notes in parts for note in notes(experiment)]
 
 
@@ -33,6 +35,21 @@ def _of_environment(experiment: Experiment) -> Iterator[str]:
             f"{experiment.problem.id} is made by this program alone: `rl resume`, `rl verify` and "
             "`rl watch` cannot, and rl.resume and rl.load take env=...; a class or a function of a "
             "module can be made anywhere"
+        )
+
+
+def _of_threshold(experiment: Experiment) -> Iterator[str]:
+    """A threshold that is for the environment as it is registered."""
+    problem, block = experiment.problem, experiment.problem.environment
+    if problem.solved is None or block.solved is not None:
+        return
+    changed = [name for name, _ in block.named_wrappers() if changes_rewards(name)]
+    if block.max_episode_steps not in (None, environment_spec(problem.id).max_episode_steps):
+        changed.append(f"max_episode_steps: {block.max_episode_steps}")
+    if changed:
+        yield (
+            f"{problem.id} counts as solved at {problem.solved:g} as it is registered, without "
+            f"{', '.join(changed)}: set environment.solved, or train.stop_when_solved to false"
         )
 
 

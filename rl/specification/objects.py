@@ -32,7 +32,6 @@ def specification_from(
     overrides: Iterable[str] | Mapping[str, Any] = (),
     env: Any = None,
     agent: str | None = None,
-    steps: int | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
 ) -> Specification:
     """The specification that a program means.
@@ -44,13 +43,12 @@ def specification_from(
         overrides: settings by their dotted paths.
         env: takes the place of the specification's environment: whatever `block_from` takes.
         agent: of an environment without a specification.
-        steps: the setting train.steps.
         env_kwargs: arguments of the environment's constructor.
 
     Raises:
         UserError: none can be made of it.
     """
-    given = {**given_by(overrides), **({} if steps is None else {"train.steps": steps})}
+    given = given_by(overrides)
     kwargs = {f"environment.kwargs.{key}": each for key, each in (env_kwargs or {}).items()}
     if name is None:
         if env is None:

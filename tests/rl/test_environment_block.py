@@ -14,10 +14,13 @@ from rl.environments import Environments, environment_of, known_spaces
 from rl.environments.problems import problem_in
 from rl.environments.settings import EnvironmentSettings
 from rl.running.opened_run import Run
+from rl.search.space import read_space
 from rl.specification.build import build
 from rl.specification.environment import environment_in
+from rl.specification.notes import notes_of
 from rl.specification.repeats import find_out
 from rl.specification.specification import Specification, load_specification
+from rl.watching.rendering import open_drawing
 from tests.rl.conftest import Command
 from tests.rl.worlds import Counter
 
@@ -29,6 +32,8 @@ class Corridor(Counter):
     """As Counter, of a length that must be given."""
 
     action_space = gymnasium.spaces.Discrete(2)
+
+    metadata: Any = {"render_modes": ["rgb_array"]}  # noqa: RUF012
 
     def __init__(self, length: int, bonus: float = 0.0, name: str = "") -> None:
         super().__init__(length)
@@ -337,3 +342,35 @@ def test_comparing_needs_the_same_environment() -> None:
     labels = {EnvironmentSettings(id="A-v0", kwargs=each).label for each in blocks}
     assert labels == {"A-v0 (length=2)", "A-v0 (length=3)"}
     assert EnvironmentSettings(id="A-v0", solved=3.0).label == "A-v0"
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ({"wrappers": [{"name": "ClipReward", "max_reward": 1}]}, "without ClipReward"),
+        ({"max_episode_steps": 10}, "without max_episode_steps: 10"),
+        ({"max_episode_steps": 30}, ""),  # as registered
+        ({"wrappers": ["FlattenObservation"], "kwargs": {"bonus": 1}}, ""),
+        ({"max_episode_steps": 10, "solved": 3}, ""),
+    ],
+)
+def test_a_threshold_that_is_for_another_environment_is_said(
+    block: dict[str, Any], said: str
+) -> None:
+    values = {**block, "id": "BlockCorridor-v0"}
+    notes = [each for each in notes_of(build(specification(values), 0)) if "solved" in each]
+    assert len(notes) == bool(said)
+    assert said in "".join(notes)
+
+
+def test_a_range_is_of_whole_numbers_if_the_constructors_default_is() -> None:
+    space = {"environment.kwargs.bonus": {"low": 1, "high": 2},
+             "environment.kwargs.length": {"low": 1, "high": 2}}  # fmt: skip
+    given = specification({"id": "BlockCorridor-v0"}, search={"space": space})
+    read = read_space(given)
+    assert [each.whole for each in read.values()] == [False, True]  # type: ignore[union-attr]
+
+
+def test_an_environment_whose_constructor_takes_no_render_mode_is_seen() -> None:
+    block = EnvironmentSettings(id=f"{HERE}:Corridor", kwargs={"length": 2})
+    assert open_drawing(block.id, problem_in(block)).unwrapped.render_mode == "rgb_array"

@@ -248,7 +248,7 @@ def test_a_program_is_told_what_does_not_fit(
 
 def test_a_specification_may_be_a_dictionary() -> None:
     values = {"problem": "CartPole-v1", "agent": {"name": "DQN"}, "train": {"steps": 9000}}
-    made = specification_from({"mine": values}, overrides={"agent.gamma": 0.5}, steps=8000)
+    made = specification_from({"mine": values}, overrides={"agent.gamma": 0.5, "train.steps": 8000})
     assert (made.name, made.value("agent.gamma"), made.value("train.steps")) == ("mine", 0.5, 8000)
     assert specification_from(values).name == "specification"
     assert specification_from(made).values == made.values

@@ -43,7 +43,25 @@ WRONG: list[tuple[str, Any]] = [
     ("train", {}),
     ("search", {"trials": 3}),
     ("problems", "CartPole-v1"),
+    ("environment", {"id": "CartPole-v1"}),  # beside a problem
 ]
+
+
+@pytest.mark.parametrize(
+    ("block", "fits"),
+    [
+        ({"id": "CartPole-v1", "kwargs": {"a": [1]}, "wrappers": ["X", {"name": "Y"}]}, True),
+        ({"id": "CartPole-v1", "max_episode_steps": -1, "solved": 9.5}, True),
+        ({"id": "CartPole-v1", "wrappers": [3]}, False),
+        ({"id": "CartPole-v1", "kwargs": 3}, False),
+        ({"kwargs": {}}, False),
+        ("CartPole-v1", False),
+    ],
+)
+def test_an_environment_block(block: Any, fits: bool) -> None:
+    values = {**all_specifications()["cartpole_dqn"].values, "environment": block}
+    del values["problem"]
+    assert bool(complaints(values)) is not fits
 
 
 @pytest.mark.parametrize(("key", "block"), WRONG, ids=str)
