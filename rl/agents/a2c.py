@@ -105,6 +105,8 @@ class A2C(Agent):
 
     kinds = (Discrete, MultiDiscrete, Continuous)
     roles = ("actor", "critic")
+    kin = "stochastic actor and critic"
+    carried = ("shared", "squash", "state_dependent_std")
     waits_for = "memory.horizon times train.lanes"
     metric_names = ("loss", "policy_loss", "mean_value", "entropy", "gradient_norm")
     settings: Settings

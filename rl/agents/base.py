@@ -88,6 +88,8 @@ class Agent:
     kinds: tuple[type[Actions], ...] = (Discrete,)  # of actions that it can handle
     roles: tuple[str, ...] = ()  # of its networks, if there are several
     metric_names: tuple[str, ...] = ()
+    kin = ""  # agents of the same can take over each other's networks
+    carried: tuple[str, ...] = ()  # settings that say what the networks mean
     waits_for = "agent.learn_start"  # the settings that `learns_after` follows from
     steps = 0
     updates = 0
@@ -173,6 +175,14 @@ class Agent:
     def restore_policy(self, state: State) -> None:
         """Takes over a saved policy. The agent can act; to learn on, it needs `restore`."""
         raise NotImplementedError
+
+    def learned_state(self) -> State:
+        """The networks beside `policy_state` that an agent which learns on needs."""
+        return {}
+
+    def take_over(self, policy: State, learned: State) -> None:
+        """Starts from a saved policy, and from its `learned_state` as far as that is there."""
+        self.restore_policy(policy)
 
     def state(self) -> State:
         """Everything but the transitions of `replay`.

@@ -62,6 +62,7 @@ class DDPG(ReplayAgent):
 
     kinds = (Continuous,)
     roles = ("actor", "critic")
+    kin = "deterministic actor and critics"
     settings: Settings
 
     def __init__(
@@ -165,6 +166,18 @@ class DDPG(ReplayAgent):
             network.restore(state["actor"])
         for network in (*self.critics, *self.target_critics):
             network.restore(state["critic"])
+
+    def learned_state(self) -> State:
+        further = enumerate(self.critics[1:], 1)
+        return {f"critic_{number}": critic.state() for number, critic in further}
+
+    def take_over(self, policy: State, learned: State) -> None:
+        # Critics that begin alike would stay alike: what is not there begins as it was drawn.
+        known = {**self.learned_state(), **learned}
+        self.restore_policy(policy)
+        for number in range(1, len(self.critics)):
+            for each in (self.critics[number], self.target_critics[number]):
+                each.restore(known[f"critic_{number}"])
 
     def _networks(self) -> dict[str, Network]:
         named = {"actor": self.actor, "target_actor": self.target_actor}

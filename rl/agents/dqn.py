@@ -63,6 +63,8 @@ class DQN(ReplayAgent):
             """How the network's outputs are read."""
             return Head(dueling=self.dueling)
 
+    kin = "values of actions"
+    carried: tuple[str, ...] = ("dueling",)
     settings: Settings
 
     def __init__(

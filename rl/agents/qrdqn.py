@@ -37,6 +37,8 @@ class QRDQN(DQN):
             """How the network's outputs are read."""
             return Head(dueling=self.dueling, quantiles=self.quantiles)
 
+    kin = "quantiles of actions"
+    carried = ("dueling", "quantiles")
     settings: Settings
 
     def next_values(self, batch: Batch) -> Array:

@@ -63,10 +63,12 @@ def verify(run: Run, sessions: int | None, executor: Executor) -> list[Verdict]:
     require_packages(run.manifest, run.path)
     numbers = _finished(run)[:sessions]
     specification, seeds = _from_manifest(run), run.manifest["seeds"]
+    if run.start:
+        run.start.check()
     with TemporaryDirectory(prefix="rl_verify_") as place:
         jobs = [
             Job(specification, seeds[number], Path(place) / str(number), number, run.trial.number,
-                stops_at=_stopped_at(run.trial.session(number).read_outcome()))
+                stops_at=_stopped_at(run.trial.session(number).read_outcome()), start=run.start)
             for number in numbers
         ]  # fmt: skip
         with executor, stopped_by_signals(executor.interrupt, executor.lags):

@@ -19,6 +19,7 @@ from rl.running.shown_run import ShownRun
 from rl.session.evaluation import Evaluation
 from rl.session.player import Player
 from rl.session.saved import evaluate_player, load_player, report, title_of
+from rl.session.start import Start
 from rl.specification.environment import problem_of
 from rl.specification.packages import require_packages
 from rl.specification.specification import Specification, read_specifications
@@ -110,6 +111,12 @@ class Run(ShownRun, Opened):
         """
         folder = RunFolder.open(path)
         return cls(folder, folder.best_trial() if trial is None else trial, session)
+
+    @property
+    def start(self) -> Start | None:
+        """The trained agent that it started from; None if it did from random weights."""
+        known = self.manifest.get("start")
+        return Start(self.folder.start, known["sha256"], known["fresh"]) if known else None
 
     @property
     def outcome(self) -> dict[str, Any]:

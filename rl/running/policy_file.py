@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nn.typing import State
 from rl.environments.problems import Problem
 from rl.environments.registered import offer
 from rl.errors import UserError
@@ -14,6 +15,7 @@ from rl.running.opened_run import Opened, Run
 from rl.session.player import Player
 from rl.session.saved import player_from, specification_in
 from rl.specification.environment import problem_of
+from rl.specification.specification import Specification
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, load_policy
 
@@ -32,14 +34,22 @@ class PolicyFile(Opened):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.state = load_policy(path)
-        found = specification_in(self.state, path)
-        self.specification = found or _run_around(path).specification
+        self.specification = specification_of(path, self.state)
         self.problem: Problem = problem_of(self.specification)
 
     def player(self, checkpoint: str | None = None) -> Player:
         if checkpoint is not None:
             raise UserError(f"--checkpoint: {self.path} is a checkpoint; name its run folder")
         return player_from(self.state, self.specification, self.path)
+
+
+def specification_of(path: Path, state: State) -> Specification:
+    """The specification that a checkpoint's agent was trained with.
+
+    Raises:
+        UserError: it is damaged, or an earlier version wrote it and its run folder is not there.
+    """
+    return specification_in(state, path) or _run_around(path).specification
 
 
 def _run_around(path: Path) -> Run:

@@ -20,6 +20,7 @@ from rl.running.display import showing_by_default
 from rl.running.executors import WORKER, Executor, Inline, Processes
 from rl.running.extension import extend
 from rl.running.opened_run import Run
+from rl.running.start import Source
 from rl.session.callback import (
     SESSION_METHODS,
     Callback,
@@ -57,6 +58,8 @@ def train(
     steps: int | None = None,
     episodes: int | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
+    start_from: str | os.PathLike[str] | None = None,
+    fresh_normalization: bool = False,
 ) -> Run:
     """Runs an experiment: learns, keeps the best checkpoint, evaluates it on unseen episodes.
 
@@ -85,6 +88,8 @@ def train(
         steps: the setting train.steps.
         episodes: the setting train.episodes.
         env_kwargs: arguments of the environment's constructor.
+        start_from: a trained agent whose networks the sessions start from, as `rl run --from`.
+        fresh_normalization: whether its preprocessor's statistics begin anew.
 
     Raises:
         UserError: something in the specification is wrong, and nothing was written; or the
@@ -105,8 +110,9 @@ def train(
         _require_safe_main()
         _require_shared(specification)
     seeds = range(seed, seed + sessions)
+    source = None if start_from is None else Source.find(start_from, fresh_normalization)
     return _run_for_user(
-        lambda: create_trial(specification, seeds, output, given),
+        lambda: create_trial(specification, seeds, output, given, source),
         given, sessions, jobs, draw, display,
     )  # fmt: skip
 
@@ -214,6 +220,7 @@ def create_trial(
     seeds: Sequence[int],
     output: str | os.PathLike[str] | None,
     callbacks: Iterable[Callback] = (),
+    source: Source | None = None,
 ) -> Run:
     """The folder of a run whose sessions have not begun.
 
@@ -222,6 +229,7 @@ def create_trial(
         seeds: of the sessions.
         output: the folder; by default it is named by the experiment and the time.
         callbacks: of the user; the manifest names those that a session listens to.
+        source: the trained agent that all sessions start from.
 
     Raises:
         UserError: the specification is wrong, and nothing was written; or the folder cannot be
@@ -229,15 +237,22 @@ def create_trial(
     """
     if min(seeds) < 0:
         raise UserError(f"seed must not be negative, but is {min(seeds)}")
+    if source:
+        specification = source.adopted(specification)
     name = specification.name
     path = user_path(output) if output is not None else default_path(name)
     experiment = build(specification, seeds[0])
+    if source:
+        source.check(experiment)
     specification, notes = settled(experiment.specification, experiment.problem)
     listening = [each for each in callbacks if overrides(each, *SESSION_METHODS)]
     named = {CALLBACKS: [type(each).__qualname__ for each in listening]} if listening else {}
     more = {**import_modules(specification), **packages_in(specification.values), **named}
-    run = Run(RunFolder.create(path, name, specification.values, sys.argv, seeds, more))
-    run.notes = [*notes, *notes_of(experiment)]
+    if source:
+        more["start"] = source.lineage
+    file = source.file if source else None
+    run = Run(RunFolder.create(path, name, specification.values, sys.argv, seeds, more, file))
+    run.notes = [*notes, *notes_of(experiment), *(source.notes(experiment) if source else ())]
     return run
 
 
@@ -260,7 +275,7 @@ def run_sessions(run: Run, executor: Executor, draw: bool = True, carried: bytes
     seeds = run.manifest["seeds"]
     folders = [run.trial.session(number) for number in range(len(seeds))]
     jobs = [
-        Job(run.specification, seed, each.path, number, callbacks=carried)
+        Job(run.specification, seed, each.path, number, callbacks=carried, start=run.start)
         for number, (seed, each) in enumerate(zip(seeds, folders, strict=True))
         if not each.has_ended
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rl.session.start import Start
 from rl.specification.specification import Specification
 
 Outcome = dict[str, Any]  # how a job ended, as `session.json` has it
@@ -22,6 +23,7 @@ class Job:
         session: its number in the trial.
         trial: the number of that; None outside a search.
         callbacks: that go with it into another process, `packed`.
+        start: the trained agent that it starts from; None for random weights.
         stops_at: the step at which a callback has stopped the session that this one repeats.
     """
 
@@ -32,3 +34,4 @@ class Job:
     trial: int | None = None
     callbacks: bytes = field(default=b"", repr=False)
     stops_at: int | None = None
+    start: Start | None = None

@@ -55,7 +55,7 @@ def player_from(state: State, specification: Specification, file: Path) -> Playe
     try:
         experiment.agent.restore_policy(state["policy"])
         experiment.preprocessor.restore(state["preprocessor"])
-        _check_finite(state)
+        check_finite(state)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UserError(f"{file}: does not fit {specification.source}: {error}") from None
     return player_of(experiment)
@@ -92,7 +92,8 @@ def specification_in(state: State, file: Path) -> Specification | None:
     return specification
 
 
-def _check_finite(state: State) -> None:
+def check_finite(state: State) -> None:
+    """Raises a `ValueError` if a policy has a number that is not finite."""
     for path, array in _arrays(state):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{path[1:]} has a number that is not finite")
@@ -133,7 +134,9 @@ def weights_digest(folder: SessionFolder) -> str:
         UserError: the checkpoint is missing or damaged.
     """
     digest = hashlib.sha256()
-    for path, array in _arrays(folder.load_checkpoint("last")):
+    state = folder.load_checkpoint("last")
+    state.pop("learned", None)  # what an agent needs to learn on is not what it is
+    for path, array in _arrays(state):
         digest.update(f"{path} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -146,7 +146,10 @@ class Session:
                 if is_longer(state, self.training):
                     state = self._lengthened(state)
                 self._restore(state)
-            elif complaints:
+                return
+            if self.job.start:
+                self.job.start.apply(self.experiment)
+            if complaints:
                 self.callback.noted(f"{self.folder.path}: begins anew")
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise UserError(
@@ -507,6 +510,7 @@ class Session:
             "seconds": self.progress.seconds,
             "policy": self.agent.policy_state(),
             "preprocessor": self.experiment.preprocessor.state(),
+            "learned": self.agent.learned_state(),
         }
         policies = dict.fromkeys((*names, "last"), policy)
         self._checkpoints.save(self._state(), policies, self._recorder.sync)

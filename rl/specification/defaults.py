@@ -54,6 +54,7 @@ def specification_of(
     overrides: Iterable[str] | Mapping[str, Any] = (),
     agent: str | None = None,
     kwargs: Iterable[str] | Mapping[str, Any] = (),
+    like: Specification | None = None,
 ) -> Specification:
     """The experiment called `name` or else, with every default, one on the environment `name`.
 
@@ -63,6 +64,8 @@ def specification_of(
         overrides: settings by their dotted paths, as for `Specification.override`.
         agent: of an environment; by default the one that its actions call for.
         kwargs: arguments of the environment's constructor, "KEY=VALUE" or a mapping.
+        like: of an environment; its settings take the place of the defaults, unless an agent is
+            named.
 
     Raises:
         UserError: there is neither, it is malformed, or the environment cannot be made.
@@ -80,6 +83,9 @@ def specification_of(
     if ":" not in name:
         environment_spec(name)
     bare = Specification(as_name(name), "", {"problem": name, "agent": {}})
+    if like and agent is None:
+        bare = replace(bare, values=_elsewhere(like.values) | bare.values, folders=like.folders)
+        bare = bare.assign({"agent": like.block("agent")}, ())
     return with_defaults(bare.assign(given, ()).override(overrides), agent)
 
 
@@ -101,6 +107,13 @@ def with_defaults(given: Specification, agent: str | None = None) -> Specificati
         if "name" not in own or own["name"] == block.get("name"):
             values[key] = {**block, **own}
     return replace(given, values=values)
+
+
+def _elsewhere(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds of an experiment on another environment too."""
+    train = {key: each for key, each in values["train"].items() if key != "renew_environment"}
+    dropped = ("environment", "description", "search", "train")
+    return {**{key: each for key, each in values.items() if key not in dropped}, "train": train}
 
 
 def _is_environment(name: str, agent: str | None) -> bool:

@@ -168,6 +168,11 @@ MANIFEST = block_of(
         **dict.fromkeys(("versions", "environment"), _TEXTS),
         "blas": block_of({}, dict.fromkeys(("library", "version", "kernel"), optional(is_text))),
         "specification": block_of({}),
+        "start": block_of(
+            dict.fromkeys(("path", "sha256", "experiment"), is_text)
+            | {"step": is_count, "fresh": is_truth},
+            {"mean_return": is_number},
+        ),
         "extended": list_of(block_of({"before": block_of({})})),
     },
 )

@@ -254,6 +254,7 @@ class RunFolder:
         self.path = path
         self.spec = path / "spec.yaml"
         self.manifest = path / "manifest.json"
+        self.start = path / "start.npz"  # of a run that starts from a trained agent
 
     def trial(self, number: int = 0) -> TrialFolder:
         """The folder of one trial."""
@@ -291,6 +292,7 @@ class RunFolder:
         command: Sequence[str],
         seeds: Sequence[int],
         more: Mapping[str, Any] | None = None,
+        start: Path | None = None,
     ) -> RunFolder:
         """Creates the folder with the specification and the manifest, atomically.
 
@@ -301,6 +303,7 @@ class RunFolder:
             command: that started it.
             seeds: of the sessions.
             more: further entries of the manifest.
+            start: the policy's file that the run starts from, which is copied.
 
         Raises:
             UserError: it exists or cannot be written.
@@ -313,10 +316,16 @@ class RunFolder:
                     f"{path}: is there already; name another folder with --output, or remove it"
                 )
             manifest = {**make_manifest(name, seeds, command), "specification": values}
-            folder._fill(name, values, {**manifest, **(more or {})})
+            folder._fill(name, values, {**manifest, **(more or {})}, start)
         return folder
 
-    def _fill(self, name: str, values: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
+    def _fill(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        manifest: Mapping[str, Any],
+        start: Path | None,
+    ) -> None:
         """Writes specification and manifest beside their place, and renames them."""
         path = self.path
         beside = RunFolder(path.with_name(f".{path.name}.{os.getpid()}.tmp"))
@@ -325,7 +334,11 @@ class RunFolder:
                 make_folder(beside.path)
                 write_specification(beside.spec, name, values)
                 write_json(beside.manifest, manifest)
+                if start:
+                    shutil.copyfile(start, beside.start)
                 if path.is_dir():  # empty; perhaps a working directory
+                    if start:
+                        beside.start.rename(self.start)
                     beside.manifest.rename(self.manifest)
                     beside.spec.rename(self.spec)
                     sync_folder(path)

@@ -148,17 +148,22 @@ def add_verb(
     return verb
 
 
-def specification_in(options: argparse.Namespace, more: Sequence[str] = ()) -> Specification:
+def specification_in(
+    options: argparse.Namespace, more: Sequence[str] = (), like: Specification | None = None
+) -> Specification:
     """The experiment, or the environment with every default, that NAME stands for.
 
     Args:
         options: of a verb with the options of `TRAINING`.
         more: overrides beside those of `--set` and `--steps`.
+        like: whose settings an environment takes in place of the defaults.
     """
     from rl.specification.defaults import specification_of
 
     given = [*overrides(options), *more]
-    return specification_of(options.name, options.spec, given, options.agent, options.env_kwargs)
+    return specification_of(
+        options.name, options.spec, given, options.agent, options.env_kwargs, like
+    )
 
 
 def overrides(options: argparse.Namespace) -> list[str]:

@@ -34,14 +34,18 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> int:
     """`rl run`: trains, evaluates, and prints the result and where it is."""
+    from rl.running.start import Source
     from rl.running.trial import create_trial, run_sessions
 
-    specification = specification_in(options)
     seeds = range(options.seed, options.seed + options.sessions)
+    if options.fresh_normalization and not options.source:
+        raise UserError("--fresh-normalization needs --from RUN")
+    source = Source.find(options.source, options.fresh_normalization) if options.source else None
+    specification = specification_in(options, like=source.specification if source else None)
     created = None
     try:
         with _executor(options, specification) as executor:
-            created = create_trial(specification, seeds, options.output)
+            created = create_trial(specification, seeds, options.output, source=source)
             run_sessions(created, executor)
     except (Diverged, BrokenEnvironment):
         if created:
@@ -183,5 +187,10 @@ def add(verbs: Verbs) -> None:
                       "module:Mine-v0 or module:Class")  # fmt: skip
     verb.add_argument("--sessions", type=positive, default=1,
                       help="number of sessions; session k uses seed + k (default 1)")  # fmt: skip
+    verb.add_argument("--from", metavar="RUN", dest="source",
+                      help="start from a trained agent: RUN, RUN@best, RUN@last, RUN@STEP, or a "
+                      "file such as best.npz")  # fmt: skip
+    verb.add_argument("--fresh-normalization", action="store_true",
+                      help="with --from: start the preprocessor's statistics anew")  # fmt: skip
     verb.add_argument("--render", action="store_true",
                       help="show an episode in a window at each evaluation")  # fmt: skip

@@ -243,6 +243,7 @@ gymnasium.register(
 )  # fmt: skip
 gymnasium.register("Pushed-v0", "tests.rl.worlds:Pushed", max_episode_steps=20)
 gymnasium.register("Unbounded-v0", "tests.rl.worlds:Unbounded", max_episode_steps=20)
+gymnasium.register("Far-v0", "tests.rl.worlds:Chain", max_episode_steps=30)
 gymnasium.register("Chain-v0", "tests.rl.worlds:Chain", max_episode_steps=20)
 
 

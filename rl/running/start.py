@@ -1,0 +1,292 @@
+"""`rl run NAME --from RUN`: a run whose agent was trained before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nn.names import lookup, suggestion
+from nn.typing import State
+from rl.agents import AGENTS, Agent
+from rl.environments.spaces import Continuous, Discrete, MultiDiscrete, Spaces
+from rl.errors import UserError, brief
+from rl.running.policy_file import specification_of
+from rl.session.saved import check_finite
+from rl.session.start import digest, take_over
+from rl.specification.build import Experiment, NetworkSettings, build
+from rl.specification.earlier_names import with_present_names
+from rl.specification.environment import import_modules
+from rl.specification.settings import make_settings, resolve, settings_of
+from rl.specification.specification import Specification
+from rl.storage.paths import user_path
+from rl.storage.run_folder import CHECKPOINTS, RunFolder, SessionFolder, load_policy
+
+SHAPE = ("hidden", "activation", "layer_norm")  # what of a network its weights are made for
+
+MOST_RANDOM = 0.5  # of the first actions, before a user is told
+
+
+@dataclass(frozen=True)
+class Source:
+    """A saved agent that a run starts from.
+
+    Args:
+        file: that holds it.
+        state: what is in there.
+        specification: that it was trained with.
+        is_fresh: whether the preprocessor's statistics begin anew.
+    """
+
+    file: Path
+    state: State
+    specification: Specification
+    is_fresh: bool
+
+    @classmethod
+    def find(cls, text: str | os.PathLike[str], is_fresh: bool = False) -> Source:
+        """The agent that `RUN`, `RUN@best`, `RUN@last` or `RUN@STEP` names.
+
+        RUN is a run folder, an experiment's name for its latest run, the folder of a session, or a
+        file such as `best.npz`. Of a run of several sessions it is the first one's.
+
+        Raises:
+            UserError: there is none, or it is damaged.
+        """
+        file = _file_of(os.fspath(text))
+        state = load_policy(file)
+        try:
+            check_finite(state)
+        except ValueError as error:
+            raise UserError(f"{file}: {error}; use another checkpoint") from None
+        specification = with_present_names(specification_of(file, state))
+        return cls(file, state, specification, is_fresh)
+
+    @property
+    def lineage(self) -> dict[str, Any]:
+        """What a manifest says of it."""
+        score = _score_of(self.file, int(self.state["step"]))
+        return {
+            "path": str(self.file.absolute()),
+            "sha256": digest(self.file),
+            "experiment": self.specification.name,
+            "step": int(self.state["step"]),
+            "fresh": self.is_fresh,
+            **({} if score is None else {"mean_return": score}),
+        }
+
+    def adopted(self, specification: Specification) -> Specification:
+        """A specification with what the agent's networks ask for, where it says nothing else.
+
+        Raises:
+            UserError: it asks for something else; the message names both.
+        """
+        given = with_present_names(specification)
+        agent = self._agent(given)
+        assigned = {
+            **self._carried(given, agent),
+            "network": self._network(given, agent),
+        }
+        theirs = self.specification.block("preprocessor")
+        name = given.block("preprocessor").get("name")
+        if name is None and theirs:
+            assigned["preprocessor"] = {**theirs, **given.block("preprocessor")}
+        elif not self.is_fresh and _plain(name or "Identity") != _plain(_name_of(theirs)):
+            raise given.explain(
+                "preprocessor.name",
+                f"is {name}, and the agent of {self.file} has {_name_of(theirs)}; leave the block "
+                "out to take that, or give --fresh-normalization",
+            )
+        return given.assign(assigned)
+
+    def check(self, experiment: Experiment) -> None:
+        """Refuses an experiment whose environment or networks the agent does not fit.
+
+        Raises:
+            UserError: the message names both sizes.
+        """
+        theirs = self._spaces()
+        if theirs is not None:
+            ours = experiment.spaces
+            seen = ours.observation_size, theirs.observation_size
+            if seen[0] != seen[1] or not _alike(ours, theirs):
+                raise UserError(
+                    f"{self.file}: does not fit {experiment.problem.id}, which has observations of "
+                    f"{_sizes(ours)}; the agent has learned from {_sizes(theirs)}"
+                )
+        take_over(experiment, self.state, self.file, self.is_fresh)
+
+    def notes(self, experiment: Experiment) -> list[str]:
+        """What a user should know of an experiment whose agent starts from this one."""
+        found = []
+        block = experiment.specification.block("exploration")
+        if isinstance(experiment.spaces.actions, Discrete) and block.get("start", 0) >= MOST_RANDOM:
+            found.append(
+                f"exploration.start is {block['start']:g}: at first the agent acts at random, "
+                "whatever it has learned; to change that: --set exploration.start=0.1"
+            )
+        if experiment.agent.learned_state().keys() - self.state.get("learned", {}).keys():
+            found.append(f"{self.file} holds fewer critics; the others begin anew")
+        return found
+
+    def _spaces(self) -> Spaces | None:
+        """Of its own environment; None if that is not to be had here."""
+        try:
+            return build(self.specification, seed=0).spaces
+        except UserError:
+            return None
+
+    def _agent(self, given: Specification) -> type[Agent]:
+        """The agent of the new specification, whose networks must be of the same kind."""
+        ours = _agent_class(given)
+        import_modules(self.specification)
+        theirs = _agent_class(self.specification)
+        if ours.kin != theirs.kin:
+            fitting = [name for name, each in AGENTS.items() if each.kin == theirs.kin]
+            raise given.explain(
+                "agent.name",
+                f"is {ours.__name__}, and {self.file} holds a {theirs.__name__}, whose networks "
+                f"are others; these can start from it: {', '.join(fitting)}",
+            )
+        return ours
+
+    def _carried(self, given: Specification, agent: type[Agent]) -> dict[str, Any]:
+        """The agent's settings that say what its networks mean."""
+        ours, theirs = given.block("agent"), self.specification.block("agent")
+        carried = {}
+        for name in agent.carried:
+            value = theirs.get(name, settings_of(agent)[name].default)
+            if name in ours and ours[name] != value:
+                raise self._differs(given, f"agent.{name}", ours[name], value)
+            carried[f"agent.{name}"] = value
+        return carried
+
+    def _network(self, given: Specification, agent: type[Agent]) -> dict[str, Any]:
+        """The `network` block, or one for each role, with the shape that the weights have."""
+        ours, theirs = given.block("network"), self.specification.block("network")
+        has_roles = [any(role in agent.roles for role in block) for block in (ours, theirs)]
+        if not any(has_roles):
+            return self._shaped(given, "network", ours, theirs)
+        return {
+            role: self._shaped(
+                given,
+                f"network.{role}" if has_roles[0] else "network",
+                ours.get(role, {}) if has_roles[0] else ours,
+                theirs.get(role, {}) if has_roles[1] else theirs,
+            )
+            for role in agent.roles
+            if role in theirs or not has_roles[1]
+        }
+
+    def _shaped(
+        self, given: Specification, path: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        found = dict(ours)
+        want, have = (_network_settings(given, path, block) for block in (ours, theirs))
+        for name in SHAPE:
+            value = getattr(have, name)
+            if name in ours and getattr(want, name) != value:
+                raise self._differs(given, f"{path}.{name}", ours[name], value)
+            found[name] = list(value) if isinstance(value, tuple) else value
+        return found
+
+    def _differs(self, given: Specification, path: str, ours: Any, theirs: Any) -> UserError:
+        value = list(theirs) if isinstance(theirs, tuple) else theirs
+        return given.explain(
+            path,
+            f"is {brief(ours)}, and {brief(value)} in {self.file}; leave it out to take that",
+        )
+
+
+def _network_settings(given: Specification, path: str, block: Mapping[str, Any]) -> Any:
+    def explain(name: str, complaint: str) -> UserError:
+        return given.explain(f"{path}.{name}" if name else path, complaint)
+
+    return make_settings(NetworkSettings, resolve(NetworkSettings, block, explain), explain)
+
+
+def _agent_class(specification: Specification) -> type[Agent]:
+    name = specification.block("agent").get("name")
+    try:
+        found: type[Agent] = lookup(AGENTS, str(name), "agent")
+    except ValueError as error:
+        raise specification.explain("agent.name", f"names an {error}") from None
+    return found
+
+
+def _plain(name: object) -> str:
+    return str(name).lower().replace("_", "")
+
+
+def _name_of(preprocessor: Mapping[str, Any]) -> str:
+    return str(preprocessor.get("name", "Identity"))
+
+
+def _alike(ours: Spaces, theirs: Spaces) -> bool:
+    """Returns True if an agent of the one can act in the other."""
+    one, other = ours.actions, theirs.actions
+    kinds = (Discrete, MultiDiscrete, Continuous)
+    return all(isinstance(one, kind) == isinstance(other, kind) for kind in kinds) and _count(
+        one
+    ) == _count(other)
+
+
+def _count(actions: Any) -> Any:
+    if isinstance(actions, Continuous):
+        return actions.size
+    return actions.counts if isinstance(actions, MultiDiscrete) else actions.count
+
+
+def _sizes(spaces: Spaces) -> str:
+    """The sizes of an environment in words."""
+    actions, count = spaces.actions, _count(spaces.actions)
+    if isinstance(actions, Continuous):
+        text = f"actions of {count} numbers"
+    else:
+        text = f"{' x '.join(map(str, count))} actions" if isinstance(count, tuple) else (
+            f"{count} actions")  # fmt: skip
+    return f"{spaces.observation_size} numbers and {text}"
+
+
+def _file_of(text: str) -> Path:
+    """The file that holds the agent."""
+    path, which = user_path(text), None
+    if not path.exists() and "@" in text:
+        before, _, which = text.rpartition("@")
+        path, which = user_path(before), which.replace(",", "").replace("_", "")
+        if which not in CHECKPOINTS and not which.isdecimal():
+            raise UserError(
+                f"--from: {which!r} is no checkpoint: best, last, or the step of a stage"
+                f"{suggestion(which, CHECKPOINTS)}"
+            )
+    if path.is_file() or path.suffix == ".npz":
+        if which is not None:
+            raise UserError(f"--from: {path} is a single checkpoint; leave @{which} out")
+        return path
+    folder = _session_of(path)
+    name = which or ("best" if folder.has_checkpoint("best") else "last")
+    if not folder.has_checkpoint(name):
+        folder.load_checkpoint(name)  # which says what there is instead
+    return folder.checkpoint(name)
+
+
+def _session_of(path: Path) -> SessionFolder:
+    if (path / "checkpoints").is_dir():
+        return SessionFolder(path)
+    folder = RunFolder.open(path)
+    return folder.session(folder.best_trial())
+
+
+def _score_of(file: Path, step: int) -> float | None:
+    """The mean return of a checkpoint on unseen episodes, if its session has measured that."""
+    session = SessionFolder(file.absolute().parent.parent)
+    try:
+        outcome = session.read_outcome()
+    except UserError:
+        return None
+    for at, key in (("best_step", "evaluation"), ("steps", "final")):
+        if key in outcome and outcome.get(at) == step:
+            return float(outcome[key]["mean_return"])
+    return None
