@@ -103,5 +103,5 @@ def _of_components(actions: MultiDiscrete, names: Names) -> Iterator[str]:
         yield from names
         return
     for number, count in enumerate(actions.counts):
-        name = names[number] if names else str(number)
+        name = names[number] if names else f"{number}:"
         yield from (f"{name} {choice}" for choice in range(count))

@@ -127,4 +127,4 @@ def describe(moment: Moment) -> dict[str, str]:
 
 def written(bar: float) -> str:
     """The figure of a bar; a dash for an action that is not allowed."""
-    return "\u2013" if math.isnan(bar) else f"{bar:.2f}"
+    return "-" if math.isnan(bar) else f"{bar:.2f}"

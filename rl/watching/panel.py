@@ -62,7 +62,8 @@ class Panel:
     ) -> None:
         """Draws a row for each bar below their title."""
         left, top, right, bottom = box
-        pen.text((left, top - 26), thoughts.title, DIM, font(14))
+        title = thoughts.title.replace("\u03c0", "pi")  # which the font does not have
+        pen.text((left, top - 26), title, DIM, font(14))
         low, high = thoughts.span or self._span(thoughts.bars)
         zero = share(0.0, low, high) if thoughts.span else 0.0
         row = min(ROW, (bottom - top) / len(thoughts.bars))
@@ -88,7 +89,7 @@ class Panel:
 def _fitting(label: str, letters: Any) -> str:
     """The label, shortened if it would leave no room for a bar."""
     while letters.getlength(label) > LONGEST:
-        label = label[:-2] + "\u2026"
+        label = label[:-3] + ".."
     return label
 
 

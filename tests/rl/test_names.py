@@ -104,7 +104,7 @@ def test_a_wrapper_may_change_what_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("names", "bars"),
-    [((), ("0 0", "0 1", "1 0", "1 1", "1 2")),
+    [((), ("0: 0", "0: 1", "1: 0", "1: 1", "1: 2")),
      (("gear", "turn"), ("gear 0", "gear 1", "turn 0", "turn 1", "turn 2")),
      (("up", "down", "left", "on", "right"), ("up", "down", "left", "on", "right"))],
 )  # fmt: skip
@@ -125,7 +125,7 @@ def test_several_actions_are_seen_each_with_its_choices(scene: Scene) -> None:
     moments = list(scene.moments(3))
     for moment in moments:
         thoughts = moment.thoughts
-        assert thoughts.labels == ("0 0", "0 1", "1 0", "1 1", "1 2")
+        assert thoughts.labels == ("0: 0", "0: 1", "1: 0", "1: 1", "1: 2")
         assert isinstance(thoughts.chosen, tuple)
         first, second = thoughts.chosen
         assert first < 2 <= second < 5
@@ -143,7 +143,7 @@ def test_a_name_stands_before_its_bar() -> None:
     bars = np.array([1.0, np.nan, -2.0])
     thoughts = Thoughts("Q(s, a)", bars, chosen=0, names=("left", "none", "a very long name " * 9))
     moment = Moment(np.zeros((4, 4, 3), np.uint8), 1, 2.0, thoughts, False)
-    assert "left [1.00] none \u2013 a very long" in status(moment)
+    assert "left [1.00] none - a very long" in status(moment)
     assert Panel().draw(moment).size == (264, 360)
 
 

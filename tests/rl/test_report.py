@@ -131,7 +131,7 @@ def test_the_episodes_are_those_of_the_evaluation(report: Contents, cartpole_run
             each["frames"] == len(each["bars"]) == len(each["steps"]) == len(each["chosen"]) <= 80
         )
         assert each["steps"][-1] == each["returns"][-1]  # CartPole pays 1 a step
-        assert each["names"] == ["0", "1"]
+        assert each["names"] == ["left", "right"]
 
 
 def test_which_episodes_are_seen() -> None:
