@@ -92,7 +92,8 @@ class ShownRun:
         """What came of it, in a line."""
         try:
             if len(self.manifest["seeds"]) > 1:
-                return describe_trial(self.figures())[0]
+                counted = describe_trial(self.figures())[0].partition(": ")[2]
+                return f"{self.problem.label}, {counted}"
             return _verdict_of(self.session.read_outcome(), self.problem)
         except (UserError, OSError) as error:
             return str(error)

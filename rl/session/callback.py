@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable
@@ -157,11 +158,11 @@ def packed(callbacks: Iterable[Callback]) -> bytes:
     Raises:
         UserError: one cannot go there.
     """
-    callbacks, main = list(callbacks), sys.modules["__main__"]
+    callbacks, main = list(callbacks), getattr(sys.modules["__main__"], "__file__", None)
     for each in callbacks:
         name = type(each).__name__
         remedy = "put its class into a module and keep nothing open in it, or train one session"
-        if type(each).__module__ == "__main__" and not hasattr(main, "__file__"):
+        if type(each).__module__ == "__main__" and not (main and os.path.exists(main)):
             raise UserError(f"callbacks: other processes cannot find the class {name}; {remedy}")
         try:
             pickle.dumps(each)

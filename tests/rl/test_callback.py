@@ -65,8 +65,8 @@ SMALL = {
 
 
 def train(folder: Path, *callbacks: Callback, **settings: Any) -> Run:
-    more = settings.pop("overrides", {})
-    return rl.train("cartpole_dqn", overrides={**SMALL, **more}, output=folder, draw=False,
+    given = {**SMALL, **settings.pop("overrides", {})}
+    return rl.train("cartpole_dqn", overrides=given, output=folder, draw=False,
                     callbacks=callbacks, **settings)  # fmt: skip
 
 
@@ -234,10 +234,31 @@ def test_a_resumed_run_logs_on_to_the_bit(logged: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="mine"):
         train(folder, Logs(raises=True))
     session = Run.open(folder).session
+    with session.metric("reward").open("a") as file:
+        file.write("451,1\n452,")
     session.metric("stray").write_text("step,value\n1,2\n")
     run = rl.resume(folder, Logs(), draw=False)
     assert run.outcome["weights"] == logged.outcome["weights"]
     assert str(metrics_of(run)) == str(metrics_of(logged))  # nan is not equal to itself
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(plain: Run, tmp_path: Path) -> None:
+    train(tmp_path / "run", Logs(stops_at=350), overrides={"train.steps": 500})
+    run = rl.resume(tmp_path / "run", steps=600, draw=False)
+    assert run.outcome["status"] == "finished"
+    assert run.outcome["weights"] == plain.outcome["weights"]
+    assert read_table(run.session.evaluations) == read_table(plain.session.evaluations)
+
+
+def test_a_class_that_other_processes_cannot_find_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one of a notebook, or of a program that Python reads from a pipe."""
+    kind = type("Typed", (Logs,), {"__module__": "__main__"})
+    for file in (None, "<stdin>"):
+        monkeypatch.setattr("__main__.__file__", file, raising=False)
+        with pytest.raises(UserError, match="other processes cannot find the class Typed"):
+            train(tmp_path / "run", kind(), sessions=2)
 
 
 def test_rl_resume_says_that_it_has_no_callbacks(

@@ -128,7 +128,7 @@ def test_a_run_that_has_not_begun_has_empty_columns(run: rl.Run, tmp_path: Path)
     empty.session.create()
     assert [len(column) for column in empty.episodes().values()] == [0] * len(EPISODE_COLUMNS)
     assert list(empty.metrics()) == ["step"]
-    assert "0 of 2 sessions counted" in repr(empty)
+    assert "Chain-v0, 0 of 2 sessions counted" in repr(empty)
     assert "<img" not in empty._repr_html_()
 
 
