@@ -9,6 +9,7 @@ from typing import Any
 
 from rl.console.signals import is_asked
 from rl.errors import BrokenEnvironment, DiskError, Diverged, UserError, on_disk
+from rl.running.reporter import Reporter
 from rl.session.callback import Callback, Callbacks, unpacked
 from rl.session.evaluation import Stopped
 from rl.session.job import Job, Outcome
@@ -98,12 +99,20 @@ def attempt(job: Job, callback: Callback | None = None) -> Outcome:
 
 
 def _attempt(job: Job, callback: Callback | None) -> Outcome:
-    folder, carried = SessionFolder(job.folder), Callbacks([])
+    folder, reporter = SessionFolder(job.folder), callback or Callback()
+    raised: list[BaseException] = []
+
+    def failed(error: BaseException) -> None:
+        raised.append(error)
+        if isinstance(reporter, Reporter):
+            reporter.stop("interrupted")
+
+    carried = Callbacks([], failed)
     try:
-        carried = Callbacks(_carried(job))
-        outcome = run_job(job, Callbacks([callback or Callback(), carried]))
-        carried.ended(job, outcome)
-        return outcome
+        carried.callbacks += _carried(job)
+        outcome = run_job(job, Callbacks([reporter, carried]))
+        if raised:
+            raise raised.pop()
     except DiskError:
         raise
     except BaseException as error:
@@ -112,11 +121,12 @@ def _attempt(job: Job, callback: Callback | None) -> Outcome:
         outcome["unfinished"] = _is_of_the_machine(error)
         _keep_traceback(folder, error)
         folder.write_outcome(outcome)
-        with suppress(Exception):  # it is `error` that is to be told
-            carried.ended(job, outcome)
         if is_asked(error):
             raise
-        return outcome
+    carried.ended(job, outcome)
+    for error in raised:
+        reporter.noted(f"session {job.session}: a callback raised {type(error).__name__}: {error}")
+    return outcome
 
 
 def _carried(job: Job) -> list[Callback]:

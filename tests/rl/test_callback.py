@@ -21,12 +21,16 @@ from rl.errors import UserError
 from rl.report.verdicts import verdict_of
 from rl.running.executors import Inline
 from rl.running.feeding import Feed
+from rl.running.jobs import attempt
 from rl.running.loggers import Logger, Row
 from rl.running.opened_run import Run
-from rl.session.callback import Callback, Callbacks
+from rl.running.reporter import Reporter
+from rl.running.trial import create_trial
+from rl.session.callback import Callback, Callbacks, packed
 from rl.session.job import Job, Outcome
 from rl.session.player import Player
 from rl.session.progress import Progress
+from rl.specification.specification import load_specification
 from rl.storage.tables import read_table
 
 # The arguments of each method.
@@ -94,6 +98,8 @@ def test_a_users_callback_is_told_with_the_player(tmp_path: Path) -> None:
 class Logs(rl.Callback):
     """Logs something of every kind, and goes with the sessions."""
 
+    fails_at_last = False
+
     def __init__(self, stops_at: int | None = None, raises: bool = False) -> None:
         self.calls = Counter[str]()
         self._stops_at, self._raises = stops_at, raises
@@ -124,6 +130,8 @@ class Logs(rl.Callback):
         self.session.log(greedy=progress.evaluation.mean if progress.evaluation else None)
 
     def ended(self, job: Job, outcome: Outcome) -> None:
+        if self.fails_at_last:
+            raise ValueError("late")
         (job.folder / "calls.json").write_text(json.dumps({**self.calls, **outcome}))
 
 
@@ -284,6 +292,37 @@ def test_with_several_sessions_a_callback_hears_of_all_or_goes_with_each(tmp_pat
         assert calls["stepped"] == folder.read_outcome()["steps"] == 450
         assert set(read_table(folder.metric("seed"))["value"]) == {number}
     assert run.result["counted"] == 2
+
+
+class Notes(Reporter):
+    """What another process would be told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    def send(self, kind: str, content: Any) -> None: ...
+
+    def noted(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_a_callback_raises_in_another_process_fails_its_session_once_it_is_saved(
+    late: bool, tmp_path: Path
+) -> None:
+    """But a session that has ended is what it is."""
+    logs, notes = Logs(raises=not late), Notes()
+    logs.fails_at_last = late
+    specification = load_specification("cartpole_dqn", overrides=SMALL)
+    run = create_trial(specification, [0], tmp_path / "run")
+    job = Job(run.specification, 0, run.session.path, callbacks=packed([logs]))
+    outcome = attempt(job, notes)
+    written = run.session.read_outcome()
+    assert outcome["status"] == written["status"] == ("finished" if late else "failed")
+    assert run.session.load_checkpoint("last")["step"] == (600 if late else 450)
+    assert written.get("reason") == (None if late else "ValueError: mine")
+    assert notes.notes == ["session 0: a callback raised ValueError: late"] * late
 
 
 class Open(Logs):
