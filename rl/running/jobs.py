@@ -124,8 +124,8 @@ def _attempt(job: Job, callback: Callback | None) -> Outcome:
         if is_asked(error):
             raise
     carried.ended(job, outcome)
-    for error in raised:
-        reporter.noted(f"session {job.session}: a callback raised {type(error).__name__}: {error}")
+    for late in raised:
+        reporter.noted(f"session {job.session}: a callback raised {type(late).__name__}: {late}")
     return outcome
 
 
