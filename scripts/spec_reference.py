@@ -65,8 +65,9 @@ YAML 1.2: `3e-4` is a number, `1:30` and `2026-01-31` are texts, and `yes`, `no`
 true or false where a setting expects that, and texts elsewhere. A number such as `010` is refused.
 *required* marks a setting without a default.
 
-`rl spec NAME` prints an experiment of the lab to start from, and `rl spec --schema > schema.json`
-writes a JSON Schema of all this, by which editors complete and check a file that begins with
+`rl spec NAME` prints an experiment of the lab to start from, and `rl spec ENVIRONMENT --agent NAME`
+one with every setting explained. `rl spec --schema > schema.json` writes a JSON Schema of all this,
+by which editors complete and check a file that begins with
 `# yaml-language-server: $schema=schema.json`.
 
 ## problem

@@ -46,8 +46,9 @@ PRESUPPOSED = {
 }
 
 # Their commands train again and again.
-LONG = ("README.md", "docs/PERFORMANCE.md", "docs/dashboard.md", "docs/export.md", "docs/python.md",
-        "docs/reports.md", "docs/resuming.md", "docs/search.md", "docs/tutorial.md")  # fmt: skip
+LONG = ("README.md", "docs/PERFORMANCE.md", "docs/dashboard.md", "docs/environments.md",
+        "docs/export.md", "docs/python.md", "docs/reports.md", "docs/resuming.md",
+        "docs/search.md", "docs/tutorial.md")  # fmt: skip
 
 # What must hold where the last program of a document has ended.
 HOLDS = {
@@ -256,6 +257,12 @@ def run_lab(verb: list[str], options: list[str], folder: Path, settings: dict[st
     """Runs a verb of the lab; one that trains does so for a moment."""
     missing = any(word in options and not importlib.util.find_spec(package)
                   for word, package in OPTIONAL.items())  # fmt: skip
+    if options[-2:-1] == [">"]:  # which a shell would see to
+        *options, _, file = options
+        command = [sys.executable, *verb, *options]
+        written = subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=300)
+        (folder / file).write_bytes(written.stdout)
+        return
     short: tuple[str, ...] = SHORT if verb[-1] in ("run", "rl.run", "search") else ()
     if verb[-1] == "resume" and "--steps" in options:
         short = ("--steps", "2250", "--no-report")
