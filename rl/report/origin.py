@@ -23,10 +23,11 @@ def command_of(manifest: Mapping[str, Any]) -> str:
 
 def origin(folder: RunFolder, manifest: Mapping[str, Any], spec: Path) -> Section:
     """The command, the specification, the versions and the machine."""
+    commands = [command_of(each) for each in (manifest, *manifest.get("extended", ()))]
     return Section(
         "What was run",
         [
-            Code(command_of(manifest), "The command"),
+            Code("\n".join(commands), "The command"),
             Code(read_text(spec), "The specification, every default filled in", folded=True),
             Table((), _machine(manifest)),
         ],

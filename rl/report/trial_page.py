@@ -97,7 +97,9 @@ def _commands(run: Run) -> list[str]:
     trial = f" --trial {run.trial.number}" if run.trial.number else ""
     sessions = f" --sessions {len(seeds)}" if len(seeds) > 1 else ""
     name, spec = shlex.quote(run.specification.name), shlex.quote(shown(run.spec))
+    source = f" --from {shlex.quote(shown(run.start.file))}" if run.start else ""
+    fresh = " --fresh-normalization" if run.start and run.start.is_fresh else ""
     return [
         f"rl verify {folder}{trial} --evaluation",
-        f"rl run {name} --spec {spec} --seed {seeds[0]}{sessions}",
+        f"rl run {name} --spec {spec} --seed {seeds[0]}{sessions}{source}{fresh}",
     ]

@@ -152,14 +152,15 @@ def resume(
     if env is not None:
         offer(env)
     given, folder = callbacks_of(callbacks), RunFolder.open(path)
-    if folder.read_manifest().get("kind") == "search":
+    manifest = folder.read_manifest()
+    if manifest.get("kind") == "search":
         raise UserError(f"{folder.path}: is a search; to resume it: rl resume {folder.path}")
+    sessions = len(manifest["seeds"])
+    if sessions > 1:
+        _require_safe_main()
     notes = extend(folder, steps, episodes, past_solved)
     run = Run(folder)
     run.notes = notes
-    sessions = len(run.manifest["seeds"])
-    if sessions > 1:
-        _require_safe_main()
     return _run_for_user(lambda: run, given, sessions, jobs, draw, display)
 
 

@@ -173,7 +173,7 @@ MANIFEST = block_of(
             | {"step": is_count, "fresh": is_truth},
             {"mean_return": is_number},
         ),
-        "extended": list_of(block_of({"before": block_of({})})),
+        "extended": list_of(block_of({"before": block_of({}), "command": list_of(is_text)})),
     },
 )
 # That of a search has more entries.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ import rl as lab
 from nn import checkpoint
 from rl.checks.verification import verify
 from rl.errors import UserError
+from rl.report.origin import command_of
 from rl.running import jobs
 from rl.running.executors import Inline
 from rl.running.extension import extend
@@ -30,6 +32,7 @@ from rl.storage.files import read_json, write_json
 from rl.storage.run_folder import RunFolder
 from tests.contracts.cases import agents, values
 from tests.rl.conftest import Command, quick, run_trial
+from tests.rl.test_resume import child, die_in_step, ended, needs_fork
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -301,6 +304,21 @@ def fail(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
+@needs_fork
+@pytest.mark.parametrize("step", [1, 30, 90])
+def test_killed_as_it_goes_on_it_comes_to_the_same_end(step: int, tmp_path: Path) -> None:
+    """Before anything of the longer run was saved, and later."""
+    given = {**DQN, "train": {"steps": 150, "checkpoint_seconds": 0.01}}
+    short = run(tmp_path / "short", given)
+
+    def work() -> None:
+        die_in_step(step, short.session.path)
+        lab.resume(short.path, steps=260, draw=False)
+
+    assert ended(child(work)) == -signal.SIGKILL
+    same(lab.resume(short.path, draw=False), run(tmp_path / "long", given, steps=260))
+
+
 def test_an_end_that_was_changed_by_hand_is_refused(tmp_path: Path, rl_here: Command) -> None:
     short = run(tmp_path / "r", {**DQN, "train": {"steps": 150}})
     text = short.spec.read_text()
@@ -336,6 +354,7 @@ def test_a_manifest_says_what_it_was_before(short: Path, tmp_path: Path) -> None
     lab.resume(tmp_path / "r", steps=160, draw=False)
     manifest = json.loads((tmp_path / "r/manifest.json").read_text())
     assert manifest["extended"][0]["before"]["steps"] == 150
+    assert len(command_of(manifest["extended"][0])) > 1
     assert manifest["specification"]["train"]["steps"] == 160
     with pytest.raises(UserError, match="fewer than the 160"):
         lab.resume(tmp_path / "r", steps=155)

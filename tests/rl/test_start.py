@@ -15,6 +15,7 @@ from nn import checkpoint
 from rl.checks.verification import verify
 from rl.errors import UserError
 from rl.report.origin import origin
+from rl.report.trial_page import _commands
 from rl.running import jobs
 from rl.running.executors import Inline
 from rl.running.extension import extend
@@ -136,6 +137,8 @@ def test_manifest_and_report_tell_where_it_comes_from(trained: Run, started: Run
     assert lineage["sha256"] == hashlib.sha256(best.read_bytes()).hexdigest()
     assert (lineage["experiment"], lineage["step"]) == ("started", trained.outcome["best_step"])
     assert lineage["mean_return"] == trained.outcome["evaluation"]["mean_return"]
+    (command,) = [each for each in _commands(started) if "rl run" in each]
+    assert command.endswith(f"--from {started.folder.start}")
     section = origin(started.folder, started.manifest, started.spec)
     assert str(best) in repr(section)
     assert lineage["sha256"] in repr(section)
