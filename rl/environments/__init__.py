@@ -1,14 +1,8 @@
 """Gymnasium environments in lanes, and what the lab relies on in them."""
 
-from rl.environments.lanes import (
-    Environments,
-    Episode,
-    TrainingSeeds,
-    Transitions,
-    evaluation_seeds,
-    seed_range,
-)
+from rl.environments.lanes import Environments, Episode, Transitions
 from rl.environments.making import environment_of, known_spaces, make_env
+from rl.environments.seeds import TrainingSeeds, evaluation_seeds, seed_range
 
 __all__ = [
     "Environments", "Episode", "TrainingSeeds", "Transitions", "environment_of",

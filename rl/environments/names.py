@@ -12,9 +12,8 @@ from typing import Any
 
 import gymnasium
 
-from rl.environments.actions import Combinations, Continuous, MultiDiscrete
 from rl.environments.settings import EnvironmentSettings
-from rl.environments.spaces import Spaces
+from rl.environments.spaces import Combinations, Continuous, MultiDiscrete, Spaces
 from rl.errors import UserError, brief, printable
 
 FILE = Path(__file__).parents[1] / "spec" / "names.json"

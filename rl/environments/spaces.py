@@ -11,7 +11,8 @@ from gymnasium import spaces
 from rl.environments import actions as _actions
 from rl.environments import masks, rules
 from rl.environments import observations as _observations
-from rl.environments.actions import Actions, Combinations, Continuous, Discrete, MultiDiscrete
+from rl.environments.actions import Actions, Combinations, Discrete, MultiDiscrete
+from rl.environments.continuous import Continuous, Unfit
 from rl.environments.observations import Flattener
 from rl.errors import BrokenEnvironment, UserError, brief
 
@@ -51,7 +52,7 @@ def spaces_of(env: gymnasium.Env, id: str) -> Spaces:
     try:
         flatten = _observations.flattener(seen)
         actions = _actions.actions_of(done)
-    except (_observations.Unfit, _actions.Unfit) as error:
+    except (_observations.Unfit, Unfit) as error:
         raise UserError(f"{id}: {error}") from None
     is_flat = isinstance(seen, spaces.Box) and len(seen.shape) == 1
     return Spaces(flatten.size, actions, None if is_flat else flatten)

@@ -15,7 +15,8 @@ from nn.limits import require_memory
 from nn.names import lookup, suggestion
 from nn.settings import BaseSettings, SettingError, setting
 from rl.agents import AGENTS, Agent
-from rl.environments.actions import Unfit, combined, mask_size
+from rl.environments.actions import combined, mask_size
+from rl.environments.continuous import Unfit
 from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.environments.spaces import Actions, Continuous, Discrete, MultiDiscrete, Spaces
 from rl.errors import brief

@@ -179,6 +179,15 @@ def test_the_chosen_bar_stands_out(page: Page) -> None:
     assert page.texts(".row.chosen .name") == ["left"]
 
 
+def test_of_several_actions_several_stand_out_and_one_not_allowed_is_a_dash(page: Page) -> None:
+    bars_of = [[-5.0, None, -3.0, -4.0]] * FRAMES
+    names = ["gear 0", "gear 1", "turn 0", "turn 1"]
+    show(page, replay(bars=bars_of, names=names, chosen=[[0, 2]] * FRAMES))
+    assert page.texts(".row.chosen .name") == ["gear 0", "turn 0"]
+    assert page.texts(".row .number") == ["-5.00", "\u2013", "-3.00", "-4.00"]
+    assert bars(page) == [[0, 0], [0, 0], [0, 100], [0, 50]]
+
+
 def test_an_agent_may_have_no_value_and_choose_no_bar(page: Page) -> None:
     show(page, replay(values=None, chosen=None))
     assert page.texts(".figures dt") == ["return", "step"]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium import spaces
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rl.checks.environment_check import examine_environment
 from rl.environments import Environments, rules
@@ -72,6 +74,38 @@ def test_an_observation_becomes_a_vector(space: Any, seen: Any, vector: list[flo
     assert flatten.size == len(vector)
     if isinstance(seen, np.ndarray) or seen is SEEN:
         np.testing.assert_array_equal(spaces.flatten(space, seen), vector)
+
+
+LEAVES = st.one_of(
+    st.builds(spaces.Discrete, st.integers(1, 4), start=st.integers(-3, 3)),
+    st.builds(spaces.MultiDiscrete, st.lists(st.integers(1, 3), min_size=1, max_size=3)),
+    st.builds(spaces.MultiBinary, st.integers(1, 3)),
+    st.builds(
+        lambda shape, kind: spaces.Box(0, 5, shape, kind),
+        st.lists(st.integers(1, 3), max_size=3).map(tuple),
+        st.sampled_from([np.float32, np.float64, np.uint8, np.int64]),
+    ),
+)
+NESTINGS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(spaces.Tuple),
+        st.dictionaries(st.sampled_from("abc"), inner, min_size=1).map(spaces.Dict),
+    ),
+    max_leaves=6,
+)
+
+
+@given(NESTINGS, st.integers(0, 9))
+@settings(max_examples=60, deadline=None)
+def test_any_nesting_is_flattened_as_gymnasium_does(space: Any, seed: int) -> None:
+    space.seed(seed)
+    seen, flatten = space.sample(), flattener(space)
+    vector = flatten(seen)
+    theirs: Any = spaces.flatten(space, seen)
+    np.testing.assert_allclose(vector, theirs)
+    entries = [entry for part in flatten.parts for entry in range(flatten.size)[part.entries]]
+    assert entries == [*range(len(vector))]
 
 
 def test_each_part_says_its_entries() -> None:
