@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from nn.typing import State
 from rl.console.signals import is_asked
 from rl.errors import UserError, brief
 
@@ -71,6 +72,13 @@ class Callback:
     def noted(self, text: str) -> None:
         """Called with anything else that a user wants to know."""
 
+    def state(self) -> State:
+        """What a resumed session needs of it, as a checkpoint takes it: numbers, texts, arrays."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Takes over what `state` gave, before `started`, where a session is resumed."""
+
 
 SESSION_METHODS = ("started", "stepped", "episode_ended")  # that receive the session
 
@@ -133,6 +141,17 @@ def overrides(callback: Callback, *names: str) -> bool:
         getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
         for name in names
     )
+
+
+def saving(callback: Callback) -> dict[str, Callback]:
+    """The callbacks that have a state of their own, each by a name."""
+    if isinstance(callback, Callbacks):
+        found: dict[str, Callback] = {}
+        for number, each in enumerate(callback.callbacks):
+            for key, value in saving(each).items():
+                found[key if key not in found else f"{key} {number}"] = value
+        return found
+    return {type(callback).__qualname__: callback} if overrides(callback, "state") else {}
 
 
 def callbacks_of(given: Callback | Iterable[Callback] | None) -> list[Callback]:

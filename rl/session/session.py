@@ -19,7 +19,7 @@ from rl.environments import (
     evaluation_seeds,
 )
 from rl.errors import DiskError, Diverged, UserError, on_disk, one_line
-from rl.session.callback import Callback, overrides
+from rl.session.callback import Callback, overrides, saving
 from rl.session.checkpoints import Checkpoints
 from rl.session.choice import Choice, is_stage
 from rl.session.evaluation import Evaluator, Stopped
@@ -212,6 +212,7 @@ class Session:
             "preprocessor": self.experiment.preprocessor.state(),
             "environments": self.environments.state(),
             "seeds": self._seeds.state(),
+            "callbacks": {name: each.state() for name, each in saving(self.callback).items()},
         }
 
     def _restore(self, state: State) -> None:
@@ -232,6 +233,9 @@ class Session:
         self.agent.restore(state["agent"])
         self.experiment.preprocessor.restore(state["preprocessor"])
         self._seeds.restore(state["seeds"])
+        for name, each in saving(self.callback).items():
+            if name in state.get("callbacks", {}):
+                each.restore(state["callbacks"][name])
         if self._rebuild(state["environments"]):
             self.callback.noted(
                 f"{self.environments.id} does not repeat itself: it goes on with new episodes, and "

@@ -47,7 +47,8 @@ ARGUMENTS = {
 
 
 def test_each_method_is_known() -> None:
-    assert {name for name in vars(Callback) if not name.startswith("_")} == set(ARGUMENTS)
+    known = {*ARGUMENTS, "state", "restore"}
+    assert {name for name in vars(Callback) if not name.startswith("_")} == known
 
 
 @pytest.mark.parametrize("method", ARGUMENTS)
@@ -128,6 +129,12 @@ class Logs(rl.Callback):
     def evaluated(self, job: Job, progress: Progress, player: Player | None) -> None:
         assert player
         self.session.log(greedy=progress.evaluation.mean if progress.evaluation else None)
+
+    def state(self) -> Any:
+        return {"calls": dict(self.calls)}
+
+    def restore(self, state: Any) -> None:
+        self.calls.update(state["calls"])
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         if self.fails_at_last:
@@ -238,15 +245,22 @@ def test_a_session_can_be_stopped_at_any_time(
 
 def test_a_resumed_run_logs_on_to_the_bit(logged: Run, tmp_path: Path) -> None:
     """What was logged since the checkpoint is cut off, and logged again."""
-    folder = tmp_path / "run"
-    with pytest.raises(ValueError, match="mine"):
-        train(folder, Logs(raises=True))
-    session = Run.open(folder).session
+
+    def interrupt(job: Job, session: Any, transitions: Any) -> None:
+        if session.progress.step == 450:
+            session.interrupt()
+
+    folder, interrupts = tmp_path / "run", Callback()
+    interrupts.stepped = interrupt  # type: ignore[method-assign]
+    session = train(folder, Logs(), interrupts).session
+    assert session.read_outcome()["status"] == "interrupted"
     with session.metric("reward").open("a") as file:
         file.write("451,1\n452,")
     session.metric("stray").write_text("step,value\n1,2\n")
     run = rl.resume(folder, Logs(), draw=False)
     assert run.outcome["weights"] == logged.outcome["weights"]
+    calls = [json.loads((each.session.path / "calls.json").read_text()) for each in (run, logged)]
+    assert calls[0]["stepped"] == calls[1]["stepped"] == 600
     assert str(metrics_of(run)) == str(metrics_of(logged))  # nan is not equal to itself
 
 
