@@ -16,6 +16,7 @@ from rl.analysis.charts import numbers
 from rl.console.optional import complain, not_made, reason
 from rl.console.signals import is_asked, noticed
 from rl.environments import evaluation_seeds
+from rl.errors import Unseen
 from rl.report.blocks import Block, Picture, Replay, Text
 from rl.running.opened_run import Run
 from rl.storage.files import read_bytes
@@ -34,10 +35,16 @@ def moving(run: Run) -> tuple[list[Block], list[Block]]:
     """The episodes and the film of a session, or why they could not be made.
 
     An error is printed on stderr too. The film is made last: not all of its memory is freed, and
-    the two together would be the most that a run needs.
+    the two together would be the most that a run needs. An environment that could not draw is not
+    asked again: OpenGL without a display raises the first time and aborts the process the second.
     """
-    episodes, no_episodes = _made(lambda: replays(run))
-    learning, no_film = _made(lambda: [film(run)])
+    episodes, failure = _made(lambda: replays(run))
+    no_episodes = reason(failure) if failure else ""
+    if isinstance(failure, Unseen):
+        learning, no_film = episodes, no_episodes
+    else:
+        learning, failure = _made(lambda: [film(run)])
+        no_film = reason(failure) if failure else ""
     if no_film:
         trial = ["--trial", str(run.trial.number)] if run.trial.number else []
         session = ["--session", str(run.session.number)] if run.session.number else []
@@ -49,17 +56,17 @@ def moving(run: Run) -> tuple[list[Block], list[Block]]:
     return episodes, learning
 
 
-def _made(make: Callable[[], Sequence[Block]]) -> tuple[list[Block], str]:
-    """The blocks and an empty text, or a block that says why there are none, and the failure."""
+def _made(make: Callable[[], Sequence[Block]]) -> tuple[list[Block], BaseException | None]:
+    """The blocks, or a block that says why there are none, and the failure if it is one."""
     try:
         with noticed():
-            return list(make()), ""
+            return list(make()), None
     except NothingToSee as error:
-        return [Text(f"Not to be had: {error}.")], ""
+        return [Text(f"Not to be had: {error}.")], None
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if is_asked(error):
             raise
-        return [Text(f"Not to be had: {reason(error)}.")], reason(error)
+        return [Text(f"Not to be had: {reason(error)}.")], error
 
 
 def film(run: Run) -> Picture:

@@ -16,6 +16,7 @@ from rl.watching.pixels import pixels
 
 FRAMES_A_SECOND = 25.0  # of an environment without render_fps
 SLOWEST, FASTEST = 0.1, 1000.0  # frames a second; others cannot be meant
+_NO_DISPLAY = "; MuJoCo draws without a display if MUJOCO_GL=egl or osmesa is set"
 MODES = ("rgb_array", "rgb_array_list")  # render modes that give pictures
 
 
@@ -45,7 +46,8 @@ def draw(id: str, env: gymnasium.Env[Any, Any]) -> Array:
             given = env.render()
         return pixels(given)
     except rules.Breach as found:
-        raise Unseen(id, f"the environment's {found}") from found.__cause__
+        hint = _NO_DISPLAY if "OpenGL" in str(found) else ""
+        raise Unseen(id, f"the environment's {found}{hint}") from found.__cause__
     except (ValueError, MemoryError) as error:
         raise Unseen(id, f"the environment's picture {error}") from None
 

@@ -335,6 +335,22 @@ def test_a_report_without_pictures_says_so_in_one_line(
     assert line.endswith(f"; `rl film {run}` tries again")
 
 
+def test_an_environment_that_could_not_draw_is_not_asked_again(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MuJoCo without a display raises the first time, and aborts the process the second."""
+    asked = []
+
+    def no_display(count: int) -> Exception:
+        asked.append(count)
+        return RuntimeError("no OpenGL context")
+
+    monkeypatch.setattr(worlds.Drawn, "picture", staticmethod(no_display))
+    write_report(run)
+    assert asked == [0]
+    assert "MUJOCO_GL=egl" in capsys.readouterr().err
+
+
 def test_the_verbs_that_are_asked_for_a_picture_refuse(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
