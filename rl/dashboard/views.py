@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,11 +154,11 @@ def _stopped(records: Sequence[Record], states: Sequence[State]) -> list[Record]
 
 
 def _problem(environment: EnvironmentSettings) -> Problem:
-    """What is known of an environment, whose package may not be installed here."""
-    try:
-        return problem_in(environment)
-    except UserError:
-        return Problem(environment.id, environment.solved, block=environment)
+    """What is known of an environment without importing the module that has it."""
+    if ":" not in environment.id:
+        with suppress(UserError):
+            return problem_in(environment)
+    return Problem(environment.id, environment.solved, block=environment)
 
 
 def _figures(plan: Plan, records: Sequence[Record], progress: RunProgress) -> list[Figure]:

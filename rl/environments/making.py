@@ -142,6 +142,11 @@ def _arguments(block: EnvironmentSettings, spec: EnvSpec) -> dict[str, Any]:
         raise _no_argument(block.id, creator, key)
     if missing := missing_arguments(creator, {**spec.kwargs, **given}):
         raise UnfitEnvironment(block.id, "kwargs", f"must have {', '.join(missing)}")
+    known, _ = parameters_of(creator)
+    for key, value in given.items():
+        if isinstance(value, str) and key in known and isinstance(known[key].default, bool):
+            said = f"must be true or false, not {value!r}"  # any text would count as true
+            raise UnfitEnvironment(block.id, f"kwargs.{key}", said)
     try:
         return converted(creator, given)
     except UserError as error:

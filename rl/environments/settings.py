@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ class EnvironmentSettings(BaseSettings):
 
     @property
     def label(self) -> str:
-        """The id and what makes it differ: "FrozenLake-v1 (is_slippery=False, TimeLimit)"."""
+        """The id and what makes it differ: "FrozenLake-v1 (is_slippery=false, TimeLimit)"."""
         said = _listed({**(self.kwargs or {}), **(self.reset_options or {})})
         if self.max_episode_steps:
             said.append(f"max_episode_steps={self.max_episode_steps}")
@@ -96,7 +97,10 @@ class EnvironmentSettings(BaseSettings):
 
 
 def _listed(arguments: Mapping[str, Any]) -> list[str]:
-    return [f"{name}={value}" for name, value in arguments.items()]
+    return [
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in arguments.items()
+    ]
 
 
 def _named(number: int, given: Any) -> tuple[str, dict[str, Any]]:

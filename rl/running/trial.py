@@ -46,7 +46,7 @@ def train(
     name: str | Specification | Mapping[str, Any] | None = None,
     seed: int = 0,
     overrides: Iterable[str] | Mapping[str, Any] = (),
-    spec: str | Path | None = None,
+    spec: str | Path | Mapping[str, Any] | None = None,
     output: str | os.PathLike[str] | None = None,
     callbacks: Callback | Iterable[Callback] = (),
     sessions: int = 1,
@@ -72,7 +72,8 @@ def train(
         seed: of everything random in the first session; the others have the following ones.
         overrides: settings by their dotted paths, such as {"agent.gamma": 0.9}, or blocks of them,
             or texts such as "agent.gamma=0.9".
-        spec: a JSON or YAML file to look the experiment up in, instead of the lab's own.
+        spec: a JSON or YAML file to look the experiment up in, instead of the lab's own, or a
+            dictionary of experiments.
         output: the run folder; `runs/NAME/TIMESTAMP` by default.
         callbacks: one or several, which are called as the sessions run (`rl.Callback`).
         sessions: how many.

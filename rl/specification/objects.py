@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
+from nn.names import suggestion
 from rl.environments.registered import register_local
 from rl.environments.settings import RESERVED
 from rl.errors import UserError, brief
@@ -28,7 +29,7 @@ from rl.storage.paths import as_name
 
 def specification_from(
     name: str | Specification | Mapping[str, Any] | None,
-    file: str | Path | None = None,
+    file: str | Path | Mapping[str, Any] | None = None,
     overrides: Iterable[str] | Mapping[str, Any] = (),
     env: Any = None,
     agent: str | None = None,
@@ -39,7 +40,7 @@ def specification_from(
     Args:
         name: of an experiment, an environment's id, or the specification itself; None where `env`
             is all there is.
-        file: of experiments.
+        file: of experiments, or they themselves by their names.
         overrides: settings by their dotted paths.
         env: takes the place of the specification's environment: whatever `block_from` takes.
         agent: of an environment without a specification.
@@ -49,7 +50,11 @@ def specification_from(
         UserError: none can be made of it.
     """
     given = given_by(overrides)
-    kwargs = {f"environment.kwargs.{key}": each for key, each in (env_kwargs or {}).items()}
+    kwargs = {f"environment.kwargs.{key}": plain(each) for key, each in (env_kwargs or {}).items()}
+    if isinstance(file, Mapping):
+        if str(name) not in file:
+            raise UserError(f"spec has no experiment {name!r}{suggestion(str(name), file)}")
+        name, file = {str(name): file[str(name)]}, None
     if name is None:
         if env is None:
             raise UserError("name an experiment or an environment, or give env=")

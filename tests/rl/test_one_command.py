@@ -116,6 +116,7 @@ REFUSED = [
     (["FrozenLake-v1", "--env-kwargs", "map_name=9x9"], ["kwargs are refused by FrozenLake-v1"]),
     (["FrozenLake-v1", "--env-kwargs", "is_slippery"], ["--env-kwargs: 'is_slippery' is not KEY"]),
     (["FrozenLake-v1", "--env-kwargs", "render_mode=human"], ["chosen by the lab"]),
+    (["FrozenLake-v1", "--env-kwargs", "is_slippery=no"], ["must be true or false, not 'no'"]),
     (["CartPole-v1", "--steps", "500"], ["train.steps is 500", "nothing would be learned"]),
 ]
 
@@ -227,6 +228,7 @@ def test_an_environment_that_gymnasium_made_is_recorded_with_its_wrappers() -> N
     ("given", "said"),
     [
         ({}, "name an experiment or an environment, or give env="),
+        ({"name": "y", "spec": {"x": {}}}, "spec has no experiment 'y'"),
         ({"env": 3}, "env must be an id, a class or a function, not 3"),
         ({"env": Stubborn(2)}, "env=lambda: ..."),
         ({"name": {"problem": "CartPole-v1"}}, "agent is missing"),
@@ -251,6 +253,7 @@ def test_a_specification_may_be_a_dictionary() -> None:
     made = specification_from({"mine": values}, overrides={"agent.gamma": 0.5, "train.steps": 8000})
     assert (made.name, made.value("agent.gamma"), made.value("train.steps")) == ("mine", 0.5, 8000)
     assert specification_from(values).name == "specification"
+    assert specification_from("mine", {"mine": values}).values == values
     assert specification_from(made).values == made.values
     other = specification_from("cartpole_dqn", env=Corridor, env_kwargs={"length": 2})
     assert other.values["environment"] == {"id": f"{HERE}:Corridor", "kwargs": {"length": 2}}
