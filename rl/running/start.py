@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -196,7 +197,8 @@ class Source:
         value = list(theirs) if isinstance(theirs, tuple) else theirs
         return given.explain(
             path,
-            f"is {brief(ours)}, and {brief(value)} in {self.file}; leave it out to take that",
+            f"is {brief(ours)}, and {brief(value)} in {self.file}; to take that: "
+            f"--set {path}={json.dumps(value, separators=(',', ':'))}",
         )
 
 

@@ -78,7 +78,9 @@ def _of_rates(experiment: Experiment) -> Iterator[str]:
     """Learning rates that fall to 0 before training ends."""
     block = experiment.specification.block("optimizer")
     roles = {role: each for role, each in block.items() if role in experiment.agent.roles}
-    total = experiment.agent.gradient_steps(experiment.training.steps or 0)
+    if experiment.training.steps is None:  # nobody knows how far the schedules come
+        return
+    total = experiment.agent.gradient_steps(experiment.training.steps)
     for role, each in roles.items() or [("", block)]:
         rate = each.get("learning_rate")
         if isinstance(rate, Mapping):

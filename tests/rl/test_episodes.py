@@ -15,6 +15,7 @@ from rl.running.opened_run import Run
 from rl.search.settings import read_search
 from rl.session.progress import Progress
 from rl.specification.build import build
+from rl.specification.notes import notes_of
 from rl.specification.specification import Specification
 from tests.rl.conftest import Command, run_trial
 
@@ -94,6 +95,17 @@ def test_a_pruner_wants_steps() -> None:
     with pytest.raises(UserError, match=r"search.pruner is median, which needs the steps"):
         read_search(specification({"episodes": 12}, search=search))
     assert read_search(specification({"episodes": 12, "steps": 99}, search=search))
+
+
+def test_schedules_have_steps_of_their_own() -> None:
+    """Whether they come to their end is not known, and nothing is said of it."""
+    rate = {"name": "linear", "start": 0.01, "end": 0.0, "steps": 5}
+    given = specification(
+        {"episodes": 12},
+        optimizer={"learning_rate": rate},
+        exploration={"steps": 10**6},
+    )
+    assert notes_of(build(given, 0)) == []
 
 
 def test_the_command_line_takes_episodes(rl_here: Command) -> None:

@@ -214,7 +214,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"agent": {"name": "DQN", "dueling": False}},
         "agent.dueling is False, and True in",
     ),
-    "another width": ({"network": {"hidden": [9]}}, r"network.hidden is \[9\], and \[8\] in"),
+    "another width": (
+        {"network": {"hidden": [9]}},
+        r"network.hidden is \[9\], and \[8\] in .*; to take that: --set network.hidden=\[8\]$",
+    ),
     "another activation": (
         {"network": {"activation": "relu"}},
         "network.activation is 'relu', and 'tanh' in",
