@@ -94,7 +94,7 @@ def _raised(
         planned = train.get(name)
         if count is None:
             continue
-        if not isinstance(count, int) or count < 1:
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise UserError(f"--{name}: must be a whole number of at least 1, not {brief(count)}")
         if planned is None:
             other = "episodes" if name == "steps" else "steps"
