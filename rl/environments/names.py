@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,19 @@ def _of(key: str, spaces: Spaces, env: gymnasium.Env, block: EnvironmentSettings
             return ()
         return _checked(names, wanted, block.id, f"metadata[{key!r}]")
     names = tuple(_known().get(_base(block.id), {}).get(key.partition("_")[0] + "s", ()))
+    names = names or (_meanings(env) if key == "action_names" else ())
     return names if len(names) in wanted else ()
+
+
+def _meanings(env: gymnasium.Env) -> Names:
+    """What packages say: `get_action_meanings()` of ale-py, the enum `actions` of minigrid."""
+    try:
+        own: Any = env.unwrapped
+        if isinstance(kinds := getattr(own, "actions", None), type) and issubclass(kinds, Enum):
+            return tuple(each.name.replace("_", " ") for each in kinds)
+        return tuple(str(each).lower() for each in own.get_action_meanings())
+    except Exception:  # whatever is called so, it gives no names
+        return ()
 
 
 def _wanted(key: str, spaces: Spaces) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from enum import IntEnum
 from typing import Any
 
 import gymnasium
@@ -28,6 +29,7 @@ from tests.contracts.cases import NARROW, experiment, values
 from tests.rl.gates import Gated
 from tests.rl.worlds import Steady
 
+Moves = IntEnum("Moves", "left pick_up", start=0)
 LANDER = ("nothing", "left engine", "main engine", "right engine")
 
 
@@ -60,6 +62,17 @@ def test_the_names_that_the_lab_knows_fit(name: str) -> None:
 )  # fmt: skip
 def test_names_come_with_the_spaces(problem: str, names: tuple[str, ...]) -> None:
     assert experiment(values("DQN", None, problem=problem)).spaces.action_names == names
+
+
+def test_packages_call_actions_in_ways_of_their_own() -> None:
+    env = told()
+    env.get_action_meanings = lambda: ["NOOP", "FIRE"]
+    assert named(env).action_names == ("noop", "fire")
+    env.actions = Moves
+    assert named(env).action_names == ("left", "pick up")
+    env.actions = ["left"]
+    env.get_action_meanings = lambda: 1 / 0
+    assert named(env).action_names == ()
 
 
 def test_the_block_goes_before_the_metadata() -> None:
