@@ -51,25 +51,19 @@ class Declared:
     Args:
         kind: one of `KINDS`, or what a package takes for one.
         point: the entry point.
+        package: which declares it.
+        version: of the package.
     """
 
     kind: str
     point: metadata.EntryPoint
+    package: str
+    version: str
 
     @property
     def name(self) -> str:
         """Of the part, as a specification names it."""
         return self.point.name
-
-    @property
-    def package(self) -> str:
-        """Which declares it."""
-        return self.point.dist.name if self.point.dist else self.point.value.partition(":")[0]
-
-    @property
-    def version(self) -> str:
-        """Of the package."""
-        return str(self.point.dist.version) if self.point.dist else "?"
 
     @property
     def origin(self) -> str:
@@ -102,23 +96,28 @@ _loaded: dict[str, Declared] = {}  # by the name of the part
 
 
 def declared() -> list[Declared]:
-    """What the installed packages declare; none of it is loaded.
+    """What the installed packages declare; none of it is loaded."""
+    return [part for parts, _ in _installed() for part in parts]
 
-    Raises:
-        UserError: what a package says of itself cannot be read.
-    """
-    try:
-        points = metadata.entry_points()
-        groups = sorted(group for group in points.groups if group.startswith(_GROUP))
-        return [
-            Declared(group.removeprefix(_GROUP), point)
-            for group in groups
-            for point in points.select(group=group)
-        ]
-    except Exception as error:  # whatever a damaged file makes of it
-        raise UserError(
-            f"the entry points of an installed package cannot be read: {error}"
-        ) from None
+
+def _installed() -> Iterator[tuple[list[Declared], str]]:
+    """The parts of each installed package, and a line if what it says of itself is damaged."""
+    seen: set[str] = set()
+    for found in metadata.distributions():
+        try:
+            name, version, points = found.metadata["Name"], found.version, found.entry_points
+            parts = [
+                Declared(point.group.removeprefix(_GROUP), point, str(name), str(version))
+                for point in points
+                if point.group.startswith(_GROUP)
+            ]
+        except Exception as error:  # whatever a damaged file makes of it
+            place = getattr(found, "_path", found)
+            yield [], f"{place}: its entry points cannot be read ({error}); install it again"
+            continue
+        if plain(str(name)) not in seen:  # an older one further down the path does not count
+            seen.add(plain(str(name)))
+            yield parts, ""
 
 
 def find(known: Iterable[str], name: str) -> list[str]:
@@ -224,7 +223,7 @@ def all_parts() -> list[tuple[str, str, str]]:
 
 def complaints() -> list[str]:
     """A line for each name that cannot be used, or not as its package means it."""
-    said, theirs = [], declared()
+    said, theirs = [complaint for _, complaint in _installed() if complaint], declared()
     for part in theirs:
         if part.kind not in KINDS:
             groups = [_GROUP + kind for kind in KINDS]

@@ -101,7 +101,7 @@ def test_a_run_that_needs_no_package_reads_nothing_of_them(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install("one", {"agents": {"Mine": "one:Mine"}}, module="raise SystemExit(3)")
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda: 1 / 0)
+    monkeypatch.setattr("importlib.metadata.distributions", lambda: 1 / 0)
     made = built()
     assert type(made.agent) is DQN
     assert packages.packages_in(made.specification.values) == {}
@@ -139,6 +139,21 @@ def test_a_name_that_two_packages_declare_is_refused(install: Install) -> None:
     said = r"'Mine' of rl.agents is declared by (one|two) 1.2 \(.*\) and .*: uninstall one of them"
     with pytest.raises(UserError, match=said):
         built(agent={"name": "Mine"})
+
+
+@pytest.mark.parametrize("file", ["entry_points.txt", "METADATA"])
+def test_a_damaged_package_is_said_and_hides_nothing(
+    file: str, install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("one", {"agents": {"Mine": "one:Mine"}})
+    install("two", {"agents": {"Yours": "two:Mine"}})
+    damaged = tmp_path / "site" / "two-1.2.dist-info" / file
+    damaged.write_bytes(b"[rl.agents]\n\xff\xfe no equals sign\n")
+    assert type(built(agent={"name": "Mine"}).agent).__name__ == "Mine"
+    with pytest.raises(UserError, match="unknown agent 'DQM'; did you mean 'DQN'"):
+        built(agent={"name": "DQM"})
+    assert main(["list", "--parts"]) == 0
+    assert f"{damaged.parent}: its entry points cannot be read" in capsys.readouterr().err
 
 
 def test_all_parts_are_listed_with_where_they_come_from(
