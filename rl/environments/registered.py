@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nn.names import nearest, suggestion
@@ -18,7 +19,7 @@ LOCAL = "local/"  # begins the id of what only this process can make
 # Well-known packages by the beginning of the ids that they register.
 _PACKAGES = {"ALE/": "ale_py", "MiniGrid-": "minigrid", "BabyAI-": "minigrid",
              "Fetch": "gymnasium_robotics", "PointMaze_": "gymnasium_robotics"}  # fmt: skip
-_offered: list[Callable[..., Any]] = []  # by the program, to make what is local
+_offered: list[Callable[..., Any]] = []  # at most one
 _made: dict[str, EnvSpec] = {}  # of classes and functions, by `module:NAME`
 
 
@@ -41,7 +42,7 @@ def environment_spec(id: str) -> EnvSpec:
     if module:
         return _spec_of(id, named(id))
     if id.startswith(LOCAL) and (_offered or id in _made):
-        return _spec_of(id, _offered[-1]) if _offered else _made[id]
+        return _spec_of(id, _offered.pop()) if _offered else _made[id]
     raise UserError(f"unknown environment {id!r}{_remedy(id)}")
 
 
@@ -61,9 +62,20 @@ def register_local(creator: Callable[..., Any], name: str) -> str:
     return id
 
 
-def offer(creator: Callable[..., Any]) -> None:
-    """Lets this process make what was local to the program that trained on it."""
-    _offered.append(creator)
+@contextmanager
+def offered(creator: Callable[..., Any] | None) -> Iterator[None]:
+    """Within, an environment that is local to another program is made by `creator`.
+
+    Raises:
+        UserError: there was no such environment.
+    """
+    _offered[:] = [creator] if creator else []
+    try:
+        yield
+        if _offered:
+            raise UserError("env: the run's environment can be made without it; leave it out")
+    finally:
+        _offered.clear()
 
 
 def named(text: str) -> Any:

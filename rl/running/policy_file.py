@@ -9,7 +9,7 @@ from typing import Any
 
 from nn.typing import State
 from rl.environments.problems import Problem
-from rl.environments.registered import offer
+from rl.environments.registered import offered
 from rl.errors import UserError
 from rl.running.opened_run import Opened, Run
 from rl.session.player import Player
@@ -104,6 +104,6 @@ def load(
     Raises:
         UserError: there is no run, or its best checkpoint is damaged.
     """
-    if env is not None:
-        offer(env)
-    return open_saved(path, session=session).player()
+    with offered(env):
+        found = open_saved(path, session=session)
+    return found.player()

@@ -14,7 +14,7 @@ from typing import Any
 from rl.console.output import lenient
 from rl.console.place import in_place
 from rl.console.signals import act_as_asked, noticed, stopped_by_signals
-from rl.environments.registered import LOCAL, offer
+from rl.environments.registered import LOCAL, offered
 from rl.errors import DiskError, SessionsFailed, UserError, on_disk
 from rl.running.display import showing_by_default
 from rl.running.executors import WORKER, Executor, Inline, Processes
@@ -150,8 +150,6 @@ def resume(
         UserError: there is no such run, it is damaged or a search, or it cannot go on so far.
         Diverged, SessionsFailed, KeyboardInterrupt, SystemExit: as for `train`.
     """
-    if env is not None:
-        offer(env)
     given, folder = callbacks_of(callbacks), RunFolder.open(path)
     manifest = folder.read_manifest()
     if manifest.get("kind") == "search":
@@ -159,6 +157,8 @@ def resume(
     sessions = len(manifest["seeds"])
     if sessions > 1:
         _require_safe_main()
+    with offered(env):
+        Run(folder)
     notes = extend(folder, steps, episodes, past_solved)
     run = Run(folder)
     run.notes = notes

@@ -67,6 +67,15 @@ class Doubled(gymnasium.RewardWrapper[Any, Any]):
         return 2.0 * reward
 
 
+class Spoken(gymnasium.ObservationWrapper[Any, Any, Any]):
+    """Says what it sees."""
+
+    observation_space: Any = gymnasium.spaces.Text(9)
+
+    def observation(self, observation: Any) -> Any:
+        return "a wall"
+
+
 class Tired(gymnasium.ObservationWrapper[Any, Any, Any]):
     """Shows how often it has been looked at."""
 
@@ -204,6 +213,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"wrappers": [{"name": "RecordVideo", "video_folder": "x"}]}, ["rl film"]),
     ({"wrappers": ["HumanRendering"]}, ["rl watch"]),
     ({"wrappers": ["FlattenObservation"], "kwargs": {"bonus": -1}}, ["no malus"]),
+    ({"wrappers": [f"{HERE}:Spoken"]}, ["environment.wrappers does not fit", "Text"]),
 ]  # fmt: skip
 
 

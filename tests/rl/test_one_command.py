@@ -274,11 +274,20 @@ def test_what_only_this_program_can_make_is_resumed_and_loaded_with_it(tmp_path:
     from rl.environments import registered
 
     registered._made.clear()  # as in another program
-    registered._offered.clear()
     with pytest.raises(UserError, match=r"rl.load and rl.resume take env=\.\.\."):
         rl.load(tmp_path / "run")
     assert rl.load(tmp_path / "run", env=corridor).act([0.0, 0.5]) in (0, 1)
+    assert rl.resume(tmp_path / "run", draw=False, display=False).outcome  # it is known by now
+    registered._made.clear()
     assert rl.resume(tmp_path / "run", env=corridor, draw=False, display=False).outcome
+    registered._made.clear()
+    with pytest.raises(UserError, match="made by the program that trained on it"):
+        rl.resume(tmp_path / "run")
+
+
+def test_an_environment_that_a_run_does_not_need_is_refused(cartpole_run: Path) -> None:
+    with pytest.raises(UserError, match="env: the run's environment can be made without it"):
+        rl.load(cartpole_run, env=short)
 
 
 @pytest.mark.parametrize(
