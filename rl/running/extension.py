@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from nn import checkpoint
+from nn.typing import State
 from rl.errors import UserError, brief, on_disk
 from rl.running.opened_run import Run
 from rl.specification.specification import BUDGET
@@ -136,7 +137,7 @@ def _prepare(session: SessionFolder, folder: RunFolder, stops: bool) -> str | No
         state = checkpoint.load(latest)
     except checkpoint.CheckpointError:
         return None  # likewise
-    if not state.get("due", {}).get("history", {}).get("whole"):
+    if not _is_whole(state):
         raise _not_kept(session, folder, False)
     if status == "solved" and stops and not state.get("end"):
         return (
@@ -144,6 +145,14 @@ def _prepare(session: SessionFolder, folder: RunFolder, stops: bool) -> str | No
             "longer run stops there too; --past-solved makes it go on"
         )
     return None
+
+
+def _is_whole(state: State) -> bool:
+    """Returns True if a complete checkpoint has all that a longer session needs."""
+    try:
+        return bool(state["due"]["history"]["whole"])
+    except (KeyError, TypeError):
+        return False
 
 
 def _not_kept(session: SessionFolder, folder: RunFolder, is_large: bool) -> UserError:
