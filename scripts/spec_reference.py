@@ -36,8 +36,9 @@ from rl.search.optuna_methods import PRUNERS, SAMPLERS
 from rl.search.settings import SearchSettings
 from rl.search.space import Range
 from rl.specification import build
+from rl.specification.keys import KEYS
 from rl.specification.settings import describe_type, settings_of, types_of
-from rl.specification.specification import KEYS, Specification
+from rl.specification.specification import Specification
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "specification.md"

@@ -17,8 +17,8 @@ from rl.memory import REPLAYS, ROLLOUTS
 from rl.preprocessors import PREPROCESSORS
 from rl.search.settings import SearchSettings
 from rl.specification.build import NetworkSettings, Training
+from rl.specification.keys import KEYS
 from rl.specification.settings import alternatives, settings_of, types_of
-from rl.specification.specification import KEYS
 
 Schema = dict[str, Any]
 

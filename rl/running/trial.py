@@ -34,9 +34,10 @@ from rl.specification.build import build
 from rl.specification.environment import import_modules
 from rl.specification.notes import notes_of
 from rl.specification.objects import specification_from
+from rl.specification.overrides import given_by
 from rl.specification.packages import packages_in, require_packages
 from rl.specification.repeats import settled
-from rl.specification.specification import Specification, given_by
+from rl.specification.specification import Specification
 from rl.storage.manifest import CALLBACKS
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, default_path

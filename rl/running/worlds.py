@@ -14,10 +14,10 @@ from rl.running.opened_run import Opened
 from rl.running.policy_file import open_saved
 from rl.specification.environment import problem_of, spaces_in
 from rl.specification.objects import block_from
+from rl.specification.overrides import given_by
 from rl.specification.specification import (
     Specification,
     all_specifications,
-    given_by,
 )
 
 

@@ -17,8 +17,8 @@ from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS
 from rl.memory import REPLAYS, ROLLOUTS
 from rl.preprocessors import PREPROCESSORS
 from rl.specification.build import NetworkSettings, Training
+from rl.specification.keys import KEYS
 from rl.specification.settings import settings_of
-from rl.specification.specification import KEYS
 from rl.storage.files import specification_text
 
 _TABLES: dict[str, Mapping[str, Any]] = {

@@ -14,10 +14,10 @@ from rl.environments.registered import environment_spec
 from rl.environments.spaces import Spaces
 from rl.errors import UserError
 from rl.specification.environment import registered_problem, spaces_in
+from rl.specification.overrides import given_by
 from rl.specification.specification import (
     Specification,
     all_specifications,
-    given_by,
     load_specification,
 )
 from rl.storage.paths import as_name

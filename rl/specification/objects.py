@@ -18,11 +18,10 @@ from rl.environments.registered import register_local
 from rl.environments.settings import RESERVED
 from rl.errors import UserError, brief
 from rl.specification.defaults import specification_of, with_defaults
+from rl.specification.overrides import given_by, plain
 from rl.specification.specification import (
     Specification,
     check_form,
-    given_by,
-    plain,
 )
 from rl.storage.paths import as_name
 

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,32 +15,17 @@ from typing import Any
 from nn.names import suggestion
 from rl.environments.problems import SPEC_FOLDER
 from rl.errors import UserError, brief
+from rl.specification.keys import KEYS
+from rl.specification.overrides import given_by
 from rl.storage.files import read_json, read_text
-from rl.storage.paths import unquoted, user_path
-from rl.storage.scalars import scalar
+from rl.storage.paths import user_path
 from rl.storage.texts import DEEPEST, TOO_DEEP, parse_json, parse_yaml
 
-# Each key of an experiment, and what a user may put there.
-KEYS: dict[str, type] = {
-    "description": str,
-    "import": str,
-    "problem": str,
-    "environment": dict,
-    "agent": dict,
-    "network": dict,
-    "optimizer": dict,
-    "memory": dict,
-    "exploration": dict,
-    "preprocessor": dict,
-    "train": dict,
-    "search": dict,
-}
 REQUIRED = ("problem", "agent")  # `environment` takes the place of `problem`
 BUDGET = ("steps", "episodes", "stop_when_solved")  # what of `train` says when a session ends
 _NAME = re.compile(r"\w[\w.-]{0,59}")  # it becomes that of a folder
 IMPORT_FOLDER = "import_folder"  # of a manifest; several stand on lines of their own
 _MODULE = re.compile(r'"[A-Za-z_][\w.]*:[A-Za-z_]')  # begins module:name in JSON
-_SECOND = re.compile(rf"[,;]\s*((?:{'|'.join(KEYS)})(?:\.\w+)*)=")  # --set a=1,b=2
 _LONGEST = 200_000  # characters of a file
 
 
@@ -155,30 +140,6 @@ class Specification:
         values[key] = value
 
 
-def _settings(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The dotted paths and the values of overrides from Python.
-
-    Raises:
-        UserError: a key is no text.
-    """
-    for path, value in given.items():
-        if not isinstance(path, str) or not all(path.split(".")):
-            raise UserError(f"overrides: {brief(path)} is no dotted path, such as 'agent.gamma'")
-        if "." not in path and isinstance(value, Mapping) and value:
-            yield from _settings({f"{path}.{key}": each for key, each in value.items()})
-        else:
-            yield path, plain(value)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: NumPy's numbers and arrays as Python's, mappings as dictionaries."""
-    if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple, range)):
-        return [plain(each) for each in value]
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
 def _with_block(values: dict[str, Any]) -> dict[str, Any]:
     """The same with the `environment` block that `problem` is short for, in its place."""
     if "environment" in values:
@@ -187,50 +148,6 @@ def _with_block(values: dict[str, Any]) -> dict[str, Any]:
         "environment" if key == "problem" else key: {"id": value} if key == "problem" else value
         for key, value in values.items()
     }
-
-
-def given_by(given: Iterable[str] | Mapping[str, Any], option: str = "--set") -> dict[str, Any]:
-    """The values of texts `KEY=VALUE`, or of a mapping, by their dotted paths.
-
-    Raises:
-        UserError: a text is of another form; the message names the option that it is of.
-    """
-    if isinstance(given, Mapping):
-        return dict(_settings(given))
-    texts = [given] if isinstance(given, str) else list(given)
-    return dict(_assignment(each, texts[at + 1 :], option) for at, each in enumerate(texts))
-
-
-def _assignment(text: str, following: list[str], option: str) -> tuple[str, Any]:
-    """The dotted path and the value of `KEY=VALUE`; what follows is for the message."""
-    path, equals, value = unquoted(text).partition("=")
-    path, value = path.strip(), value.strip()
-    if not equals or not path:
-        example = "optimizer.learning_rate=0.001" if option == "--set" else "is_slippery=false"
-        said = " ".join([unquoted(text), *following[:2]])
-        if apart := re.match(r"([\w.-]+)\s*[:= ]\s*([^\s=]+)(?!\S*=)", said):
-            example = f"{apart[1]}={apart[2]}"
-        raise UserError(
-            f"{option}: {text!r} is not KEY=VALUE, without spaces around '=', such as {example}"
-        )
-    if more := _SECOND.search(value):
-        raise UserError(f"{option}: put a space before {more[1]!r}, not {more[0][0]!r}")
-    try:
-        return path, _parse(value)
-    except ValueError as error:
-        raise UserError(f"{option}: {path}: {error}") from None
-
-
-def _parse(text: str) -> Any:
-    """What a text stands for in YAML; one that would be a comment, say, stands for itself."""
-    if text.startswith("{"):
-        return parse_yaml(text)
-    if not text.startswith(("[", '"', "'")):
-        return scalar(text) if text else text
-    try:
-        return parse_yaml(text)
-    except ValueError:
-        return text
 
 
 def read_specifications(path: Path) -> dict[str, Specification]:

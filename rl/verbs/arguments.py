@@ -195,8 +195,8 @@ def _setting(name: str) -> str | None:
     """The dotted path of a setting that was named with or without its block."""
     from rl.agents import AGENTS
     from rl.specification.build import NetworkSettings, Training
+    from rl.specification.keys import KEYS
     from rl.specification.settings import settings_of
-    from rl.specification.specification import KEYS
 
     if name.partition(".")[0] in KEYS:
         return name

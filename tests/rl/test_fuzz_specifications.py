@@ -30,8 +30,8 @@ from rl.search.settings import read_search
 from rl.session.job import Job
 from rl.session.session import Session
 from rl.specification.build import Experiment, build
+from rl.specification.keys import KEYS
 from rl.specification.specification import (
-    KEYS,
     Specification,
     all_specifications,
     check_form,
