@@ -350,7 +350,7 @@ def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert user_path(Path("~")) == tmp_path
     assert user_path(" '~/x' ") == tmp_path / "x"
     assert user_path("./~x") == Path("./~x").absolute()
-    assert user_path("a~/b") == Path("a~/b")
+    assert user_path("a~/b") == Path("a~/b").absolute()
     with pytest.raises(UserError, match="no home folder of that user"):
         user_path("~nobody_of_that_name/x")
 
