@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from rl.console.output import warn
+from rl.console.place import shown
 
 # Those that a terminal or a scheduler sends: Ctrl-C, `kill`, and a terminal that is closed.
 ENDING = tuple(
@@ -138,7 +139,7 @@ def act_as_asked(message: str) -> None:
     if callable(handler) and handler is not signal.default_int_handler:
         handler(number, None)  # the program's own, which may raise
     if number == signal.SIGINT:
-        raise KeyboardInterrupt(message)
+        raise KeyboardInterrupt(shown(message))
     warn(message)
     raise SystemExit(SIGNALLED + number)
 
@@ -147,9 +148,10 @@ def act_as_asked(message: str) -> None:
 def stopped_by_signals(
     stop: Callable[[], None], lags: Callable[[], bool] = lambda: False
 ) -> Iterator[None]:
-    """Within, the first signal that would end the process calls `stop`; the next acts as before.
+    """Within, the first signal of each kind that would end the process calls `stop`.
 
-    A SIGHUP that is ignored, as under `nohup`, stays ignored.
+    The next of the same kind acts as before; schedulers send SIGTERM and SIGHUP at once. A SIGHUP
+    that is ignored, as under `nohup`, stays ignored.
 
     Args:
         stop: ends what is running soon.
@@ -160,9 +162,8 @@ def stopped_by_signals(
         if (number, handler) != (_HANGUP, signal.SIG_IGN)
     }  # fmt: skip
 
-    def first(*_: Any) -> None:
-        for number, handler in before.items():
-            signal.signal(number, _noting(handler))
+    def first(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, _noting(before[signal.Signals(number)]))
         stop()
 
     with noticed(), _watched(lags), handled(dict.fromkeys(before, _Noting(first))):

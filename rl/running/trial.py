@@ -42,6 +42,8 @@ from rl.storage.manifest import CALLBACKS
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, default_path
 
+MOST_SESSIONS = 10_000  # of a run; each has a folder, and an entry of the manifest
+
 
 def train(
     name: str | Specification | Mapping[str, Any] | None = None,
@@ -240,6 +242,8 @@ def create_trial(
     """
     if min(seeds) < 0:
         raise UserError(f"seed must not be negative, but is {min(seeds)}")
+    if len(seeds) > MOST_SESSIONS:
+        raise UserError(f"sessions must be at most {MOST_SESSIONS:,}, not {len(seeds):,}")
     if source:
         specification = source.adopted(specification)
     name = specification.name

@@ -75,7 +75,7 @@ def _of_exploration(experiment: Experiment) -> Iterator[str]:
 
 
 def _of_rates(experiment: Experiment) -> Iterator[str]:
-    """Learning rates that fall to 0 before training ends."""
+    """Learning rates that are 0, or fall to it before training ends."""
     block = experiment.specification.block("optimizer")
     roles = {role: each for role, each in block.items() if role in experiment.agent.roles}
     if experiment.training.steps is None:  # nobody knows how far the schedules come
@@ -83,9 +83,11 @@ def _of_rates(experiment: Experiment) -> Iterator[str]:
     total = experiment.agent.gradient_steps(experiment.training.steps)
     for role, each in roles.items() or [("", block)]:
         rate = each.get("learning_rate")
+        path = ".".join(filter(None, ("optimizer", role, "learning_rate")))
         if isinstance(rate, Mapping):
-            path = ".".join(filter(None, ("optimizer", role, "learning_rate")))
             yield from _of_rate(path, rate, total)
+        elif rate == 0.0:  # also 1e-400, which no number of double precision is as small as
+            yield f"{path} is 0: nothing is learned"
 
 
 def _of_rate(path: str, block: Mapping[str, Any], total: int) -> Iterator[str]:

@@ -20,10 +20,12 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     """An absolute path, with the home folder for `~` or `~user`, where no shell has put it.
 
     Raises:
-        UserError: there is no such user, the working folder was removed, the system can have no
-            such path, or does not let one look there.
+        UserError: it is blank, there is no such user, the working folder was removed, the system
+            can have no such path, or does not let one look there.
     """
     text = os.path.expanduser(unquoted(path) if isinstance(path, str) else os.fspath(path))
+    if not text.strip():
+        raise UserError(f"{path!r} is no path; '.' is the working folder")
     if text.startswith("~"):
         raise UserError(f"{path}: there is no home folder of that user")
     _check(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rl.errors import UserError
 from rl.verbs import (
@@ -61,3 +61,13 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see `{self.prog} --help`")
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """Refuses `--output=--`, of which some versions of Python make a list, and `--output ""`.
+
+        An empty value is mostly a variable of the shell that is not set.
+        """
+        for text in arg_strings if action.option_strings else ():
+            if text == "--" or not text.strip():
+                raise UserError(f"{action.option_strings[-1]}: needs a value, not {text!r}")
+        return super()._get_values(action, arg_strings)

@@ -88,7 +88,9 @@ def _conclude_search(search: Search, interrupted: bool, quiet: bool) -> int:
     summary = read_json(folder.path / "search.json")
     if not quiet:
         say(*describe_search(folder, summary))
-        say(f"run folder: {folder.path}  (trials.csv, search_metrics.png, search_pairs.png)")
+        files = ("trials.csv", "search_metrics.png", "search_pairs.png")
+        made = ", ".join(each for each in files if (folder.path / each).exists())
+        say(f"run folder: {folder.path}  ({made})")
         if summary["best_trial"] is not None:
             name = folder.read_manifest()["experiment"]
             say(f"best trial: rl run {name} --spec {folder.path / 'best_spec.json'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import math
 import os
 import pickle
 import shutil
@@ -32,7 +33,7 @@ from rl.session.session import Session
 from rl.specification.build import build
 from rl.storage.files import LARGEST, Table, read_json, read_specification, read_text
 from rl.storage.paths import user_path
-from rl.storage.run_folder import RunFolder, TrialFolder
+from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
 from rl.storage.tables import Read, Tables, last_rows, parse_rows, read_table
 from tests.rl.conftest import LONGEST, quick
 from tests.rl.test_resume import Notes
@@ -491,6 +492,32 @@ def refused(arguments: list[str]) -> str:
     return text
 
 
+VALUES = {
+    "run cartpole_dqn": ("seed", "set", "steps", "episodes", "spec", "agent", "env-kwargs",
+                         "output", "jobs", "executor", "ray-address", "sessions", "from"),
+    "search cartpole_dqn": ("method", "trials", "pruner", "statistic", "storage", "resume"),
+    "evaluate x": ("session", "trial", "checkpoint"), "watch x": ("slow", "gif", "mp4"),
+    "film x": ("output",), "export x": ("format", "output"), "compare x": ("output",),
+    "dashboard .": ("port", "host"), "doctor": ("env", "import"), "list": ("spec",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t", "--"])
+def test_an_option_needs_a_value(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a variable of the shell that is not set: the working folder is no run folder."""
+    monkeypatch.chdir(tmp_path)
+    for command, options in VALUES.items():
+        for option in options:
+            said = refused([*command.split(), f"--{option}={value}"])
+            assert said == f"rl: --{option}: needs a value, not {value!r}\n"
+    if value != "--":
+        for call in (lambda: train("cartpole_dqn", output=value), lambda: Run.open(value)):
+            assert "is no path" in refusal(call)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("path", ["/proc/1/root", "/dev/null", "/dev/zero", "/proc/self/fd", "/",
                                   "/proc/1/mem", ""])  # fmt: skip
 def test_a_strange_path_is_no_run(
@@ -568,6 +595,63 @@ def test_a_trial_of_a_search_is_what_it_says(tmp_path: Path, changed: dict[str, 
     assert trial.read_result() == WORTH
     trial.result.write_text(json.dumps({**WORTH, **changed}))
     assert "trial.json: is damaged" in refusal(trial.read_result)
+
+
+WRONG: list[Any] = [
+    None,
+    "text",
+    [],
+    [1],
+    {},
+    7,
+    True,
+    {"mean_return": math.nan},
+    {"a": {"b": [[]]}},
+]
+OF_EVALUATION = {
+    "mean_return": (None, "9", [9], math.nan, math.inf, 10**400, True),
+    "returns": (None, "9", [], ["9"], [[9]], [math.nan], {}, 9),
+    "ci95": (None, [], [1], [1, 2, 3], [1, "2"], [math.nan, 1], {}),
+    "episodes": (None, -1, 0.5, "9", [9]), "solved": ("yes", 1, [], {}), "problem": (None, 7, []),
+    "threshold": ("475", [475], math.nan), "min_length": (None, -1, 0.5),
+}  # fmt: skip
+OUTCOMES = [
+    *({key: wrong} for key in ("evaluation", "final") for wrong in WRONG),
+    *({key: (name, wrong)} for key in ("evaluation", "final")
+      for name, each in OF_EVALUATION.items() for wrong in each),
+    {"status": None}, {"status": 7}, {"steps": "many"}, {"seconds": math.nan}, {"best_step": -1},
+]  # fmt: skip
+
+
+def with_changes(outcome: dict[str, Any], changed: dict[str, Any]) -> str:
+    ((key, wrong),) = changed.items()
+    if isinstance(wrong, tuple):
+        wrong = {**outcome[key], wrong[0]: wrong[1]}
+    return json.dumps({**outcome, key: wrong})
+
+
+def test_an_outcome_of_a_session_is_what_it_says(run: Path) -> None:
+    session = SessionFolder(run / "trial_000/session_000")
+    outcome = session.read_outcome()
+    for changed in OUTCOMES:
+        session.outcome.write_text(with_changes(outcome, changed))
+        with pytest.raises(UserError, match=r"session\.json: is damaged"):
+            session.read_outcome()
+
+
+def test_an_outcome_that_is_damaged_has_one_line(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.parent)
+    shutil.copytree(run, run.parent / "other")
+    session = SessionFolder(run / "trial_000/session_000")
+    session.outcome.write_text(with_changes(session.read_outcome(), {"final": None}))
+    for verb in ("report", "analyze", "compare", "resume", "verify"):
+        said = refused([str(run) if each == "RUN" else each for each in VERBS[verb]])
+        assert "session.json: is damaged; remove it, and `rl resume` runs it again" in said, verb
+    client = create_app(run.parent).test_client()
+    assert "name=other" in client.get("/").text
+    assert client.get("/run?name=it").status_code in (200, 422)
 
 
 SUMMARIES: list[dict[str, Any]] = [

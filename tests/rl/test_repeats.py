@@ -111,6 +111,7 @@ def test_the_trials_of_a_search_are_settled_together(tmp_path: Path) -> None:
 
 
 NOTED = [
+    (("exploration.steps=900", "optimizer.learning_rate=1e-400"), "learning_rate is 0: nothing is"),
     ((), "exploration.steps is 5,000, beyond the 1,300 of train.steps"),
     (("exploration.steps=1300",), None),
     (("exploration.start=0.1", "exploration.end=0.1"), None),

@@ -27,6 +27,7 @@ from rl.session.progress import Progress
 from rl.specification.specification import Specification
 from rl.storage.files import read_json
 from rl.storage.run_folder import RunFolder
+from rl.verbs.search import _conclude_search
 from tests.rl.conftest import Command, evaluation, quick, wait_until
 
 SPACE = {
@@ -144,6 +145,17 @@ def test_a_search_leaves_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for name in ("search_metrics.png", "search_pairs.png"):
         with Image.open(folder.path / name) as picture:
             assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 50
+
+
+def test_only_pictures_that_were_made_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = start_search(specification(trials=1), tmp_path / "r", None, Canned(1))
+    search.run()
+    for files in ("trials.csv", "trials.csv, search_metrics.png"):  # of one parameter: no pairs
+        _conclude_search(search, False, False)
+        assert f"run folder: {tmp_path}/r  ({files})\n" in capsys.readouterr().out
+        (tmp_path / "r/search_metrics.png").touch()
 
 
 def test_all_trials_have_the_same_seeds(tmp_path: Path) -> None:
