@@ -608,7 +608,7 @@ WRONG: list[Any] = [
     {"mean_return": math.nan},
     {"a": {"b": [[]]}},
 ]
-OF_EVALUATION = {
+OF_EVALUATION: dict[str, tuple[Any, ...]] = {
     "mean_return": (None, "9", [9], math.nan, math.inf, 10**400, True),
     "returns": (None, "9", [], ["9"], [[9]], [math.nan], {}, 9),
     "ci95": (None, [], [1], [1, 2, 3], [1, "2"], [math.nan, 1], {}),
