@@ -38,7 +38,7 @@ def abrupt_end_told(is_ours: bool) -> Iterator[None]:
             code = code or 1
         leave(code)
 
-    with suppress(OSError, ValueError, AttributeError):  # of a stream that is no file
+    with suppress(OSError, ValueError, AttributeError, RuntimeError):  # of no file, or no stream
         faulthandler.enable(sys.stderr)
     os._exit = tell  # type: ignore[assignment]
     try:
