@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import gymnasium
 
 from rl.environments import environment_of
 from rl.environments.problems import Problem
+from rl.errors import BrokenEnvironment
 from rl.running.opened_run import Opened
 from rl.running.policy_file import open_saved
 from rl.specification.environment import problem_of, spaces_in
@@ -53,8 +55,9 @@ def problem_from(source: Any, kwargs: Iterable[str] | Mapping[str, Any] = ()) ->
     }
     found = _specification(source).assign(given)
     problem = problem_of(found)
-    if problem.block:
-        spaces_in(found, problem)  # what it is given is refused in the words of the specification
+    if not problem.environment.is_plain:
+        with suppress(BrokenEnvironment):  # which is told to whoever makes it
+            spaces_in(found, problem)  # refuses what it is given, in the specification's words
     return problem
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.support.wait import WebDriverWait
 
 from rl.report import pictures, write_report
@@ -76,8 +77,9 @@ def test_the_film_plays(page: Page, reports: Path, wait: Callable[[str], None]) 
     wait("document.querySelector('.picture img').complete")
     assert page.run("return arguments[0].naturalWidth", picture) > 200
     page.run("arguments[0].scrollIntoView()", picture)
-    first = picture.screenshot_as_png
-    moves = WebDriverWait(page.browser, LONGEST, 0.02)
+    # While a busy Chromium draws a film, it may take too long for a screenshot.
+    moves = WebDriverWait(page.browser, LONGEST, 0.02, [TimeoutException])
+    first = moves.until(lambda _: picture.screenshot_as_png)
     assert moves.until(lambda _: picture.screenshot_as_png != first)
 
 

@@ -147,6 +147,8 @@ def contents(folder: Path) -> dict[str, Any]:
     states = {path.stem: checkpoint.load(path) for path in sorted(saved)}
     assert all(state.pop("seconds") >= 0 for state in states.values())
     assert all(state.pop("specification") for state in states.values())  # of other saves
+    for state in states.values():
+        state.pop("import_folder", None)
     assert outcome["weights"]
     assert {"0", "best", "last"} < set(states)
     return {**left, "outcome": outcome, "checkpoints": repr(states)}
