@@ -13,11 +13,11 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rl.errors import Diverged, SessionsFailed, UserError
-    from rl.running.evaluating import evaluate
-    from rl.running.opened_run import Run
-    from rl.running.policy_file import load
     from rl.running.trial import resume, train
-    from rl.running.worlds import make_env
+    from rl.saved.evaluating import evaluate
+    from rl.saved.policy_file import load
+    from rl.saved.problem import make_env
+    from rl.saved.run import Run
     from rl.session.callback import Callback
 
 __all__ = ["Callback", "Diverged", "Run", "SessionsFailed", "UserError", "evaluate", "load",
@@ -27,12 +27,12 @@ __all__ = ["Callback", "Diverged", "Run", "SessionsFailed", "UserError", "evalua
 _HOMES = {
     "Callback": "rl.session.callback",
     "Diverged": "rl.errors",
-    "Run": "rl.running.opened_run",
+    "Run": "rl.saved.run",
     "SessionsFailed": "rl.errors",
     "UserError": "rl.errors",
-    "evaluate": "rl.running.evaluating",
-    "load": "rl.running.policy_file",
-    "make_env": "rl.running.worlds",
+    "evaluate": "rl.saved.evaluating",
+    "load": "rl.saved.policy_file",
+    "make_env": "rl.saved.problem",
     "resume": "rl.running.trial",
     "train": "rl.running.trial",
 }

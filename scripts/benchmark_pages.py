@@ -20,7 +20,7 @@ import numpy as np
 import rl
 from rl.dashboard.app import create_app
 from rl.report import write_report
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.storage.files import write_text
 from rl.watching.film import make_film
 from rl.watching.window import draw_off_screen

@@ -25,6 +25,7 @@ LADDER = (
     ("rl.agents",),
     ("rl.specification",),
     ("rl.session",),
+    ("rl.saved",),
     ("rl.running",),
     ("rl.watching",),
     ("rl.search",),

@@ -17,8 +17,8 @@ from rl.console.signals import stopped_by_signals
 from rl.errors import UserError
 from rl.running.executors import Executor
 from rl.running.jobs import one_blas_thread
-from rl.running.opened_run import Run
 from rl.running.trial import run_all
+from rl.saved.run import Run
 from rl.session.job import Job
 from rl.session.status import Status
 from rl.specification.packages import require_packages

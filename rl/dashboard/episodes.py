@@ -14,7 +14,7 @@ from rl.errors import UserError
 from rl.report.blocks import Replay
 from rl.report.pictures import replay
 from rl.running.jobs import one_blas_thread
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.storage.run_folder import CHECKPOINTS, RunFolder, SessionFolder
 from rl.watching.frames import Scene
 

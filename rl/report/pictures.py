@@ -18,7 +18,7 @@ from rl.console.signals import is_asked, noticed
 from rl.environments import evaluation_seeds
 from rl.errors import Unseen
 from rl.report.blocks import Block, Picture, Replay, Text
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.storage.files import read_bytes
 from rl.watching.animation import pace
 from rl.watching.film import choose_stages, make_film, sheet

@@ -11,7 +11,7 @@ from rl.report.comparison_page import FILE, comparison_page
 from rl.report.page import render
 from rl.report.search_page import search_page
 from rl.report.trial_page import trial_page
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.storage.files import write_text
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder

@@ -13,7 +13,7 @@ from rl.console.place import shown
 from rl.report.blocks import Charts, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.storage.forms import is_number
 from rl.storage.run_folder import RunFolder
 

@@ -18,7 +18,7 @@ from rl.report.blocks import Block, Charts, Code, Page, Section, Table, Text
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
 from rl.report.verdicts import verdict_of
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.storage.files import read_bytes
 
 

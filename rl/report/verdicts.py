@@ -9,7 +9,7 @@ from rl.analysis.charts import figure_of
 from rl.analysis.records import Record
 from rl.environments.problems import Problem
 from rl.report.blocks import Figure, Verdict
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.session.status import Status
 
 

@@ -1,1 +1,1 @@
-"""Running sessions: jobs, executors, trials, the display and the loggers."""
+"""Running sessions: jobs, executors, trials, longer runs, the display and the loggers."""

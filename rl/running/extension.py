@@ -10,7 +10,7 @@ from typing import Any
 from nn import checkpoint
 from nn.typing import State
 from rl.errors import UserError, brief, on_disk
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.specification.specification import BUDGET
 from rl.storage.files import is_there, write_json, write_specification
 from rl.storage.run_folder import RunFolder, SessionFolder

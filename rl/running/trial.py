@@ -19,8 +19,8 @@ from rl.errors import DiskError, SessionsFailed, UserError, on_disk
 from rl.running.display import showing_by_default
 from rl.running.executors import WORKER, Executor, Inline, Processes
 from rl.running.extension import extend
-from rl.running.opened_run import Run
-from rl.running.start import Source
+from rl.saved.run import Run
+from rl.saved.source import Source
 from rl.session.callback import (
     SESSION_METHODS,
     Callback,

@@ -21,8 +21,8 @@ from rl.console.optional import optional
 from rl.console.signals import stopped_by_signals
 from rl.errors import DiskError, UserError, on_disk
 from rl.running.executors import Executor
-from rl.running.opened_run import Run
 from rl.running.trial import at_the_end, refuse_unsaved
+from rl.saved.run import Run
 from rl.search.claims import Claims, has_ended
 from rl.search.methods import METHODS, Method
 from rl.search.optuna_methods import SAMPLERS, Pruning, Sampled, checked_storage

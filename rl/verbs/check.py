@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rl.checks.doctor import Finding
     from rl.checks.verification import Verdict
     from rl.environments.problems import Problem
-    from rl.running.opened_run import Run
+    from rl.saved.run import Run
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -51,14 +51,14 @@ def _environment(options: argparse.Namespace) -> Iterator[Finding]:
 
 def _problem(options: argparse.Namespace) -> Problem:
     """The environment that --env names: its id, or the experiment or the run that has it."""
-    from rl.running.worlds import problem_from
+    from rl.saved.problem import problem_from
 
     return problem_from(options.env, options.env_kwargs)
 
 
 def verify(options: argparse.Namespace) -> int:
     """`rl verify`: re-runs a run, or replays its evaluation, and compares bit by bit."""
-    from rl.running.opened_run import Run
+    from rl.saved.run import Run
 
     run = Run.open(options.run, options.trial)
     warn_of_differences(run.manifest)

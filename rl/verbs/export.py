@@ -13,7 +13,7 @@ def export(options: argparse.Namespace) -> int:
     """`rl export`: writes the greedy policy of a checkpoint in the chosen format."""
     from rl.export import export as write
     from rl.export import find_format, policy_of
-    from rl.running.policy_file import open_saved
+    from rl.saved.policy_file import open_saved
 
     format = find_format(options.format)
     run = open_saved(options.agent, options.trial, options.session)

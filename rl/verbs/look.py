@@ -66,7 +66,7 @@ def analyze(options: argparse.Namespace) -> int:
     from rl.analysis.analyze import describe_trial
     from rl.analysis.records import read_records
     from rl.analysis.search_figures import analyze_search, describe_search
-    from rl.running.opened_run import Run
+    from rl.saved.run import Run
     from rl.storage.run_folder import RunFolder
 
     folder = RunFolder.open(options.run)
@@ -94,7 +94,7 @@ def compare(options: argparse.Namespace) -> int:
     from rl.analysis.comparison import compare as compare_groups
     from rl.analysis.comparison_charts import comparison_charts
     from rl.analysis.drawer import draw
-    from rl.running.opened_run import Run
+    from rl.saved.run import Run
     from rl.storage.files import write_json
     from rl.storage.run_folder import default_path
 

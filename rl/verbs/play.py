@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def evaluate(options: argparse.Namespace) -> int:
     """`rl evaluate`: prints the returns of a saved agent."""
-    from rl.running.policy_file import open_saved
+    from rl.saved.policy_file import open_saved
 
     run = open_saved(options.agent, options.trial, options.session)
     report = run.report(run.evaluate(options.episodes, options.seed, options.checkpoint))
@@ -33,7 +33,7 @@ def evaluate(options: argparse.Namespace) -> int:
 def watch(options: argparse.Namespace) -> int:
     """`rl watch`: shows a saved agent in a window, in the terminal or in a file."""
     from rl.environments import evaluation_seeds
-    from rl.running.policy_file import open_saved
+    from rl.saved.policy_file import open_saved
     from rl.watching import watching
     from rl.watching.frames import Scene
 
@@ -80,8 +80,8 @@ def _screen(options: argparse.Namespace, scene: Scene, title: str) -> AbstractCo
 
 def film(options: argparse.Namespace) -> int:
     """`rl film`: films the same episode at several stages of training, side by side."""
-    from rl.running.opened_run import Run
-    from rl.running.policy_file import open_saved
+    from rl.saved.policy_file import open_saved
+    from rl.saved.run import Run
     from rl.watching.animation import check_file
     from rl.watching.film import make_film
     from rl.watching.window import draw_off_screen

@@ -36,8 +36,8 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace, notes: list[str]) -> int:
-    from rl.running.opened_run import Run
     from rl.running.trial import run_sessions
+    from rl.saved.run import Run
     from rl.storage.manifest import CALLBACKS
 
     left = [each for each in range(sessions) if not folder.session(0, each).has_ended]

@@ -27,15 +27,15 @@ from rl.verbs.play import print_evaluation
 if TYPE_CHECKING:
     from rl.running.executors import Executor
     from rl.running.loggers import Logger
-    from rl.running.opened_run import Run
+    from rl.saved.run import Run
     from rl.session.callback import Callback
     from rl.specification.specification import Specification
 
 
 def run(options: argparse.Namespace) -> int:
     """`rl run`: trains, evaluates, and prints the result and where it is."""
-    from rl.running.start import Source
     from rl.running.trial import create_trial, run_sessions
+    from rl.saved.source import Source
 
     seeds = range(options.seed, options.seed + options.sessions)
     if options.fresh_normalization and not options.source:

@@ -13,8 +13,8 @@ import numpy as np
 from nn.typing import State
 from rl.environments import evaluation_seeds
 from rl.environments.problems import Problem
-from rl.running.opened_run import Opened, Run
-from rl.running.policy_file import PolicyFile
+from rl.saved.policy_file import PolicyFile
+from rl.saved.run import Opened, Run
 from rl.session.player import Player
 from rl.storage.run_folder import SessionFolder
 from rl.watching.animation import animation, pace

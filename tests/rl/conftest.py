@@ -16,8 +16,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from rl.cli import main
 from rl.memory import Replay
 from rl.running.executors import Executor
-from rl.running.opened_run import Run
 from rl.running.trial import create_trial, run_sessions
+from rl.saved.run import Run
 from rl.specification.specification import Specification
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script's `pytest &` inherits it

@@ -23,9 +23,9 @@ from rl.running.executors import Inline
 from rl.running.feeding import Feed
 from rl.running.jobs import attempt
 from rl.running.loggers import Logger, Row
-from rl.running.opened_run import Run
 from rl.running.reporter import Reporter
 from rl.running.trial import create_trial
+from rl.saved.run import Run
 from rl.session.callback import Callback, Callbacks, packed
 from rl.session.job import Job, Outcome
 from rl.session.player import Player
@@ -209,7 +209,7 @@ def test_a_session_that_a_callback_stops_is_judged_and_verified(
     assert len(outcome["evaluation"]["returns"]) == len(outcome["final"]["returns"]) == 100
     (verdict,) = verify(run, None, Inline())
     assert verdict.difference is None
-    monkeypatch.setattr("rl.running.opened_run.draw_session", lambda *_: None)  # seconds
+    monkeypatch.setattr("rl.saved.run.draw_session", lambda *_: None)  # seconds
     assert main(["resume", str(run.path), "--no-report"]) == 0
     printed = capsys.readouterr().out
     assert "nothing left to resume" in printed

@@ -16,7 +16,7 @@ import yaml
 
 from rl.cli import main
 from rl.errors import UserError
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.specification.build import build
 from rl.specification.specification import Specification, load_specification
 from rl.storage.manifest import differences

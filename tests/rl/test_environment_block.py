@@ -13,7 +13,7 @@ import pytest
 from rl.environments import Environments, environment_of, known_spaces
 from rl.environments.problems import problem_in
 from rl.environments.settings import EnvironmentSettings
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.search.space import read_space
 from rl.specification.build import build
 from rl.specification.environment import environment_in

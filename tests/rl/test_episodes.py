@@ -11,7 +11,7 @@ import pytest
 from rl.errors import UserError
 from rl.running.display import describe
 from rl.running.executors import Inline
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.search.settings import read_search
 from rl.session.progress import Progress
 from rl.specification.build import build

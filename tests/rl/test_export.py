@@ -20,7 +20,7 @@ from nn.typing import Array
 from rl.cli import main
 from rl.errors import UserError
 from rl.export import FORMATS, export, find_format, policy_of
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.session.player import Player, player_of
 from rl.specification.build import build
 from rl.specification.specification import Specification

@@ -138,7 +138,7 @@ def test_a_run_shows_itself(run: rl.Run, monkeypatch: pytest.MonkeyPatch) -> Non
     def drawn(folder: SessionFolder, title: str, threshold: float | None) -> None:
         folder.curve.write_bytes(b"a curve")
 
-    monkeypatch.setattr("rl.running.shown_run.draw_session", drawn)
+    monkeypatch.setattr("rl.saved.shown_run.draw_session", drawn)
     mean = f"mean return {run.outcome['evaluation']['mean_return']:.1f}"
     assert repr(run).startswith(f"Run({str(run.path)!r}: Chain-v0, ")
     assert mean in repr(run)

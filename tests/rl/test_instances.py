@@ -13,8 +13,8 @@ import rl
 from rl.environments.problems import find_problem
 from rl.errors import UserError
 from rl.running.executors import Inline
-from rl.running.opened_run import Run
 from rl.running.trial import create_trial, run_sessions
+from rl.saved.run import Run
 from rl.session.callback import Callback
 from rl.session.evaluation import Evaluator
 from rl.session.job import Job

@@ -21,7 +21,7 @@ from rl.report.origin import command_of
 from rl.running import jobs
 from rl.running.executors import Inline
 from rl.running.extension import extend
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.session.callback import Callback
 from rl.session.job import Job
 from rl.session.longer import thinned

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from rl.cli import main
-from rl.running.opened_run import Run
 from rl.running.trial import train
+from rl.saved.run import Run
 from tests.rl.conftest import LONGEST, Command, quick
 from tests.rl.meddling import WAYS
 

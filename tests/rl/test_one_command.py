@@ -14,7 +14,7 @@ import yaml
 import rl
 from rl.environments.spaces import Continuous, Discrete
 from rl.errors import UserError
-from rl.running.worlds import problem_from
+from rl.saved.problem import problem_from
 from rl.specification.build import build
 from rl.specification.commented import commented
 from rl.specification.defaults import STEPS, default_agent, specification_of

@@ -17,7 +17,7 @@ import rl
 from rl.agents import AGENTS, DQN
 from rl.cli import main
 from rl.errors import UserError
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.specification import packages
 from rl.specification.build import build
 from rl.specification.commented import commented

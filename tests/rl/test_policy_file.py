@@ -15,7 +15,7 @@ import pytest
 import rl as lab
 from nn import checkpoint
 from rl.errors import UserError
-from rl.running.policy_file import open_saved
+from rl.saved.policy_file import open_saved
 from rl.session.evaluation import Evaluation
 from tests.rl.conftest import Command
 

@@ -12,7 +12,7 @@ import rl
 from nn.typing import Array
 from rl.environments import Environments
 from rl.preprocessors import PREPROCESSORS, Difference, Normalize, Preprocessor, Stack
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from tests.rl.conftest import quick
 from tests.rl.worlds import Counter
 

@@ -10,8 +10,8 @@ import pytest
 from rl.environments import Environments
 from rl.environments.problems import find_problem
 from rl.running.executors import Inline
-from rl.running.opened_run import Run
 from rl.running.trial import create_trial, run_sessions
+from rl.saved.run import Run
 from rl.search.driver import start_search
 from rl.specification import repeats
 from rl.specification.build import build

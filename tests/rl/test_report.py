@@ -23,7 +23,7 @@ from rl.report.origin import command_of
 from rl.report.page import to_json
 from rl.report.pictures import choose_episodes
 from rl.report.trial_page import typical_session
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.storage.files import read_json, write_json
 from rl.storage.run_folder import RunFolder
 from rl.watching import film

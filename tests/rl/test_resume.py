@@ -25,8 +25,8 @@ from rl.errors import UserError
 from rl.running import jobs
 from rl.running.executors import Inline
 from rl.running.jobs import run_job
-from rl.running.opened_run import Run
 from rl.running.trial import run_sessions
+from rl.saved.run import Run
 from rl.session.callback import Callback
 from rl.session.job import Job
 from rl.session.progress import Progress

@@ -16,7 +16,7 @@ import pytest
 import rl
 from nn import checkpoint
 from rl.errors import Diverged
-from rl.running.opened_run import Run
+from rl.saved.run import Run
 from rl.session.callback import Callback
 from rl.session.choice import is_stage
 from rl.session.evaluation import Evaluation, Evaluator

@@ -19,9 +19,9 @@ from rl.report.trial_page import _commands
 from rl.running import jobs
 from rl.running.executors import Inline
 from rl.running.extension import extend
-from rl.running.opened_run import Run
-from rl.running.start import Source
 from rl.running.trial import create_trial, run_sessions
+from rl.saved.run import Run
+from rl.saved.source import Source
 from rl.session.callback import Callback
 from rl.session.saved import evaluate_player
 from rl.specification.build import build

@@ -13,8 +13,8 @@ import pytest
 from rl.checks.verification import verify, verify_evaluation
 from rl.errors import UserError
 from rl.running.executors import Inline
-from rl.running.opened_run import Run
 from rl.running.trial import train
+from rl.saved.run import Run
 from tests.rl.conftest import Command
 
 SETTINGS = ("train.steps=2400", "train.evaluate_every=1000", "network.hidden=[16]")

@@ -15,7 +15,7 @@ from rl.analysis.records import read_records
 from rl.console.optional import optional
 from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.errors import UserError, on_disk
-from rl.running.shown_run import ShownRun
+from rl.saved.shown_run import ShownRun
 from rl.session.evaluation import Evaluation
 from rl.session.player import Player
 from rl.session.saved import evaluate_player, load_player, report, title_of

@@ -18,9 +18,9 @@ from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.environments.spaces import Actions, Combinations, Spaces
 from rl.errors import UserError, brief
 from rl.preprocessors import Preprocessor
-from rl.running.opened_run import Opened
-from rl.running.policy_file import load
-from rl.running.worlds import problem_from
+from rl.saved.policy_file import load
+from rl.saved.problem import problem_from
+from rl.saved.run import Opened
 from rl.session.evaluation import Evaluation, Evaluator, Policy
 from rl.session.player import Player
 

@@ -14,7 +14,7 @@ from nn.typing import State
 from rl.agents import AGENTS, Agent
 from rl.environments.spaces import Continuous, Discrete, MultiDiscrete, Spaces
 from rl.errors import UserError, brief
-from rl.running.policy_file import specification_of
+from rl.saved.policy_file import specification_of
 from rl.session.saved import check_finite
 from rl.session.start import digest, take_over
 from rl.specification.build import Experiment, NetworkSettings, build

@@ -1,0 +1,1 @@
+"""What a run left: its agents, evaluated and started from, and its tables."""
