@@ -30,6 +30,7 @@ LOOKS: tuple[tuple[str, str, Any], ...] = (
 PANEL = (4.5, 2.7)  # inches of a chart
 WIDE = 1.6  # the relative height of a chart with a row of its own
 NOTE_CHARACTERS, LEGEND_CHARACTERS = 12, 14  # per inch
+MOST_TICKS = 6  # of an x axis: their numbers have room in the narrowest chart
 LONGEST_NAME = 18  # characters of a place on an axis
 
 Entries = dict[str, list[Any]]  # the drawn series of each name in the legend
@@ -102,6 +103,8 @@ def _set_axis(axes: Axes, which: str, axis: Axis, note: str = "") -> None:
 
         axes.set(**{f"{which}scale": "log"})
         getattr(axes, f"{which}axis").set_minor_formatter(NullFormatter())
+    elif which == "x":
+        axes.locator_params("x", nbins=MOST_TICKS)
 
 
 def _column(series: Series, name: str) -> Array:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
@@ -75,3 +77,17 @@ def test_charts_stand_in_rows(
     drawer.draw([chart] * count, tmp_path / "a.png", "title", columns, wide)
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.size == (450 * columns, round(270 * rows + 30))
+
+
+@pytest.mark.parametrize("last", [0.0004, 1, 37, 4e4, 2e5, 975_000, 3e6, 1e12])
+def test_the_numbers_of_an_axis_do_not_touch(last: float) -> None:
+    figure = Figure(figsize=drawer.PANEL, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    line = charts.line("a", np.linspace(0, last, 9), range(9))
+    drawer._draw_chart(axes, Chart("t", "d", STEPS, RETURN, [line]), 50)
+    canvas.draw()
+    boxes = [each.get_window_extent() for each in axes.get_xticklabels() if each.get_text()]
+    seen = [box for box in boxes if axes.bbox.x0 - 1 <= box.x0 + box.width / 2 <= axes.bbox.x1 + 1]
+    assert len(seen) >= 3
+    assert all(one.x1 + 4 <= other.x0 for one, other in itertools.pairwise(seen))
