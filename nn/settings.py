@@ -88,13 +88,13 @@ class Bounds:
         Raises:
             SettingError: it is not allowed.
         """
-        if value is None or isinstance(value, bool):
-            return value
         if self.names is not None and isinstance(value, str):
             try:
                 return known_name(self.names, value, name)
             except ValueError as error:
                 raise SettingError(name, f"names an {error}") from None
+        if self._limits() and isinstance(value, (str, bool)):
+            raise SettingError(name, f"must be a number, not {value!r}")
         if isinstance(value, (int, float)) and (complaint := self.complaint(value)):
             raise SettingError(name, complaint)
         return value

@@ -1,4 +1,4 @@
-"""What holds for every memory, explorer, preprocessor, optimizer and schedule, over the tables."""
+"""What holds for every memory, explorer, preprocessor, optimizer, schedule, activation and cost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import nn
+from nn.settings import BaseSettings, SettingError
 from rl.environments.spaces import Continuous, Discrete
 from rl.errors import UserError
 from rl.exploration import Explorer
@@ -227,7 +228,28 @@ def test_each_refusal_of_a_schedule_names_it(name: str, setting: str, value: Any
     assert setting in str(refusal.value)
 
 
+# Activations and costs with settings of their own; the gradients of all of them are checked in
+# tests/nn/test_gradient_check.py, over the same tables.
+FUNCTIONS = [
+    part for table in (nn.ACTIVATIONS, nn.COSTS) for part in table.values()
+    if issubclass(part, BaseSettings)
+]  # fmt: skip
+FUNCTION_REFUSALS = [
+    (part, setting, value) for part in FUNCTIONS for setting, value in refused(part)
+    if not isinstance(value, dict)  # which could be a schedule's block
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "setting", "value"), FUNCTION_REFUSALS)
+def test_each_refusal_of_an_activation_or_a_cost_names_its_setting(
+    part: Any, setting: str, value: Any
+) -> None:
+    with pytest.raises(SettingError) as refusal:
+        part(**{setting: value})
+    assert refusal.value.setting == setting
+
+
 def test_every_part_describes_its_settings() -> None:
-    for _, _, part in [*BLOCKS, *(("", name, part) for name, part in nn.SCHEDULES.items())]:
+    for part in [*(part for _, _, part in BLOCKS), *nn.SCHEDULES.values(), *FUNCTIONS]:
         for field in settings_of(part).values():
             assert field.metadata["meaning"]
