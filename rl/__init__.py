@@ -13,7 +13,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rl.errors import Diverged, SessionsFailed, UserError
-    from rl.running.trial import resume, train
+    from rl.running.train import resume, train
     from rl.saved.evaluating import evaluate
     from rl.saved.policy_file import load
     from rl.saved.problem import make_env
@@ -33,8 +33,8 @@ _HOMES = {
     "evaluate": "rl.saved.evaluating",
     "load": "rl.saved.policy_file",
     "make_env": "rl.saved.problem",
-    "resume": "rl.running.trial",
-    "train": "rl.running.trial",
+    "resume": "rl.running.train",
+    "train": "rl.running.train",
 }
 
 

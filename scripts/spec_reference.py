@@ -35,7 +35,8 @@ from rl.search.methods import METHODS
 from rl.search.optuna_methods import PRUNERS, SAMPLERS
 from rl.search.settings import SearchSettings
 from rl.search.space import Range
-from rl.specification import build
+from rl.specification.blocks import NetworkSettings, Training
+from rl.specification.build import EXPLORERS, build
 from rl.specification.keys import KEYS
 from rl.specification.settings import describe_type, settings_of, types_of
 from rl.specification.specification import Specification
@@ -222,7 +223,7 @@ def reference() -> str:
         environment=settings(EnvironmentSettings),
         agents=agents(),
         agent_parts=parts(AGENTS),
-        network=settings(build.NetworkSettings),
+        network=settings(NetworkSettings),
         activations=names("activation", nn.ACTIVATIONS),
         initializers=names("initializer", nn.INITIALIZERS),
         optimizers=parts(nn.OPTIMIZERS),
@@ -233,10 +234,10 @@ def reference() -> str:
         ),
         replays=parts(REPLAYS),
         rollouts=parts(ROLLOUTS),
-        discrete_explorers=parts(build.EXPLORERS[Discrete]),
-        continuous_explorers=parts(build.EXPLORERS[Continuous]),
+        discrete_explorers=parts(EXPLORERS[Discrete]),
+        continuous_explorers=parts(EXPLORERS[Continuous]),
         preprocessors=parts(PREPROCESSORS),
-        train=settings(build.Training),
+        train=settings(Training),
         search=settings(SearchSettings),
         ranges=settings(Range).removeprefix("Settings:\n\n"),
         methods=listed([*METHODS, *SAMPLERS]),
@@ -288,7 +289,7 @@ def defaults(name: str, agent: type[Agent]) -> str:
     """The parts of the blocks that a specification leaves out."""
     problem = "CartPole-v1" if Discrete in agent.kinds else "Pendulum-v1"
     values = {"problem": problem, "agent": {"name": name}, "train": {"steps": 10_000}}
-    made = build.build(Specification(name, "", values), seed=0).specification.values
+    made = build(Specification(name, "", values), seed=0).specification.values
     return ", ".join(
         f"`{key}`: {made[key]['name']}" for key in ("memory", "exploration") if key in made
     )

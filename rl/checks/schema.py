@@ -16,7 +16,7 @@ from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS
 from rl.memory import REPLAYS, ROLLOUTS
 from rl.preprocessors import PREPROCESSORS
 from rl.search.settings import SearchSettings
-from rl.specification.build import NetworkSettings, Training
+from rl.specification.blocks import NetworkSettings, Training
 from rl.specification.keys import KEYS
 from rl.specification.settings import alternatives, settings_of, types_of
 

@@ -41,6 +41,20 @@ class Spaces:
     action_names: tuple[str, ...] = ()
     observation_names: tuple[str, ...] = ()
 
+    @property
+    def sizes(self) -> str:
+        """In words; an agent can act wherever they are those of its training."""
+        actions = self.actions
+        if isinstance(actions, Combinations):
+            actions = actions.components
+        if isinstance(actions, Continuous):
+            acted = f"actions of {actions.size} numbers"
+        elif isinstance(actions, MultiDiscrete):
+            acted = f"{' x '.join(map(str, actions.counts))} actions at once"
+        else:
+            acted = f"{actions.count} actions"
+        return f"observations of {self.observation_size} numbers and {acted}"
+
 
 def spaces_of(env: gymnasium.Env, id: str) -> Spaces:
     """The sizes of an environment.

@@ -12,15 +12,15 @@ import gymnasium
 
 from nn.typing import Array
 from rl.console.signals import noticed
-from rl.environments import environment_of, evaluation_seeds
+from rl.environments import evaluation_seeds
 from rl.environments.lanes import Lent
 from rl.environments.problems import EXTENDED_EPISODES, Problem
-from rl.environments.spaces import Actions, Combinations, Spaces
+from rl.environments.spaces import Combinations, Spaces
 from rl.errors import UserError, brief
 from rl.preprocessors import Preprocessor
+from rl.saved.opened import Opened
 from rl.saved.policy_file import load
 from rl.saved.problem import problem_from
-from rl.saved.run import Opened
 from rl.session.evaluation import Evaluation, Evaluator, Policy
 from rl.session.player import Player
 
@@ -55,47 +55,47 @@ def evaluate(
         agent = load(agent)
     player = agent.player() if isinstance(agent, Opened) else agent
     policy: Policy
+    spaces, problem = None, None
     if isinstance(player, Player):
         policy, preprocessor = player.agent, player.preprocessor
+        spaces, problem = player.spaces, player.problem
     else:
         policy = player
     if not hasattr(policy, "act"):
         raise UserError(f"agent: {brief(agent)} has no method `act`; pass what rl.load gives")
     if not _takes_masks(policy):
         policy = _Unmasked(policy)
-    own, actions = None, None
-    if isinstance(player, Player):
-        own = player.problem if env is None else None
-        actions = player.spaces.actions
-    evaluator = _evaluator(own or env, preprocessor, actions)
+    evaluator = _evaluator(problem if env is None else env, preprocessor, spaces)
     with noticed(), closing(evaluator):
-        if isinstance(player, Player):
-            _require_fitting(player.spaces, evaluator.spaces)
+        if spaces and spaces.sizes != evaluator.spaces.sizes:
+            raise UserError(
+                f"env: the agent was trained on {spaces.sizes}, but this one has "
+                f"{evaluator.spaces.sizes}"
+            )
         return evaluator.play(policy, evaluation_seeds("report", seed, episodes))
 
 
 def _evaluator(
-    env: Env | Problem | None, preprocessor: Preprocessor | None, actions: Actions | None
+    env: Env | Problem | None, preprocessor: Preprocessor | None, spaces: Spaces | None
 ) -> Evaluator:
     """What plays `env`, among the learned actions where those are known of it, or combinations."""
+    actions = spaces.actions if spaces else None
     known = actions if isinstance(env, Problem) or isinstance(actions, Combinations) else None
-    problem = problem_from(env) if isinstance(env, (str, Mapping)) else env
-    if isinstance(problem, Problem):
-        playing = 1 if problem.shared else None
-        return Evaluator(lambda: environment_of(problem), preprocessor, playing=playing,
-                         longest=problem.longest, actions=known)  # fmt: skip
-    if isinstance(problem, gymnasium.Env):
-        lent = Lent(problem)
+    made = problem_from(env) if isinstance(env, (str, Mapping)) else env
+    if isinstance(made, Problem):
+        return Evaluator.of(made, preprocessor, known)
+    if isinstance(made, gymnasium.Env):
+        lent = Lent(made)
         return Evaluator(
             lambda: lent, preprocessor, playing=1, longest=_longest(lent), actions=known
         )
-    if not callable(problem):
+    if not callable(made):
         raise UserError(f"env: must be an id, an environment or a function, not {brief(env)}")
-    first = problem()
+    first = made()
     if not isinstance(first, gymnasium.Env):
         raise UserError(f"env: must make a gymnasium.Env, not {brief(first)}")
-    made = [first]
-    return Evaluator(lambda: made.pop() if made else problem(), preprocessor,
+    waiting = [first]
+    return Evaluator(lambda: waiting.pop() if waiting else made(), preprocessor,
                      longest=_longest(first), actions=known)  # fmt: skip
 
 
@@ -123,19 +123,3 @@ def _longest(env: gymnasium.Env) -> int | None:
     """Steps after which an episode is cut, where the environment has no time limit."""
     timed = env.spec is not None and env.spec.max_episode_steps is not None
     return None if timed else Problem.cut
-
-
-def _require_fitting(learned: Spaces, played: Spaces) -> None:
-    """Refuses an environment of other spaces than the agent has learned in."""
-    ours, theirs = _described(learned), _described(played)
-    if ours != theirs:
-        raise UserError(f"env: the agent has learned in {ours}, but this one has {theirs}")
-
-
-def _described(spaces: Spaces) -> str:
-    actions: Any = spaces.actions
-    if isinstance(actions, Combinations):
-        actions = actions.components
-    count = getattr(actions, "count", None) or getattr(actions, "counts", None) or actions.size
-    kind = type(actions).__name__.lower()
-    return f"{spaces.observation_size} observations and {count} {kind} actions"

@@ -11,7 +11,8 @@ from nn.typing import State
 from rl.environments.problems import Problem
 from rl.environments.registered import offered
 from rl.errors import UserError
-from rl.saved.run import Opened, Run
+from rl.saved.opened import Opened
+from rl.saved.run import Run
 from rl.session.player import Player
 from rl.session.saved import player_from, specification_in
 from rl.specification.environment import problem_of

@@ -12,8 +12,8 @@ import gymnasium
 from rl.environments import environment_of
 from rl.environments.problems import Problem
 from rl.errors import BrokenEnvironment
+from rl.saved.opened import Opened
 from rl.saved.policy_file import open_saved
-from rl.saved.run import Opened
 from rl.specification.environment import problem_of, spaces_in
 from rl.specification.objects import block_from
 from rl.specification.overrides import given_by

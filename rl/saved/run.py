@@ -13,12 +13,10 @@ from rl.analysis.analyze import draw_session, draw_trial, trial_figures
 from rl.analysis.comparison import Group
 from rl.analysis.records import read_records
 from rl.console.optional import optional
-from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.errors import UserError, on_disk
 from rl.saved.shown_run import ShownRun
-from rl.session.evaluation import Evaluation
 from rl.session.player import Player
-from rl.session.saved import evaluate_player, load_player, report, title_of
+from rl.session.saved import load_player
 from rl.session.start import Start
 from rl.specification.environment import problem_of
 from rl.specification.packages import require_packages
@@ -27,54 +25,7 @@ from rl.storage.files import is_there, read_json, write_json
 from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
 
 
-class Opened:
-    """A saved agent."""
-
-    path: Path
-    specification: Specification
-    problem: Problem
-
-    @property
-    def title(self) -> str:
-        """What was learned: the experiment on its environment."""
-        return title_of(self.specification, self.problem)
-
-    def player(self, checkpoint: str | None = None) -> Player:
-        """The agent of a checkpoint: "best", "last" or a stage's step; by default the best.
-
-        Raises:
-            UserError: the checkpoint is missing, damaged, or does not fit the specification.
-        """
-        raise NotImplementedError
-
-    def evaluate(
-        self,
-        episodes: int = EXTENDED_EPISODES,
-        seed: int = 0,
-        checkpoint: str | None = None,
-    ) -> Evaluation:
-        """Greedy episodes on seeds that neither training nor the choice of a checkpoint has used.
-
-        Args:
-            episodes: number of episodes.
-            seed: of the episodes.
-            checkpoint: as for `player`.
-
-        Raises:
-            UserError: as for `player`.
-        """
-        return evaluate_player(self.player(checkpoint), self.problem, episodes, seed)
-
-    def report(self, result: Evaluation) -> dict[str, Any]:
-        """The figures of an evaluation with what was evaluated."""
-        return {
-            "run": str(self.path),
-            "experiment": self.specification.name,
-            **report(result, self.problem),
-        }
-
-
-class Run(ShownRun, Opened):
+class Run(ShownRun):
     """A session of a run folder.
 
     Args:

@@ -16,6 +16,7 @@ from rl.analysis.analyze import describe_trial, draw_session, draw_trial
 from rl.analysis.records import table
 from rl.environments.problems import Problem
 from rl.errors import UserError
+from rl.saved.opened import Opened
 from rl.storage.run_folder import (
     EPISODE_COLUMNS,
     EVALUATION_COLUMNS,
@@ -32,14 +33,12 @@ _WHOLE = {*COUNTS, "seed"}
 Columns = dict[str, Array]
 
 
-class ShownRun:
+class ShownRun(Opened):
     """What `Run` shows of itself."""
 
-    path: Path
     trial: TrialFolder
     session: SessionFolder
     manifest: dict[str, Any]
-    problem: Problem
 
     def figures(self) -> dict[str, Any]:
         """What the sessions of this trial are worth together."""
@@ -108,9 +107,8 @@ class ShownRun:
         return text + "".join(pictures)
 
     def _draw_missing(self) -> None:
-        title = f"{self.manifest['experiment']} on {self.problem.label}"
         if not self.session.curve.exists():
-            draw_session(self.session, title, self.problem.solved)
+            draw_session(self.session, self.title, self.problem.solved)
         if len(self.manifest["seeds"]) > 1 and not self.trial.curve.exists():
             draw_trial(self.trial, self.figures())
 

@@ -12,12 +12,13 @@ from typing import Any
 from nn.names import lookup, suggestion
 from nn.typing import State
 from rl.agents import AGENTS, Agent
-from rl.environments.spaces import Continuous, Discrete, MultiDiscrete, Spaces
+from rl.environments.spaces import Discrete
 from rl.errors import UserError, brief
 from rl.saved.policy_file import specification_of
 from rl.session.saved import check_finite
 from rl.session.start import digest, take_over
-from rl.specification.build import Experiment, NetworkSettings, build
+from rl.specification.blocks import NetworkSettings
+from rl.specification.build import Experiment, build
 from rl.specification.earlier_names import with_present_names
 from rl.specification.environment import import_modules
 from rl.specification.settings import make_settings, resolve, settings_of
@@ -108,15 +109,12 @@ class Source:
         Raises:
             UserError: the message names both sizes.
         """
-        theirs = self._spaces()
-        if theirs is not None:
-            ours = experiment.spaces
-            seen = ours.observation_size, theirs.observation_size
-            if seen[0] != seen[1] or not _alike(ours, theirs):
-                raise UserError(
-                    f"{self.file}: does not fit {experiment.problem.id}, which has observations of "
-                    f"{_sizes(ours)}; the agent has learned from {_sizes(theirs)}"
-                )
+        ours, theirs = experiment.spaces.sizes, self._sizes()
+        if theirs not in (None, ours):
+            raise UserError(
+                f"{self.file}: does not fit {experiment.problem.id}, which has {ours}; the agent "
+                f"was trained on {theirs}"
+            )
         take_over(experiment, self.state, self.file, self.is_fresh)
 
     def notes(self, experiment: Experiment) -> list[str]:
@@ -132,10 +130,10 @@ class Source:
             found.append(f"{self.file} holds fewer critics; the others begin anew")
         return found
 
-    def _spaces(self) -> Spaces | None:
-        """Of its own environment; None if that is not to be had here."""
+    def _sizes(self) -> str | None:
+        """Those of its own environment; None if that cannot be made here."""
         try:
-            return build(self.specification, seed=0).spaces
+            return build(self.specification, seed=0).spaces.sizes
         except UserError:
             return None
 
@@ -226,32 +224,6 @@ def _name_of(preprocessor: Mapping[str, Any]) -> str:
     return str(preprocessor.get("name", "Identity"))
 
 
-def _alike(ours: Spaces, theirs: Spaces) -> bool:
-    """Returns True if an agent of the one can act in the other."""
-    one, other = ours.actions, theirs.actions
-    kinds = (Discrete, MultiDiscrete, Continuous)
-    return all(isinstance(one, kind) == isinstance(other, kind) for kind in kinds) and _count(
-        one
-    ) == _count(other)
-
-
-def _count(actions: Any) -> Any:
-    if isinstance(actions, Continuous):
-        return actions.size
-    return actions.counts if isinstance(actions, MultiDiscrete) else actions.count
-
-
-def _sizes(spaces: Spaces) -> str:
-    """The sizes of an environment in words."""
-    actions, count = spaces.actions, _count(spaces.actions)
-    if isinstance(actions, Continuous):
-        text = f"actions of {count} numbers"
-    else:
-        text = f"{' x '.join(map(str, count))} actions" if isinstance(count, tuple) else (
-            f"{count} actions")  # fmt: skip
-    return f"{spaces.observation_size} numbers and {text}"
-
-
 def _file_of(text: str) -> Path:
     """The file that holds the agent."""
     path, which = user_path(text), None
@@ -268,7 +240,7 @@ def _file_of(text: str) -> Path:
             raise UserError(f"--from: {path} is a single checkpoint; leave @{which} out")
         return path
     folder = _session_of(path)
-    name = which or ("best" if folder.has_checkpoint("best") else "last")
+    name = which or folder.default_checkpoint
     if not folder.has_checkpoint(name):
         folder.load_checkpoint(name)  # which says what there is instead
     return folder.checkpoint(name)

@@ -12,8 +12,8 @@ import numpy as np
 
 from nn.typing import Array
 from rl.analysis.statistics import bootstrap_interval
-from rl.environments import Environments
-from rl.environments.problems import EXTENDED_EPISODES
+from rl.environments import Environments, environment_of
+from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.environments.spaces import Actions, Spaces
 from rl.preprocessors import Preprocessor
 
@@ -137,6 +137,25 @@ class Evaluator:
         self._make, self._preprocessor, self._lanes, self._heed = make, preprocessor, lanes, heed
         self._playing, self._longest, self._actions = playing, longest, actions
         self._made: Environments | None = None
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        preprocessor: Preprocessor | None,
+        actions: Actions | None,
+        heed: Callable[[], None] = lambda: None,
+        make: Callable[[], gymnasium.Env] | None = None,
+    ) -> Evaluator:
+        """That of a problem; `make` takes the place of making its environment."""
+        return cls(
+            make or (lambda: environment_of(problem)),
+            preprocessor,
+            heed=heed,
+            playing=1 if problem.shared else None,
+            longest=problem.longest,
+            actions=actions,
+        )
 
     @property
     def _environments(self) -> Environments:

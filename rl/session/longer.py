@@ -16,7 +16,7 @@ from typing import Any
 from nn import checkpoint
 from nn.typing import State
 from rl.session.status import Status
-from rl.specification.build import Training
+from rl.specification.blocks import Training
 from rl.specification.specification import BUDGET
 from rl.storage.run_folder import SessionFolder
 

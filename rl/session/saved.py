@@ -14,7 +14,7 @@ import numpy as np
 from nn.typing import Array, State
 from rl.console.place import in_place
 from rl.console.signals import noticed
-from rl.environments import environment_of, evaluation_seeds
+from rl.environments import evaluation_seeds
 from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.errors import UserError
 from rl.session.evaluation import Evaluation, Evaluator
@@ -34,8 +34,7 @@ def load_player(
     Raises:
         UserError: the checkpoint is missing, damaged, or does not fit the specification.
     """
-    if checkpoint is None:
-        checkpoint = "best" if folder.has_checkpoint("best") else "last"
+    checkpoint = checkpoint or folder.default_checkpoint
     state = folder.load_checkpoint(checkpoint)
     return player_from(state, specification, folder.checkpoint(checkpoint))
 
@@ -115,14 +114,7 @@ def evaluate_player(
         seed: another number gives other episodes.
         heed: called after each step; it may raise `Stopped`.
     """
-    evaluator = Evaluator(
-        lambda: environment_of(problem),
-        player.preprocessor,
-        heed=heed,
-        playing=1 if problem.shared else None,
-        longest=problem.longest,
-        actions=player.spaces.actions,
-    )
+    evaluator = Evaluator.of(problem, player.preprocessor, player.spaces.actions, heed)
     with noticed(), in_place(), closing(evaluator):
         return evaluator.play(player.agent, evaluation_seeds("report", seed, episodes))
 

@@ -105,13 +105,12 @@ class Session:
 
     def _evaluator(self) -> Evaluator:
         problem = self.experiment.problem
-        return Evaluator(
-            self.environments.lend if problem.shared else lambda: environment_of(problem),
+        return Evaluator.of(
+            problem,
             self.experiment.preprocessor,
-            heed=self.heed,
-            playing=1 if problem.shared else None,
-            longest=problem.longest,
-            actions=self.experiment.spaces.actions,
+            self.experiment.spaces.actions,
+            self.heed,
+            self.environments.lend if problem.shared else None,
         )
 
     @property

@@ -16,7 +16,7 @@ from rl.environments.settings import EnvironmentSettings
 from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS
 from rl.memory import REPLAYS, ROLLOUTS
 from rl.preprocessors import PREPROCESSORS
-from rl.specification.build import NetworkSettings, Training
+from rl.specification.blocks import NetworkSettings, Training
 from rl.specification.keys import KEYS
 from rl.specification.settings import settings_of
 from rl.storage.files import specification_text

@@ -155,6 +155,15 @@ class SessionFolder:
         with on_disk(self.checkpoint(name), "read"):
             return is_there(self.checkpoint(name))
 
+    @property
+    def default_checkpoint(self) -> str:
+        """The best checkpoint's name, or the last one's where there is no best.
+
+        Raises:
+            DiskError: the disk fails.
+        """
+        return "best" if self.has_checkpoint("best") else "last"
+
     def load_checkpoint(self, name: str) -> State:
         """A checkpoint's contents.
 

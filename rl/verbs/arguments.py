@@ -194,7 +194,7 @@ def refuse_unknown(unknown: Sequence[str], verb: argparse.ArgumentParser) -> NoR
 def _setting(name: str) -> str | None:
     """The dotted path of a setting that was named with or without its block."""
     from rl.agents import AGENTS
-    from rl.specification.build import NetworkSettings, Training
+    from rl.specification.blocks import NetworkSettings, Training
     from rl.specification.keys import KEYS
     from rl.specification.settings import settings_of
 

@@ -13,8 +13,9 @@ import numpy as np
 from nn.typing import State
 from rl.environments import evaluation_seeds
 from rl.environments.problems import Problem
+from rl.saved.opened import Opened
 from rl.saved.policy_file import PolicyFile
-from rl.saved.run import Opened, Run
+from rl.saved.run import Run
 from rl.session.player import Player
 from rl.storage.run_folder import SessionFolder
 from rl.watching.animation import animation, pace
@@ -76,7 +77,7 @@ def choose_stages(folder: SessionFolder, most: int = STAGES) -> list[str]:
     Raises:
         NothingToSee: there are no stages.
     """
-    end = "best" if folder.has_checkpoint("best") else "last"
+    end = folder.default_checkpoint
     step = int(folder.load_checkpoint(end)["step"])
     before = [stage for stage in folder.stages() if stage < step]
     if not before:

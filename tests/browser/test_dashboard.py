@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rl.running.trial import train
+from rl.running.train import train
 from rl.session.callback import Callback
 from rl.session.job import Job
 from tests.browser.conftest import Page

@@ -288,7 +288,7 @@ def test_rl_resume_says_that_it_has_no_callbacks(
 ) -> None:
     with pytest.raises(ValueError, match="mine"):
         train(tmp_path / "run", Logs(raises=True), Diary())
-    monkeypatch.setattr("rl.running.trial.run_sessions", lambda run, _: run)
+    monkeypatch.setattr("rl.running.train.run_sessions", lambda run, _: run)
     main(["resume", str(tmp_path / "run"), "--no-report"])
     assert "the callbacks Logs; with them: rl.resume" in capsys.readouterr().out
 

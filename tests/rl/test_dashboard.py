@@ -31,7 +31,7 @@ from rl.dashboard.channel import make_server
 from rl.dashboard.server import listen
 from rl.dashboard.states import SECONDS_OF_SILENCE, run_state, session_state
 from rl.errors import UserError
-from rl.running.trial import train
+from rl.running.train import train
 from rl.session.callback import Callback
 from rl.session.job import Job
 from rl.storage.files import is_held, only_one, read_json, write_json

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import rl
-from rl.environments.spaces import Discrete
+from rl.environments.actions import combined
+from rl.environments.spaces import Continuous, Discrete, MultiDiscrete, Spaces
 from rl.errors import UserError
 from rl.preprocessors import PREPROCESSORS, Preprocessor, Stack
 from rl.session.evaluation import Evaluation
@@ -73,8 +74,8 @@ def test_an_environment_without_a_time_limit_is_cut(run: rl.Run) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"env": "Acrobot-v1"}, "in 4 observations and 2 discrete actions, but this one has 6"),
-        ({"env": "Pendulum-v1"}, "has 3 observations and 1 continuous actions"),
+        ({"env": "Acrobot-v1"}, "of 4 numbers and 2 actions, but this one has observations of 6"),
+        ({"env": "Pendulum-v1"}, "has observations of 3 numbers and actions of 1 numbers"),
         ({"env": "CartPool-v1"}, "unknown environment 'CartPool-v1'; did you mean 'CartPole-v1'"),
         ({"env": 3}, "must be an id, an environment or a function, not 3"),
         ({"env": dict}, "must make a gymnasium.Env, not {}"),
@@ -87,6 +88,22 @@ def test_an_environment_without_a_time_limit_is_cut(run: rl.Run) -> None:
 def test_what_does_not_fit_is_one_line(change: Any, said: str, run: rl.Run) -> None:
     with pytest.raises(UserError, match=said):
         rl.evaluate(**{"agent": run, **change})
+
+
+TWO_BY_THREE = MultiDiscrete((2, 3), np.zeros(2, np.int64))
+
+
+@pytest.mark.parametrize(
+    ("actions", "said"),
+    [
+        (Discrete(6), "6 actions"),
+        (TWO_BY_THREE, "2 x 3 actions at once"),
+        (combined(TWO_BY_THREE), "2 x 3 actions at once"),
+        (Continuous(np.zeros(6), np.ones(6)), "actions of 6 numbers"),
+    ],
+)
+def test_sizes_tell_apart_what_an_agent_cannot_act_in(actions: Any, said: str) -> None:
+    assert Spaces(4, actions).sizes == f"observations of 4 numbers and {said}"
 
 
 def test_an_agent_of_ones_own_is_evaluated_with_its_preprocessor() -> None:

@@ -21,7 +21,7 @@ from rl.errors import UserError
 from rl.report import search_page, trial_page
 from rl.report.page import render
 from rl.running.executors import Inline
-from rl.running.trial import train
+from rl.running.train import train
 from rl.saved.run import Run
 from rl.search.driver import resume_search, start_search
 from rl.session.job import Job

@@ -25,7 +25,7 @@ from rl.cli import main
 from rl.dashboard.app import create_app
 from rl.errors import UserError, printable
 from rl.running.display import Lines
-from rl.running.trial import train
+from rl.running.train import train
 from rl.saved.run import Run
 from rl.session.job import Job
 from rl.session.saved import _arrays

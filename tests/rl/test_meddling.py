@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from rl.cli import main
-from rl.running.trial import train
+from rl.running.train import train
 from rl.saved.run import Run
 from tests.rl.conftest import LONGEST, Command, quick
 from tests.rl.meddling import WAYS

@@ -229,7 +229,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "other observations": (
         {"problem": "Acrobot-v1"},
         "does not fit Acrobot-v1, which has observations of 6 numbers and 3 actions; the agent "
-        "has learned from 4 numbers and 2 actions",
+        "was trained on observations of 4 numbers and 2 actions",
     ),
 }
 

@@ -13,7 +13,7 @@ import pytest
 from rl.checks.verification import verify, verify_evaluation
 from rl.errors import UserError
 from rl.running.executors import Inline
-from rl.running.trial import train
+from rl.running.train import train
 from rl.saved.run import Run
 from tests.rl.conftest import Command
 

@@ -1,0 +1,121 @@
+"""The settings of the blocks `train` and `network`, which name no part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nn import ACTIVATIONS, INITIALIZERS
+from nn.settings import BaseSettings, SettingError, setting
+from rl.environments.problems import EXTENDED_EPISODES
+from rl.errors import brief
+
+# Beyond these a setting is a slip of the keyboard rather than an experiment.
+MOST_LAYERS = 100
+MOST_LANES = 10_000
+MOST_EPISODES = 100_000  # of one evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(BaseSettings):
+    """The `train` block: how long a session learns, and how it is evaluated meanwhile."""
+
+    steps: int | None = setting(
+        "environment steps, over all lanes; null ends training after `episodes` alone",
+        None,
+        least=1,
+    )
+    episodes: int | None = setting(
+        "training episodes, over all lanes: training ends after the step in which the last of them "
+        "ends, or after `steps`, whichever comes first. Null counts none",
+        None,
+        least=1,
+    )
+    lanes: int = setting("environments stepped together", 1, least=1, most=MOST_LANES)
+    max_episode_steps: int | None = setting(
+        "truncates training episodes earlier than the environment does. The value that would "
+        "follow is bootstrapped, so the task is the same, and the agent sees more initial states. "
+        "Evaluation episodes are not truncated by it",
+        None,
+        least=1,
+    )
+    max_evaluation_steps: int = setting(
+        "truncates evaluation episodes if the environment has no time limit; the result says how "
+        "many. It does not affect other environments",
+        10_000,
+        least=1,
+    )
+    share_environment: bool = setting(
+        "whether training and evaluation take turns with a single instance, for a simulator of "
+        "which only one may run. The training episode that an evaluation interrupts is replayed "
+        "from its seed and its actions; if it is not reproducible, a new one begins. Requires "
+        "`lanes` to be 1",
+        False,
+    )
+    renew_environment: bool | None = setting(
+        "whether the environment is created anew for each episode, because it carries state over "
+        "from one to the next. With null, a run detects this as it begins",
+        None,
+    )
+    evaluate_every: int | None = setting(
+        "environment steps between evaluations; null evaluates only the last checkpoint, after "
+        "training, which is then also the best one",
+        5000,
+        least=1,
+    )
+    evaluate_episodes: int = setting(
+        "greedy episodes per evaluation; one that looks solved is extended", 5, least=1
+    )
+    extended_episodes: int = setting(
+        'episodes of an extended evaluation, at least the 100 that define "solved". The best of '
+        "many similar checkpoints was partly lucky with its episodes; more episodes reduce this",
+        EXTENDED_EPISODES,
+        least=EXTENDED_EPISODES,
+        most=MOST_EPISODES,
+    )
+    stop_when_solved: bool = setting(
+        "whether to stop once an evaluation shows that the problem is solved", True
+    )
+    checkpoint_seconds: float = setting("wall-clock seconds between checkpoints", 30.0, above=0)
+    keep_state: int = setting(
+        "megabytes that a session may keep at its end to go on later by `rl resume --steps`: its "
+        "networks, its replay memory and all else. What is larger is removed; a search keeps none",
+        100,
+        least=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        most = self.extended_episodes
+        if self.evaluate_episodes > most:
+            complaint = f"must be at most {most}, not {self.evaluate_episodes}"
+            raise SettingError("evaluate_episodes", complaint)
+        if self.steps is None and self.episodes is None:
+            raise SettingError("steps", "is missing; give it, or episodes, or both")
+        if self.share_environment and self.lanes > 1:
+            raise SettingError("share_environment", f"needs lanes to be 1, not {self.lanes}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings(BaseSettings):
+    """A feedforward network; its input and output fit the problem and the agent."""
+
+    hidden: tuple[int, ...] = setting(
+        "units of each hidden layer; an empty list is a linear network", (64, 64)
+    )
+    activation: str = setting("activation of the hidden layers", "relu", names=ACTIVATIONS)
+    initializer: str = setting("of the weights; biases start at 0", "he", names=INITIALIZERS)
+    layer_norm: bool = setting(
+        "whether to normalize each hidden layer before its activation", False
+    )
+    output_scale: float = setting(
+        "factor of the last layer's initial weights; less than 1 makes the initial policy nearly "
+        "uniform",
+        1.0,
+        above=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.hidden) > MOST_LAYERS or min(self.hidden, default=1) < 1:
+            complaint = f"must be up to {MOST_LAYERS} layers of at least 1 unit"
+            raise SettingError("hidden", f"{complaint}, not {brief(list(self.hidden))}")
