@@ -15,6 +15,7 @@ import numpy as np
 
 from nn.typing import Array, IntArray
 from rl.agents.thoughts import Thoughts, of_action, of_probabilities
+from rl.environments.masks import firsts
 
 
 class Distribution:
@@ -33,7 +34,7 @@ class Distribution:
         raise NotImplementedError
 
     def thoughts(self, outputs: Array) -> Thoughts:
-        """What `greedy` goes by, for outputs [1, m]."""
+        """The numbers behind `greedy`, for outputs [1, m]."""
         raise NotImplementedError
 
     def log_prob(self, outputs: Array, sampled: Array) -> Array:
@@ -94,7 +95,7 @@ class Product(Distribution):
     """
 
     def __init__(self, counts: tuple[int, ...]) -> None:
-        self._firsts, self._each = np.cumsum([0, *counts[:-1]]), Categorical()
+        self._firsts, self._each = firsts(counts), Categorical()
 
     def _split(self, outputs: Array) -> list[Array]:
         return np.split(outputs, self._firsts[1:], axis=1)

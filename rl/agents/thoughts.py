@@ -1,4 +1,4 @@
-"""What an agent makes of a state, as numbers to be shown."""
+"""What an agent thinks of a state, in numbers to show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nn.typing import Array
 
 @dataclass(frozen=True)
 class Thoughts:
-    """What an agent makes of one state.
+    """What an agent thinks of one state.
 
     Args:
         title: what the bars are.
@@ -42,7 +42,7 @@ class Thoughts:
 
 
 def of_values(values: Array) -> Thoughts:
-    """Of an agent that goes by the values of its actions [A]."""
+    """Of an agent that takes the action of the greatest value, given the values [A]."""
     bars = np.where(values == -np.inf, np.nan, values)
     return Thoughts("Q(s, a)", bars, chosen=int(values.argmax()))
 

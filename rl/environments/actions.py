@@ -12,7 +12,8 @@ from gymnasium import spaces
 
 from nn.typing import Array, BoolArray, IntArray
 from rl.environments import masks, rules
-from rl.environments.continuous import Continuous, Unfit, continuous
+from rl.environments.continuous import Continuous, continuous
+from rl.environments.rules import Unfit
 
 MOST_COMBINATIONS = 1_024  # of several discrete actions, for agents that value each
 
@@ -84,7 +85,7 @@ class MultiDiscrete:
     @property
     def firsts(self) -> IntArray:
         """The first entry of each component's in a mask [k]."""
-        return np.cumsum([0, *self.counts[:-1]])
+        return masks.firsts(self.counts)
 
     def array(self, length: int) -> IntArray:
         """Room for `length` actions [length, k]."""

@@ -37,13 +37,13 @@ def missing_arguments(part: Any, given: Mapping[str, Any], skip: int = 0) -> lis
 
 
 def nearest_argument(part: Any, key: str, skip: int = 0) -> str:
-    """The end of the complaint about an argument that a part has not: those it has."""
+    """The end of the complaint about an unknown argument: the nearest that the part has."""
     own, takes_any = parameters_of(part, skip)
     known = [*own]
     for base in getattr(part, "__mro__", ())[1:] if takes_any else ():
         known += parameters_of(base.__init__, 1)[0] if "__init__" in vars(base) else ()
     theirs = {*known} - {*RESERVED}
-    return suggestion(key, theirs) if theirs else "; it has none"
+    return suggestion(key, theirs) if theirs else "; it takes none"
 
 
 def parameters_of(part: Any, skip: int = 0) -> tuple[dict[str, inspect.Parameter], bool]:

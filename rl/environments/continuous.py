@@ -10,13 +10,10 @@ import numpy as np
 from gymnasium import spaces
 
 from nn.typing import Array
+from rl.environments.rules import Unfit
 
 _MEANT = 1e18  # beyond this a bound is there for form's sake; its square overflows float32
 _NUMBERS = "iuf"  # the kinds of dtypes that actions may have
-
-
-class Unfit(ValueError):
-    """A space whose actions no agent can take; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)

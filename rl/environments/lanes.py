@@ -10,52 +10,26 @@ import functools
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
 import numpy as np
 
 from nn.typing import Array, BoolArray, State
-from rl.environments import masks, rules
+from rl.environments import rules
 from rl.environments.making import make_env
+from rl.environments.masks import KEY, LaneMasks
 from rl.environments.seeds import TrainingSeeds
 from rl.environments.spaces import Actions, Continuous, Spaces, spaces_of
+from rl.environments.transitions import Episode, Transitions
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Preprocessor
-
-
-@dataclass(frozen=True)
-class Episode:
-    """An episode that has ended."""
-
-    seed: int
-    total: float  # the return: the undiscounted sum of its rewards
-    length: int  # steps
-    terminated: bool  # False where a time limit cut it
-    cut: bool = False  # whether that limit was the lab's own
-
-
-@dataclass
-class Transitions:
-    """One step of N lanes. The arrays are overwritten by the next step."""
-
-    observations: Array  # [N, n]
-    actions: Array  # [N] integers, or [N, k]
-    rewards: Array  # [N]
-    next_observations: Array  # [N, n], the true one where an episode ended
-    terminated: BoolArray  # [N] bool: no value follows
-    truncated: BoolArray  # [N] bool: cut by a time limit; the value goes on
-    returns: Array  # [N]: the undiscounted sums of the episodes' raw rewards so far
-    masks: BoolArray | None = None  # [N, A]: the actions that were allowed, if it is said
-    next_masks: BoolArray | None = None  # [N, A]: those allowed next; all if no value follows
 
 
 class Environments:
     """N lanes of one environment.
 
-    `observations` [N, n] is what the agent acts on next, and `masks` [N, A] the actions that are
-    allowed there, or None if the environment does not say; `finished` lists the episodes that ended
+    `observations` [N, n] is what the agent acts on next; `finished` lists the episodes that ended
     in the latest step; `active` [N] is False for a lane whose seeds have run out. A lane's
     environment is made when the lane first plays; the first one's at once, to see what it is like.
 
@@ -69,9 +43,9 @@ class Environments:
         playing: how many of the lanes play; the others stay idle, and no environment is made for
             them. None stands for all.
         longest: steps after which an episode is cut; None leaves that to the environment.
-        options: what `reset` is told, if it takes that.
-        actions: what the agent acts among, and whether there are masks of it; by default the
-            environment's own, and its first episode says.
+        options: of each `reset`, if it takes them.
+        actions: that the agent chooses among, and whether the environment gives masks of them. By
+            default they are the environment's own, and its first episode shows about the masks.
     """
 
     def __init__(
@@ -123,16 +97,20 @@ class Environments:
         self._episode_actions: list[list[Any]] = [[] for _ in range(lanes)]
         self._totals = [0.0] * lanes
         self._raws: list[Any] = [None] * lanes  # the environments' latest observations
-        self.masks: BoolArray | None = None
-        self._is_masked: bool | None = None if actions is None else actions.masked
-        if self._is_masked:
-            self._make_masks()
+        self._masks: LaneMasks | None = None
+        if not isinstance(self.actions, Continuous):
+            self._masks = LaneMasks(self.actions, lanes, actions.masked if actions else None)
 
     def reset(self) -> Array:
         """Starts an episode in every lane; returns `observations` [N, n]."""
         for lane in range(self._playing):
             self._start(lane)
         return self.observations
+
+    @property
+    def masks(self) -> BoolArray | None:
+        """The actions [N, A] that are allowed next; None if the environment gives no masks."""
+        return self._masks.allowed if self._masks else None
 
     @property
     def seen(self) -> tuple[Array, ...]:
@@ -183,8 +161,8 @@ class Environments:
                 self._envs[lane], self.actions.for_environment(action)
             )
             raw, reward = self._raw(observation), rules.number(reward)
-            if self._is_masked or masks.KEY in info:
-                self._see_mask(lane, info, bool(terminated))
+            if self._masks and (self._masks.given or KEY in info):
+                self._masks.see(lane, info, bool(terminated))
             if len(actions) >= self._longest and not (terminated or truncated):
                 truncated = self._cut()
         except (rules.Breach, rules.NotFinite) as found:
@@ -221,32 +199,6 @@ class Environments:
             return rules.vector(observation, self.spaces.observation_size)
         return self.spaces.flatten(observation)
 
-    def _make_masks(self) -> None:
-        assert not isinstance(self.actions, Continuous)
-        self.masks = np.ones((len(self._envs), self.actions.choices), np.bool_)
-
-    def _see_mask(self, lane: int, info: Mapping[str, Any], terminated: bool = False) -> None:
-        """Keeps the actions of a lane that are allowed from now on.
-
-        Where an episode has terminated, nothing follows, and what is said there does not matter.
-
-        Raises:
-            Breach: it says what is no mask, or says it in some states only.
-        """
-        if isinstance(self.actions, Continuous):
-            return
-        given = info.get(masks.KEY)
-        if self._is_masked is None:
-            self._is_masked = given is not None
-            if self._is_masked:
-                self._make_masks()
-        if terminated and self.masks is not None:
-            self.masks[lane] = True
-        elif (given is not None) != self._is_masked:
-            raise rules.Breach(masks.sometimes(given is not None))
-        elif self.masks is not None:
-            self.masks[lane] = self.actions.mask(given)
-
     def _end(self, lane: int) -> None:
         length, terminated = len(self._episode_actions[lane]), bool(self._latest.terminated[lane])
         cut = self._is_cut and not terminated and length >= self._longest
@@ -267,7 +219,8 @@ class Environments:
             observation, info = self._reset(self._env(lane), seed)
             self._require_spaces(self._env(lane))
             raw = self._raw(observation)
-            self._see_mask(lane, info)
+            if self._masks:
+                self._masks.see(lane, info)
         except (rules.Breach, rules.NotFinite) as found:
             raise self._complaint(found, lane) from found.__cause__
         self._raws[lane] = raw
@@ -277,7 +230,7 @@ class Environments:
         if self._options:
             try:
                 return rules.reset(env, seed, self._options)
-            except rules.Breach:  # it knows no such option; if not, it breaks the rule again
+            except rules.Breach:  # it may not know the option; another breach comes again below
                 self._options = None
         return rules.reset(env, seed)
 
@@ -295,7 +248,7 @@ class Environments:
             raise Diverged("action", f"{actions[lane]}, {self._moment(lane)} in {self.id}")
 
     def _complaint(self, found: Exception, lane: int) -> Exception:
-        """What is said of something found in a lane: an error that names it and the moment."""
+        """The error for what was found in a lane, with the environment and the moment."""
         said = f"{found}, {self._moment(lane)}"
         if isinstance(found, rules.NotFinite):
             return Diverged(f"environment {self.id}", said)

@@ -89,7 +89,7 @@ def environment_of(problem: Problem, **settings: Any) -> gymnasium.Env:
     except rules.Breach as found:
         raise _unmade(problem, found) from found.__cause__
     if block.reset_options:
-        env = _Told(env, block.reset_options)
+        env = _WithOptions(env, block.reset_options)
     for name, given in block.named_wrappers():
         env = _wrapped(env, problem.id, name, given)
     return env
@@ -125,7 +125,7 @@ def known_spaces(problem: Problem) -> Spaces:
 
 
 def _try_reset(env: gymnasium.Env, block: EnvironmentSettings) -> None:
-    """Begins an episode, to find what a constructor has not refused."""
+    """Begins an episode, to find what the constructor did not refuse."""
     try:
         rules.reset(env, 0)
     except rules.Breach as found:
@@ -201,7 +201,7 @@ def _wrapped(env: gymnasium.Env, id: str, name: str, given: Mapping[str, Any]) -
         wrapper = wrapper_of(name)
         if key := unknown_argument(wrapper, given, skip=1):
             near = nearest_argument(wrapper, key, skip=1)
-            said = f"give {name} the argument {key!r}, which it has not{near}"
+            said = f"give {name} the argument {key!r}, which it does not have{near}"
             raise UnfitEnvironment(id, "wrappers", said)
         if missing := missing_arguments(wrapper, given, skip=1):
             raise UnfitEnvironment(id, "wrappers", f"must give {name} {', '.join(missing)}")
@@ -210,7 +210,7 @@ def _wrapped(env: gymnasium.Env, id: str, name: str, given: Mapping[str, Any]) -
             made = wrapper(env, **arguments)
         if not isinstance(made, gymnasium.Env):
             kind = type(made).__name__
-            raise UnfitEnvironment(id, "wrappers", f"name {name}, which gives no Env but {kind}")
+            raise UnfitEnvironment(id, "wrappers", f"name {name}, which returns {kind} and no Env")
         return made
     except rules.Breach as found:
         rules.close(env)
@@ -283,8 +283,8 @@ def function_modules(block: EnvironmentSettings) -> Iterator[str]:
         yield from modules_in(wrapper_of(name), given, skip=1)
 
 
-class _Told(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Tells `reset` options, beside those that it is told otherwise."""
+class _WithOptions(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Adds options to those of each `reset`."""
 
     def __init__(self, env: gymnasium.Env, options: Mapping[str, Any]) -> None:
         super().__init__(env)

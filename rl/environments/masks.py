@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn.typing import Array, BoolArray
+from nn.typing import Array, BoolArray, IntArray
 from rl.environments import rules
+
+if TYPE_CHECKING:
+    from rl.environments.actions import Discrete, MultiDiscrete
 
 KEY = "action_mask"  # in `info`
 _NAME = f"info[{KEY!r}]"
-_NESTED = (tuple, list, np.ndarray)
+
+
+class LaneMasks:
+    """Masks of N lanes, from an environment that gives them in each state or in none.
+
+    Args:
+        actions: that they are of.
+        lanes: N.
+        given: whether the environment gives masks; None if its first episode shows that.
+    """
+
+    def __init__(self, actions: Discrete | MultiDiscrete, lanes: int, given: bool | None) -> None:
+        self._actions, self._lanes = actions, lanes
+        self.allowed: BoolArray | None = None  # [N, A], the actions allowed next
+        self._expect(given)
+
+    def _expect(self, given: bool | None) -> None:
+        self.given = given
+        if given:
+            self.allowed = np.ones((self._lanes, self._actions.choices), np.bool_)
+
+    def see(self, lane: int, info: Mapping[str, Any], terminated: bool = False) -> None:
+        """Keeps the actions of a lane that are allowed from now on.
+
+        Nothing follows the end of an episode, so a mask there does not matter.
+
+        Raises:
+            Breach: it is no mask, or there is one in some states only.
+        """
+        mask = info.get(KEY)
+        if self.given is None:
+            self._expect(mask is not None)
+        if terminated and self.allowed is not None:
+            self.allowed[lane] = True
+        elif (mask is not None) != self.given:
+            now, before = ("is not given", "was") if self.given else ("is given", "was not")
+            wanted = "must come with reset and each step, or never"
+            raise rules.Breach(f"{_NAME} {wanted}: it {now}, and before it {before}")
+        elif self.allowed is not None:
+            self.allowed[lane] = self._actions.mask(mask)
 
 
 def mask_of(given: Any, counts: Sequence[int]) -> BoolArray:
@@ -34,16 +76,16 @@ def mask_of(given: Any, counts: Sequence[int]) -> BoolArray:
     mask = array == 1
     if not (mask | (array == 0)).all():
         raise rules.Breach(f"{_NAME} must be made of 0 and 1, but is {rules.brief_of(array)}")
-    if not mask.any() or not _each_has_one(mask, counts):
+    if not np.logical_or.reduceat(mask, firsts(counts)).all():
         raise rules.Breach(
             f"{_NAME} must allow an action, and allows none: {rules.brief_of(array)}"
         )
     return mask
 
 
-def _each_has_one(mask: BoolArray, counts: Sequence[int]) -> bool:
-    firsts = np.cumsum([0, *counts[:-1]])
-    return bool(np.logical_or.reduceat(mask, firsts).all())
+def firsts(counts: Sequence[int]) -> IntArray:
+    """Where the entries of each component begin in a mask, or in the outputs of a policy [k]."""
+    return np.cumsum([0, *counts[:-1]])
 
 
 def joined(given: Any, counts: Sequence[int]) -> Any:
@@ -62,11 +104,15 @@ def joined(given: Any, counts: Sequence[int]) -> Any:
 
 
 def _parts(given: Any) -> Iterator[Array]:
-    if isinstance(given, _NESTED) and any(isinstance(each, _NESTED) for each in given):
+    if _is_nested(given) and any(map(_is_nested, given)):
         for each in given:
             yield from _parts(each)
     else:
         yield np.atleast_1d(rules.array_of(given))
+
+
+def _is_nested(given: Any) -> bool:
+    return isinstance(given, (tuple, list)) or (isinstance(given, np.ndarray) and given.ndim > 0)
 
 
 def of_two(given: Array) -> Array:
@@ -79,9 +125,3 @@ def of_two(given: Array) -> Array:
     if not np.isin(values, (0, 1, 2)).all():
         raise rules.Breach(f"{_NAME} must be made of 0, 1 and 2, but is {rules.brief_of(values)}")
     return np.stack([values != 1, values != 0], axis=1).ravel()
-
-
-def sometimes(given: bool) -> str:
-    """The complaint of a mask that is given in some states and not in others."""
-    now, before = ("is given", "was not") if given else ("is not given", "was")
-    return f"{_NAME} must come with reset and each step, or never: it {now}, and before it {before}"

@@ -11,6 +11,7 @@ from gymnasium import spaces
 
 from nn.typing import Array
 from rl.environments import rules
+from rl.environments.rules import Unfit
 
 LARGEST_PICTURE = 4_096  # numbers of a picture that dense layers still take
 
@@ -28,10 +29,6 @@ _SHRINK = (
     "no network of the lab takes pictures, since its layers are dense; add wrappers that shrink it "
     "(gymnasium.wrappers.ResizeObservation, GrayscaleObservation)"
 )
-
-
-class Unfit(ValueError):
-    """A space that cannot become a vector; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from rl.environments import rules
 class Renewed(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Makes its environment anew for each episode.
 
-    BipedalWalker keeps one physical world for all its episodes, and in what order that resolves
-    contacts hangs on the episodes before: the last bits of an episode do not follow from its seed
-    and its actions. In a new world they do, and then a run can be gone on with, and verified.
+    BipedalWalker keeps one physical world for all its episodes, and the order in which that
+    resolves contacts depends on earlier ones. So the last bits of an episode do not follow from its
+    seed and actions. In a new world they do, and a run can be resumed and verified.
 
     Args:
         make: makes the environment.

@@ -40,6 +40,10 @@ class Breach(Exception):
     """
 
 
+class Unfit(ValueError):
+    """A space of observations or actions that no agent can take; the message has a remedy."""
+
+
 class NotFinite(Exception):
     """A number is nan or infinite; the message says which."""
 
@@ -75,7 +79,7 @@ def _breach(method: str, error: BaseException) -> Breach:
 def reset(
     env: gymnasium.Env, seed: int, options: dict[str, Any] | None = None
 ) -> tuple[Any, Mapping[str, Any]]:
-    """The first observation of an episode, and what is told beside it.
+    """The first observation of an episode, and its info.
 
     Raises:
         Breach: it raised something, or gave no pair of an observation and a dictionary.

@@ -118,7 +118,7 @@ def _named(number: int, given: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _refuse_endless_numbers(path: str, value: Any) -> None:
-    """Refuses infinite numbers and nan, which JSON has not, so no manifest could keep them."""
+    """Refuses infinite numbers and nan, which JSON cannot hold, and so no manifest."""
     if isinstance(value, Mapping):
         for key, each in value.items():
             _refuse_endless_numbers(f"{path}.{key}", each)
@@ -126,4 +126,4 @@ def _refuse_endless_numbers(path: str, value: Any) -> None:
         for each in value:
             _refuse_endless_numbers(path, each)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise SettingError(path, f"is {value}, which JSON has not; write a finite number")
+        raise SettingError(path, f"is {value}, which JSON cannot hold; write a finite number")

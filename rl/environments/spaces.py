@@ -8,12 +8,10 @@ from typing import Any
 import gymnasium
 from gymnasium import spaces
 
-from rl.environments import actions as _actions
 from rl.environments import masks, rules
-from rl.environments import observations as _observations
-from rl.environments.actions import Actions, Combinations, Discrete, MultiDiscrete
-from rl.environments.continuous import Continuous, Unfit
-from rl.environments.observations import Flattener
+from rl.environments.actions import Actions, Combinations, Discrete, MultiDiscrete, actions_of
+from rl.environments.continuous import Continuous
+from rl.environments.observations import Flattener, flattener
 from rl.errors import BrokenEnvironment, UserError, brief
 
 __all__ = [
@@ -64,9 +62,8 @@ def spaces_of(env: gymnasium.Env, id: str) -> Spaces:
     """
     seen, done = (_space(env, name, id) for name in ("observation_space", "action_space"))
     try:
-        flatten = _observations.flattener(seen)
-        actions = _actions.actions_of(done)
-    except (_observations.Unfit, Unfit) as error:
+        flatten, actions = flattener(seen), actions_of(done)
+    except rules.Unfit as error:
         raise UserError(f"{id}: {error}") from None
     is_flat = isinstance(seen, spaces.Box) and len(seen.shape) == 1
     return Spaces(flatten.size, actions, None if is_flat else flatten)

@@ -45,10 +45,9 @@ class Explorer:
         """Actions of N lanes at environment step `step`.
 
         Args:
-            greedy: what the agent would go by: for discrete actions their values [N, A], of which
-                the explorer gives [N] actions, none of the value -inf, which are not allowed; for
-                continuous ones the actions [N, k], each
-                entry in [-1, 1], of which it gives others.
+            greedy: of discrete actions, their values [N, A], -inf for those that are not allowed;
+                the explorer returns [N] allowed ones. Of continuous actions, the greedy ones
+                [N, k], each entry in [-1, 1]; it returns others.
             step: environment steps so far.
         """
         raise NotImplementedError

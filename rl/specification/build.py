@@ -15,8 +15,8 @@ from nn.limits import require_memory
 from nn.names import lookup, suggestion
 from rl.agents import AGENTS, Agent
 from rl.environments.actions import combined, mask_size
-from rl.environments.continuous import Unfit
 from rl.environments.problems import Problem
+from rl.environments.rules import Unfit
 from rl.environments.spaces import Actions, Continuous, Discrete, MultiDiscrete, Spaces
 from rl.errors import brief
 from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS, Explorer

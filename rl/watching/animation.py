@@ -130,7 +130,7 @@ def _mp4(file: Path, seconds: float) -> Iterator[Add]:
             beside, fps=1.0 / seconds, macro_block_size=2, ffmpeg_log_level="fatal"
         )
         ended = OSError(errno.EIO, "the video was not written to its end", str(file))
-        try:  # what the encoder says where the disk is full hangs on when that is
+        try:  # on a full disk, what the encoder says depends on when it gets full
             with writer:
                 yield lambda picture: writer.append_data(np.asarray(picture))
         except OSError:

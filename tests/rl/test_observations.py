@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from rl.checks.environment_check import examine_environment
 from rl.environments import Environments, rules
-from rl.environments.observations import Unfit, flattener
+from rl.environments.observations import flattener
+from rl.environments.rules import Unfit
 from rl.environments.spaces import spaces_of
 from rl.errors import BrokenEnvironment, Diverged
 from rl.session.player import Player
 from rl.specification.notes import notes_of
 from tests.contracts.cases import Play, experiment, values
-from tests.rl.worlds import Steady
+from tests.rl.worlds import Showing, Steady
 
 
 def box(*shape: int, kind: Any = np.float32, high: float = 9) -> spaces.Box:
@@ -149,19 +150,6 @@ def test_what_cannot_be_a_vector_is_refused(space: Any, said: str) -> None:
 def test_a_small_picture_is_a_grid() -> None:
     assert flattener(box(7, 7, 3, kind=np.uint8, high=255)).size == 147
     assert flattener(box(5000, kind=np.uint8, high=255)).size == 5000
-
-
-class Showing(Steady):
-    """Shows what it is told to, after a first observation that fits."""
-
-    def __init__(self, space: Any, first: Any, later: Any) -> None:
-        self.observation_space, self.first, self.later = space, first, later
-
-    def reset(self, **settings: Any) -> Any:
-        return self.first, {}
-
-    def step(self, action: Any) -> Any:
-        return self.later, 1.0, False, False, {}
 
 
 ODD = [
