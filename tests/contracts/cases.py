@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nn.settings import Bounds
-from rl.agents import AGENTS
+from rl.agents import AGENTS, DQN
 from rl.agents.replay_agent import ReplayAgent
 from rl.environments import Environments, TrainingSeeds, Transitions, make_env
 from rl.environments.spaces import Continuous, Discrete, MultiDiscrete
@@ -21,6 +24,15 @@ PROBLEMS: dict[Any, str] = {
     Discrete: "CartPole-v1", MultiDiscrete: "OpenSeveral-v0", Continuous: "Pendulum-v1",
 }  # fmt: skip
 NARROW = {"hidden": [8]}
+EXAMPLE = Path(__file__).parents[2] / "docs/example_package"
+
+
+def expected_sarsa() -> type[DQN]:
+    """The agent of the example package, as if that were installed."""
+    sys.path.append(str(EXAMPLE))
+    found: type[DQN] = importlib.import_module("rl_example_parts.expected_sarsa").ExpectedSarsa
+    sys.path.remove(str(EXAMPLE))
+    return found
 
 
 def agents() -> Iterator[tuple[str, Any]]:

@@ -4,45 +4,34 @@ from __future__ import annotations
 
 import math
 import runpy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nn.settings import setting
-from nn.typing import Array
-from rl.agents import AGENTS, DQN
+from rl.agents import AGENTS
 from rl.agents.replay_agent import ReplayAgent
 from rl.agents.thoughts import Thoughts
 from rl.environments.spaces import Discrete
 from rl.errors import Diverged, UserError
 from rl.export import FORMATS, export, policy_of
-from rl.memory import Batch
 from rl.session.player import player_of
 from rl.specification.specification import read_specifications
 from rl.storage.files import write_specification
-from tests.contracts.cases import Play, agents, assert_same, experiment, refused, values
+from tests.contracts.cases import (
+    Play,
+    agents,
+    assert_same,
+    expected_sarsa,
+    experiment,
+    refused,
+    values,
+)
 from tests.rl import worlds  # noqa: F401  registers the problems
 from tests.rl.conftest import take_over
 
-
-class Sarsa(DQN):
-    """From outside: the next action is the exploring policy's, and a setting is its own."""
-
-    @dataclass(frozen=True, kw_only=True)
-    class Settings(DQN.Settings):
-        """Those of `Sarsa`."""
-
-        trust: float = setting("in the best action", 0.9, least=0, most=1)
-
-    settings: Settings
-
-    def next_values(self, batch: Batch) -> Array:
-        """trust max_a' Q_target(s', a') + (1 - trust) mean_a' Q_target(s', a') [B]."""
-        values, trust = self.target.values(batch.next_observations), self.settings.trust
-        return trust * values.max(axis=1) + (1.0 - trust) * values.mean(axis=1)
+Sarsa = expected_sarsa()
 
 
 @pytest.fixture(autouse=True)

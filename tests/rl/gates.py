@@ -1,4 +1,4 @@
-"""Environments of every kind of actions that say which are allowed, and end if another is taken."""
+"""Environments with masks of actions of every kind, and with other observations and actions."""
 
 from __future__ import annotations
 

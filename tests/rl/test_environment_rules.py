@@ -20,7 +20,7 @@ from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.preprocessors import Normalize
 from rl.session.callback import Callback
 from tests.rl.conftest import Command
-from tests.rl.worlds import Pushed, Steady, Unruly
+from tests.rl.worlds import Pushed, Showing, Unruly
 
 ROOT = str(Path(__file__).parents[2])  # where the package `tests` is
 
@@ -158,28 +158,15 @@ def test_too_few_values_are_named_behind_gymnasiums_wrappers_too() -> None:
         play(lambda: limited(Unruly(step=ValueError("cannot unpack mine")), 10))
 
 
-class Labelled(Steady):
-    """Shows a label, which after the reset is `label`."""
-
-    def __init__(self, space: Any, first: Any, label: Any) -> None:
-        self.observation_space, self.first, self.label = space, first, label
-
-    def reset(self, **settings: Any) -> Any:
-        return self.first, {}
-
-    def step(self, action: int) -> Any:
-        return self.label, 1.0, False, False, {}
-
-
 @pytest.mark.parametrize(
     ("space", "within", "beyond"),
     [(Discrete(3), 2, 3), (Discrete(3), 0, -1), (Discrete(3, start=5), 7, 2),
      (Discrete(3), np.int64(1), 1.5), (MultiDiscrete([2, 3]), np.array([1, 2]), np.array([2, 0]))],
 )  # fmt: skip
 def test_a_discrete_observation_lies_within_its_space(space: Any, within: Any, beyond: Any) -> None:
-    play(lambda: Labelled(space, within, within))
+    play(lambda: Showing(space, within, within))
     with pytest.raises(UserError, match=r"must lie in (Multi)?Discrete\(.*, but is"):
-        play(lambda: Labelled(space, within, beyond))
+        play(lambda: Showing(space, within, beyond))
 
 
 def test_an_episode_without_a_limit_must_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from rl.memory import Prioritized, Replay
 from rl.session.evaluation import Evaluator
 from rl.session.player import player_of
 from rl.session.transition_log import TransitionLog
-from tests.contracts.cases import Play, assert_same, experiment, values
+from tests.contracts.cases import Play, assert_same, expected_sarsa, experiment, values
 from tests.rl.conftest import take_over
 from tests.rl.gates import SPACES, Gated
 from tests.rl.test_dqn import make_agent, with_values
@@ -96,14 +96,15 @@ def test_an_agent_and_its_masks_go_on_to_the_bit(name: str, problem: str) -> Non
     assert_same(one.agent.state(), other.agent.state())
 
 
-# In s' = 2 the online values are 2, 6, 4 and the target values 10, 4, 8.
+# In s' = 2 the online values are 2, 6, 4 and the target values 10, 4, 8. Sarsa's epsilon is 0.1.
 ONLINE, TARGET = [1.0, 3.0, 2.0], [5.0, 2.0, 4.0]
 
 
 @pytest.mark.parametrize(
     ("kind", "mask", "value"),
     [(DQN, [1, 1, 1], 10.0), (DQN, [0, 1, 1], 8.0), (DQN, [0, 1, 0], 4.0),
-     (DoubleDQN, [1, 1, 1], 4.0), (DoubleDQN, [1, 0, 1], 8.0), (DoubleDQN, [1, 0, 0], 10.0)],
+     (DoubleDQN, [1, 1, 1], 4.0), (DoubleDQN, [1, 0, 1], 8.0), (DoubleDQN, [1, 0, 0], 10.0),
+     (expected_sarsa(), [0, 1, 1], 7.8), (expected_sarsa(), [0, 1, 0], 4.0)],
 )  # fmt: skip
 def test_what_follows_is_worth_its_best_allowed_action(
     kind: type[DQN], mask: list[int], value: float
@@ -111,8 +112,8 @@ def test_what_follows_is_worth_its_best_allowed_action(
     agent = with_values(make_agent(kind), ONLINE, TARGET)
     agent.memory = Replay(1, np.random.default_rng(0), Replay.Settings(batch_size=2), masks=3)
     agent.memory.add(np.ones(1), 0, 0.0, 0.5, np.full(1, 2.0), np.array(mask, bool))
-    assert agent.next_values(agent.memory.sample()).tolist() == [value, value]
-    assert agent.targets(agent.memory.sample()).tolist() == [value / 2, value / 2]
+    assert agent.next_values(agent.memory.sample()) == pytest.approx([value, value])
+    assert agent.targets(agent.memory.sample()) == pytest.approx([value / 2, value / 2])
 
 
 def test_quantiles_of_the_best_allowed_action() -> None:
@@ -309,6 +310,8 @@ FLAT = [True, False, False, True, True]
         (spaces.MultiBinary(2), np.array([1, 1, 1, 0]), [True, True, True, False]),
         (spaces.MultiDiscrete([2, 3]), (B, A), "must have masks of [2, 3] entries, not [3, 2]"),
         (spaces.MultiDiscrete([2, 3]), (A,), "must have 5 entries"),
+        (spaces.MultiDiscrete([2, 3]), np.array(1), "must have 5 entries"),
+        (spaces.MultiDiscrete([2, 3]), (A, np.array(1)), "must have masks of [2, 3] entries"),
         (spaces.MultiDiscrete([2, 3]), (A, None), "must have masks of [2, 3] entries, not [2, 1]"),
         (spaces.MultiDiscrete([2, 3]), (A, 0 * B), "must allow an action, and allows none"),
         (spaces.MultiBinary(2), np.array([3, 0]), "must be made of 0, 1 and 2"),

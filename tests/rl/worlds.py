@@ -64,6 +64,19 @@ class Steady(gymnasium.Env[Any, Any]):
         return np.ones(1, np.float32), 1.0, False, False, {}
 
 
+class Showing(Steady):
+    """Shows `first` after a reset and `later` after each step."""
+
+    def __init__(self, space: Any, first: Any, later: Any) -> None:
+        self.observation_space, self.first, self.later = space, first, later
+
+    def reset(self, **settings: Any) -> Any:
+        return self.first, {}
+
+    def step(self, action: Any) -> Any:
+        return self.later, 1.0, False, False, {}
+
+
 class Broken(Steady):
     """Pays 1 a step until, after `after` steps, something that is not a number turns up."""
 

@@ -1,1 +1,1 @@
-"""Parts of one's own for the lab: an agent and a preprocessor."""
+"""An agent and a preprocessor for the lab."""

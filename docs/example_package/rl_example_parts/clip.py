@@ -16,7 +16,7 @@ class Clip(Preprocessor):
 
     @dataclass(frozen=True, kw_only=True)
     class Settings(Preprocessor.Settings):
-        """Those of every preprocessor, and one more."""
+        """Those of every preprocessor, and the limit."""
 
         limit: float = setting("maximum magnitude of an entry", 5.0, above=0)
 
