@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from nn.names import nearest
 from rl.console.place import in_place
 from rl.environments import rules
 from rl.environments.arguments import (
@@ -23,32 +22,12 @@ from rl.environments.arguments import (
 )
 from rl.environments.names import with_names
 from rl.environments.problems import Problem, problem_in
-from rl.environments.registered import environment_spec, named
+from rl.environments.registered import environment_spec
 from rl.environments.renewed import Renewed
-from rl.environments.settings import EnvironmentSettings
+from rl.environments.settings import EnvironmentSettings, UnfitEnvironment
 from rl.environments.spaces import Spaces, probed_spaces
+from rl.environments.wrapping import wrapped, wrapper_of
 from rl.errors import BrokenEnvironment, UserError
-
-# Wrappers that do what the lab does itself, and how.
-_INSTEAD = {
-    "RecordVideo": "rl film and rl watch --mp4 make films",
-    "HumanRendering": "rl watch and --render show it",
-    "RenderCollection": "rl film and rl watch show it",
-}
-
-
-class UnfitEnvironment(UserError):
-    """What an environment block says does not fit; nothing is wrong with the environment.
-
-    Args:
-        id: of the environment.
-        key: of the block.
-        complaint: what is wrong with it.
-    """
-
-    def __init__(self, id: str, key: str, complaint: str) -> None:
-        super().__init__(f"environment {id}: {key} {complaint}")
-        self.key, self.complaint = key, complaint
 
 
 def make_env(id: str, **settings: Any) -> gymnasium.Env:
@@ -91,7 +70,7 @@ def environment_of(problem: Problem, **settings: Any) -> gymnasium.Env:
     if block.reset_options:
         env = _WithOptions(env, block.reset_options)
     for name, given in block.named_wrappers():
-        env = _wrapped(env, problem.id, name, given)
+        env = wrapped(env, problem.id, name, given)
     return env
 
 
@@ -193,80 +172,6 @@ def _unmade(problem: Problem, found: rules.Breach) -> UserError:
 
 def _missing(id: str, error: object) -> UserError:
     return UserError(f"environment {id!r} needs a package that is missing: {error}")
-
-
-def _wrapped(env: gymnasium.Env, id: str, name: str, given: Mapping[str, Any]) -> gymnasium.Env:
-    """The environment in a wrapper."""
-    try:
-        wrapper = wrapper_of(name)
-        if key := unknown_argument(wrapper, given, skip=1):
-            near = nearest_argument(wrapper, key, skip=1)
-            said = f"give {name} the argument {key!r}, which it does not have{near}"
-            raise UnfitEnvironment(id, "wrappers", said)
-        if missing := missing_arguments(wrapper, given, skip=1):
-            raise UnfitEnvironment(id, "wrappers", f"must give {name} {', '.join(missing)}")
-        arguments = converted(wrapper, given, skip=1)
-        with rules.guarded(name):
-            made = wrapper(env, **arguments)
-        if not isinstance(made, gymnasium.Env):
-            kind = type(made).__name__
-            raise UnfitEnvironment(id, "wrappers", f"name {name}, which returns {kind} and no Env")
-        return made
-    except rules.Breach as found:
-        rules.close(env)
-        instead = f"; leave it out: {_INSTEAD[name]}" if name in _INSTEAD else ""
-        said = f"cannot be applied: {found}{instead}"
-        raise UnfitEnvironment(id, "wrappers", said) from found.__cause__
-    except UnfitEnvironment:
-        rules.close(env)
-        raise
-    except UserError as error:
-        rules.close(env)
-        raise UnfitEnvironment(id, "wrappers", f"do not fit: {error}") from None
-
-
-def wrapper_of(name: str) -> Callable[..., Any]:
-    """A wrapper by name: Gymnasium's, or `module:Class`.
-
-    Raises:
-        UserError: there is none, or it is for vector environments.
-    """
-    from gymnasium import wrappers
-    from gymnasium.vector import VectorWrapper
-
-    plain = re.sub(r"^gymnasium\.wrappers[.:](?!.*:)", "", name)
-    found: Any = None
-    if plain in wrappers.__all__ and plain != "vector":
-        found = _gymnasium_wrapper(plain)
-    elif ":" in plain:
-        found = named(plain)
-    elif hasattr(wrappers.vector, plain.removeprefix("vector.")):
-        found = VectorWrapper
-    if isinstance(found, type) and issubclass(found, VectorWrapper):
-        raise UserError(
-            f"{name} wraps vector environments, and the lab steps single ones (train.lanes)"
-        )
-    if not callable(found):
-        near = nearest(plain, wrappers.__all__)
-        meant = f"did you mean {near!r}?" if near else "one's own is written module:Class"
-        raise UserError(f"Gymnasium has no wrapper {name!r}; {meant}")
-    return found
-
-
-def changes_rewards(name: str) -> bool:
-    """Whether a wrapper is one of those that are there for the rewards."""
-    found = wrapper_of(name)
-    is_known = isinstance(found, type) and issubclass(found, gymnasium.RewardWrapper)
-    return is_known or name.endswith("NormalizeReward")
-
-
-def _gymnasium_wrapper(name: str) -> Any:
-    from gymnasium import wrappers
-
-    try:
-        return getattr(wrappers, name)
-    except (ImportError, gymnasium.error.Error) as error:
-        raise UserError(f"{name} needs a package that is missing: {error}") from None
 
 
 def named_modules(block: EnvironmentSettings) -> Iterator[str]:

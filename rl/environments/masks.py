@@ -39,7 +39,7 @@ class LaneMasks:
     def see(self, lane: int, info: Mapping[str, Any], terminated: bool = False) -> None:
         """Keeps the actions of a lane that are allowed from now on.
 
-        Nothing follows the end of an episode, so a mask there does not matter.
+        Where an episode has terminated nothing follows, so a mask does not matter.
 
         Raises:
             Breach: it is no mask, or there is one in some states only.
@@ -47,13 +47,13 @@ class LaneMasks:
         mask = info.get(KEY)
         if self.given is None:
             self._expect(mask is not None)
-        if terminated and self.allowed is not None:
-            self.allowed[lane] = True
-        elif (mask is not None) != self.given:
+        if terminated:
+            return
+        if (mask is not None) != self.given:
             now, before = ("is not given", "was") if self.given else ("is given", "was not")
             wanted = "must come with reset and each step, or never"
             raise rules.Breach(f"{_NAME} {wanted}: it {now}, and before it {before}")
-        elif self.allowed is not None:
+        if self.allowed is not None:
             self.allowed[lane] = self._actions.mask(mask)
 
 

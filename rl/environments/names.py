@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 
-from rl.environments.settings import EnvironmentSettings
+from rl.environments.settings import EnvironmentSettings, UnfitEnvironment
 from rl.environments.spaces import Combinations, Continuous, MultiDiscrete, Spaces
 from rl.errors import UserError, brief, printable
 
@@ -23,24 +23,12 @@ KEYS = ("action_names", "observation_names")  # in `metadata` and in the environ
 Names = tuple[str, ...]
 
 
-class WrongNames(UserError):
-    """Names that do not fit.
-
-    Args:
-        key: of the block or the metadata.
-        complaint: what is wrong with them.
-    """
-
-    def __init__(self, id: str, key: str, complaint: str) -> None:
-        super().__init__(f"{id}: {key} {complaint}")
-        self.key, self.complaint = key, complaint
-
-
 def with_names(spaces: Spaces, env: gymnasium.Env, block: EnvironmentSettings) -> Spaces:
     """The spaces with the names that the block gives, or else the environment, or the lab knows.
 
     Raises:
-        WrongNames: the block or the environment gives another number of names, or no texts.
+        UnfitEnvironment: the block gives another number of names, or no texts.
+        UserError: the environment does.
     """
     actions, observations = (_of(key, spaces, env, block) for key in KEYS)
     return replace(spaces, action_names=actions, observation_names=observations)
@@ -50,13 +38,17 @@ def _of(key: str, spaces: Spaces, env: gymnasium.Env, block: EnvironmentSettings
     wanted = _wanted(key, spaces)
     given = getattr(block, key)
     if given is not None:
-        return _checked(given, wanted, block.id, key)
+        return _checked(given, wanted, partial(UnfitEnvironment, block.id, key))
     metadata = env.metadata if isinstance(env.metadata, Mapping) else {}
     if key in metadata:
-        names = _checked(metadata[key], None, block.id, f"metadata[{key!r}]")
+
+        def wrong(complaint: str) -> UserError:
+            return UserError(f"{block.id}: metadata[{key!r}] {complaint}")
+
+        names = _checked(metadata[key], None, wrong)
         if block.wrappers and len(names) not in wanted:  # they may change what is named
             return ()
-        return _checked(names, wanted, block.id, f"metadata[{key!r}]")
+        return _checked(names, wanted, wrong)
     names = tuple(_known().get(_base(block.id), {}).get(key.partition("_")[0] + "s", ()))
     names = names or (_meanings(env) if key == "action_names" else ())
     return names if len(names) in wanted else ()
@@ -82,12 +74,12 @@ def _wanted(key: str, spaces: Spaces) -> list[int]:
     return [*several, actions.size if isinstance(actions, Continuous) else actions.choices]
 
 
-def _checked(given: Any, wanted: Sequence[int] | None, id: str, key: str) -> Names:
+def _checked(given: Any, wanted: Sequence[int] | None, error: Callable[[str], UserError]) -> Names:
     if not isinstance(given, (list, tuple)) or not all(isinstance(each, str) for each in given):
-        raise WrongNames(id, key, f"must be a list of texts, not {brief(given)}")
+        raise error(f"must be a list of texts, not {brief(given)}")
     if wanted is not None and len(given) not in wanted:
         numbers = " or ".join(map(str, wanted))
-        raise WrongNames(id, key, f"must have {numbers} names, not {len(given)}")
+        raise error(f"must have {numbers} names, not {len(given)}")
     return tuple(map(printable, given))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nn.settings import BaseSettings, SettingError, setting
-from rl.errors import brief
+from rl.errors import UserError, brief
 
 # Arguments of `gymnasium.make` that are not the environment's own, and what to do instead.
 RESERVED = {
@@ -22,6 +22,20 @@ RESERVED = {
     ),
 }
 _ENDLESS = -1  # the time limit that stands for none, as in Gymnasium
+
+
+class UnfitEnvironment(UserError):
+    """What an environment block says does not fit; nothing is wrong with the environment.
+
+    Args:
+        id: of the environment.
+        key: of the block.
+        complaint: what is wrong with it.
+    """
+
+    def __init__(self, id: str, key: str, complaint: str) -> None:
+        super().__init__(f"environment {id}: {key} {complaint}")
+        self.key, self.complaint = key, complaint
 
 
 @dataclass(frozen=True, kw_only=True)

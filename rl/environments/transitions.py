@@ -30,4 +30,4 @@ class Transitions:
     truncated: BoolArray  # [N] bool: cut by a time limit; the value goes on
     returns: Array  # [N]: the undiscounted sums of the episodes' raw rewards so far
     masks: BoolArray | None = None  # [N, A]: the actions that were allowed, if there are masks
-    next_masks: BoolArray | None = None  # [N, A]: those allowed next; all if no value follows
+    next_masks: BoolArray | None = None  # [N, A]: those allowed next, if a value follows

@@ -78,13 +78,13 @@ def _form(spaces: Spaces) -> str:
 def _action(actions: Actions) -> str:
     if isinstance(actions, Continuous):
         return f"an action of {actions.size} entries in the environment's own units"
-    if isinstance(actions, Discrete) and not isinstance(actions, Combinations):
+    if type(actions) is Discrete:
         return f"an action from {actions.first} to {actions.first + actions.count - 1}"
     return f"an action of the form {list(_like(actions).shape)}, each entry a choice"
 
 
 def _like(actions: Actions) -> Array:
-    if isinstance(actions, Discrete) and not isinstance(actions, Combinations):
+    if type(actions) is Discrete:
         return np.array(0, np.int64)
     return np.asarray(actions.for_environment(actions.array(1)[0]))
 

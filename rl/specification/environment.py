@@ -8,10 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from rl.environments import known_spaces
-from rl.environments.making import UnfitEnvironment, function_modules, named_modules
-from rl.environments.names import WrongNames
+from rl.environments.making import function_modules, named_modules
 from rl.environments.problems import Problem, problem_in
-from rl.environments.settings import EnvironmentSettings
+from rl.environments.settings import EnvironmentSettings, UnfitEnvironment
 from rl.environments.spaces import Spaces
 from rl.errors import BrokenEnvironment, UserError
 from rl.specification.modules import import_module, places
@@ -94,10 +93,6 @@ def spaces_in(specification: Specification, problem: Problem) -> Spaces:
         raise _explain(specification, error.key, error.complaint) from error.__cause__
     except BrokenEnvironment:  # the specification is not at fault
         raise
-    except WrongNames as error:
-        if error.key in specification.block("environment"):
-            raise _explain(specification, error.key, error.complaint) from None
-        raise _explain(specification, "id", f"does not fit: {error}") from None
     except UserError as error:
         key = "wrappers" if problem.environment.wrappers else "id"
         raise _explain(specification, key, f"does not fit: {error}") from None
