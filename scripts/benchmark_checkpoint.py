@@ -47,7 +47,7 @@ def run_once(name: str, steps: int, saves: bool) -> tuple[float, float]:
         session = Session(Job(experiment.specification, 0, folder.path), experiment)
         if not saves:
             for method in ("save", "note"):
-                patch.object(session._checkpoints, method, lambda *_: None).start()
+                patch.object(session.persistence.checkpoints, method, lambda *_: None).start()
         wall, processor = time.perf_counter(), time.process_time()
         session.run()
         return time.perf_counter() - wall, time.process_time() - processor

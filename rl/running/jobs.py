@@ -57,12 +57,12 @@ def _run(job: Job, session: Session) -> Outcome:
         try:
             outcome |= _evaluations(session, outcome)
             outcome["weights"] = weights_digest(folder)
-            outcome["kept"] = session.keeps_state
+            outcome["kept"] = session.persistence.can_stay
         except Stopped:  # whoever goes on has nothing left but this evaluation
             outcome["status"] = "interrupted"
         folder.write_outcome(outcome)
         if folder.has_ended:
-            session.discard(keep=outcome["kept"])
+            session.persistence.discard(keep=outcome["kept"])
     return outcome
 
 

@@ -5,45 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nn.checkpoint import CheckpointError, sync_folder
+from nn.checkpoint import sync_folder
 from nn.typing import State
-from rl.environments import (
-    Environments,
-    TrainingSeeds,
-    environment_of,
-    evaluation_seeds,
-)
 from rl.errors import DiskError, Diverged, UserError, on_disk, one_line
+from rl.session.arena import Arena
 from rl.session.callback import Callback, overrides, saving
-from rl.session.checkpoints import Checkpoints
-from rl.session.choice import Choice, is_stage
-from rl.session.evaluation import Evaluator, Stopped
+from rl.session.choice import ENDLESS, Choice
+from rl.session.evaluation import Stopped
 from rl.session.job import Job, Outcome
-from rl.session.longer import (
-    budget_of,
-    extends,
-    is_longer,
-    is_spent,
-    keep_best,
-    lengthen_files,
-    lengthened,
-)
+from rl.session.persistence import Persistence
 from rl.session.player import player_of
 from rl.session.progress import Progress
 from rl.session.recorder import Recorder
-from rl.session.saved import origin_of
 from rl.session.status import ENDS, Status
 from rl.specification.build import Experiment
-from rl.storage.forms import RESUMABLE
 from rl.storage.run_folder import SessionFolder
 
 SECONDS_BETWEEN_REPORTS = 0.2
-ENDLESS = 2**53  # steps, which nobody has
 
 
 class Session:
@@ -61,68 +43,20 @@ class Session:
         self.callback = callback or Callback()
         self._tells_steps = overrides(self.callback, "stepped")
         self._tells_episodes = overrides(self.callback, "episode_ended")
-        steps, episodes = self.training.steps, self.training.episodes
-        self.progress = Progress(steps, total_episodes=episodes)
-
-        self._seeds = TrainingSeeds(experiment.rngs["environment"])
-        self.environments = self._training_environments()
-        self.evaluator = self._evaluator()
-        selection = int(experiment.rngs["evaluation"].integers(2**31))
-        self._selection_seeds = evaluation_seeds(
-            "selection", selection, self.training.extended_episodes
-        )
-        self._checkpoints = Checkpoints(self.folder, self.agent.replay)
+        steps, note = self.training.steps, self.callback.noted
+        self.progress = Progress(steps, total_episodes=self.training.episodes)
+        self._arena = Arena(experiment, self.heed, note)
+        self.environments, self.evaluator = self._arena.environments, self._arena.evaluator
         self._recorder = Recorder(self.folder, self.agent, steps)
-        self._choice = Choice(experiment.problem.solved)
-        self._origin = origin_of(experiment.specification)
-        self._next_evaluation = self._evaluate_every  # environment step
-        self._evaluated_at = -1  # likewise
-        self._stops_at = job.stops_at  # likewise, as a callback wants it
+        self._choice = Choice(experiment.problem.solved, self.training.evaluate_every)
+        self.persistence = Persistence(job, experiment, self._recorder, note)
+        self._stops_at = job.stops_at  # environment step, as a callback wants it
         self._reason: str | None = None  # why a callback has stopped it
-        self._evaluation_seconds = 0.0
-        self._is_evaluating = False  # or was stopped as it did
         self._is_begun = False
         self.is_learning = True  # or about to; False once it saves for the last time
         self.status = Status.RUNNING
         self._ends_as: Status | None = None
         self._next_report = 0.0
-        self._has_lost = False  # an episode, to an evaluation
-        self._end: State | None = None  # what an evaluation has changed that is due at no step
-
-    def _training_environments(self) -> Environments:
-        problem, training = self.experiment.problem, self.training
-        limit, lanes = training.max_episode_steps, training.lanes
-        # An evaluation that shares the environment must not find that limit in it.
-        settings = {} if problem.shared else {"max_episode_steps": limit}
-        return Environments(
-            lambda: environment_of(problem, **settings),
-            lanes,
-            self._seeds,
-            self.experiment.preprocessor.for_lanes(lanes, learning=True),
-            longest=limit if problem.shared else None,
-            actions=self.experiment.spaces.actions,
-        )
-
-    def _evaluator(self) -> Evaluator:
-        problem = self.experiment.problem
-        return Evaluator.of(
-            problem,
-            self.experiment.preprocessor,
-            self.experiment.spaces.actions,
-            self.heed,
-            self.environments.lend if problem.shared else None,
-        )
-
-    @property
-    def _last_step(self) -> int:
-        """The environment step that it learns until, at most."""
-        steps = self.training.steps or ENDLESS
-        return steps if self._stops_at is None else min(steps, self._stops_at)
-
-    @property
-    def _evaluate_every(self) -> int:
-        """Environment steps between two evaluations; of none, more than anybody has."""
-        return self.training.evaluate_every or ENDLESS
 
     def go_on(self) -> None:
         """Takes over the latest complete checkpoint in its folder, if there is one.
@@ -134,136 +68,39 @@ class Session:
             DiskError: a file cannot be read; none was touched.
             UserError: the checkpoint is of another specification.
         """
-        remedy = f"nothing was changed; put that right, and then: rl resume {self._run_folder}"
         try:
-            with on_disk(self.folder.path, "read", remedy):
-                state, complaints = self._checkpoints.load(self._accept)
-            for complaint in complaints:
-                self.callback.noted(complaint)
-            if state:
-                self._check_specification(state)
-                if is_longer(state, self.training):
-                    state = self._lengthened(state)
+            if state := self.persistence.take_up():
                 self._restore(state)
-                return
-            if self.job.start:
+            elif self.job.start:
                 self.job.start.apply(self.experiment)
-            if complaints:
-                self.callback.noted(f"{self.folder.path}: begins anew")
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise UserError(
                 f"{self.folder.resume}: its checkpoint does not fit ({error}); remove that "
                 "folder, and the session begins anew"
             ) from None
 
-    def _accept(self, state: State) -> None:
-        if not RESUMABLE(state):
-            raise CheckpointError(f"{self.folder.resume}: a checkpoint in it is of no session")
-        tables = state["tables"]
-        if is_longer(state, self.training):  # which were perhaps written anew already
-            tables = {**lengthened(state, self.training)["tables"], "updates": 0}
-        self._recorder.check(tables)
-
-    def _lengthened(self, state: State) -> State:
-        """A complete checkpoint of a session that had a smaller budget."""
-        if not extends(budget_of(self.training), state["budget"]):
-            raise self._of_another()
-        if not state["due"]["history"]["whole"]:
-            raise UserError(
-                f"{self.folder.path}: was begun by an earlier version, and its end cannot be moved"
-            )
-        longer = lengthened(state, self.training)
-        specification = origin_of(self.experiment.specification)["specification"]
-        lengthen_files(self.folder, state, longer, specification)
-        return longer
-
-    def _check_specification(self, state: State) -> None:
-        same = state["specification"] in self.experiment.digests
-        if not same and state.get("task") not in self.experiment.tasks:
-            raise self._of_another()
-
-    def _of_another(self) -> UserError:
-        return UserError(
-            f"{self.folder.path}: its checkpoint was made with another specification; put that "
-            "back, or remove the folder"
-        )
-
     def _state(self) -> State:
+        stop = {"stops_at": self._stops_at, "reason": self._reason}
         return {
-            "specification": self.experiment.specification.digest,
-            "task": self.experiment.tasks[-1],
-            "budget": budget_of(self.training),
-            "end": self._end,
+            "end": self._choice.end,
             "progress": self.progress.state(),
-            "due": {
-                "evaluation": self._next_evaluation,
-                "evaluation_seconds": self._evaluation_seconds,
-                "unfinished": self._is_evaluating,
-                "evaluated_at": self._evaluated_at,
-                "stops_at": self._stops_at,
-                "reason": self._reason,
-                **self._recorder.state(),
-                **self._choice.state(),
-            },
+            "due": {**stop, **self._recorder.state(), **self._choice.state()},
             "status": self.status.value,
-            "tables": self._recorder.sizes,
-            "agent": self.agent.state(),
-            "preprocessor": self.experiment.preprocessor.state(),
-            "environments": self.environments.state(),
-            "seeds": self._seeds.state(),
+            **self._arena.state(),
             "callbacks": {name: each.state() for name, each in saving(self.callback).items()},
         }
 
     def _restore(self, state: State) -> None:
         self.progress.restore(state["progress"])
         due, status = state["due"], Status(state["status"])
-        self._next_evaluation, self._is_evaluating = due["evaluation"], due["unfinished"]
-        self._evaluation_seconds = due["evaluation_seconds"]
-        # An earlier version did not say, but it evaluated before it saved for the last time.
-        learned = -1 if self._is_evaluating else self.progress.step
-        self._evaluated_at = due.get("evaluated_at", learned)
         self._stops_at, self._reason = due.get("stops_at"), due.get("reason")
-        self._recorder.restore(due, state["tables"])
-        if is_longer(state, self.training):
-            self._recorder.lengthen(self.progress.step, self.training.lanes)
-        self._end = state.get("end")
-        self._choice.restore(due)
+        self._choice.restore(due, state.get("end"), self.progress.step)
         self.status = status if status.value in ENDS else Status.RUNNING  # again
-        self.agent.restore(state["agent"])
-        self.experiment.preprocessor.restore(state["preprocessor"])
-        self._seeds.restore(state["seeds"])
         for name, each in saving(self.callback).items():
             if name in state.get("callbacks", {}):
                 each.restore(state["callbacks"][name])
-        if self._rebuild(state["environments"]):
-            self.callback.noted(
-                f"{self.environments.id} does not repeat itself: it goes on with new episodes, and "
-                "not to the bit as it would have"
-            )
+        self._arena.restore(state)
         self._is_begun = True
-
-    def _rebuild(self, state: State) -> bool:
-        """Plays the episodes under way again; says whether there are some that are lost."""
-        lost = self.environments.restore(state)
-        for lane in lost:
-            self.agent.abandon(lane)
-        return bool(lost)
-
-    @property
-    def keeps_state(self) -> bool:
-        """Whether what is needed to go on beyond the end may stay; it never does in a search."""
-        most = self.training.keep_state * 1_000_000
-        return self.job.trial is None and self._recorder.is_whole and self._checkpoints.size <= most
-
-    def discard(self, keep: bool) -> None:
-        """Removes what is needed to go on, once all is done, or most of it; the policies stay."""
-        if not keep and self.job.trial is None and self.training.keep_state:
-            self.callback.noted(
-                f"{self.folder.path}: its state, {self._checkpoints.size / 1e6:,.1f} MB, is not "
-                f"kept (train.keep_state is {self.training.keep_state}), so that `rl resume "
-                "--steps` cannot go on from here"
-            )
-        self._checkpoints.discard(keep)
 
     def interrupt(self, status: str = "interrupted") -> None:
         """Lets the session end after the step under way, with all it has saved.
@@ -280,7 +117,7 @@ class Session:
         Args:
             reason: is said wherever the status is.
         """
-        if self.is_learning and self.progress.step < self._last_step:
+        if self.is_learning and not self._is_spent:
             self._stops_at, self._reason = self.progress.step, one_line(str(reason))
 
     def log(self, metrics: Mapping[str, Any] | None = None, /, **more: Any) -> None:
@@ -312,7 +149,7 @@ class Session:
                 finally:
                     self.is_learning = False
                 self._save()
-                self._checkpoints.wait()
+                self.persistence.checkpoints.wait()
             except Diverged as error:
                 self.status = Status.DIVERGED
                 raise Diverged(f"step {self.agent.steps}: {error.component}", error.found) from None
@@ -320,10 +157,10 @@ class Session:
     @contextmanager
     def _files(self) -> Iterator[None]:
         """Within, the tables are open; afterwards everything is closed."""
-        run = self._run_folder
+        run = self.folder.path.parents[1]
         remedy = f"what was saved before is whole: put that right, and then: rl resume {run}"
         with on_disk(self.folder.path, remedy=remedy), self._in_place(), ExitStack() as stack:
-            ends = (self._recorder.close, self._close_environments, self._checkpoints.close)
+            ends = (self._recorder.close, self._arena.close, self.persistence.checkpoints.close)
             for end in (*ends, self._stop_clock):
                 stack.callback(end)
             self._recorder.open()
@@ -342,15 +179,6 @@ class Session:
                 f"{self.folder.path}: was moved or removed while its session ran"
             ) from error
 
-    @property
-    def _run_folder(self) -> Path:
-        return self.folder.path.parents[1]
-
-    def _close_environments(self) -> None:
-        """Frees them; what goes wrong there is said, and costs nothing."""
-        for complaint in dict.fromkeys(self.evaluator.close() + self.environments.close()):
-            self.callback.noted(f"environment {self.environments.id}: {complaint}")
-
     def _stop_clock(self) -> None:
         self.progress.seconds = time.perf_counter() - self._started
 
@@ -368,7 +196,7 @@ class Session:
             "updates": self.agent.updates,
             "episodes": self.progress.episodes,
             "seconds": self.progress.seconds,
-            "evaluation_seconds": self._evaluation_seconds,
+            "evaluation_seconds": self._choice.seconds,
             "best_step": self._choice.best_step,
             "reached": self._choice.reached,
             **({"reason": self._reason} if self._reason else {}),
@@ -381,7 +209,7 @@ class Session:
         if not self._is_begun:
             environments.reset()
             self._save(str(progress.step))
-        if self._is_evaluating:
+        if self._choice.is_unfinished:
             self._evaluate()
         while self._goes_on():
             transitions = environments.step(agent.explore(*environments.seen))
@@ -395,50 +223,43 @@ class Session:
             self._recorder.updates(progress)
             if self._tells_steps:
                 self.callback.stepped(self.job, self, transitions)
-            if progress.step >= self._next_evaluation or self._is_spent:
-                if progress.step < self._next_evaluation:
-                    self._end = self._without_end()
-                self._next_evaluation += self._evaluate_every
+            if progress.step >= self._choice.next_step or self._is_spent:
+                self._choice.advance(progress, self._recorder.sizes)
                 self._evaluate() if training.evaluate_every else self._keep_last()
                 next_save = time.perf_counter() + training.checkpoint_seconds
             now = time.perf_counter()
             if self._report(now):
-                self._checkpoints.note()
+                self.persistence.checkpoints.note()
             if now >= next_save:
                 next_save = now + training.checkpoint_seconds
                 self._save()
 
     @property
-    def _is_spent(self) -> bool:
+    def _is_done(self) -> bool:
         """Whether the session has done all steps, or all episodes."""
-        step, episodes = self._done
-        return step >= self._last_step or episodes >= (self.training.episodes or ENDLESS)
+        progress, training = self.progress, self.training
+        return progress.step >= (training.steps or ENDLESS) or progress.episodes >= (
+            training.episodes or ENDLESS
+        )
 
     @property
-    def _done(self) -> tuple[int, int]:
-        return self.progress.step, self.progress.episodes
-
-    def _without_end(self) -> State:
-        """What `lengthened` needs to undo an evaluation that only the end asks for."""
-        evaluations = {"evaluation": self._next_evaluation, "evaluated_at": self._evaluated_at}
-        return {
-            "evaluation": self.progress.state()["evaluation"],
-            "tables": self._recorder.sizes,
-            "due": {**evaluations, **self._choice.state()},
-        }
+    def _is_spent(self) -> bool:
+        """Whether it has, or a callback has stopped it."""
+        stops_at = self._stops_at
+        return self._is_done or (stops_at is not None and self.progress.step >= stops_at)
 
     def _goes_on(self) -> bool:
         if self.status is not Status.RUNNING:
             return False
-        if self._is_spent and self._evaluated_at >= self.progress.step and not self._is_evaluating:
-            is_whole = is_spent(budget_of(self.training), *self._done)
-            self.status = Status.FINISHED if is_whole else Status.STOPPED
+        is_evaluated = self._choice.latest_step >= self.progress.step
+        if self._is_spent and is_evaluated and not self._choice.is_unfinished:
+            self.status = Status.FINISHED if self._is_done else Status.STOPPED
         elif self._ends_as:
             self.status = self._ends_as
         return self.status is Status.RUNNING
 
     def _report(self, now: float) -> bool:
-        """Tells the callback of the progress, if it is time to; says whether it was."""
+        """Tells the callback of the progress, if it is time to; returns True if it was."""
         if now < self._next_report:
             return False
         self._next_report = now + SECONDS_BETWEEN_REPORTS
@@ -457,63 +278,32 @@ class Session:
             raise Stopped
 
     def _evaluate(self) -> None:
-        """Judges the greedy agent, and keeps it if it is the best so far."""
-        threshold, started = self.experiment.problem.solved, time.perf_counter()
-        progress, self._is_evaluating = self.progress, True
+        """Evaluates the greedy agent, and keeps it if it is the best so far."""
+        started, progress, choice = time.perf_counter(), self.progress, self._choice
+        choice.is_unfinished = True
         try:
-            result = self.evaluator.evaluate(
-                self.agent, self._selection_seeds, self.training.evaluate_episodes, threshold
-            )
+            result = self._arena.evaluate()
         except Stopped:
             return
-        self._take_back()
-        self._is_evaluating, self._evaluated_at = False, progress.step
-        self._keep_best()
+        choice.is_unfinished, choice.latest_step = False, progress.step
+        if choice.end:  # a longer session does not make this evaluation
+            self.persistence.keep_best(choice.best_step)
         now = time.perf_counter()
-        self._evaluation_seconds += now - started
+        choice.seconds += now - started
         progress.seconds, progress.evaluation = now - self._started, result
-        is_best = self._choice.is_best(result, progress)
+        is_best = choice.is_best(result, progress)
+        threshold = self.experiment.problem.solved
         if self.training.stop_when_solved and result.surely_solves(threshold):
             self.status = Status.SOLVED
         self._recorder.evaluation(result, progress.step, is_best)
-        self._save(*(["best"] if is_best else []), *self._stage())
+        stage = [str(progress.step)] if choice.is_stage else []
+        self._save(*(["best"] if is_best else []), *stage)
         self.callback.evaluated(self.job, progress, player_of(self.experiment))
-
-    def _take_back(self) -> None:
-        """Puts the training episode back into an environment that an evaluation has shared."""
-        shared = self.experiment.problem.shared
-        if shared and self._rebuild(self.environments.state()) and not self._has_lost:
-            self._has_lost = True
-            self.callback.noted(
-                f"{self.environments.id} does not repeat itself: each evaluation, which shares the "
-                "environment, ends the training episode under way, and a new one begins"
-            )
-
-    def _keep_best(self) -> None:
-        """Keeps the best policy so far from an evaluation that a longer session does not make."""
-        if self._end:
-            self._checkpoints.wait()
-            keep_best(self.folder, self._choice.best_step)
 
     def _keep_last(self) -> None:
         """Keeps the agent as the best one, where none is evaluated while it learns."""
-        self._choice.best_step = self._evaluated_at = self.progress.step
+        self._choice.best_step = self._choice.latest_step = self.progress.step
         self._save("best")
 
-    def _stage(self) -> list[str]:
-        """The name under which the policy of this evaluation is kept, if it is."""
-        evaluations = self._next_evaluation // self._evaluate_every - 1
-        return [str(self.progress.step)] if is_stage(evaluations) else []
-
     def _save(self, *names: str) -> None:
-        """Saves everything, and the policy as the last one and under further names."""
-        policy = {
-            **self._origin,
-            "step": self.progress.step,
-            "seconds": self.progress.seconds,
-            "policy": self.agent.policy_state(),
-            "preprocessor": self.experiment.preprocessor.state(),
-            "learned": self.agent.learned_state(),
-        }
-        policies = dict.fromkeys((*names, "last"), policy)
-        self._checkpoints.save(self._state(), policies, self._recorder.sync)
+        self.persistence.save(self._state(), self.progress, names)
