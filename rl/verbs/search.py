@@ -32,7 +32,7 @@ SEARCH_OPTIONS = ("method", "trials", "sessions", "seed", "pruner", "statistic")
 
 def search(options: argparse.Namespace) -> int:
     """`rl search`: trials of different settings."""
-    from rl.search.driver import start_search
+    from rl.search.opening import start_search
 
     check_executor(options)
     if (options.name is None) == (options.resume is None):
@@ -51,7 +51,7 @@ def search(options: argparse.Namespace) -> int:
 
 def go_on(options: argparse.Namespace, run: str | Path, trials: int | None = None) -> int:
     """Resumes the search in a run folder."""
-    from rl.search.driver import resume_search
+    from rl.search.opening import resume_search
 
     return _run(options, lambda executor: resume_search(run, executor, trials))
 

@@ -23,7 +23,7 @@ from rl.report.page import render
 from rl.running.executors import Inline
 from rl.running.train import train
 from rl.saved.run import Run
-from rl.search.driver import resume_search, start_search
+from rl.search.opening import resume_search, start_search
 from rl.session.job import Job
 from rl.session.session import Session
 from rl.specification.build import build

@@ -12,7 +12,7 @@ from rl.environments.problems import find_problem
 from rl.running.executors import Inline
 from rl.running.trial import create_trial, run_sessions
 from rl.saved.run import Run
-from rl.search.driver import start_search
+from rl.search.opening import start_search
 from rl.specification import repeats
 from rl.specification.build import build
 from rl.specification.notes import notes_of

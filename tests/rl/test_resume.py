@@ -42,6 +42,8 @@ TRAIN = {"evaluate_every": 700, "evaluate_episodes": 2, "stop_when_solved": Fals
 SMALL = {"hidden": [16]}
 DISCRETE: dict[str, Any] = {"problem": "CartPole-v1", "network": SMALL}
 CONTINUOUS: dict[str, Any] = {"problem": "Pendulum-v1", "network": SMALL}
+MASKED: dict[str, Any] = {"import": "tests.rl.gates", "network": SMALL,
+                          "train": {**TRAIN, "steps": 2100, "lanes": 2}}  # fmt: skip
 TD3 = {"name": "DDPG", "twin_critics": True, "actor_every": 2, "target_noise": 0.2,
        "learn_start": 100, "learn_every": 2}  # fmt: skip
 
@@ -98,20 +100,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "train": {**TRAIN, "steps": 2100, "lanes": 2},
     },
     "masks": {
+        **MASKED,
         "problem": "GatedSeveral-v0",
-        "import": "tests.rl.gates",
-        "network": SMALL,
         "agent": {"name": "DoubleDQN", "n_step": 3, "learn_start": 100},
         "memory": {"name": "Prioritized", "capacity": 700, "batch_size": 16},
-        "train": {**TRAIN, "steps": 2100, "lanes": 2},
     },
     "masked_policy": {
+        **MASKED,
         "problem": "GatedBits-v0",
-        "import": "tests.rl.gates",
-        "network": SMALL,
         "agent": {"name": "PPO", "epochs": 2},
         "memory": {"horizon": 9},
-        "train": {**TRAIN, "steps": 2100, "lanes": 2},
     },
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from rl.checks.verification import verify
 from rl.errors import UserError
 from rl.running.executors import Executor, Inline, Processes
 from rl.saved.run import Run
-from rl.search.driver import lag_of, resume_search, start_search
+from rl.search.opening import lag_of, resume_search, start_search
 from rl.search.optuna_methods import open_study
 from rl.search.trial import joint_curve
 from rl.session.evaluation import Evaluation

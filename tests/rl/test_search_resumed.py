@@ -13,7 +13,8 @@ import pytest
 
 from rl.errors import UserError
 from rl.running.executors import Executor, Inline, Processes
-from rl.search.driver import Search, resume_search, start_search
+from rl.search.driver import Search
+from rl.search.opening import resume_search, start_search
 from rl.session.callback import Callback
 from rl.session.evaluation import Evaluation
 from rl.session.job import Job, Outcome
