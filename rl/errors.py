@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# What a part raises that is given a state which does not fit it.
+MISFIT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _LONGEST = 1000  # characters of a message
 
 

@@ -25,7 +25,7 @@ from rl.specification.packages import require_packages
 from rl.specification.specification import Specification, check_form
 from rl.storage.run_folder import SessionFolder
 
-CHECKPOINTS = {"evaluation": "best", "final": "last"}  # checkpoints, by where their returns stand
+CHECKPOINTS = {"evaluation": "best", "final": "last"}  # by the key of their returns
 COUNTS = ("status", "steps", "updates", "episodes", "best_step")
 # The tables, with the column that numbers their rows and what a row is called.
 ROWS = {"episodes": ("episode", "episode"), "updates": ("update", "update"),
@@ -86,7 +86,7 @@ def verify(run: Run, sessions: int | None, executor: Executor) -> list[Verdict]:
 
 
 def _stopped_at(outcome: Outcome) -> int | None:
-    """The step at which a callback, which is not here, has stopped a session; None if none has."""
+    """The step at which a callback stopped a session, since callbacks are not saved; or None."""
     return outcome["steps"] if outcome["status"] == Status.STOPPED.value else None
 
 

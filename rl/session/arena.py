@@ -13,13 +13,13 @@ from rl.specification.build import Experiment
 class Arena:
     """The environments that the agent learns in, and those that it is evaluated in.
 
-    These may be the same one, where the process can have no second; then an evaluation puts the
-    training episode back.
+    If the process can have only one, they share it, and the training episode is restored after each
+    evaluation.
 
     Args:
         experiment: whose agent and problem they are.
         heed: called after each step of an evaluation; it may raise `Stopped`.
-        note: is told what a user wants to know.
+        note: called with messages for the user.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Arena:
         return result
 
     def _take_back(self) -> None:
-        """Puts the training episode back into an environment that an evaluation has shared."""
+        """Restores the training episode after an evaluation in the same environment."""
         if self._rebuild(self.environments.state()) and not self._has_lost:
             self._has_lost = True
             self._note(
@@ -82,7 +82,7 @@ class Arena:
             )
 
     def _rebuild(self, state: State) -> bool:
-        """Plays the episodes under way again; returns True if some are lost."""
+        """Replays the unfinished episodes; returns True if some are lost."""
         lost = self.environments.restore(state)
         for lane in lost:
             self._experiment.agent.abandon(lane)

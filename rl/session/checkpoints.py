@@ -1,4 +1,4 @@
-"""What a session saves while it learns: its policies, and everything that it needs to go on."""
+"""Checkpoints: a session's policies, and everything that it needs to resume."""
 
 from __future__ import annotations
 
@@ -140,14 +140,14 @@ class Checkpoints:
 
     @property
     def size(self) -> int:
-        """Bytes of what is needed to go on."""
+        """Bytes that continuing beyond the end needs."""
         return sum(path.stat().st_size for path in self._folder.resume.iterdir() if _is_kept(path))
 
     def discard(self, keep: bool = False) -> None:
-        """Removes what is needed to go on; the policies stay, and so does what was damaged.
+        """Removes what resuming needs; the policies stay, and so do damaged files.
 
         Args:
-            keep: whether only what nobody needs but after a failure is removed.
+            keep: whether to keep what continuing beyond the end needs.
         """
         folder = self._folder.resume
         with suppress(OSError):  # the session has ended: what is left is of no harm
@@ -159,7 +159,7 @@ class Checkpoints:
 
 
 def _is_kept(path: Path) -> bool:
-    """Whether a file is needed to go on beyond the end."""
+    """Whether continuing beyond the end needs a file."""
     return path.name != f"{_GENERATIONS[1]}.npz" and DAMAGED not in path.suffixes
 
 

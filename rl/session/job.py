@@ -22,9 +22,9 @@ class Job:
         folder: of the session.
         session: its number in the trial.
         trial: the number of that; None outside a search.
-        callbacks: that go with it into another process, `packed`.
+        callbacks: those that run in its process, `packed`.
         start: the trained agent that it starts from; None for random weights.
-        stops_at: the step at which a callback has stopped the session that this one repeats.
+        stops_at: the step at which a callback stopped the session that this one repeats.
     """
 
     specification: Specification

@@ -1,8 +1,8 @@
-"""A session that goes on beyond the end it once had, as if it had asked for so much at first.
+"""Continuing a session beyond its end, as if its budget had been larger from the beginning.
 
-What a session does follows from its budget in two places. An evaluation is made where it ends, also
-where none was due; and the rows of its updates are spaced by a share of its steps. The first is
-undone. For the second, a history keeps what any longer session would have a row of.
+The budget matters in two places. A session is evaluated where it ends, even if no evaluation is due
+there; and the rows of its updates are spaced by a share of its steps. The former is undone. For the
+latter, a history keeps every row that a longer session could have.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from rl.storage.run_folder import SessionFolder
 
 UPDATES_A_ROW = 100
 
-KEPT_BEST = "best.npz"  # in the folder of what is needed to go on
+KEPT_BEST = "best.npz"  # in the folder of the complete checkpoints
 
 Row = Mapping[str, Any]
 
 
 def budget_of(training: Training) -> State:
-    """The settings that say when a session ends."""
+    """The settings that determine when a session ends."""
     return {name: getattr(training, name) for name in BUDGET}
 
 
 def is_spent(budget: Mapping[str, Any], step: int, episodes: int) -> bool:
-    """Returns True if a session that is so far has done all that it was to do."""
+    """Returns True if a session of so many steps and episodes has spent its budget."""
     done = {"steps": step, "episodes": episodes}
     return any(budget[name] is not None and count >= budget[name] for name, count in done.items())
 
 
 def extends(budget: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Returns True if a budget is at least what it was before, each number where there was one."""
+    """Returns True if a budget has the same limits as before, each at least as large."""
     for name in ("steps", "episodes"):
         was, now = before[name], budget[name]
         if (was is None) != (now is None) or (was is not None and now < was):
@@ -48,18 +48,18 @@ def extends(budget: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 
 
 def is_longer(state: State, training: Training) -> bool:
-    """Returns True if the session of a complete checkpoint had another budget than it has now."""
+    """Returns True if the session had another budget when it saved a complete checkpoint."""
     return state.get("budget", budget_of(training)) != budget_of(training)
 
 
 def lengthened(state: State, training: Training) -> State:
-    """A complete checkpoint at the end of a budget, as it would be in the midst of a longer one."""
+    """A complete checkpoint at the end of a budget, as it would be within a larger one."""
     progress, end = state["progress"], state["end"]
     if is_spent(budget_of(training), progress["step"], progress["episodes"]):
         end = None  # the longer session ends here too
     stays = not end and state["status"] == Status.SOLVED.value and training.stop_when_solved
     status = Status.SOLVED.value if stays else Status.RUNNING.value
-    due = {**state["due"], "stops_at": None, "reason": None}  # nor is it stopped by a callback
+    due = {**state["due"], "stops_at": None, "reason": None}  # which no callback has stopped
     if end is None:
         return {**state, "status": status, "due": due}
     return {
@@ -73,13 +73,13 @@ def lengthened(state: State, training: Training) -> State:
 
 
 def lengthen_files(folder: SessionFolder, before: State, state: State, specification: str) -> None:
-    """Leaves the policies that a longer session has so far, each with its specification.
+    """Keeps the policies that a longer session has so far, each with its specification.
 
     Args:
         folder: of the session.
         before: its complete checkpoint.
-        state: that, lengthened.
-        specification: the text of the one that the session has now.
+        state: the same, lengthened.
+        specification: the text of the new one.
     """
     best, kept = folder.checkpoint("best"), _read(folder.resume / KEPT_BEST)
     if before["end"] and not state["end"]:
@@ -95,13 +95,13 @@ def lengthen_files(folder: SessionFolder, before: State, state: State, specifica
 
 
 def keep_best(folder: SessionFolder, step: int) -> None:
-    """Keeps the best policy, which is of this step, from what is about to replace it."""
+    """Keeps a copy of the best policy, of this step, which is about to be replaced."""
     if (best := _read(folder.checkpoint("best"))) and best["step"] == step:
         checkpoint.save(folder.resume / KEPT_BEST, best)
 
 
 def _read(path: Path) -> State | None:
-    """A policy; None if it is not there, or damaged, which whoever needs it will say."""
+    """A policy; None if it is missing, or damaged, which is reported when it is used."""
     with suppress(checkpoint.CheckpointError):
         return checkpoint.load(path)
     return None
@@ -110,14 +110,14 @@ def _read(path: Path) -> State | None:
 def thinned(
     history: Sequence[Row], interval: int, lanes: int, end: int, at: Callable[[Row, int], Row]
 ) -> tuple[list[Row], dict[str, int]]:
-    """The rows of updates that a session would have so far, if they were spaced by `interval`.
+    """The rows of updates that a session would have so far if they were spaced by `interval`.
 
     Args:
-        history: the rows that any such session may have, and those before them.
+        history: every row that such a session could have.
         interval: environment steps from a row to the next, unless a hundred updates come first.
         lanes: environments stepped together.
-        end: the step that the session is at.
-        at: gives a row as it would be at a later step, before the next one.
+        end: the current step of the session.
+        at: returns a row as it would be at a later step, before the next one.
 
     Returns:
         The rows, and `row`, `row_step` and `recorded` of a recorder's state.
@@ -142,5 +142,5 @@ def next_hundred(update: int) -> int:
 
 
 def read_history(content: bytes) -> list[Row]:
-    """The rows of a history, each cell as the text that was written."""
+    """The rows of a history, with each cell as text."""
     return list(csv.DictReader(content.decode("ascii").splitlines()))

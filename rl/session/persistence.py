@@ -1,4 +1,4 @@
-"""What a session saves, and how it is taken up again: as it was, or with a larger budget."""
+"""Saving a session, and restoring it: as it was, or with a larger budget."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rl.storage.run_folder import SessionFolder
 
 
 class Persistence:
-    """Saves a session as it learns, and takes it up again.
+    """Saves a session as it learns, and restores it.
 
     Args:
         job: whose session it is; its folder must exist.
@@ -73,15 +73,15 @@ class Persistence:
         self.checkpoints.save(whole, policies, self._recorder.sync)
 
     def keep_best(self, step: int) -> None:
-        """Keeps the best policy, which is of this step, from what is about to replace it."""
+        """Keeps a copy of the best policy, of this step, which is about to be replaced."""
         self.checkpoints.wait()
         keep_best(self._folder, step)
 
-    def take_up(self) -> State | None:
-        """Takes up the latest complete checkpoint that is whole; returns it, if there is one.
+    def load(self) -> State | None:
+        """Restores tables, agent and preprocessor from the latest intact checkpoint, if any.
 
-        The tables, the agent and the preprocessor are as they were then. If the session has a
-        larger budget now, they and the checkpoint are as they would be in the midst of it.
+        Returns:
+            The checkpoint, or None. If the budget is larger now, it is as it would be within that.
 
         Raises:
             DiskError: a file cannot be read; none was touched.
@@ -142,13 +142,13 @@ class Persistence:
 
     @property
     def can_stay(self) -> bool:
-        """Whether what is needed to go on beyond the end may stay; it never does in a search."""
+        """Whether the state may stay for continuing beyond the end, as never in a search."""
         most = self._training.keep_state * 1_000_000
         is_alone = self._job.trial is None
         return is_alone and self._recorder.is_whole and self.checkpoints.size <= most
 
     def discard(self, keep: bool) -> None:
-        """Removes what is needed to go on, once all is done, or most of it; the policies stay."""
+        """Removes all that resuming needs but the policies, or what only a failure needs."""
         keep_state = self._training.keep_state
         if not keep and self._job.trial is None and keep_state:
             self._note(

@@ -1,4 +1,4 @@
-"""A saved agent: back from its checkpoint, and what it is worth."""
+"""A saved agent: loading it from its checkpoint, and evaluating it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rl.console.place import in_place
 from rl.console.signals import noticed
 from rl.environments import evaluation_seeds
 from rl.environments.problems import EXTENDED_EPISODES, Problem
-from rl.errors import UserError
+from rl.errors import MISFIT, UserError
 from rl.session.evaluation import Evaluation, Evaluator
 from rl.session.player import Player, player_of
 from rl.specification.build import build
@@ -40,7 +40,7 @@ def load_player(
 
 
 def player_from(state: State, specification: Specification, file: Path) -> Player:
-    """The agent of a policy that was saved.
+    """The agent of a saved policy.
 
     Args:
         state: of the policy.
@@ -55,13 +55,13 @@ def player_from(state: State, specification: Specification, file: Path) -> Playe
         experiment.agent.restore_policy(state["policy"])
         experiment.preprocessor.restore(state["preprocessor"])
         check_finite(state)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except MISFIT as error:
         raise UserError(f"{file}: does not fit {specification.source}: {error}") from None
     return player_of(experiment)
 
 
 def origin_of(specification: Specification) -> State:
-    """What a policy's file says of where it comes from, so that it can be used on its own."""
+    """The origin that a policy's file states, so that it can be used on its own."""
     found = {"experiment": specification.name, "specification": json.dumps(specification.values)}
     if specification.names_modules and specification.folders:
         found[IMPORT_FOLDER] = "\n".join(specification.folders)
@@ -120,14 +120,14 @@ def evaluate_player(
 
 
 def weights_digest(folder: SessionFolder) -> str:
-    """The SHA-256 of the last checkpoint's arrays: equal to the bit is an equal digest.
+    """The SHA-256 of the last checkpoint's arrays, equal if they are equal to the bit.
 
     Raises:
         UserError: the checkpoint is missing or damaged.
     """
     digest = hashlib.sha256()
     state = folder.load_checkpoint("last")
-    state.pop("learned", None)  # what an agent needs to learn on is not what it is
+    state.pop("learned", None)  # of learning, not of the policy
     for path, array in _arrays(state):
         digest.update(f"{path} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -152,7 +152,7 @@ def title_of(specification: Specification, problem: Problem) -> str:
 
 
 def report(result: Evaluation, problem: Problem) -> dict[str, Any]:
-    """The figures of an evaluation with what was solved by it."""
+    """The figures of an evaluation, with the problem and whether it is solved."""
     return {
         "problem": problem.id,
         "threshold": problem.solved,

@@ -11,7 +11,7 @@ import numpy as np
 
 from nn.checkpoint import sync_folder
 from nn.typing import State
-from rl.errors import DiskError, Diverged, UserError, on_disk, one_line
+from rl.errors import MISFIT, DiskError, Diverged, UserError, on_disk, one_line
 from rl.session.arena import Arena
 from rl.session.callback import Callback, overrides, saving
 from rl.session.choice import ENDLESS, Choice
@@ -59,21 +59,21 @@ class Session:
         self._next_report = 0.0
 
     def go_on(self) -> None:
-        """Takes over the latest complete checkpoint in its folder, if there is one.
+        """Restores the latest complete checkpoint in the folder, if there is one.
 
-        Call it before `run`. What is damaged is passed over, and the callback told: a session
-        that goes on from further back, or from its beginning, comes to the same end.
+        Call it before `run`. A damaged checkpoint is skipped, and the callback told: a session that
+        resumes from an earlier one, or begins anew, ends with the same result.
 
         Raises:
             DiskError: a file cannot be read; none was touched.
             UserError: the checkpoint is of another specification.
         """
         try:
-            if state := self.persistence.take_up():
+            if state := self.persistence.load():
                 self._restore(state)
             elif self.job.start:
                 self.job.start.apply(self.experiment)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except MISFIT as error:
             raise UserError(
                 f"{self.folder.resume}: its checkpoint does not fit ({error}); remove that "
                 "folder, and the session begins anew"
@@ -103,19 +103,19 @@ class Session:
         self._is_begun = True
 
     def interrupt(self, status: str = "interrupted") -> None:
-        """Lets the session end after the step under way, with all it has saved.
+        """Ends the session after the current step, once it is saved.
 
-        An evaluation under way is left, and made from its beginning by whoever goes on.
+        An evaluation under way is abandoned, and repeated when the session is resumed.
         """
         self._ends_as = Status(status)
 
     def stop(self, reason: str = "") -> None:
-        """Ends the learning after the step under way, for a callback.
+        """Ends the training after the current step, for a callback.
 
-        The agent is evaluated as at the end of all steps, and the session is done: `stopped`.
+        The agent is evaluated as after the last step, and the status is `stopped`.
 
         Args:
-            reason: is said wherever the status is.
+            reason: is shown with the status.
         """
         if self.is_learning and not self._is_spent:
             self._stops_at, self._reason = self.progress.step, one_line(str(reason))
@@ -132,7 +132,7 @@ class Session:
             self._recorder.metric(name, value, self.progress.step)
 
     def run(self) -> None:
-        """Learns until solved, interrupted, or out of steps.
+        """Learns until the problem is solved, the budget is spent, or the session is interrupted.
 
         Raises:
             Diverged: a number is not finite; the message names the step. Checkpoints saved before
@@ -156,7 +156,7 @@ class Session:
 
     @contextmanager
     def _files(self) -> Iterator[None]:
-        """Within, the tables are open; afterwards everything is closed."""
+        """Opens the tables, and closes everything afterwards."""
         run = self.folder.path.parents[1]
         remedy = f"what was saved before is whole: put that right, and then: rl resume {run}"
         with on_disk(self.folder.path, remedy=remedy), self._in_place(), ExitStack() as stack:
@@ -169,7 +169,7 @@ class Session:
 
     @contextmanager
     def _in_place(self) -> Iterator[None]:
-        """Within, an error that comes of a folder which is no longer there says that."""
+        """Within, an error is explained that comes from a folder that is gone."""
         try:
             yield
         except FileNotFoundError as error:
@@ -183,7 +183,7 @@ class Session:
         self.progress.seconds = time.perf_counter() - self._started
 
     def outcome(self) -> Outcome:
-        """How the session ended, or stands.
+        """How the session ended, or how it stands.
 
         `status` is the value of a `Status`; `seconds` is the wall-clock time of learning with its
         evaluations, and `evaluation_seconds` that of the evaluations alone. `reached` is when an
@@ -259,7 +259,7 @@ class Session:
         return self.status is Status.RUNNING
 
     def _report(self, now: float) -> bool:
-        """Tells the callback of the progress, if it is time to; returns True if it was."""
+        """Calls the callback with the progress, if it is time to; returns True if it was."""
         if now < self._next_report:
             return False
         self._next_report = now + SECONDS_BETWEEN_REPORTS
@@ -268,10 +268,10 @@ class Session:
         return True
 
     def heed(self) -> None:
-        """To be called between two steps of an evaluation, of which some take minutes.
+        """Is called after each step of an evaluation, which may take minutes.
 
         Raises:
-            Stopped: the session is to end; one that has learned all is at most interrupted.
+            Stopped: the session must end; after its training only an interruption ends it.
         """
         self._report(time.perf_counter())
         if self._ends_as is Status.INTERRUPTED or (self._ends_as and self.is_learning):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nn.checkpoint import open_regular
 from nn.typing import State
-from rl.errors import UserError, on_disk
+from rl.errors import MISFIT, UserError, on_disk
 from rl.specification.build import Experiment
 from rl.storage.run_folder import load_policy
 
@@ -18,7 +18,7 @@ class Start:
     """The policy's file that a session starts from.
 
     Args:
-        file: of the run folder's own.
+        file: the copy in the run folder.
         sha256: of its bytes.
         is_fresh: whether the preprocessor's statistics begin anew.
     """
@@ -28,10 +28,10 @@ class Start:
     is_fresh: bool = False
 
     def check(self) -> None:
-        """Refuses a file that is not what it was.
+        """Checks that the file is the one that the run began with.
 
         Raises:
-            UserError: it is missing or another one; or it cannot be read.
+            UserError: it is missing or changed, or cannot be read.
         """
         if not self.file.is_file() or digest(self.file) != self.sha256:
             raise UserError(
@@ -43,7 +43,7 @@ class Start:
         """Gives an experiment's agent the networks of the file; its optimizers begin anew.
 
         Raises:
-            UserError: the file is not what it was, or does not fit.
+            UserError: the file is missing or changed, or does not fit.
         """
         self.check()
         take_over(experiment, load_policy(self.file), self.file, self.is_fresh)
@@ -65,7 +65,7 @@ def take_over(experiment: Experiment, state: State, file: Path, is_fresh: bool =
         experiment.agent.take_over(state["policy"], state.get("learned", {}))
         if not is_fresh:
             experiment.preprocessor.restore(state["preprocessor"])
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except MISFIT as error:
         source = experiment.specification.source
         raise UserError(f"{file}: does not fit {source}: {error}") from None
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from rl.distribution import DISTRIBUTION, FORMER
 from rl.storage import machine
 
 FORMAT = 1
-PACKAGES = "packages"  # of a manifest: versions of those whose parts were used
-CALLBACKS = "callbacks"  # of a manifest: the classes of those that the sessions have listened to
+PACKAGES = "packages"  # of a manifest: the versions of those whose parts the run uses
+CALLBACKS = "callbacks"  # of a manifest: the classes of the callbacks of its sessions
 
 
 def make_manifest(experiment: str, seeds: Sequence[int], command: Sequence[str]) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def differences(manifest: Mapping[str, Any]) -> list[str]:
 
     Entries that an earlier manifest lacks are skipped.
     """
-    brought = {name: _version(name) for name in manifest.get(PACKAGES, {})}
+    brought = {name: machine.installed(name) or "none" for name in manifest.get(PACKAGES, {})}
     whole = {**machine.describe(), "git_commit": _git_commit(), PACKAGES: brought}
     here = dict(_comparable(whole))
     there = dict(_comparable(manifest))
@@ -68,13 +67,6 @@ def _comparable(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, manifest["environment"].get(name, "unset")
     if manifest.get("git_commit"):
         yield "commit", manifest["git_commit"][:10]
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "none"
 
 
 def _git_commit() -> str | None:
