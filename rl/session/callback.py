@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from nn.names import nearest
 from nn.typing import State
 from rl.console.signals import is_asked
 from rl.errors import UserError, brief
@@ -168,7 +170,30 @@ def callbacks_of(given: Callback | Iterable[Callback] | None) -> list[Callback]:
             raise UserError(f"callbacks: {each.__name__} is a class; write {each.__name__}()")
         if not isinstance(each, Callback):
             raise UserError(f"callbacks: {brief(each)} is no rl.Callback; derive its class from it")
+        _refuse_misspelled(type(each))
     return found
+
+
+def _refuse_misspelled(kind: type[Callback]) -> None:
+    """Refuses a method that looks like one of a callback's and would never be called.
+
+    It is one called `on_...`, or one that takes the same number of arguments, a job among them. A
+    class that has the method of the right name may call its others as it likes.
+
+    Raises:
+        UserError: there is one; the message says which was meant.
+    """
+    known = {name: each for name, each in vars(Callback).items() if not name.startswith("_")}
+    for name, method in inspect.getmembers(kind, inspect.isfunction):
+        bare = name.lstrip("_")
+        meant = None if name in known else nearest(bare.removeprefix("on_"), known)
+        if meant is None or getattr(kind, meant) is not known[meant]:
+            continue
+        count, wanted = (len(inspect.signature(each).parameters) for each in (method, known[meant]))
+        if bare.startswith("on_") or count == wanted > 2:
+            raise UserError(
+                f"callbacks: {kind.__name__}.{name} is never called; did you mean {meant!r}?"
+            )
 
 
 def packed(callbacks: Iterable[Callback]) -> bytes:

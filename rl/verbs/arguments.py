@@ -172,22 +172,27 @@ def overrides(options: argparse.Namespace) -> list[str]:
     return [*options.set, *(f"train.{name}={count}" for name, count in given.items() if count)]
 
 
-def refuse_unknown(unknown: Sequence[str], verb: argparse.ArgumentParser) -> NoReturn:
+def refuse_unknown(
+    unknown: Sequence[str], verb: str, verbs: Mapping[str, argparse.ArgumentParser]
+) -> NoReturn:
     """Refuses arguments that a verb does not know, suggesting what was meant.
 
     Raises:
         UserError: always.
     """
-    options = [option for action in verb._actions for option in action.option_strings]
+    known = {each: list(parser._option_string_actions) for each, parser in verbs.items()}
+    options = known[verb]
     name, equals, value = unknown[0].partition("=")
     if not equals and unknown[1:] and name.startswith("--"):
         value = unknown[1]
     path = _setting(name.lstrip("-")) if equals or name.startswith("--") else None
     if path and "--set" in options:
         remedy = f"; it is a setting: --set {path}={value or 'VALUE'}"
+    elif others := [f"`rl {each}`" for each in known if name in known[each]]:
+        remedy = f"; {name} is an option of {', '.join(others)}"
     else:
         near = nearest(name, options)
-        remedy = f"; did you mean {near!r}?" if near else f"; see `{verb.prog} --help`"
+        remedy = f"; did you mean {near!r}?" if near else f"; see `rl {verb} --help`"
     raise UserError(f"unrecognized arguments: {' '.join(unknown)}{remedy}")
 
 

@@ -34,7 +34,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     _check_verb(arguments, verbs)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        refuse_unknown(unknown, verbs[arguments[0]])
+        refuse_unknown(unknown, arguments[0], verbs)
     return options
 
 

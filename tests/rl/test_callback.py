@@ -26,7 +26,7 @@ from rl.running.loggers import Logger, Row
 from rl.running.reporter import Reporter
 from rl.running.trial import create_trial
 from rl.saved.run import Run
-from rl.session.callback import Callback, Callbacks, packed
+from rl.session.callback import Callback, Callbacks, callbacks_of, packed
 from rl.session.job import Job, Outcome
 from rl.session.player import Player
 from rl.session.progress import Progress
@@ -347,6 +347,18 @@ class Open(Logs):
         self.file = lambda: None
 
 
+def having(**methods: Any) -> Callback:
+    """A callback with methods of its own."""
+    made: Callback = type("Own", (Callback,), methods)()
+    return made
+
+
+def test_a_callback_may_have_methods_that_it_calls_itself() -> None:
+    helpers = having(store=lambda self, it: it, note=lambda self, it: it, on_new=lambda self: 0)
+    given = [helpers, having(stepped=lambda *_: 0, on_step=lambda self: 0, step=Callback.stepped)]
+    assert callbacks_of(given) == given
+
+
 @pytest.mark.parametrize(
     ("callbacks", "sessions", "said"),
     [
@@ -354,6 +366,11 @@ class Open(Logs):
         (print, 1, "is no rl.Callback"),
         ([Diary(), 3], 1, "3 is no rl.Callback"),
         (Open(), 2, "Open cannot go to the processes of the sessions"),
+        (having(step=Diary.stepped), 1, "Own.step is never called; did you mean 'stepped'"),
+        (having(on_step=lambda self: None), 1, "Own.on_step is never called; did you mean 'step"),
+        (having(_on_step=lambda self: None), 1, "Own._on_step is never called"),
+        (having(episode_end=Diary.stepped), 1, "did you mean 'episode_ended'"),
+        ([having(evaluate=Diary.stepped)], 1, "did you mean 'evaluated'"),
     ],
 )
 def test_what_is_no_callback_is_refused_before_anything_is_made(

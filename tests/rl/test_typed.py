@@ -244,6 +244,9 @@ def test_the_number_that_was_meant(text: str, near: str | None) -> None:
         (["run", "x", "--Seed", "3"], "did you mean '--seed'?"),
         (["run", "x", "--ray_address", "a:1"], "did you mean '--ray-address'?"),
         (["evaluate", "x", "--gamma", "0.9"], "unrecognized arguments: --gamma 0.9"),
+        (["search", "x", "--from", "y"], "--from y; --from is an option of `rl run`"),
+        (["run", "x", "--gif=a.gif"], "--gif is an option of `rl watch`"),
+        (["resume", "x", "--set", "a=1"], "--set is an option of `rl run`, `rl search`"),
         (["run", "x", "y"], "unrecognized arguments: y; see `rl run --help`"),
         (["run", "x", "--steps", "10k"], "argument --steps: must be a whole number, not '10k'; "
          "write 10000"),
