@@ -76,9 +76,9 @@ class Agent:
 
     Discrete actions are [N] integers, several at once [N, k] integers, continuous ones [N, k] with
     entries from -1 to 1, whatever the environment's bounds. Masks [N, A] say which discrete actions
-    are allowed; None allows all. An agent of `Discrete` alone is given the combinations of several
-    discrete actions as such. `steps` counts environment steps over all lanes, `updates` the updates
-    of the parameters.
+    are allowed; None allows all. To an agent that handles only `Discrete`, each combination of
+    several discrete actions is one action. `steps` counts environment steps over all lanes,
+    `updates` the updates of the parameters.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -88,8 +88,8 @@ class Agent:
     kinds: tuple[type[Actions], ...] = (Discrete,)  # of actions that it can handle
     roles: tuple[str, ...] = ()  # of its networks, if there are several
     metric_names: tuple[str, ...] = ()
-    kin = ""  # agents of the same can take over each other's networks
-    carried: tuple[str, ...] = ()  # settings that say what the networks mean
+    kin = ""  # agents of the same kin can start from each other's networks
+    carried: tuple[str, ...] = ()  # settings that must be the same for that
     waits_for = "agent.learn_start"  # the settings that `learns_after` follows from
     steps = 0
     updates = 0
@@ -137,8 +137,8 @@ class Agent:
         """Makes the updates that are due.
 
         Raises:
-            Diverged: the loss or a gradient is not finite; what it is of has not moved. Or a weight
-                is not, after an update. The message has the metrics of the update before.
+            Diverged: the loss or a gradient is not finite, and its network has not moved; or a
+                weight is not finite after an update. The message has the metrics before.
         """
         raise NotImplementedError
 
@@ -157,11 +157,11 @@ class Agent:
 
     @property
     def follows_returns(self) -> bool:
-        """Whether `metrics` change as an episode ends, and not with updates and steps alone."""
+        """Whether `metrics` change when an episode ends, and not only with updates and steps."""
         return False
 
     def metrics_at(self, metrics: Mapping[str, Any], step: int) -> Mapping[str, Any]:
-        """Metrics that were noted earlier, as they are at `step`, with no update in between."""
+        """Earlier metrics, as they are at `step` if there was no update in between."""
         return metrics
 
     def policy_state(self) -> State:
@@ -177,11 +177,11 @@ class Agent:
         raise NotImplementedError
 
     def learned_state(self) -> State:
-        """The networks beside `policy_state` that an agent which learns on needs."""
+        """The networks beside `policy_state` that an agent needs to learn on."""
         return {}
 
     def take_over(self, policy: State, learned: State) -> None:
-        """Starts from a saved policy, and from its `learned_state` as far as that is there."""
+        """Starts from a saved policy, and from what there is of its `learned_state`."""
         self.restore_policy(policy)
 
     def state(self) -> State:

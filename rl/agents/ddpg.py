@@ -172,7 +172,7 @@ class DDPG(ReplayAgent):
         return {f"critic_{number}": critic.state() for number, critic in further}
 
     def take_over(self, policy: State, learned: State) -> None:
-        # Critics that begin alike would stay alike: what is not there begins as it was drawn.
+        # Equal critics would stay equal, so one that is not there keeps its random parameters.
         known = {**self.learned_state(), **learned}
         self.restore_policy(policy)
         for number in range(1, len(self.critics)):

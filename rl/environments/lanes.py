@@ -75,10 +75,7 @@ class Environments:
         self.spaces = self._read_spaces(first)
         self._fixed = (first.observation_space, first.action_space)
         self.actions = actions or self.spaces.actions
-        self._continuous = isinstance(self.actions, Continuous)
-        self._preprocessor = preprocessor or Preprocessor(
-            self.spaces.observation_size, Preprocessor.Settings()
-        )
+        self._preprocessor = preprocessor or Preprocessor(self.spaces.observation_size)
         self.seeds = seeds
         size = self._preprocessor.size
         self.observations = np.zeros((lanes, size), np.float32)
@@ -139,7 +136,7 @@ class Environments:
         np.copyto(latest.actions, actions)
         if self.masks is not None:
             latest.masks = self.masks.copy()
-        if self._continuous:
+        if isinstance(self.actions, Continuous):
             self._check_actions()
         self.finished = []
         ended = []
@@ -178,17 +175,17 @@ class Environments:
         return ended
 
     def _env(self, lane: int) -> gymnasium.Env:
-        """The environment of a lane, which is made when it is first asked for."""
+        """The environment of a lane, made on first use."""
         env = self._envs[lane]
         if env is None:
             env = self._envs[lane] = self._make()
         return env
 
     def _cut(self) -> bool:
-        """Whether an episode that has become the longest there may be is cut.
+        """Returns True if the lab cuts an episode of the greatest length.
 
         Raises:
-            Breach: it ought to have ended by itself.
+            Breach: it should have ended by itself.
         """
         if not self._is_cut:
             raise rules.Breach(rules.ENDS)
@@ -235,7 +232,7 @@ class Environments:
         return rules.reset(env, seed)
 
     def _require_spaces(self, env: gymnasium.Env) -> None:
-        """Refuses spaces that are others than those of the first environment were at first."""
+        """Refuses spaces that differ from the first ones of the first environment."""
         for name, fixed in zip(("observation_space", "action_space"), self._fixed, strict=True):
             space = getattr(env, name, None)
             if space is not fixed and space != fixed:
@@ -261,8 +258,8 @@ class Environments:
     def state(self) -> State:
         """What `restore` needs: each lane's seed and the actions taken since.
 
-        And what must come of them, to be compared; and what the agent sees, which follows from that
-        only if the preprocessor does not learn.
+        Also their outcome, to compare with; and what the agent sees, which follows from them only
+        if the preprocessor does not learn.
         """
         return {
             "lanes": {str(lane): self._lane_state(lane) for lane in range(len(self._envs))},
@@ -281,8 +278,8 @@ class Environments:
         """Rebuilds each lane's episode by resetting it with its seed and replaying its actions.
 
         Returns:
-            The lanes in which something else came of it than before, as the environment does not
-            repeat itself. In those a new episode has begun.
+            The lanes whose episodes came out differently, since the environment does not repeat
+            itself. There a new episode has begun.
         """
         learning, self._preprocessor.learning = self._preprocessor.learning, False
         lanes = range(len(self._envs))
@@ -294,7 +291,7 @@ class Environments:
         return lost
 
     def _replay(self, lane: int, saved: State) -> bool:
-        """Plays an episode again as far as it had come; says whether it came there."""
+        """Replays an episode up to its saved state; returns True if it is the same."""
         self._begin(lane, int(saved["seed"]))
         for action in saved["actions"].tolist():
             if self._step_lane(lane, action):
@@ -305,7 +302,7 @@ class Environments:
     def lend(self) -> gymnasium.Env:
         """The first lane's environment for another use, which does not close it.
 
-        Its episode is lost then, and to be put back: `restore(state())`.
+        That ends its episode; `restore` with an earlier `state` brings it back.
         """
         return Lent(self._env(0))
 

@@ -39,7 +39,7 @@ class Part:
         path: the keys of dictionaries and places in tuples that lead to it.
         space: that it lies in.
         first: its first entry.
-        size: how many it has.
+        size: the number of its entries.
     """
 
     path: _Path
@@ -50,7 +50,7 @@ class Part:
     @property
     def name(self) -> str:
         """The keys on its path, such as "goal.position"; empty if it is the whole observation."""
-        return dotted(self.path)
+        return _dotted(self.path)
 
     @property
     def entries(self) -> slice:
@@ -76,7 +76,7 @@ class Flattener:
 
     Args:
         parts: one behind the other.
-        left_out: the names of texts, which nobody can compute with.
+        left_out: the names of texts, which are no numbers.
     """
 
     parts: tuple[Part, ...]
@@ -110,7 +110,7 @@ def flattener(space: _Space) -> Flattener:
     left_out = []
     for path, each in _leaves(space, ()):
         if path and _is_text(each):
-            left_out.append(dotted(path))
+            left_out.append(_dotted(path))
         else:
             first = parts[-1].first + parts[-1].size if parts else 0
             parts.append(Part(path, each, first, _size(each, path)))
@@ -121,13 +121,13 @@ def flattener(space: _Space) -> Flattener:
     return found
 
 
-def dotted(path: _Path) -> str:
+def _dotted(path: _Path) -> str:
     """Keys and places as one name."""
     return ".".join(map(str, path))
 
 
 def _leaves(space: _Space, path: _Path) -> Iterator[tuple[_Path, _Space]]:
-    """The spaces that hold no others, with the paths to them."""
+    """The spaces that contain no others, with the paths to them."""
     if isinstance(space, (spaces.Dict, spaces.Tuple)):
         inner = space.spaces
         for key, each in inner.items() if isinstance(inner, Mapping) else enumerate(inner):
@@ -154,16 +154,16 @@ def _size(space: _Space, path: _Path) -> int:
 
 
 def _unfit(space: _Space, path: _Path, wanted: str, said: str) -> Unfit:
-    where, are = (f"the observations' {dotted(path)!r}", "is") if path else ("observations", "are")
+    where, are = (f"the observations' {_dotted(path)!r}", "is") if path else ("observations", "are")
     omit = _OMIT if path else ""
-    return Unfit(f"{where} must be {wanted}, but {are} {brief(space)}{said}{omit}")
+    return Unfit(f"{where} must be {wanted}, but {are} {_brief(space)}{said}{omit}")
 
 
 def _is_picture(space: _Space) -> bool:
     return space.dtype == np.uint8 and len(space.shape or ()) > 1
 
 
-def brief(space: _Space) -> str:
+def _brief(space: _Space) -> str:
     """A space's kind and shape; the bounds of an image would fill pages."""
     kind = type(space).__name__
     return f"{kind}{list(space.shape)}" if isinstance(space, spaces.Box) else kind
@@ -197,4 +197,4 @@ def _numbers(part: Part, value: Any) -> Array:
 
 def _name(path: _Path) -> str:
     """What a message calls the part at a path."""
-    return f"an observation's {dotted(path)!r}" if path else "an observation"
+    return f"an observation's {_dotted(path)!r}" if path else "an observation"

@@ -71,7 +71,7 @@ class Normalize(Preprocessor):
     def _prepare(self, lanes: int) -> None:
         self._returns = [0.0] * lanes
 
-    remembers = False  # but for the reward
+    remembers = False  # except for rewards
 
     @property
     def std(self) -> Array:
