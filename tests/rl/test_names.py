@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rl.agents.thoughts import Thoughts
+from rl.agents.thoughts import Thoughts, of_values
 from rl.checks.environment_check import examine_environment
 from rl.environments.names import FILE, bar_names, with_names
 from rl.environments.settings import EnvironmentSettings
@@ -142,14 +142,21 @@ def test_several_actions_are_seen_each_with_its_choices(scene: Scene) -> None:
         assert isinstance(thoughts.chosen, tuple)
         first, second = thoughts.chosen
         assert first < 2 <= second < 5
-        if thoughts.span is None:  # values: the best combination has the best choices
-            assert thoughts.bars[first] == np.nanmax(thoughts.bars)
-            assert thoughts.bars[second] == np.nanmax(thoughts.bars)
     assert Panel().draw(moments[0]).size[0] > 260
     assert status(moments[0]).count("[") == 2
     data = replay(scene, 3, "x").data
     assert data["names"] == moments[0].thoughts.labels
     json.dumps(data, allow_nan=False)
+
+
+def test_a_choice_is_worth_its_best_combination(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = experiment(values("DQN", None, problem="GatedSeveral-v0"))
+    of_combinations = of_values(np.array([1.0, 5.0, 2.0, 4.0, -np.inf, 3.0]))
+    monkeypatch.setattr(made.agent, "thoughts", lambda *seen: of_combinations)
+    with closing(Scene("GatedSeveral-v0", player_of(made))) as scene:
+        thoughts = next(scene.moments(3)).thoughts
+    assert thoughts.bars.tolist() == [5.0, 4.0, 4.0, 5.0, 3.0]
+    assert thoughts.chosen == (0, 3)
 
 
 def test_a_name_stands_before_its_bar() -> None:
