@@ -7,7 +7,7 @@ killed search resumes where it was, and several processes can share one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -234,25 +234,23 @@ class Search(Callback):
             self._conclude_sessions(trial)
 
     def _conclude_sessions(self, trial: SearchTrial) -> None:
-        statuses = {outcome["status"] for outcome in trial.outcomes.values()}
+        outcomes = trial.outcomes.values()
+        statuses = {outcome["status"] for outcome in outcomes}
         if "interrupted" in statuses:
             return  # it resumes with the search
         if trial.pruned:
             trial.mark_pruned()
-        elif any(map(is_unfinished, trial.outcomes.values())):
-            lost = {str(each["reason"]): None for each in trial.outcomes.values()
-                    if is_unfinished(each)}  # fmt: skip
-            self._conclude(trial, UNFINISHED, reason="; ".join(lost))
+        elif lost := [each for each in outcomes if is_unfinished(each)]:
+            self._conclude(trial, UNFINISHED, reason=_reasons(lost))
             return
         bad = next((each for each in ("diverged", "failed") if each in statuses), None)
-        reasons = {str(each.get("reason", "")): None for each in trial.outcomes.values()
-                   if each["status"] == bad}  # fmt: skip
+        reasons = _reasons(each for each in outcomes if each["status"] == bad)
         state = "pruned" if trial.pruned else bad or "complete"
         figures = Run(self.folder, trial.number).figures()
         with optional(str(trial.folder.curve), "nothing else is missing"):
             draw_trial(trial.folder, figures)
         score = STATISTICS[self.settings.statistic](figures) if state == "complete" else None
-        self._conclude(trial, state, score, "; ".join(reasons), figures)
+        self._conclude(trial, state, score, reasons, figures)
 
     def _conclude(
         self,
@@ -278,3 +276,8 @@ class Search(Callback):
 
     def _note(self, text: str) -> None:
         self.executor.callback.noted(text)
+
+
+def _reasons(outcomes: Iterable[Outcome]) -> str:
+    """The reasons of sessions that failed, each once."""
+    return "; ".join(dict.fromkeys(str(each.get("reason", "")) for each in outcomes))

@@ -305,6 +305,7 @@ def test_diverged_and_refused_trials_are_recorded_and_the_search_goes_on(tmp_pat
     states = [each["state"] for each in results_of(found.folder)]
     assert states[:4] == ["complete", "refused", "complete", "complete"]
     assert states[4:] == ["diverged", "refused", "diverged", "diverged"]
+    assert not found.folder.session(0).resume.exists()  # a search keeps no state
     rows = {int(row["trial"]): row for row in rows_of(found.folder)}
     assert "memory.capacity must be at least the batch_size" in rows[1]["reason"]
     assert "loss" in rows[4]["reason"]

@@ -236,6 +236,9 @@ def test_a_search_is_made_longer_and_shorter(tmp_path: Path, method: str) -> Non
     stopped = Unlucky(0, 1)
     resumed(folder.path, stopped, trials=6)
     assert stopped.interrupted
+    shutil.copytree(folder.path, tmp_path / "short")
+    assert "running" in [result["state"] for result in results_of(folder)[2:]]
+    assert results_of(resumed(tmp_path / "short", Played(), trials=2).folder) == whole
     resumed(folder.path, Played())
     assert results_of(folder) == whole
     notes: list[str] = []
