@@ -317,6 +317,7 @@ def test_killed_as_it_goes_on_it_comes_to_the_same_end(step: int, tmp_path: Path
 
     assert ended(child(work)) == -signal.SIGKILL
     same(lab.resume(short.path, draw=False), run(tmp_path / "long", given, steps=260))
+    assert not list(short.session.resume.glob("*.damaged"))
 
 
 def test_an_end_that_was_changed_by_hand_is_refused(tmp_path: Path, rl_here: Command) -> None:

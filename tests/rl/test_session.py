@@ -19,7 +19,7 @@ from rl.errors import Diverged
 from rl.saved.run import Run
 from rl.session.callback import Callback
 from rl.session.choice import is_stage
-from rl.session.evaluation import Evaluation, Evaluator
+from rl.session.evaluation import Evaluation, Evaluator, Stopped
 from rl.session.job import Job
 from rl.session.progress import Progress
 from rl.session.session import Session
@@ -191,6 +191,16 @@ def test_an_interrupt_ends_it_after_the_step(tmp_path: Path) -> None:
     assert session.progress.step == 1000
     assert session.outcome()["status"] == "interrupted"
     assert checkpoint.load(session.folder.checkpoint("last"))["step"] == 1000
+
+
+def test_after_the_training_only_an_interruption_stops_an_evaluation(tmp_path: Path) -> None:
+    session = make_session(tmp_path, "train.steps=100", "agent.learn_start=64")
+    session.run()
+    session.interrupt("pruned")
+    session.heed()
+    session.interrupt()
+    with pytest.raises(Stopped):
+        session.heed()
 
 
 def test_a_limit_of_its_own_cuts_training_episodes_alone(tmp_path: Path) -> None:
