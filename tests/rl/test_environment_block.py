@@ -22,7 +22,7 @@ from rl.specification.repeats import find_out
 from rl.specification.specification import Specification, load_specification
 from rl.watching.rendering import open_drawing
 from tests.rl.conftest import Command
-from tests.rl.worlds import Counter, Steady
+from tests.rl.worlds import Counter
 
 HERE = "tests.rl.test_environment_block"
 SMALL = {"steps": 1300, "evaluate_every": 600, "evaluate_episodes": 2}
@@ -150,7 +150,7 @@ def test_an_environment_is_made_as_its_block_says(block: dict[str, Any], returne
 
 
 def test_an_environment_that_is_registered_again_is_looked_at_again() -> None:
-    for made, size in ((short, 2), (Steady, 1)):
+    for made, size in ((f"{HERE}:short", 2), ("tests.rl.worlds:Steady", 1)):
         gymnasium.registry.pop("Again-v0", None)
         gymnasium.register("Again-v0", made)
         assert known_spaces(problem_in(EnvironmentSettings(id="Again-v0"))).observation_size == size
