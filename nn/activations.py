@@ -193,7 +193,7 @@ class Softmax(Activation):
         # The row is copied to all rows first: broadcasting would allocate a hidden buffer.
         np.max(z, axis=0, out=scratch.row)
         np.copyto(scratch.values, scratch.row)
-        with np.errstate(over="ignore"):  # the difference of two floats may be no float
+        with np.errstate(over="ignore"):  # the difference of two floats may overflow
             np.subtract(z, scratch.values, out=z)
         np.exp(z, out=z)
         np.sum(z, axis=0, out=scratch.row)

@@ -22,7 +22,7 @@ def unpack(content: bytes) -> tuple[Any, dict[str, Array]]:
     An array takes no more memory than its actual bytes, whatever size it declares.
 
     Raises:
-        ValueError: it is no archive of ours.
+        ValueError: it is not an archive that `checkpoint.save` wrote.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -30,7 +30,7 @@ def unpack(content: bytes) -> tuple[Any, dict[str, Array]]:
             arrays = {each.filename.removesuffix(".npy"): _array(archive, each, len(content))
                       for each in members}  # fmt: skip
         if len(arrays) < len(members):
-            raise ValueError("a name is there twice")
+            raise ValueError("a name occurs twice")
         return json.loads(arrays.pop(HEADER).tobytes()), arrays
     except Exception as error:  # all of it is in memory: the content is to blame
         raise ValueError(f"{type(error).__name__}: {error}") from None
@@ -39,9 +39,9 @@ def unpack(content: bytes) -> tuple[Any, dict[str, Array]]:
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> Array:
     """One array; ours are neither compressed nor encrypted."""
     if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
-        raise ValueError(f"{member.filename} is packed")
+        raise ValueError(f"{member.filename} is compressed or encrypted")
     if member.file_size > most:
-        raise ValueError(f"{member.filename} says that it has {member.file_size} bytes")
+        raise ValueError(f"{member.filename} declares {member.file_size} bytes")
     data = archive.read(member)
     start = io.BytesIO(data)
     shape, in_columns, kind = _READERS[npy.read_magic(start)](start)

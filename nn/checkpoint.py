@@ -65,7 +65,7 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     with replacing(path) as file:
         file.write(content.getbuffer())
         if not _is_sealed(file):
-            raise OSError(errno.EIO, "what was written does not read back the same", str(path))
+            raise OSError(errno.EIO, "the file reads back other bytes than were written", str(path))
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     beside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     with naming(path, beside):
         if place.exists() and not place.is_file():
-            raise OSError(errno.EINVAL, "it is no ordinary file")
+            raise OSError(errno.EINVAL, "it is not a regular file")
         try:
             with open(beside, "w+b") as file:
                 yield file
@@ -132,12 +132,12 @@ def regular(path: str | os.PathLike[str], flags: int) -> int:
     """The descriptor of a regular file, as an opener for `open`; a pipe or device might block.
 
     Raises:
-        OSError: it is no regular file, or cannot be opened.
+        OSError: it is not a regular file, or cannot be opened.
     """
     number = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
     return number
 
 
@@ -177,7 +177,7 @@ def load(path: str | os.PathLike[str]) -> State:
     try:
         with naming(path), open_regular(path) as file:
             if not _is_sealed(file):
-                raise CheckpointError(f"{path}: is no checkpoint, or a damaged one")
+                raise CheckpointError(f"{path}: is not a checkpoint, or is damaged")
             file.seek(0)
             content = file.read()
     except FileNotFoundError:
@@ -194,11 +194,12 @@ def load(path: str | os.PathLike[str]) -> State:
             )
         state: State = _join(header["state"], "state", arrays)
         if arrays or not isinstance(state, dict):
-            raise ValueError(f"there is more in it: {', '.join(arrays)}")
+            raise ValueError(f"unexpected arrays: {', '.join(arrays)}")
     except CheckpointError:
         raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path}: is sealed, but no checkpoint of ours ({error})") from None
+        complaint = f"{path}: is intact, but not a checkpoint of this lab ({error})"
+        raise CheckpointError(complaint) from None
     return state
 
 
@@ -252,7 +253,7 @@ def _split(value: Any, path: str, arrays: dict[str, Array]) -> Any:
 def _key(key: Any, path: str) -> str:
     # An archive takes "x.npy" for x, and a slash separates the keys of a path.
     if not isinstance(key, str) or "/" in key or key.endswith(".npy"):
-        raise TypeError(f"{path}: the key {key!r} is no string, has a slash, or ends in .npy")
+        raise TypeError(f"{path}: the key {key!r} is not a string, has a slash, or ends in .npy")
     return key
 
 
@@ -260,7 +261,7 @@ def _join(tree: Any, path: str, arrays: dict[str, Array]) -> Any:
     if "array" in tree:
         array = arrays.pop(path)
         if str(array.dtype) != tree["array"]:
-            raise ValueError(f"{path} is of {array.dtype}, and was of {tree['array']}")
+            raise ValueError(f"{path} has dtype {array.dtype}, not {tree['array']}")
         return array
     if "items" in tree:
         return {key: _join(item, f"{path}/{key}", arrays) for key, item in tree["items"].items()}

@@ -148,7 +148,7 @@ class LogLikelihood(Cost):
         row = self._like(prediction[:, 0], "row")
         np.maximum.reduce(prediction, axis=1, out=row)
         np.copyto(spread, row[:, None])
-        with np.errstate(over="ignore"):  # the difference of two floats may be no float
+        with np.errstate(over="ignore"):  # the difference of two floats may overflow
             np.subtract(prediction, spread, out=shifted)  # the largest is 0: exp cannot overflow
         np.maximum(shifted, np.finfo(shifted.dtype).min, out=shifted)  # -inf * 0 would be nan
         np.exp(shifted, out=out)

@@ -41,7 +41,7 @@ def pairs(x: Any, y: Any, sizes: tuple[int, ...], dtype: Any) -> tuple[Array, Ar
     inputs, targets = examples(x, sizes[0], dtype, "x"), examples(y, sizes[-1], dtype, "y")
     if len(inputs) != len(targets):
         raise ValueError(
-            f"x and y must be of one length, but x has {len(inputs)} examples and y {len(targets)}"
+            f"x and y must be equally long, but x has {len(inputs)} examples and y {len(targets)}"
         )
     return inputs, targets
 
@@ -55,8 +55,8 @@ def one_hot(labels: Any, classes: int) -> Array:
     """Labels [n] as rows [n, classes] of zeros with a one in the column of the label.
 
     Raises:
-        ValueError: the labels are not one-dimensional, or one is no whole number from 0 to
-            classes - 1.
+        ValueError: the labels are not one-dimensional, or one is not a whole number from
+            0 to classes - 1.
     """
     labels = np.asarray(labels)
     if labels.ndim != 1:
@@ -83,7 +83,7 @@ def are_classes(y: Array) -> bool:
 
 
 def require_classes(y: Array) -> None:
-    """Refuses targets [B, n] that are no classes.
+    """Refuses targets [B, n] that are not classes.
 
     Raises:
         ValueError: the message names the first wrong row.
@@ -91,4 +91,4 @@ def require_classes(y: Array) -> None:
     if not are_classes(y):
         row = int((to_classes(y) != y).any(axis=1).argmax())
         wanted = "0 or 1" if y.shape[1] == 1 else "one-hot"
-        raise ValueError(f"y[{row}] is {y[row].tolist()}, which is no class: it must be {wanted}")
+        raise ValueError(f"y[{row}] is {y[row].tolist()}; to be a class it must be {wanted}")

@@ -36,5 +36,5 @@ def require_memory(setting: str, value: object, size: float) -> None:
         raise SettingError(
             setting,
             f"of {value} would need {size / _GB:,.0f} GB of memory, and this machine has "
-            f"{available / _GB:,.0f} GB; choose less",
+            f"{available / _GB:,.0f} GB; choose a smaller one",
         )

@@ -63,7 +63,7 @@ def describe(table: Mapping[str, type], part: object) -> dict[str, Any]:
         if type(part) is kind:
             settings = {key: value for key, value in vars(part).items() if not key.startswith("_")}
             return {"name": name, **settings}
-    raise ValueError(f"{type(part).__name__} is in no table, so it cannot be saved by its name")
+    raise ValueError(f"{type(part).__name__} is not in the tables, so it cannot be saved by name")
 
 
 def rebuild(

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from nn import checkpoint
+from nn import checkpoint, training
 from nn.activations import ACTIVATIONS
 from nn.costs import COSTS
 from nn.data import examples, pairs, pieces, require_classes, to_classes
 from nn.names import describe, rebuild
 from nn.supervised import Supervised
-from nn.training import History, fit
 from nn.typing import Array
 
 
@@ -22,7 +21,19 @@ class NeuralNet(Supervised):
 
         net = NeuralNet((784, 100, 10), cost="log_likelihood", dropout=0.5, seed=0)
 
-    Data are 2D arrays, examples x features. Arguments are those of `Supervised`.
+    Data are 2D arrays, examples x features.
+
+    Args:
+        sizes: units of each layer, from the input to the output.
+        hidden: activation of the hidden layers, by name or as an object.
+        output: activation of the last layer, likewise; by default the one that the cost is made
+            for, or else the identity.
+        cost: by name or as an object.
+        settings: those of `nn.Network`: initializer, bias_initializer, dropout, layer_norm, seed
+            and dtype.
+
+    Raises:
+        ValueError: as for `nn.Network`, or an output activation that does not fit the cost.
     """
 
     def feedforward(self, x: Any) -> Array:
@@ -56,9 +67,7 @@ class NeuralNet(Supervised):
         require_classes(y)
         return float((self.predict(x) == y).all(axis=1).mean())
 
-    def fit(self, x: Any, y: Any, **settings: Any) -> History:
-        """Mini-batch gradient descent; arguments and errors are those of `nn.training.fit`."""
-        return fit(self, x, y, **settings)
+    fit = training.fit
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the whole network to a file, for `nn.load`.
@@ -97,5 +106,5 @@ def load(path: str | os.PathLike[str]) -> NeuralNet:
         )
         net.restore(saved)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise checkpoint.CheckpointError(f"{path}: holds no network of ours: {error}") from None
+        raise checkpoint.CheckpointError(f"{path}: does not hold a network: {error}") from None
     return net

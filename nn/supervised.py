@@ -16,16 +16,7 @@ from nn.typing import Array
 class Supervised(Network):
     """A `Network` that is trained on inputs x [B, n_in] and targets y [B, n_out] by a cost.
 
-    Args:
-        sizes: units of each layer, from the input to the output.
-        hidden: activation of the hidden layers, by name or as an object.
-        output: activation of the last layer, likewise; by default the one that the cost is made
-            for, or else the identity.
-        cost: by name or as an object.
-        settings: further ones of `Network`.
-
-    Raises:
-        ValueError: as for `Network`, or an output activation that does not fit the cost.
+    Arguments and errors are those of `NeuralNet`.
     """
 
     def __init__(

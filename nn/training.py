@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +21,7 @@ from nn.supervised import Supervised
 from nn.typing import Array, IntArray
 
 Pair = tuple[Any, Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
 _TAKEN = 4096  # examples that are shuffled at once
 
 
@@ -27,11 +31,11 @@ class FitSettings(BaseSettings):
 
     epochs: int = setting("passes over the examples", 10, least=1)
     batch_size: int = setting("examples per update", 32, least=1)
-    learning_rate: float | Schedule = setting("of the optimizer; a schedule counts updates", 0.1)
+    learning_rate: float | Schedule = setting("step size, or its schedule over updates", 0.1)
     l2: float = setting("lmda of the penalty lmda / (2 n) * sum(w^2) on the weights", 0.0, least=0)
     l1: float = setting("lmda of the penalty lmda / n * sum(|w|) on the weights", 0.0, least=0)
     max_norm: float | None = setting("largest norm of a unit's incoming weights", None, above=0)
-    optimizer: str = setting("its name", "SGD", names=OPTIMIZERS)
+    optimizer: str = setting("a name in nn.OPTIMIZERS", "SGD", names=OPTIMIZERS)
     patience: int | None = setting(
         "epochs without a lower validation cost until training ends and restores the weights of "
         "the best epoch; None trains for all epochs", None, least=1
@@ -44,7 +48,7 @@ class FitSettings(BaseSettings):
 class History:
     """The results of each epoch.
 
-    Those on the validation data are empty without any, the accuracies if targets are no classes.
+    Those on validation data are empty without any, and accuracies if the targets are not classes.
     """
 
     cost: list[float] = field(default_factory=list)
@@ -54,6 +58,19 @@ class History:
     best_epoch: int = -1  # of the lowest validation cost, counted from 0; -1 without validation
 
 
+def _listing_settings(function: Function) -> Function:
+    """Adds what `FitSettings` says of each setting to the docstring of a function."""
+    lines = [inspect.cleandoc(function.__doc__ or ""), "", "Settings:"]
+    for name, each in fields_of(FitSettings).items():
+        bounds = each.metadata["bounds"].describe()
+        notes = "; ".join(filter(None, (bounds, f"default {each.default!r}")))
+        text = f"{name}: {each.metadata['meaning']} ({notes})"
+        lines.append(textwrap.indent(textwrap.fill(text, 88, subsequent_indent="    "), "    "))
+    function.__doc__ = "\n".join(lines)
+    return function
+
+
+@_listing_settings
 def fit(
     net: Supervised,
     x: Any,
@@ -71,9 +88,9 @@ def fit(
         net: the network, changed in place.
         x: inputs.
         y: targets.
-        validation: inputs and targets that are not learned from.
+        validation: held-out inputs and targets, measured after each epoch.
         seed: of the shuffling, an integer or a generator.
-        given: settings of `FitSettings`, and others of the optimizer, such as momentum=0.9.
+        given: the settings below, and the optimizer's own, such as momentum=0.9.
 
     Returns:
         The cost, with its penalty, and the accuracy after each epoch, on x and on `validation`,
@@ -127,7 +144,7 @@ def _settings(net: Supervised, given: dict[str, Any]) -> tuple[FitSettings, Opti
     for name in own:
         if name not in allowed:
             raise TypeError(
-                f"{name!r} is no setting of fit or of {kind.__name__}{suggestion(name, allowed)}"
+                f"{name!r} is not a setting of fit or {kind.__name__}{suggestion(name, allowed)}"
             )
     rate = settings.learning_rate
     return settings, kind(net.parameters, net.gradients, learning_rate=rate, **own)

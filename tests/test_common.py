@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+from tests.programs import program
+
+common = program("common")
 
 
 def test_a_full_disk_ends_a_program_in_one_line(
@@ -15,10 +17,7 @@ def test_a_full_disk_ends_a_program_in_one_line(
 ) -> None:
     """And leaves what was there before."""
     resource = pytest.importorskip("resource")
-    monkeypatch.syspath_prepend(SCRIPTS)
     monkeypatch.setattr(sys, "argv", ["scripts/it.py"])
-    import common
-
     path = tmp_path / "a.png"
     path.write_text("before")
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)

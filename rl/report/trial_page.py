@@ -33,8 +33,8 @@ def trial_page(run: Run) -> Page:
     """
     records, threshold = read_records(run.trial), run.problem.solved
     several = len(run.manifest["seeds"]) > 1
-    shown = typical_session(records)
-    seen = Run(run.folder, run.trial.number, shown.number) if shown else run
+    typical = typical_session(records)
+    seen = Run(run.folder, run.trial.number, typical.number) if typical else run
     middle = f"Session {seen.session.number}, the one in the middle by its score."
     episodes, learning = moving(seen)
     return Page(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rl.analysis.charts import figure_of
 from rl.analysis.records import Record
+from rl.console.place import shown
 from rl.environments.problems import Problem
 from rl.report.blocks import Figure, Verdict
 from rl.saved.run import Run
@@ -21,7 +23,8 @@ def verdict_of(run: Run, records: Sequence[Record]) -> Verdict:
         return _session_verdict(run, records[0])
     status = records[0].status if records else "not begun"
     reason = records[0].outcome.get("reason") if records else None
-    return Verdict(status.capitalize(), False, [reason or f"To resume: rl resume {run.path}"])
+    remedy = f"To resume: rl resume {shlex.quote(shown(run.path))}"
+    return Verdict(status.capitalize(), False, [reason or remedy])
 
 
 def _session_verdict(run: Run, record: Record) -> Verdict:

@@ -200,7 +200,7 @@ def load_policy(path: Path) -> State:
         with on_disk(path, "read"):
             state = checkpoint.load(path)
         if not CHECKPOINT(state):
-            raise checkpoint.CheckpointError(f"{path}: is sealed, but holds no policy of ours")
+            raise checkpoint.CheckpointError(f"{path}: is intact, but holds no policy of this lab")
         return state
     except checkpoint.CheckpointError as error:
         raise UserError(f"{error}; use another checkpoint, or run it again") from None

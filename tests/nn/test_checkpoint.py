@@ -324,7 +324,7 @@ def test_of_a_large_file_without_a_seal_the_end_alone_is_read(tmp_path: Path) ->
     path, before = tmp_path / "state", bytes_read()
     with open(path, "wb") as file:
         file.truncate(5_000_000_000)
-    with pytest.raises(CheckpointError, match="is no checkpoint"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint"):
         checkpoint.load(path)
     assert bytes_read() - before < 1_000_000
 

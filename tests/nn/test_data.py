@@ -205,7 +205,7 @@ def test_an_activation_of_ones_own_cannot_be_saved_by_name(tmp_path: Path) -> No
     class Mine(Tanh):
         pass
 
-    with pytest.raises(ValueError, match="Mine is in no table"):
+    with pytest.raises(ValueError, match="Mine is not in the tables"):
         nn.NeuralNet((2, 2, 1), Mine()).save(tmp_path / "net.npz")
     assert list(tmp_path.iterdir()) == []
 
@@ -222,5 +222,5 @@ def test_an_activation_of_ones_own_cannot_be_saved_by_name(tmp_path: Path) -> No
 )  # fmt: skip
 def test_a_file_without_a_network_is_refused(tmp_path: Path, state: dict[str, Any]) -> None:
     checkpoint.save(tmp_path / "net.npz", state)
-    with pytest.raises(nn.CheckpointError, match="holds no network"):
+    with pytest.raises(nn.CheckpointError, match="does not hold a network"):
         nn.load(tmp_path / "net.npz")

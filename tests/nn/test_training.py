@@ -10,6 +10,8 @@ import pytest
 
 import nn
 from nn import training
+from nn.settings import fields_of
+from nn.training import FitSettings
 from nn.typing import Array
 
 XOR = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([[0], [1], [1], [0]])
@@ -223,11 +225,18 @@ def test_mistakes_are_named(settings: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"epoch": 3}, "'epoch' is no setting of fit or of SGD; did you mean 'epochs'"),
+        ({"epoch": 3}, "'epoch' is not a setting of fit or SGD; did you mean 'epochs'"),
         ({"momentun": 0.9}, "did you mean 'momentum'"),
-        ({"optimizer": "adam", "momentum": 0.9}, "'momentum' is no setting of fit or of Adam"),
+        ({"optimizer": "adam", "momentum": 0.9}, "'momentum' is not a setting of fit or Adam"),
     ],
 )
 def test_a_setting_that_nothing_has_is_named(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(TypeError, match=said):
         xor_net().fit(*XOR, **{"batch_size": 4, **settings})
+
+
+def test_help_tells_every_setting_of_fit() -> None:
+    said = " ".join((nn.NeuralNet.fit.__doc__ or "").split())
+    assert "batch_size: examples per update (at least 1; default 32)" in said
+    for name, field in fields_of(FitSettings).items():
+        assert f" {name}: {field.metadata['meaning']} (" in said

@@ -80,10 +80,10 @@ def cut(file: Path) -> None:
 
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "earlier": (change("specification", None), "has no specification, since an earlier version"),
-    "cut": (cut, "is no checkpoint, or a damaged one"),
-    "empty": (lambda file: file.write_text(""), "is no checkpoint"),
+    "cut": (cut, "is not a checkpoint, or is damaged"),
+    "empty": (lambda file: file.write_text(""), "is not a checkpoint"),
     "missing": (lambda file: file.unlink(), "there is no such checkpoint"),
-    "no text": (change("specification", 3), "holds no policy of ours"),
+    "no text": (change("specification", 3), "holds no policy of this lab"),
     "no JSON": (change("specification", "{"), "its specification is damaged"),
     "deep": (change("specification", "[" * 10**5), "its specification is damaged"),
     "a list": (change("specification", "[]"), "it is no object"),

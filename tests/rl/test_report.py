@@ -182,7 +182,10 @@ def test_a_run_that_has_hardly_begun_has_a_report(run: Path) -> None:
     assert contents.headings()[0] == "Unfinished"
     assert "rl resume" in contents.text
     shutil.rmtree(run / "trial_000")
-    assert Contents(write_report(run)).headings()[0] == "Not begun"
+    moved = run.rename(run.with_name("my run"))
+    contents = Contents(write_report(moved))
+    assert contents.headings()[0] == "Not begun"
+    assert f"To resume: rl resume '{moved}'" in contents.text
 
 
 def test_a_world_without_pictures_has_a_report(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

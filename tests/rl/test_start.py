@@ -259,7 +259,7 @@ NAMES = {
     "nowhere": "nowhere: there is no such run folder",
     "nowhere.npz": "nowhere.npz: there is no such checkpoint",
     "r/trial_000/session_000/checkpoints/best.npz@last": "is a single checkpoint; leave @last out",
-    "r/spec.yaml": "is no checkpoint, or a damaged one",
+    "r/spec.yaml": "is not a checkpoint, or is damaged",
 }
 
 
