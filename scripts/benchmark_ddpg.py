@@ -28,7 +28,7 @@ from rl.specification.specification import Specification
 
 PROBLEM, LEARN_START = "Pendulum-v1", 256
 HIDDEN, BATCH = (400, 300), 256
-Advance = Callable[[int], None]  # plays and learns for so many steps
+Advance = Callable[[int], None]  # plays and learns for this many steps
 
 
 def this_lab() -> Advance:

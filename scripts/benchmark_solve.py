@@ -132,8 +132,8 @@ def summarize(results: dict[str, list[dict[str, Any]]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time to a solved LunarLander agent.")
-    parser.add_argument("--seeds", type=int, default=5, help="seeds 0 to SEEDS - 1")
-    parser.add_argument("--limit", type=int, default=200_000, help="environment steps at most")
+    parser.add_argument("--seeds", type=common.positive, default=5, help="seeds 0 to SEEDS - 1")
+    parser.add_argument("--limit", type=common.positive, default=200_000, help="steps at most")
     parser.add_argument("--learner", choices=LEARNERS, action="append", help="only this one")
     parser.add_argument("--one", choices=LEARNERS, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)

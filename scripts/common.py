@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 def seconds(work: Work, times: int = 1, clock: Callable[[], float] = time.perf_counter) -> float:
-    """The mean seconds of `times` calls, of wall-clock or by another clock."""
+    """The mean seconds of `times` calls, by the wall clock or by another one."""
     started = clock()
     for _ in range(times):
         work()
@@ -39,7 +39,7 @@ def seconds(work: Work, times: int = 1, clock: Callable[[], float] = time.perf_c
 
 
 def both_clocks(work: Work) -> str:
-    """The seconds of a call, of wall-clock and of the processor."""
+    """The wall-clock and the processor seconds of a call."""
     used = time.process_time()
     taken = seconds(work)
     return f"{taken:.2f} s (processor {time.process_time() - used:.2f} s)"
@@ -74,7 +74,7 @@ def rl(*arguments: object) -> str:
 
 
 def in_processes(works: Sequence[Callable[[], Result]], jobs: int) -> Iterator[Result]:
-    """The results in order, from so many processes; an interruption cancels those not begun."""
+    """The results in order, from `jobs` processes; an interruption cancels those not begun."""
     if jobs == 1:
         yield from (work() for work in works)
         return
@@ -127,7 +127,7 @@ def written(path: Path) -> Iterator[IO[bytes]]:
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:
-    """Writes a picture of a figure, with so many dots an inch."""
+    """Writes a picture of a figure, at `dpi` dots per inch."""
     with written(path) as file:
         figure.savefig(file, format=path.suffix[1:], dpi=dpi)
 

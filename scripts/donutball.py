@@ -430,7 +430,7 @@ def study_training(options: argparse.Namespace) -> None:
     for runs in groups:
         milliseconds = np.median([run.milliseconds for run in runs])
         print(f"{NAMES[runs[0].setting.cost]}: {count_solved(runs)} seeds solved within "
-              f"{runs[0].epochs} epochs, {milliseconds:.1f} ms an epoch")  # fmt: skip
+              f"{runs[0].epochs} epochs, {milliseconds:.1f} ms per epoch")  # fmt: skip
     first = [runs[0] for runs in groups]
     draw_curves(groups, options.output / "curves.png")
     draw_stages(first, options.output / "regions.png")
@@ -450,7 +450,7 @@ def study_settings(options: argparse.Namespace) -> None:
         for title, group in settings.items()
     }  # fmt: skip
     for title, group in groups.items():
-        header = [title, "solved", "median epochs", "ms an epoch", "epochs of each seed"]
+        header = [title, "solved", "median epochs", "ms per epoch", "epochs of each seed"]
         print(common.table(header, [comparison_row(label, runs) for label, runs in group.items()]))
         print()
     draw_comparisons(groups, options.output / "comparison.png")

@@ -124,7 +124,7 @@ def write(table: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Every experiment over several seeds.")
     parser.add_argument("--only", metavar="PATTERN", default="*", help="such as 'lunarlander*'")
-    parser.add_argument("--sessions", type=int, default=0,
+    parser.add_argument("--sessions", type=common.positive,
                         help="default 5; 10 of lunarlander_dqn, 3 of BipedalWalker")  # fmt: skip
     parser.add_argument("--jobs", type=common.positive, default=2)
     parser.add_argument("--folder", type=Path, default=Path("runs/matrix"))

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 SHUFFLES = (0, 1, 2)
 EPOCHS = 50
 LEARNING_RATE = 3e-3  # at first
-HELD_OUT = 10  # early stopping holds out one of so many
+HELD_OUT = 10  # early stopping holds out one in this many
 INK, ACCENT = "#222222", "#d55e00"  # vermilion, which the colour-blind tell from black
 GRID = (4, 10)  # rows and columns of the picture of mistakes
 INTERRUPTED = 130

@@ -58,7 +58,7 @@ def profile(agent: DQN, batch: Batch, times: int) -> Timings:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Shows where the time of an update goes.")
-    parser.add_argument("--updates", type=int, default=0, help="default: about a second of them")
+    parser.add_argument("--updates", type=common.positive, help="default: about a second of them")
     options = parser.parse_args()
     columns: dict[str, Timings] = {}
     for hidden, size in SIZES:

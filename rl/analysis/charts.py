@@ -25,7 +25,7 @@ LARGEST, SMALLEST = 1e300, 1e-300  # beyond these the arithmetic of an axis over
 ALIKE = 1e-9  # a range of values, relative to them, that counts as none
 DIGITS = 5
 LONG = 1e15  # a number that nobody reads digit by digit
-MOST_POINTS = 600  # of a series; a chart is no more pixels wide
+MOST_POINTS = 600  # of a series; no chart is wider in pixels
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Record:
     """One session."""
 
     folder: SessionFolder
-    outcome: dict[str, Any]  # of `session.json`; empty if the session did not live to write it
+    outcome: dict[str, Any]  # of `session.json`; empty if the session did not get to write it
     steps: Array  # [t] environment steps of the evaluations during training
     returns: Array  # [t] their mean returns
     baseline: float | None  # mean return of the first training episodes, if there are any

@@ -58,7 +58,7 @@ def _changed(path: Path) -> float:
 
 
 def run_state(sessions: Sequence[State], planned: int) -> State:
-    """The state of a run by those of the sessions that have begun, of so many planned ones."""
+    """The state of a run by those of the sessions that have begun, of `planned` ones."""
     for each in sorted(sessions, key=lambda state: not state.under_way):
         if not each.ended:
             return each

@@ -32,7 +32,7 @@ def disc(examples: int, seed: int) -> tuple[Array, Array]:
      ("rmsprop", 0.02, {}), ("adagrad", 0.5, {}), ("adamw", 0.05, {"weight_decay": 1e-3})],
 )  # fmt: skip
 def test_every_optimizer_learns_what_no_line_divides(
-    optimizer: str, rate: float, settings: dict[str, float]
+    optimizer: str, rate: float, settings: dict[str, Any]
 ) -> None:
     net = xor_net()
     history = net.fit(*XOR, epochs=600, batch_size=4, learning_rate=rate, optimizer=optimizer,
