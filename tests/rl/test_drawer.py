@@ -86,7 +86,7 @@ def test_the_numbers_of_an_axis_do_not_touch(last: float) -> None:
     axes = figure.subplots()
     line = charts.line("a", np.linspace(0, last, 9), range(9))
     drawer._draw_chart(axes, Chart("t", "d", STEPS, RETURN, [line]), 50)
-    canvas.draw()
+    canvas.draw()  # type: ignore[no-untyped-call]
     boxes = [each.get_window_extent() for each in axes.get_xticklabels() if each.get_text()]
     seen = [box for box in boxes if axes.bbox.x0 - 1 <= box.x0 + box.width / 2 <= axes.bbox.x1 + 1]
     assert len(seen) >= 3
