@@ -1,4 +1,4 @@
-"""A run that goes on beyond its end: `rl resume RUN --steps N`."""
+"""Extending a run beyond its end: `rl resume RUN --steps N`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from rl.specification.specification import BUDGET
 from rl.storage.files import is_there, write_json, write_specification
 from rl.storage.run_folder import RunFolder, SessionFolder
 
-GONE = ("evaluation", "final", "weights", "kept", "reason", "unfinished")  # of an end that is none
+# What an outcome says of an end, and no more once the session goes on.
+GONE = ("evaluation", "final", "weights", "kept", "reason", "unfinished")
 
 
 def extend(
@@ -23,14 +24,13 @@ def extend(
 ) -> list[str]:
     """Gives a run a larger budget; its sessions are then unfinished.
 
-    Whatever is interrupted meanwhile, `rl resume` comes to the result of the one budget or of the
-    other.
+    If that is cut off, `rl resume` comes to the result of the one budget or of the other.
 
     Returns:
-        What a user should know of its sessions.
+        Notes for the user: which sessions stay as they are, and why.
 
     Raises:
-        UserError: the run cannot have it; nothing was changed.
+        UserError: the run cannot be extended so; nothing was changed.
     """
     manifest = folder.read_manifest()
     if manifest.get("kind") == "search":
@@ -55,7 +55,7 @@ def _extend(
     sessions = [run.trial.session(number) for number in range(len(manifest["seeds"]))]
     values = run.specification.values
     before, train = values["train"], dict(values["train"])
-    train |= _raised(folder, before, asked, sessions)
+    train |= _raised(folder, before, asked)
     if past:
         train["stop_when_solved"] = False
     if train == before:
@@ -81,15 +81,12 @@ def _extend(
 
 
 def _raised(
-    folder: RunFolder,
-    train: Mapping[str, Any],
-    asked: Mapping[str, int | None],
-    sessions: list[SessionFolder],
+    folder: RunFolder, train: Mapping[str, Any], asked: Mapping[str, int | None]
 ) -> dict[str, int]:
     """The settings of a larger budget.
 
     Raises:
-        UserError: it is smaller, or the run has none of that kind.
+        UserError: it is smaller, or the run does not end by it.
     """
     for name, count in asked.items():
         planned = train.get(name)
@@ -100,29 +97,24 @@ def _raised(
         if planned is None:
             other = "episodes" if name == "steps" else "steps"
             raise UserError(
-                f"--{name}: {folder.path} ends after a number of {other} alone; give it more by "
+                f"--{name}: {folder.path} ends after a number of {other} alone; extend it by "
                 f"--{other}"
-            )
-        done = max(int(each.read_outcome().get(name, 0)) for each in sessions)
-        if count < min(done, planned):
-            raise UserError(
-                f"--{name}: {count:,} are fewer than the {done:,} that {folder.path} has done"
             )
         if count < planned:
             raise UserError(
-                f"--{name}: {count:,} are fewer than the {planned:,} that {folder.path} is to do, "
-                "and it can only be given more"
+                f"--{name}: {count:,} are fewer than the {planned:,} of {folder.path}, which can "
+                "only be given more"
             )
     return {name: count for name, count in asked.items() if count is not None}
 
 
 def _prepare(session: SessionFolder, folder: RunFolder, stops: bool) -> str | None:
-    """Refuses a session that cannot go on; what a user should know of one that does not.
+    """Refuses a session that cannot go on; returns a note if it stays as it is.
 
     Args:
         session: the session.
         folder: of the run.
-        stops: whether it stays as it is if it was solved.
+        stops: whether it stays as it is because it was solved.
     """
     outcome = session.read_outcome()
     status, number = outcome.get("status"), session.number
@@ -158,13 +150,13 @@ def _is_whole(state: State) -> bool:
 def _not_kept(session: SessionFolder, folder: RunFolder, is_large: bool) -> UserError:
     why = "it was larger than train.keep_state" if is_large else "an earlier version ran it"
     return UserError(
-        f"{session.path}: what it needs to go on was not kept, since {why}; run it anew, or start "
+        f"{session.path}: what it needs to go on was not kept, since {why}; run it again, or start "
         f"from its agent: rl run NAME --from {folder.path}@last"
     )
 
 
 def _reopen(session: SessionFolder) -> None:
-    """Makes a session unfinished that has ended."""
+    """Makes a session that has ended an interrupted one."""
     outcome = session.read_outcome()
     if "evaluation" in outcome:
         kept = {key: each for key, each in outcome.items() if key not in GONE}
@@ -184,7 +176,7 @@ def _settle(folder: RunFolder, manifest: Mapping[str, Any]) -> None:
     before = [each["before"] for each in manifest.get("extended", [])[-1:]]
     if before != [now]:
         raise UserError(
-            f"{folder.spec}: says another end of training than the manifest; put that back, and "
-            f"use: rl resume {folder.path} --steps N"
+            f"{folder.spec}: ends training at another point than the manifest; undo the change, "
+            f"and use: rl resume {folder.path} --steps N"
         )
     write_specification(folder.spec, manifest["experiment"], known)

@@ -136,6 +136,7 @@ def test_a_run_shows_itself(run: rl.Run, monkeypatch: pytest.MonkeyPatch) -> Non
     """With its curve, which is drawn if nobody has drawn it."""
 
     def drawn(folder: SessionFolder, title: str, threshold: float | None) -> None:
+        assert title == run.title
         folder.curve.write_bytes(b"a curve")
 
     monkeypatch.setattr("rl.saved.shown_run.draw_session", drawn)

@@ -216,8 +216,18 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
+def test_what_an_earlier_version_kept_is_too_little(short: Path, tmp_path: Path) -> None:
+    shutil.copytree(short, tmp_path / "r")
+    latest = lab.Run.open(tmp_path / "r").session.resume / "latest.npz"
+    state = checkpoint.load(latest)
+    del state["due"]["history"]["whole"]
+    checkpoint.save(latest, state)
+    with pytest.raises(UserError, match=r"was not kept, since an earlier version ran it; .*@last"):
+        lab.resume(tmp_path / "r", steps=330, draw=False)
+
+
 REFUSED: dict[str, tuple[tuple[object, ...], str]] = {
-    "fewer than done": (("--steps", 100), "--steps: 100 are fewer than the 150 that"),
+    "fewer than done": (("--steps", 100), "--steps: 100 are fewer than the 150 of"),
     "no episodes": (("--episodes", 9), "ends after a number of steps alone"),
     "zero": (("--steps", 0), "--steps: must be at least 1"),
     "no number": (("--steps", "many"), "--steps: must be a whole number"),
@@ -326,7 +336,7 @@ def test_an_end_that_was_changed_by_hand_is_refused(tmp_path: Path, rl_here: Com
     short.spec.write_text(text.replace("steps: 150", "steps: 900"))
     answer = rl_here("resume", "r")
     assert answer.returncode == 2
-    assert "says another end of training than the manifest" in answer.stderr
+    assert "ends training at another point than the manifest" in answer.stderr
 
 
 def test_a_search_is_refused_with_what_to_do(tmp_path: Path, rl_here: Command) -> None:

@@ -141,6 +141,18 @@ def test_a_name_that_two_packages_declare_is_refused(install: Install) -> None:
         built(agent={"name": "Mine"})
 
 
+def test_an_older_version_further_down_the_path_does_not_count(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("one", {"agents": {"Mine": "one:Mine"}})
+    shutil.copytree(tmp_path / "site", tmp_path / "older")
+    older = tmp_path / "older" / "one-1.2.dist-info" / "METADATA"
+    older.write_text(older.read_text().replace("1.2", "1.1"))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "older")])
+    assert [each.version for each in packages.declared() if each.package == "one"] == ["1.2"]
+    assert type(built(agent={"name": "Mine"}).agent).__name__ == "Mine"
+
+
 @pytest.mark.parametrize("file", ["entry_points.txt", "METADATA"])
 def test_a_damaged_package_is_said_and_hides_nothing(
     file: str, install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]

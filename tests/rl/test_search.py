@@ -496,6 +496,10 @@ def test_without_optuna_the_message_says_what_to_install(
         (("cartpole_dqn", "--storage", "s.journal"), "--storage is for tpe and cmaes"),
         (("--resume", "nowhere"), "nowhere: there is no such run folder"),
         (("--resume", "r", "--set", "a=1"), "--set: a search is resumed as it began"),
+        *[
+            (("--resume", "r", option, "5"), f"{option}: a search is resumed as it began")
+            for option in ("--steps", "--episodes", "--agent", "--env-kwargs", "--output")
+        ],
         (("--resume", "r", "--method", "grid"), "--method: a search is resumed as it began"),
         (("cartpole_dqn", "--set", "search.sessions=0"), "search.sessions must be at least 1"),
     ],
