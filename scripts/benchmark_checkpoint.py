@@ -31,7 +31,7 @@ from rl.session.job import Job
 from rl.session.session import Session
 from rl.specification.build import build
 from rl.specification.specification import load_specification
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 
 MILLION = 1_000_000
 OBSERVATIONS, ACTIONS = 24, 4  # of BipedalWalker

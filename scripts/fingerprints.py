@@ -30,7 +30,7 @@ from rl.session.saved import weights_digest
 from rl.session.session import Session
 from rl.specification.build import build
 from rl.specification.specification import Specification, all_specifications, check_form
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 
 STEPS = 2_000
 LEARN_START = 500

@@ -9,7 +9,8 @@ from rl.analysis.drawer import draw
 from rl.analysis.metrics import METRICS, trial_metrics
 from rl.analysis.records import Record, read_record, read_records
 from rl.analysis.trial_charts import learning_curve, metric_charts, update_charts
-from rl.storage.run_folder import SessionFolder, TrialFolder
+from rl.storage.run_folder import TrialFolder
+from rl.storage.session_folder import SessionFolder
 
 MOST_METRICS = 12  # of callbacks, in the picture of a session; its page has all
 

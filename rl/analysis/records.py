@@ -11,7 +11,8 @@ import numpy as np
 from nn.typing import Array
 from rl.errors import UserError, on_disk
 from rl.storage.files import is_there
-from rl.storage.run_folder import SessionFolder, TrialFolder
+from rl.storage.run_folder import TrialFolder
+from rl.storage.session_folder import SessionFolder
 from rl.storage.tables import Columns, Read, read_table
 
 BASELINE_EPISODES = 10  # in which the agent has learned nothing yet

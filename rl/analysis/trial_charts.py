@@ -16,7 +16,7 @@ from rl.analysis import charts
 from rl.analysis.charts import Axis, Chart, Mark, Series, figure_of
 from rl.analysis.records import Record, columns, table
 from rl.analysis.statistics import Values, running_mean, sample_efficiency
-from rl.storage.run_folder import METRIC_COLUMNS
+from rl.storage.session_folder import METRIC_COLUMNS
 
 T = TypeVar("T")
 

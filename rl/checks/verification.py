@@ -23,7 +23,7 @@ from rl.session.job import Job
 from rl.session.status import Status
 from rl.specification.packages import require_packages
 from rl.specification.specification import Specification, check_form
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 
 CHECKPOINTS = {"evaluation": "best", "final": "last"}  # by the key of their returns
 COUNTS = ("status", "steps", "updates", "episodes", "best_step")

@@ -16,7 +16,8 @@ from rl.dashboard.catalogue import find_runs, fingerprint
 from rl.dashboard.states import session_state
 from rl.dashboard.views import View, search_view, trial_view
 from rl.report.report import NAME
-from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
+from rl.storage.run_folder import RunFolder, TrialFolder
+from rl.storage.session_folder import SessionFolder
 from rl.storage.tables import Read
 
 

@@ -15,7 +15,8 @@ from rl.report.blocks import Replay
 from rl.report.pictures import replay
 from rl.running.jobs import one_blas_thread
 from rl.saved.run import Run
-from rl.storage.run_folder import CHECKPOINTS, RunFolder, SessionFolder
+from rl.storage.run_folder import RunFolder
+from rl.storage.session_folder import CHECKPOINTS, SessionFolder
 from rl.watching.frames import Scene
 
 KEPT = 8  # episodes, at most

@@ -14,7 +14,8 @@ from rl.analysis.search_figures import Search, read_search
 from rl.dashboard.plan import Plan
 from rl.errors import UserError
 from rl.session.status import ENDS
-from rl.storage.run_folder import RunFolder, SessionFolder, has_ended
+from rl.storage.run_folder import RunFolder
+from rl.storage.session_folder import SessionFolder, has_ended
 from rl.storage.tables import last_row
 
 SECONDS_OF_SILENCE = 60.0  # after which a session whose lock is not visible counts as stopped

@@ -34,7 +34,8 @@ from rl.errors import UserError
 from rl.report import search_page, trial_page
 from rl.report.blocks import Figure, Section, Table, Verdict
 from rl.report.verdicts import criterion
-from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
+from rl.storage.run_folder import RunFolder, TrialFolder
+from rl.storage.session_folder import SessionFolder
 from rl.storage.tables import Read, last_rows
 
 ROWS = 12  # of a table, its last ones

@@ -26,7 +26,7 @@ from rl.running.worker import work
 from rl.session.callback import Callback, Callbacks
 from rl.session.job import Job, Outcome
 from rl.session.session import Session
-from rl.storage.run_folder import DIED, SessionFolder
+from rl.storage.session_folder import DIED, SessionFolder
 
 BEGUN_AGAIN = 2  # how often a job whose process was lost begins again
 SECONDS_BETWEEN_LOOKS = 0.2  # for an interrupt, while no process sends anything

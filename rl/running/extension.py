@@ -13,7 +13,8 @@ from rl.errors import UserError, brief, on_disk
 from rl.saved.run import Run
 from rl.specification.specification import BUDGET
 from rl.storage.files import is_there, write_json, write_specification
-from rl.storage.run_folder import RunFolder, SessionFolder
+from rl.storage.run_folder import RunFolder
+from rl.storage.session_folder import SessionFolder
 
 # What an outcome says of an end, and no more once the session goes on.
 GONE = ("evaluation", "final", "weights", "kept", "reason", "unfinished")

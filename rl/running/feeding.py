@@ -17,7 +17,7 @@ from rl.session.callback import Callback
 from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
 from rl.session.recorder import TABLES
-from rl.storage.run_folder import METRICS, SessionFolder
+from rl.storage.session_folder import METRICS, SessionFolder
 from rl.storage.tables import LOGGED, GrowingTable
 
 SECONDS_BETWEEN_READS = 2.0

@@ -18,7 +18,7 @@ from rl.session.session import Session
 from rl.session.status import ENDS
 from rl.specification.build import build
 from rl.storage.files import write_text
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 
 
 def run_job(job: Job, callback: Callback | None = None) -> Outcome:

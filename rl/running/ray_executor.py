@@ -30,7 +30,7 @@ from rl.running.reporter import Reporter
 from rl.session.callback import Callback
 from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 
 RETRIES = 10  # of a session whose node or process dies
 SECONDS_TO_CONNECT = 5.0

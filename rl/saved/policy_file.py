@@ -18,7 +18,8 @@ from rl.session.saved import player_from, specification_in
 from rl.specification.environment import problem_of
 from rl.specification.specification import Specification
 from rl.storage.paths import user_path
-from rl.storage.run_folder import RunFolder, load_policy
+from rl.storage.run_folder import RunFolder
+from rl.storage.session_folder import load_policy
 
 
 class PolicyFile(Opened):

@@ -22,7 +22,8 @@ from rl.specification.environment import problem_of
 from rl.specification.packages import require_packages
 from rl.specification.specification import Specification, read_specifications
 from rl.storage.files import is_there, read_json, write_json
-from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
+from rl.storage.run_folder import RunFolder, TrialFolder
+from rl.storage.session_folder import SessionFolder
 
 
 class Run(ShownRun):

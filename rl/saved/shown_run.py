@@ -17,12 +17,12 @@ from rl.analysis.records import table
 from rl.environments.problems import Problem
 from rl.errors import UserError
 from rl.saved.opened import Opened
-from rl.storage.run_folder import (
+from rl.storage.run_folder import TrialFolder
+from rl.storage.session_folder import (
     EPISODE_COLUMNS,
     EVALUATION_COLUMNS,
     METRIC_COLUMNS,
     SessionFolder,
-    TrialFolder,
 )
 from rl.storage.tables import COUNTS
 

@@ -24,7 +24,8 @@ from rl.specification.environment import import_modules
 from rl.specification.settings import make_settings, resolve, settings_of
 from rl.specification.specification import Specification
 from rl.storage.paths import user_path
-from rl.storage.run_folder import CHECKPOINTS, RunFolder, SessionFolder, load_policy
+from rl.storage.run_folder import RunFolder
+from rl.storage.session_folder import CHECKPOINTS, SessionFolder, load_policy
 
 SHAPE = ("hidden", "activation", "layer_norm")  # what of a network its weights are made for
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rl.storage.run_folder import RunFolder, TrialFolder, is_unfinished
+from rl.storage.run_folder import RunFolder, TrialFolder
+from rl.storage.session_folder import is_unfinished
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

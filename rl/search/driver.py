@@ -34,7 +34,8 @@ from rl.session.progress import Progress
 from rl.specification.build import build
 from rl.specification.specification import Specification
 from rl.storage.files import write_json, write_specification
-from rl.storage.run_folder import RunFolder, is_unfinished
+from rl.storage.run_folder import RunFolder
+from rl.storage.session_folder import is_unfinished
 
 UNFINISHED = "unfinished"  # the state of a trial that failed by an outside cause
 

@@ -9,7 +9,8 @@ from typing import Any
 from rl.search.optuna_methods import Pruning
 from rl.search.space import Parameters
 from rl.session.job import Job, Outcome
-from rl.storage.run_folder import SessionFolder, TrialFolder, is_unfinished
+from rl.storage.run_folder import TrialFolder
+from rl.storage.session_folder import SessionFolder, is_unfinished
 
 
 @dataclass

@@ -13,7 +13,7 @@ from nn.typing import State
 from rl.memory import Replay
 from rl.session.transition_log import TransitionLog
 from rl.storage.files import is_there
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 
 
 class Checkpoints:

@@ -18,7 +18,7 @@ from nn.typing import State
 from rl.session.status import Status
 from rl.specification.blocks import Training
 from rl.specification.specification import BUDGET
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 
 UPDATES_A_ROW = 100
 

@@ -22,7 +22,7 @@ from rl.session.recorder import Recorder
 from rl.session.saved import origin_of
 from rl.specification.build import Experiment
 from rl.storage.forms import RESUMABLE
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 
 
 class Persistence:

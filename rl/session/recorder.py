@@ -19,7 +19,7 @@ from rl.session.evaluation import Evaluation
 from rl.session.longer import UPDATES_A_ROW, Row, next_hundred, read_history, thinned
 from rl.session.progress import Progress
 from rl.storage.files import Table, is_there, make_folder
-from rl.storage.run_folder import (
+from rl.storage.session_folder import (
     EPISODE_COLUMNS,
     EVALUATION_COLUMNS,
     METRIC_COLUMNS,

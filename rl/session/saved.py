@@ -22,7 +22,7 @@ from rl.session.player import Player, player_of
 from rl.specification.build import build
 from rl.specification.specification import IMPORT_FOLDER, Specification, check_form
 from rl.storage.paths import as_name
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 from rl.storage.texts import parse_json
 
 

@@ -23,7 +23,7 @@ from rl.session.progress import Progress
 from rl.session.recorder import Recorder
 from rl.session.status import ENDS, Status
 from rl.specification.build import Experiment
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 
 SECONDS_BETWEEN_REPORTS = 0.2
 

@@ -10,7 +10,7 @@ from nn.checkpoint import open_regular
 from nn.typing import State
 from rl.errors import MISFIT, UserError, on_disk
 from rl.specification.build import Experiment
-from rl.storage.run_folder import load_policy
+from rl.storage.session_folder import load_policy
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def _conclude_unfinished(run: Run, outcome: dict[str, Any]) -> int:
 def _conclude_trial(run: Run, quiet: bool) -> int:
     """Prints the figures of a trial; the exit status is 0 if all of its sessions counted."""
     from rl.analysis.analyze import describe_trial
-    from rl.storage.run_folder import is_unfinished
+    from rl.storage.session_folder import is_unfinished
 
     figures = run.result
     statuses = [each["status"] for each in figures["outcomes"]]

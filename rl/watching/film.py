@@ -17,7 +17,7 @@ from rl.saved.opened import Opened
 from rl.saved.policy_file import PolicyFile
 from rl.saved.run import Run
 from rl.session.player import Player
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 from rl.watching.animation import animation, pace
 from rl.watching.frames import Moment, Scene
 from rl.watching.panel import BACKGROUND, CHOSEN, DIM, TEXT, font

@@ -31,7 +31,8 @@ from rl.analysis.trial_charts import (
 )
 from rl.report.page import to_json
 from rl.storage.files import Table
-from rl.storage.run_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder, TrialFolder
+from rl.storage.run_folder import TrialFolder
+from rl.storage.session_folder import EPISODE_COLUMNS, EVALUATION_COLUMNS, SessionFolder
 from tests.rl.conftest import quick
 
 NUMBERS: dict[str, list[float]] = {

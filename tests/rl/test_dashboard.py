@@ -35,7 +35,8 @@ from rl.running.train import train
 from rl.session.callback import Callback
 from rl.session.job import Job
 from rl.storage.files import is_held, only_one, read_json, write_json
-from rl.storage.run_folder import RunFolder, SessionFolder
+from rl.storage.run_folder import RunFolder
+from rl.storage.session_folder import SessionFolder
 from rl.storage.tables import END as BYTES
 from rl.storage.tables import last_row, last_rows
 from tests.rl import worlds

@@ -19,7 +19,7 @@ from rl.session.job import Job
 from rl.session.progress import Progress
 from rl.specification.build import build
 from rl.specification.specification import load_specification
-from rl.storage.run_folder import SessionFolder, is_unfinished
+from rl.storage.session_folder import SessionFolder, is_unfinished
 from tests.rl.conftest import quick
 
 CHAIN = ("problem=Chain-v0", "import=tests.rl.worlds")  # short episodes: soon evaluated

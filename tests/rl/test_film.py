@@ -15,7 +15,7 @@ from nn import checkpoint
 from rl.agents.thoughts import of_values
 from rl.errors import UserError
 from rl.saved.run import Run
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 from rl.watching import film
 from rl.watching.film import choose_stages, duration, make_film, side_by_side
 from rl.watching.frames import Moment

@@ -15,7 +15,7 @@ import rl
 from rl.errors import UserError
 from rl.running.trial import create_trial
 from rl.specification.specification import load_specification
-from rl.storage.run_folder import EPISODE_COLUMNS, SessionFolder
+from rl.storage.session_folder import EPISODE_COLUMNS, SessionFolder
 from tests.rl.test_callback import SMALL, Logs
 
 

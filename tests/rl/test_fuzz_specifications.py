@@ -38,7 +38,7 @@ from rl.specification.specification import (
     load_specification,
     read_specifications,
 )
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 
 SPECIFICATIONS = all_specifications()
 LONGEST = 1000  # characters of a message

@@ -33,7 +33,8 @@ from rl.session.session import Session
 from rl.specification.build import build
 from rl.storage.files import LARGEST, Table, read_json, read_specification, read_text
 from rl.storage.paths import user_path
-from rl.storage.run_folder import RunFolder, SessionFolder, TrialFolder
+from rl.storage.run_folder import RunFolder, TrialFolder
+from rl.storage.session_folder import SessionFolder
 from rl.storage.tables import Read, Tables, last_rows, parse_rows, read_table
 from tests.rl.conftest import LONGEST, quick
 from tests.rl.test_resume import Notes

@@ -21,7 +21,7 @@ from rl.session.job import Job
 from rl.session.progress import Progress
 from rl.session.recorder import TABLES
 from rl.storage.files import Table
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 from rl.storage.tables import GrowingTable, read_table
 from tests.rl.conftest import HELD, Command, wait_until
 from tests.rl.test_executors import make_jobs

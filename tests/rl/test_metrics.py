@@ -10,7 +10,7 @@ import pytest
 
 from rl.analysis.metrics import fitness, power, spread, stability, strength, trial_metrics
 from rl.analysis.records import Record
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 
 
 def record(

@@ -20,7 +20,7 @@ from rl.running.trial import run_all
 from rl.session.job import Job
 from rl.session.progress import Progress
 from rl.session.status import ENDS
-from rl.storage.run_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder
 from tests.rl.test_executors import LONG, Recorder, assert_same_bits, make_jobs
 
 ray: Any = pytest.importorskip("ray", reason="Ray is an extra of its own: .[ray]")

@@ -34,7 +34,8 @@ from rl.session.saved import evaluate_player
 from rl.session.session import Session
 from rl.specification.build import build
 from rl.specification.specification import Specification
-from rl.storage.run_folder import RunFolder, SessionFolder
+from rl.storage.run_folder import RunFolder
+from rl.storage.session_folder import SessionFolder
 from tests.rl.conftest import HELD, Command, quick, run_trial, wait_until
 
 TRAIN = {"evaluate_every": 700, "evaluate_episodes": 2, "stop_when_solved": False,
