@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rl.console.signals import stopped_by_signals
+from rl.console.signals import handled, stopped_by_signals
 from tests.rl.conftest import quick, wait_until
 
 ROOT = str(Path(__file__).parents[2])  # where the package `tests` is
@@ -119,7 +119,8 @@ def test_an_environment_that_hangs_is_waited_for_until_ctrl_c_comes_again(
 def test_two_signals_at_once_are_one_request() -> None:
     stops: list[int] = []
     both = {signal.SIGHUP, signal.SIGTERM}
-    with stopped_by_signals(lambda: stops.append(1)):
+    defaults = dict.fromkeys(both, signal.SIG_DFL)  # under nohup one is ignored
+    with handled(defaults), stopped_by_signals(lambda: stops.append(1)):
         signal.pthread_sigmask(signal.SIG_BLOCK, both)
         for number in both:
             signal.raise_signal(number)
