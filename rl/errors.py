@@ -38,6 +38,10 @@ def one_line(message: str) -> str:
     return line if len(line) <= _LONGEST else f"{line[:half]} ... {line[-half:]}"
 
 
+class Busy(UserError):
+    """Another process is at work in a folder."""
+
+
 class DiskError(UserError):
     """The system refuses to read or to write a file; what the file holds is not known by that."""
 

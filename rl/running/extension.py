@@ -61,6 +61,10 @@ def _extend(
         train["stop_when_solved"] = False
     if train == before:
         return []
+    for each in sessions:
+        if each.path.is_dir():
+            with each.lock():
+                pass  # no process is at work on it
     solved = not past and before.get("stop_when_solved", True)
     notes = [note for each in sessions if (note := _prepare(each, folder, solved))]
     if len(notes) == len(sessions) and all("diverged" in each for each in notes):

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from rl.console.signals import is_asked
-from rl.errors import BrokenEnvironment, DiskError, Diverged, UserError, on_disk
+from rl.errors import BrokenEnvironment, Busy, DiskError, Diverged, UserError, on_disk
 from rl.running.reporter import Reporter
 from rl.session.callback import Callback, Callbacks, unpacked
 from rl.session.evaluation import Stopped
@@ -115,6 +115,8 @@ def _attempt(job: Job, callback: Callback | None) -> Outcome:
             raise raised.pop()
     except DiskError:
         raise
+    except Busy as error:  # the folder's outcome is that of the other process
+        outcome = {"seed": job.seed, **_end(error), "unfinished": True}
     except BaseException as error:
         folder.create()
         outcome = {"seed": job.seed, **folder.read_outcome(), **_end(error)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from rl.console.signals import stopped_by_signals
@@ -21,6 +21,7 @@ from rl.session.callback import (
 )
 from rl.session.job import Job, Outcome
 from rl.specification.build import build
+from rl.specification.changes import described
 from rl.specification.environment import import_modules
 from rl.specification.notes import notes_of
 from rl.specification.packages import packages_in, require_packages
@@ -28,7 +29,7 @@ from rl.specification.repeats import settled
 from rl.specification.specification import Specification
 from rl.storage.manifest import CALLBACKS
 from rl.storage.paths import user_path
-from rl.storage.run_folder import RunFolder, default_path
+from rl.storage.run_folder import SECONDS_TO_CREATE, RunFolder, default_path
 
 MOST_SESSIONS = 10_000  # of a run; each has a folder, and an entry of the manifest
 
@@ -39,6 +40,7 @@ def create_trial(
     output: str | os.PathLike[str] | None,
     callbacks: Iterable[Callback] = (),
     source: Source | None = None,
+    shared: bool = False,
 ) -> Run:
     """The folder of a run whose sessions have not begun.
 
@@ -48,6 +50,7 @@ def create_trial(
         output: the folder; by default it is named by the experiment and the time.
         callbacks: of the user; the manifest names those that a session listens to.
         source: the trained agent that all sessions start from.
+        shared: whether several processes call this, of which the first creates the folder.
 
     Raises:
         UserError: the specification is wrong, and nothing was written; or the folder cannot be
@@ -71,12 +74,21 @@ def create_trial(
     if source:
         more["start"] = source.lineage
     file = source.file if source else None
-    run = Run(RunFolder.create(path, name, specification.values, sys.argv, seeds, more, file))
+    make = RunFolder.share if shared else RunFolder.create
+    run = Run(make(path, name, specification.values, sys.argv, seeds, more, file))
+    if shared:
+        check_same(run, specification, seeds, more)
     run.notes = [*notes, *notes_of(experiment), *(source.notes(experiment) if source else ())]
     return run
 
 
-def run_sessions(run: Run, executor: Executor, draw: bool = True, carried: bytes = b"") -> Run:
+def run_sessions(
+    run: Run,
+    executor: Executor,
+    draw: bool = True,
+    carried: bytes = b"",
+    only: int | None = None,
+) -> Run:
     """Runs or resumes the sessions of a run that have not ended, and analyzes the run.
 
     The result is, to the bit, that of the run without an interruption.
@@ -86,19 +98,23 @@ def run_sessions(run: Run, executor: Executor, draw: bool = True, carried: bytes
         executor: where its sessions run.
         draw: whether learning curves are drawn.
         carried: callbacks for the processes of the sessions, `packed`.
+        only: the number of the only session to run, where other processes run the others; the
+            process whose session is the last to end analyzes the run.
 
     Raises:
         UserError: the run is damaged, or another process is at work on it.
         Diverged: a number is not finite, in the only session.
     """
     require_packages(run.manifest, run.path)
-    seeds = run.manifest["seeds"]
-    folders = [run.trial.session(number) for number in range(len(seeds))]
+    folders = {
+        number: run.trial.session(number)
+        for number in (range(len(run.manifest["seeds"])) if only is None else [only])
+    }
     jobs = [
-        Job(run.specification, seed, each.path, number, callbacks=carried, start=run.start)
-        for number, (seed, each) in enumerate(zip(seeds, folders, strict=True))
-        if not each.has_ended
-    ]
+        Job(run.specification, run.manifest["seeds"][number], each.path, number,
+            callbacks=carried, start=run.start)
+        for number, each in folders.items() if not each.has_ended
+    ]  # fmt: skip
     raised: list[BaseException] = []
 
     def failed(error: BaseException) -> None:
@@ -107,8 +123,9 @@ def run_sessions(run: Run, executor: Executor, draw: bool = True, carried: bytes
 
     executor.callback = Callbacks([executor.callback], failed)
     remedy = f"put that right, and then: rl resume {run.path}"
-    disk, analyzed = on_disk(run.path, remedy=remedy), at_the_end(lambda: run.analyze(draw))
-    with run.folder.lock(), disk, analyzed:
+    disk = on_disk(run.path, remedy=remedy)
+    analyzed = at_the_end(lambda: _analyze(run, only, draw))
+    with run.folder.lock() if only is None else nullcontext(), disk, analyzed:
         with executor, stopped_by_signals(executor.interrupt, executor.lags):
             for note in run.notes:
                 executor.callback.noted(note)
@@ -117,6 +134,47 @@ def run_sessions(run: Run, executor: Executor, draw: bool = True, carried: bytes
     if raised:
         raise raised[0]
     return run
+
+
+def check_same(
+    run: Run, specification: Specification, seeds: Sequence[int], more: Mapping[str, Any]
+) -> None:
+    """Refuses a run that is not the one that was asked for.
+
+    Raises:
+        UserError: the message names what differs.
+    """
+    manifest, another = run.manifest, "; name another folder with --output"
+    if manifest.get("kind") != more.get("kind"):
+        raise UserError(f"{run.path}: is a {manifest.get('kind', 'run')} already{another}")
+    there = manifest.get("specification", run.specification.values)
+    asked = {"experiment": specification.name, **specification.values}
+    if changed := described({"experiment": manifest["experiment"], **there}, asked):
+        raise UserError(f"{run.path}: was begun with other settings: {changed}{another}")
+    if manifest["seeds"] != list(seeds):
+        raise UserError(
+            f"{run.path}: has {_counted(manifest['seeds'])} there, and {_counted(seeds)} here"
+            f"{another}"
+        )
+    starts = [each.get("start", {}).get("sha256") for each in (manifest, more)]
+    if starts[0] != starts[1]:
+        raise UserError(f"{run.path}: its sessions start from another agent than here{another}")
+
+
+def _counted(seeds: Sequence[int]) -> str:
+    return f"--sessions {len(seeds)} --seed {seeds[0]}"
+
+
+def _analyze(run: Run, only: int | None, draw: bool) -> None:
+    """Analyzes a run, or draws its only session that ran here and leaves that to the last one."""
+    if only is None:
+        run.analyze(draw)
+        return
+    if draw:
+        run.draw_sessions([run.trial.session(only)])
+    if run.is_over and not run.is_analyzed:
+        with run.folder.lock(SECONDS_TO_CREATE):
+            run.analyze(draw)
 
 
 @contextmanager

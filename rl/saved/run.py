@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +113,34 @@ class Run(ShownRun):
 
     def _draw(self, figures: dict[str, Any]) -> None:
         """Draws the curves; a failure only prints a line."""
-        remedy = f"`rl analyze {shlex.quote(str(self.path))}` tries again"
-        for session in self.trial.sessions():
-            with optional(session.curve.name, remedy):
-                draw_session(session, self.title, self.problem.solved)
-        with optional(self.trial.curve.name, remedy):
+        self.draw_sessions(self.trial.sessions())
+        with optional(self.trial.curve.name, self._remedy):
             draw_trial(self.trial, figures)
+
+    def draw_sessions(self, sessions: Iterable[SessionFolder]) -> None:
+        """Draws the curves of sessions; a failure only prints a line."""
+        for session in sessions:
+            with optional(session.curve.name, self._remedy):
+                draw_session(session, self.title, self.problem.solved)
+
+    @property
+    def _remedy(self) -> str:
+        return f"`rl analyze {shlex.quote(str(self.path))}` tries again"
+
+    @property
+    def is_over(self) -> bool:
+        """Returns True if every session of this trial has ended or failed."""
+        planned = range(len(self.manifest["seeds"]))
+        outcomes = [self.trial.session(number).read_outcome() for number in planned]
+        return all(each.get("status", "interrupted") != "interrupted" for each in outcomes)
+
+    @property
+    def is_analyzed(self) -> bool:
+        """Returns True if `result` is that of the sessions as they are now."""
+        known = [(each["session"], each["status"]) for each in self.result.get("outcomes", ())]
+        return known == [
+            (each.number, each.read_outcome().get("status")) for each in self.trial.sessions()
+        ]
 
     def group(self, name: str) -> Group:
         """The sessions of this trial that count, for a comparison under this name.
@@ -142,6 +165,12 @@ class Run(ShownRun):
             [(record.steps, record.returns) for record in counted],
             self.problem.solved,
         )
+
+    @property
+    def is_reported(self) -> bool:
+        """Returns True if the report is newer than `result`."""
+        page, result = self.path / "report.html", self.trial.result
+        return page.exists() and page.stat().st_mtime >= result.stat().st_mtime
 
     def player(self, checkpoint: str | None = None) -> Player:
         require_packages(self.manifest, self.path)

@@ -10,9 +10,10 @@ from rl.errors import UserError
 from rl.running.executors import Executor
 from rl.search.driver import Search
 from rl.search.optuna_methods import SAMPLERS, checked_storage
-from rl.search.settings import changes, read_search
+from rl.search.settings import read_search
 from rl.session.callback import Callback
 from rl.specification.build import build
+from rl.specification.changes import changes
 from rl.specification.environment import import_modules
 from rl.specification.packages import packages_in
 from rl.specification.repeats import settled

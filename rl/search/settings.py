@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from nn.settings import BaseSettings, setting
 from rl.analysis.metrics import STATISTICS
@@ -35,20 +32,6 @@ class SearchSettings(BaseSettings):
     seed: int = setting("random seed of the method, and of each trial's first session", 0, least=0)
     pruner: str = setting(f"one of {', '.join(PRUNERS)}", "none", names=PRUNERS)
     statistic: str = setting("score to rank trials by", "mean_return", names=STATISTICS)
-
-
-def changes(before: Any, now: Any, path: str = "") -> list[str]:
-    """The dotted paths at which two specifications differ."""
-    if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
-        return [] if json.dumps(before) == json.dumps(now) else [path]
-    if before.keys() == now.keys() and path == "search.space" and list(before) != list(now):
-        return [path]  # whose order is that of a grid
-    found = []
-    for key in {**before, **now}:
-        inner = f"{path}.{key}" if path else str(key)
-        both = key in before and key in now
-        found += changes(before[key], now[key], inner) if both else [inner]
-    return found
 
 
 def read_settings(specification: Specification) -> SearchSettings:

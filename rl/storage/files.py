@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from nn.checkpoint import growing, naming, open_regular, regular, replacing, sync_folder
-from rl.errors import UserError, on_disk
+from rl.errors import Busy, UserError, on_disk
 from rl.storage.scalars import dumper
 from rl.storage.texts import parse_json, parse_yaml
 
@@ -154,7 +154,8 @@ def only_one(path: Path, seconds: float = 0.0) -> Iterator[None]:
         seconds: to wait for another process to release it.
 
     Raises:
-        UserError: it does not, or the disk has no locks.
+        Busy: it does not.
+        UserError: the disk has no locks.
     """
     from filelock import FileLock, Timeout
 
@@ -163,7 +164,7 @@ def only_one(path: Path, seconds: float = 0.0) -> Iterator[None]:
         try:
             lock.acquire(timeout=seconds)
         except Timeout:
-            raise UserError(
+            raise Busy(
                 f"{path.parent}: another process is at work there; wait for it, or end it first"
             ) from None
         except NotImplementedError:

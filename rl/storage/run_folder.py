@@ -15,13 +15,22 @@ from typing import Any
 
 from nn.checkpoint import naming, sync_folder
 from rl.errors import UserError, on_disk
-from rl.storage.files import make_folder, only_one, read_json, write_json, write_specification
+from rl.storage.files import (
+    is_there,
+    make_folder,
+    only_one,
+    read_json,
+    write_json,
+    write_specification,
+)
 from rl.storage.forms import COUNTED, MANIFEST, RESULT, SEARCH_MANIFEST, SUMMARY
 from rl.storage.manifest import FORMAT, make_manifest
 from rl.storage.paths import as_name, unquoted, user_path
 from rl.storage.session_folder import SessionFolder, number_of
 
 RUNS = Path("runs")
+LOCK = ".lock"
+SECONDS_TO_CREATE = 60.0  # in which another process creates or analyzes a shared folder
 
 
 class TrialFolder:
@@ -125,13 +134,47 @@ class RunFolder:
         path = user_path(path)
         folder = cls(path)
         with on_disk(path, remedy="name another folder with --output"):
-            if path.is_dir() and any(path.iterdir()):
+            if path.is_dir() and any(each.name != LOCK for each in path.iterdir()):
                 raise UserError(
                     f"{path}: is there already; name another folder with --output, or remove it"
                 )
             manifest = {**make_manifest(name, seeds, command), "specification": values}
             folder._fill(name, values, {**manifest, **(more or {})}, start)
         return folder
+
+    @classmethod
+    def share(
+        cls,
+        path: Path,
+        name: str,
+        values: Mapping[str, Any],
+        command: Sequence[str],
+        seeds: Sequence[int],
+        more: Mapping[str, Any] | None = None,
+        start: Path | None = None,
+    ) -> RunFolder:
+        """The folder of a run that several processes begin: the first one creates it.
+
+        What a killed process has left of it is written anew. The arguments are those of `create`.
+
+        Raises:
+            UserError: the folder is another run's, or cannot be written.
+        """
+        folder = cls(user_path(path))
+        with on_disk(folder.path, remedy="name another folder with --output"):
+            if not folder.exists:
+                make_folder(folder.path)
+                with folder.lock(SECONDS_TO_CREATE):
+                    if not folder.exists:
+                        for file in (folder.manifest, folder.start):
+                            file.unlink(missing_ok=True)
+                        cls.create(path, name, values, command, seeds, more, start)
+        return folder
+
+    @property
+    def exists(self) -> bool:
+        """Returns True if the folder is that of a run."""
+        return is_there(self.spec) and is_there(self.manifest)
 
     def _fill(
         self,
@@ -195,13 +238,16 @@ class RunFolder:
                 raise UserError(f"{folder}: is no run folder: it has no {file.name}")
         return run
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Within, no other process runs sessions of this run.
+    def lock(self, seconds: float = 0.0) -> AbstractContextManager[None]:
+        """Within, no other process runs all sessions of this run, extends or analyzes it.
+
+        Args:
+            seconds: to wait for another process.
 
         Raises:
-            UserError: another process does.
+            Busy: another process does.
         """
-        return only_one(self.path / ".lock")
+        return only_one(self.path / LOCK, seconds)
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest: what was run, with which seeds and versions.

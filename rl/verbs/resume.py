@@ -9,7 +9,8 @@ from rl.console.output import say
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.verbs import report
 from rl.verbs.arguments import LOGGING, Verbs, add_verb, processes, warn_of_differences
-from rl.verbs.run import conclude, watched
+from rl.verbs.conclusion import conclude
+from rl.verbs.run import watched
 
 if TYPE_CHECKING:
     from rl.running.executors import Executor

@@ -5,29 +5,29 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rl.console.output import say, warn
+from rl.console.output import warn
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.verbs import report
 from rl.verbs.arguments import (
-    FAILED,
-    INTERRUPTED,
     LOGGING,
     TRAINING,
     Verbs,
     add_verb,
     check_executor,
+    check_only,
+    natural,
     positive,
     processes,
     specification_in,
+    warn_of_differences,
 )
-from rl.verbs.play import print_evaluation
+from rl.verbs.conclusion import AGAIN, conclude, conclude_one, tell_ended
 
 if TYPE_CHECKING:
     from rl.running.executors import Executor
     from rl.running.loggers import Logger
-    from rl.saved.run import Run
     from rl.session.callback import Callback
     from rl.specification.specification import Specification
 
@@ -37,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
     from rl.running.trial import create_trial, run_sessions
     from rl.saved.source import Source
 
-    seeds = range(options.seed, options.seed + options.sessions)
+    seeds, only = range(options.seed, options.seed + options.sessions), options.only_session
+    check_only(options, session=options.sessions)
     if options.fresh_normalization and not options.source:
         raise UserError("--fresh-normalization needs --from RUN")
     source = Source.find(options.source, options.fresh_normalization) if options.source else None
@@ -45,26 +46,32 @@ def run(options: argparse.Namespace) -> int:
     created = None
     try:
         with _executor(options, specification) as executor:
-            created = create_trial(specification, seeds, options.output, source=source)
-            run_sessions(created, executor)
+            created = create_trial(
+                specification, seeds, options.output, source=source, shared=only is not None
+            )
+            if only is not None:
+                warn_of_differences(created.manifest)
+                tell_ended(created, only, options.quiet)
+            run_sessions(created, executor, only=only)
     except (Diverged, BrokenEnvironment):
-        if created:
+        if created and (only is None or created.is_over):
             report.conclude(created.path, options)
         raise
     except KeyboardInterrupt:
-        hint = (f"to resume: rl resume {created.path}",) if created else ()
-        raise KeyboardInterrupt(*hint) from None
-    return conclude(created, options)
+        again = f"rl resume {created.path}" if created and only is None else AGAIN
+        raise KeyboardInterrupt(*([f"to resume: {again}"] if created else [])) from None
+    return conclude(created, options) if only is None else conclude_one(created, only, options)
 
 
 @contextmanager
 def _executor(options: argparse.Namespace, specification: Specification) -> Iterator[Executor]:
     """The executor that runs the sessions of `rl run`, with a display of them."""
     check_executor(options)
-    if options.render and (options.sessions > 1 or options.executor == "ray"):
+    sessions = options.sessions if options.only_session is None else 1
+    if options.render and (sessions > 1 or options.executor == "ray"):
         raise UserError("--render shows a single session; leave out --sessions and --executor")
-    with watched(options, options.sessions) as callback:
-        if options.sessions > 1 or options.executor == "ray":
+    with watched(options, sessions) as callback:
+        if sessions > 1 or options.executor == "ray":
             yield processes(options, callback)
         else:
             yield _inline(options, specification, callback)
@@ -111,69 +118,6 @@ def _inline(
     return Inline(Callbacks([callback, window]))
 
 
-def conclude(run: Run, options: argparse.Namespace) -> int:
-    """Prints the result of a run, writes its report, and returns the exit status."""
-    status = _conclude(run, options.quiet)
-    if status != INTERRUPTED:
-        report.conclude(run.path, options)
-    return status
-
-
-def _conclude(run: Run, quiet: bool) -> int:
-    if len(run.manifest["seeds"]) > 1:
-        return _conclude_trial(run, quiet)
-    outcome = run.outcome
-    if "evaluation" not in outcome:
-        return _conclude_unfinished(run, outcome)
-    if not quiet:
-        _print_summary(run, outcome)
-    return 0
-
-
-def _conclude_unfinished(run: Run, outcome: dict[str, Any]) -> int:
-    status = outcome.get("status", "interrupted")
-    if status != "interrupted":
-        say(f"{status}: {outcome.get('reason', 'no reason given')}")
-        return Diverged.exit_status if status == "diverged" else FAILED
-    say(f"interrupted at step {outcome.get('steps', 0):,}; curve: {run.session.curve}")
-    say(f"to resume: rl resume {run.path}; to see the agent so far: rl watch {run.path}")
-    return INTERRUPTED
-
-
-def _conclude_trial(run: Run, quiet: bool) -> int:
-    """Prints the figures of a trial; the exit status is 0 if all of its sessions counted."""
-    from rl.analysis.analyze import describe_trial
-    from rl.storage.session_folder import is_unfinished
-
-    figures = run.result
-    statuses = [each["status"] for each in figures["outcomes"]]
-    if not quiet:
-        say(*describe_trial(figures))
-        say(f"run folder: {run.path}  (curves: {run.trial.path})")
-    if figures["counted"] == figures["planned"]:
-        return 0
-    if len(statuses) < figures["planned"] or "interrupted" in statuses:
-        say(f"interrupted: {figures['counted']} of {figures['planned']} sessions had finished")
-        say(f"to resume: rl resume {run.path}")
-        return INTERRUPTED
-    if quiet:
-        say(*(line for line in describe_trial(figures) if "did not count" in line))
-    if any(map(is_unfinished, figures["outcomes"])):
-        say(f"to try again: rl resume {run.path}")
-    return Diverged.exit_status if "diverged" in statuses else FAILED
-
-
-def _print_summary(run: Run, outcome: dict[str, Any]) -> None:
-    say(
-        f"{run.specification.name}: {outcome['status']} after {outcome['steps']:,} steps, "
-        f"{outcome['episodes']:,} episodes and {outcome['seconds']:.1f} s"
-    )
-    print_evaluation(outcome["evaluation"])
-    say(f"best checkpoint: step {outcome['best_step']:,}")
-    say(f"run folder: {run.path}  (curve: {run.session.curve})")
-    say(f"to see it: rl watch {run.path}; to see how it learned: rl film {run.path}")
-
-
 def add(verbs: Verbs) -> None:
     """Adds `rl run` to the command line."""
     verb = add_verb(
@@ -187,6 +131,8 @@ def add(verbs: Verbs) -> None:
                       "module:Mine-v0 or module:Class")  # fmt: skip
     verb.add_argument("--sessions", type=positive, default=1,
                       help="number of sessions; session k uses seed + k (default 1)")  # fmt: skip
+    verb.add_argument("--only-session", type=natural, metavar="K",
+                      help="run session K alone, in a folder that processes share")  # fmt: skip
     verb.add_argument("--from", metavar="RUN", dest="source",
                       help="start from a trained agent: RUN, RUN@best, RUN@last, RUN@STEP, or a "
                       "file such as best.npz")  # fmt: skip
