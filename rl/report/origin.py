@@ -30,8 +30,19 @@ def origin(folder: RunFolder, manifest: Mapping[str, Any], spec: Path) -> Sectio
             Code("\n".join(commands), "The command"),
             Code(read_text(spec), "The specification, every default filled in", folded=True),
             Table((), _machine(manifest)),
+            *_merged(manifest.get("merged", ())),
         ],
     )
+
+
+def _merged(runs: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """The runs whose sessions were put together, with the machine of each."""
+    rows = [
+        (str(each["run"]), ", ".join(map(str, each.get("seeds", ()))),
+         str(each.get("started", "")), str(each.get("processor_model") or ""))
+        for each in runs
+    ]  # fmt: skip
+    return [Table(("merged from", "seeds", "started", "processor"), rows)] if rows else []
 
 
 def _machine(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

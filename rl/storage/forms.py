@@ -173,6 +173,9 @@ MANIFEST = block_of(
             | {"step": is_count, "fresh": is_truth},
             {"mean_return": is_number},
         ),
+        "merged": list_of(
+            block_of({"run": is_text}, {"seeds": list_of(is_count), "command": list_of(is_text)})
+        ),
         "extended": list_of(block_of({"before": block_of({}), "command": list_of(is_text)})),
     },
 )

@@ -15,6 +15,10 @@ from rl.storage import machine
 FORMAT = 1
 PACKAGES = "packages"  # of a manifest: the versions of those whose parts the run uses
 CALLBACKS = "callbacks"  # of a manifest: the classes of the callbacks of its sessions
+MERGED = "merged"  # of a manifest: the runs whose sessions were put together
+LINEAGE = ("command", "started", "extended", "versions", PACKAGES, "implementation", "platform",
+           "system", "libc", "processor", "processor_model", "simd", "blas", "environment",
+           "executable", "git_commit")  # fmt: skip  # what is kept of each of them
 
 
 def make_manifest(experiment: str, seeds: Sequence[int], command: Sequence[str]) -> dict[str, Any]:
@@ -39,13 +43,18 @@ def differences(manifest: Mapping[str, Any]) -> list[str]:
     Entries that an earlier manifest lacks are skipped.
     """
     brought = {name: machine.installed(name) or "none" for name in manifest.get(PACKAGES, {})}
-    whole = {**machine.describe(), "git_commit": _git_commit(), PACKAGES: brought}
-    here = dict(_comparable(whole))
-    there = dict(_comparable(manifest))
+    here = {**machine.describe(), "git_commit": _git_commit(), PACKAGES: brought}
+    there = [manifest, *manifest.get(MERGED, ())]
+    return list(dict.fromkeys(each for one in there for each in differences_between(here, one)))
+
+
+def differences_between(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
+    """A line for each difference between the machines of two manifests, as `differences`."""
+    ours, theirs = dict(_comparable(here)), dict(_comparable(there))
     return [
-        f"{name} {here[name]} here, {value} there"
-        for name, value in there.items()
-        if name in here and here[name] != value
+        f"{name} {ours[name]} here, {value} there"
+        for name, value in theirs.items()
+        if name in ours and ours[name] != value
     ]
 
 

@@ -222,9 +222,7 @@ class RunFolder:
         of_environment = RUNS / as_name(str(path))  # a run of the environment that it names
         known = next((each for each in (named, of_environment) if each.is_dir()), path)
         folder = path if path.exists() else known
-        if not (folder / "manifest.json").exists() and folder.is_dir():
-            runs = sorted(each.parent for each in folder.glob("*/manifest.json"))
-            folder = runs[-1] if runs else folder
+        folder = (runs_in(folder) or [folder])[-1]
         if folder.is_file():
             raise UserError(
                 f"{path}: is a file, and this needs the whole run folder; a saved agent alone is "
@@ -278,6 +276,13 @@ def _numbered(folder: Path, kind: str) -> list[Path]:
             if name == kind and number.isdecimal() and path.is_dir():
                 found[int(number)] = path
     return [found[number] for number in sorted(found)]
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The run folders in a folder, in order; none in that of a run."""
+    if (folder / "manifest.json").exists() or not folder.is_dir():
+        return []
+    return sorted(each.parent for each in folder.glob("*/manifest.json"))
 
 
 def default_path(name: str, now: datetime | None = None) -> Path:

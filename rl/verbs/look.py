@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rl.console.optional import optional
 from rl.console.output import say, warn
@@ -14,6 +15,9 @@ from rl.errors import UserError, printable
 from rl.storage.paths import user_path
 from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb
+
+if TYPE_CHECKING:
+    from rl.saved.run import Run
 
 
 def list_experiments(options: argparse.Namespace) -> int:
@@ -67,8 +71,12 @@ def analyze(options: argparse.Namespace) -> int:
     from rl.analysis.records import read_records
     from rl.analysis.search_figures import analyze_search, describe_search
     from rl.saved.run import Run
-    from rl.storage.run_folder import RunFolder
+    from rl.storage.run_folder import RunFolder, runs_in
 
+    place = user_path(options.run)
+    if len(within := runs_in(place)) > 1:
+        _say_what_is_in(place, within)
+        return 0
     folder = RunFolder.open(options.run)
     sessions = [each for trial in folder.trials() for each in trial.sessions()]
     finished = any("evaluation" in each.read_outcome() for each in sessions)
@@ -89,6 +97,38 @@ def analyze(options: argparse.Namespace) -> int:
     return 0
 
 
+def _say_what_is_in(place: Path, within: Sequence[Path]) -> None:
+    """Says which runs a folder holds, and which of them are one trial."""
+    from rl.running.merging import command_for, mergeable
+    from rl.saved.run import Run
+    from rl.storage.run_folder import RunFolder
+
+    say(f"{shown(place)}: holds {len(within)} run folders; `rl analyze` takes one of them:")
+    runs = []
+    for path in within:
+        try:
+            run = Run(RunFolder(path))
+            say(f"  {shown(path)}: {_briefly(run)}")
+        except UserError as error:
+            say(f"  {shown(path)}: cannot be read: {error}")
+            continue
+        if run.manifest.get("kind") != "search":
+            runs.append(run)
+    for group in mergeable(runs):
+        say(f"{len(group)} hold one session each of the same setting; one trial of them is made by",
+            f"  {command_for(group)}")  # fmt: skip
+
+
+def _briefly(run: Run) -> str:
+    """What a run is, and how many of its sessions have ended."""
+    manifest, seeds = run.manifest, run.manifest["seeds"]
+    if manifest.get("kind") == "search":
+        return f"a search of {manifest['experiment']} with {len(run.folder.trials())} trials"
+    ended = sum(each.has_ended for each in run.trial.sessions())
+    which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"{manifest['experiment']}, {which}: {ended} of {len(seeds)} sessions have ended"
+
+
 def compare(options: argparse.Namespace) -> int:
     """`rl compare`: tests whether one setting is better than another."""
     from rl.analysis.comparison import compare as compare_groups
@@ -99,6 +139,7 @@ def compare(options: argparse.Namespace) -> int:
     from rl.storage.run_folder import default_path
 
     runs = [Run.open(path) for path in options.runs]
+    _offer_to_merge(runs)
     names = [run.specification.name for run in runs]
     if len(set(names)) < len(names):  # the same experiment twice: told apart by their folders
         names = [printable(shown(run.path)) for run in runs]
@@ -121,6 +162,22 @@ def compare(options: argparse.Namespace) -> int:
         say(f"picture: {folder / 'comparison.png'}")
     report.conclude(folder, options)
     return 0
+
+
+def _offer_to_merge(runs: Sequence[Run]) -> None:
+    """Refuses several runs that hold one session each of one setting.
+
+    Raises:
+        UserError: the message has the command that makes one trial of them.
+    """
+    from rl.running.merging import command_for, mergeable
+
+    if groups := mergeable(runs):
+        commands = "; ".join(map(command_for, groups))
+        raise UserError(
+            f"{shown(groups[0][0].path)}, {shown(groups[0][1].path)}: hold one session each of the "
+            f"same setting, and single seeds give no verdict; make one trial of them: {commands}"
+        )
 
 
 def add(verbs: Verbs) -> None:

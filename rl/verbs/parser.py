@@ -12,6 +12,7 @@ from rl.verbs import (
     dashboard,
     export,
     look,
+    merge,
     play,
     report,
     resume,
@@ -21,7 +22,7 @@ from rl.verbs import (
 )
 from rl.verbs.arguments import refuse_unknown
 
-VERBS = (run, resume, search, look, spec, play, report, dashboard, export, check)
+VERBS = (run, resume, search, merge, look, spec, play, report, dashboard, export, check)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

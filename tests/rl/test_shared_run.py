@@ -52,7 +52,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same three sessions, run by one process."""
     folder = tmp_path_factory.mktemp("whole") / "r"
     (job,) = make_jobs(folder, range(1), *TINY)
-    return run_trial(job.specification, range(3, 6), folder, Inline()).path
+    return run_trial(job.specification, range(3, 6), folder, Inline(), draw=False).path
 
 
 def test_sessions_in_any_order_are_the_trial_of_one_process(
