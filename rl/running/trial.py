@@ -136,6 +136,17 @@ def run_sessions(
     return run
 
 
+def check_number(kind: str, number: int, count: int) -> None:
+    """Refuses a session or a trial that is not there.
+
+    Raises:
+        UserError: the message says which are.
+    """
+    if number >= count:
+        known = f"they are from 0 to {count - 1}" if count > 1 else "there is 0 alone"
+        raise UserError(f"--only-{kind}: there is no {kind} {number}; {known}")
+
+
 def check_same(
     run: Run, specification: Specification, seeds: Sequence[int], more: Mapping[str, Any]
 ) -> None:

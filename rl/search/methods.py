@@ -48,7 +48,7 @@ class Listed(Method):
     """
 
     def __init__(self, claim: Claim, trials: int) -> None:
-        self._claim, self._numbers = claim, iter(range(trials))
+        self._claim, self._numbers, self.size = claim, iter(range(trials)), trials
 
     @abstractmethod
     def parameters(self, number: int) -> Parameters:

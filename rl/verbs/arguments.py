@@ -213,31 +213,24 @@ def _setting(name: str) -> str | None:
     return "optimizer.learning_rate" if name in ("learning_rate", "learning-rate", "lr") else None
 
 
-def check_only(options: argparse.Namespace, **counts: int) -> None:
-    """Refuses --only-session, or --only-trial, where it cannot be.
+def check_only(options: argparse.Namespace, kind: str, jobs: bool = False) -> None:
+    """Refuses what does not go with --only-session or --only-trial.
 
     Args:
         options: of the verb.
-        counts: the number of sessions, or trials, that there are.
+        kind: "session" or "trial".
+        jobs: whether --jobs goes with it.
 
     Raises:
-        UserError: the number is out of range, or another option does not go with it.
+        UserError: the message names the option.
     """
-    for kind, count in counts.items():
-        number = getattr(options, f"only_{kind}")
-        if number is None:
-            continue
-        if number >= count:
-            most = f"they are from 0 to {count - 1}" if count > 1 else "there is 0 alone"
-            raise UserError(
-                f"--only-{kind}: there is no {kind} {number}; with --{kind}s {count} {most}"
-            )
-        if options.output is None:
-            raise UserError(f"--only-{kind} needs --output RUN, the folder that processes share")
-        for option, value in (("--jobs", options.jobs), ("--ray-address", options.ray_address),
-                              ("--executor ray", options.executor == "ray")):  # fmt: skip
-            if value:
-                raise UserError(f"--only-{kind} is one process on this machine; leave out {option}")
+    if options.output is None:
+        raise UserError(f"--only-{kind} needs --output RUN, the folder that processes share")
+    for option, given in (("--jobs", options.jobs and not jobs),
+                          ("--ray-address", options.ray_address),
+                          ("--executor ray", options.executor == "ray")):  # fmt: skip
+        if given:
+            raise UserError(f"--only-{kind} is one process on this machine; leave out {option}")
 
 
 def check_executor(options: argparse.Namespace) -> None:

@@ -39,7 +39,7 @@ def conclude_one(run: Run, session: int, options: argparse.Namespace) -> int:
     run = Run(run.folder, 0, session)
     if not options.quiet:
         say(f"session {session} (seed {run.manifest['seeds'][session]}) of {run.path}")
-    status = _conclude_session(run, options.quiet, AGAIN)
+    status = conclude_session(run, options.quiet, AGAIN)
     if not run.is_over:
         return status
     if not options.quiet:
@@ -52,10 +52,17 @@ def conclude_one(run: Run, session: int, options: argparse.Namespace) -> int:
 def _conclude(run: Run, quiet: bool) -> int:
     if len(run.manifest["seeds"]) > 1:
         return _conclude_trial(run, quiet)
-    return _conclude_session(run, quiet, f"rl resume {run.path}")
+    return conclude_session(run, quiet, f"rl resume {run.path}")
 
 
-def _conclude_session(run: Run, quiet: bool, again: str) -> int:
+def conclude_session(run: Run, quiet: bool, again: str) -> int:
+    """Prints the result of a session, and returns the exit status.
+
+    Args:
+        run: with the session.
+        quiet: whether to print nothing unless it failed.
+        again: the command that resumes it.
+    """
     outcome = run.outcome
     if "evaluation" not in outcome:
         return _conclude_unfinished(run, outcome, again)

@@ -34,11 +34,13 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> int:
     """`rl run`: trains, evaluates, and prints the result and where it is."""
-    from rl.running.trial import create_trial, run_sessions
+    from rl.running.trial import check_number, create_trial, run_sessions
     from rl.saved.source import Source
 
     seeds, only = range(options.seed, options.seed + options.sessions), options.only_session
-    check_only(options, session=options.sessions)
+    if only is not None:
+        check_only(options, "session")
+        check_number("session", only, options.sessions)
     if options.fresh_normalization and not options.source:
         raise UserError("--fresh-normalization needs --from RUN")
     source = Source.find(options.source, options.fresh_normalization) if options.source else None

@@ -22,6 +22,7 @@ from rl.verbs.arguments import (
     processes,
     specification_in,
 )
+from rl.verbs.part import check_part, run_part
 
 if TYPE_CHECKING:
     from rl.running.executors import Executor
@@ -35,6 +36,7 @@ def search(options: argparse.Namespace) -> int:
     from rl.search.opening import start_search
 
     check_executor(options)
+    is_part = check_part(options)
     if (options.name is None) == (options.resume is None):
         raise UserError("give the NAME of an experiment, or --resume RUN to resume a search")
     if options.resume is not None:
@@ -43,6 +45,8 @@ def search(options: argparse.Namespace) -> int:
     settings = {name: getattr(options, name) for name in SEARCH_OPTIONS}
     given = [f"search.{name}={value}" for name, value in settings.items() if value is not None]
     specification = specification_in(options, given)
+    if is_part:
+        return run_part(options, specification)
     return _run(
         options,
         lambda executor: start_search(specification, options.output, options.storage, executor),
@@ -124,6 +128,10 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--method", help="search method: grid, line, random, tpe or cmaes")
     verb.add_argument("--trials", type=positive, help="maximum number of trials")
     verb.add_argument("--sessions", type=positive, help="sessions per trial (default 1)")
+    verb.add_argument("--only-trial", type=natural, metavar="T",
+                      help="run trial T alone, in a folder that processes share")  # fmt: skip
+    verb.add_argument("--only-session", type=natural, metavar="K",
+                      help="run session K of that trial alone")  # fmt: skip
     verb.add_argument("--pruner", help="end hopeless trials early: none, median or asha")
     verb.add_argument("--statistic", help="score to rank trials by (default mean_return)")
     verb.add_argument("--storage", metavar="FILE",

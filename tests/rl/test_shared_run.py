@@ -94,8 +94,8 @@ REFUSED: dict[str, tuple[tuple[object, ...], str]] = {
     "a budget": (("--steps", 601), "train.steps (600 there, 601 here)"),
     "fewer sessions": (("--sessions", 2), "has --sessions 3 --seed 3 there, and --sessions 2"),
     "another seed": (("--seed", 4), "--seed 3 there, and --sessions 3 --seed 4 here"),
-    "a number too large": (("--only-session", 3), "--only-session: there is no session 3; with "
-                           "--sessions 3 they are from 0 to 2"),
+    "a number too large": (("--only-session", 3), "--only-session: there is no session 3; "
+                           "they are from 0 to 2"),
     "no number": (("--only-session", ""), "--only-session: needs a value"),
     "a negative number": (("--only-session", -1), "must not be negative"),
     "jobs": (("--jobs", 2), "--only-session is one process on this machine; leave out --jobs"),
