@@ -83,6 +83,9 @@ def brief(value: Any) -> str:
     return _Brief().repr(value)
 
 
+LOCAL = "local/"  # begins the id of an environment that only this process can make
+
+
 class BrokenEnvironment(UserError):
     """An environment breaks a rule; what it has raised itself is the cause.
 
@@ -92,7 +95,8 @@ class BrokenEnvironment(UserError):
     """
 
     def __init__(self, id: str, found: str) -> None:
-        super().__init__(f"environment {id}: {found}; `rl doctor --env {id}` checks it")
+        hint = "" if id.startswith(LOCAL) else f"; `rl doctor --env {id}` checks it"
+        super().__init__(f"environment {id}: {found}{hint}")
         self.found = found
 
 

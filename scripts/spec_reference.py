@@ -68,8 +68,8 @@ true or false where a setting expects that, and texts elsewhere. A number such a
 *required* marks a setting without a default.
 
 `rl spec NAME` prints an experiment of the lab to start from, and `rl spec ENVIRONMENT --agent NAME`
-one with every setting explained. `rl spec --schema > schema.json` writes a JSON Schema of all this,
-by which editors complete and check a file that begins with
+one with every setting explained; `--set` changes either. `rl spec --schema > schema.json` writes a
+JSON Schema of all this, by which editors complete and check a file that begins with
 `# yaml-language-server: $schema=schema.json`.
 
 ## problem

@@ -21,6 +21,7 @@ from rl.running.trial import run_all
 from rl.saved.run import Run
 from rl.session.job import Job
 from rl.session.status import Status
+from rl.specification.environment import problem_of
 from rl.specification.packages import require_packages
 from rl.specification.specification import Specification, check_form
 from rl.storage.session_folder import SessionFolder
@@ -63,6 +64,7 @@ def verify(run: Run, sessions: int | None, executor: Executor) -> list[Verdict]:
     require_packages(run.manifest, run.path)
     numbers = _finished(run)[:sessions]
     specification, seeds = _from_manifest(run), run.manifest["seeds"]
+    problem_of(specification)  # which must be here
     if run.start:
         run.start.check()
     with TemporaryDirectory(prefix="rl_verify_") as place:

@@ -14,6 +14,7 @@ from rl.console.place import in_place
 from rl.environments import rules
 from rl.environments.arguments import (
     converted,
+    misread,
     missing_arguments,
     modules_in,
     nearest_argument,
@@ -24,7 +25,7 @@ from rl.environments.names import with_names
 from rl.environments.problems import Problem, problem_in
 from rl.environments.registered import environment_spec
 from rl.environments.renewed import Renewed
-from rl.environments.settings import EnvironmentSettings, UnfitEnvironment
+from rl.environments.settings import RESERVED, EnvironmentSettings, UnfitEnvironment
 from rl.environments.spaces import Spaces, probed_spaces
 from rl.environments.wrapping import wrapped, wrapper_of
 from rl.errors import BrokenEnvironment, UserError
@@ -66,7 +67,7 @@ def environment_of(problem: Problem, **settings: Any) -> gymnasium.Env:
         with rules.guarded("its constructor"):
             env: gymnasium.Env = Renewed(make) if problem.renewed else make()
     except rules.Breach as found:
-        raise _unmade(problem, found) from found.__cause__
+        raise _unmade(problem, settings, found) from found.__cause__
     if block.reset_options:
         env = _WithOptions(env, block.reset_options)
     for name, given in block.named_wrappers():
@@ -121,11 +122,8 @@ def _arguments(block: EnvironmentSettings, spec: EnvSpec) -> dict[str, Any]:
         raise _no_argument(block.id, creator, key)
     if missing := missing_arguments(creator, {**spec.kwargs, **given}):
         raise UnfitEnvironment(block.id, "kwargs", f"must have {', '.join(missing)}")
-    known, _ = parameters_of(creator)
-    for key, value in given.items():
-        if isinstance(value, str) and key in known and isinstance(known[key].default, bool):
-            said = f"must be true or false, not {value!r}"  # any text would count as true
-            raise UnfitEnvironment(block.id, f"kwargs.{key}", said)
+    if found := misread(creator, given):
+        raise UnfitEnvironment(block.id, f"kwargs.{found[0]}", found[1])
     try:
         return converted(creator, given)
     except UserError as error:
@@ -154,11 +152,12 @@ def default_argument(id: str, name: str) -> Any:
     return None if found is inspect.Parameter.empty else found
 
 
-def _unmade(problem: Problem, found: rules.Breach) -> UserError:
+def _unmade(problem: Problem, settings: Mapping[str, Any], found: rules.Breach) -> UserError:
     """The error for a constructor that has raised something."""
     if isinstance(found.__cause__, (gymnasium.error.DependencyNotInstalled, ImportError)):
         return _missing(problem.id, found.__cause__)
-    if given := problem.environment.kwargs:
+    own = {key: value for key, value in settings.items() if key not in RESERVED}
+    if given := {**(problem.environment.kwargs or {}), **own}:
         said = str(found).partition(" raised ")[2].partition(" was raised from the environment")[0]
         unexpected = re.search(r"unexpected keyword argument '(\w+)'", said)
         if unexpected and unexpected[1] in given:

@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nn.names import nearest, suggestion
-from rl.errors import UserError
+from rl.errors import LOCAL, UserError
 
 if TYPE_CHECKING:
     from gymnasium.envs.registration import EnvSpec
-
-LOCAL = "local/"  # begins the id of what only this process can make
 
 # Well-known packages by the beginning of the ids that they register.
 _PACKAGES = {"ALE/": "ale_py", "MiniGrid-": "minigrid", "BabyAI-": "minigrid",

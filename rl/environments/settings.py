@@ -125,6 +125,7 @@ def _named(number: int, given: Any) -> tuple[str, dict[str, Any]]:
         name = given.get("name")
         if name is None and len(given) == 1:
             ((name, arguments),) = given.items()
+            arguments = {} if arguments is None else arguments  # `- NAME:` in YAML
     if isinstance(name, str) and name and isinstance(arguments, Mapping):
         return name, dict(arguments)
     wanted = "must be a wrapper's name, or a block such as {name: RescaleAction, min_action: 0}"

@@ -12,6 +12,7 @@ from nn.names import nearest
 from rl.environments import rules
 from rl.environments.arguments import (
     converted,
+    misread,
     missing_arguments,
     nearest_argument,
     unknown_argument,
@@ -25,6 +26,7 @@ _INSTEAD = {
     "RecordVideo": "rl film and rl watch --mp4 make films",
     "HumanRendering": "rl watch and --render show it",
     "RenderCollection": "rl film and rl watch show it",
+    "AddRenderObservation": "no network of the lab takes pictures",
 }
 
 
@@ -48,6 +50,8 @@ def wrapped(env: gymnasium.Env, id: str, name: str, given: Mapping[str, Any]) ->
             raise UnfitEnvironment(id, "wrappers", said)
         if missing := missing_arguments(wrapper, given, skip=1):
             raise UnfitEnvironment(id, "wrappers", f"must give {name} {', '.join(missing)}")
+        if found := misread(wrapper, given, skip=1):
+            raise UnfitEnvironment(id, "wrappers", f"give {name} {found[0]}, which {found[1]}")
         arguments = converted(wrapper, given, skip=1)
         with rules.guarded(name):
             made = wrapper(env, **arguments)

@@ -11,6 +11,7 @@ from nn import checkpoint
 from nn.typing import State
 from rl.errors import UserError, brief, on_disk
 from rl.saved.run import Run
+from rl.specification.environment import problem_of
 from rl.specification.specification import BUDGET
 from rl.storage.files import is_there, write_json, write_specification
 from rl.storage.run_folder import RunFolder
@@ -42,6 +43,7 @@ def extend(
                 f"{folder.path / 'best_spec.json'} --steps N"
             )
         return []
+    problem_of(Run(folder).specification)  # which must be here
     with folder.lock(), on_disk(folder.path):
         _settle(folder, manifest)
         if steps is None and episodes is None and not past_solved:

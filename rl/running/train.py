@@ -12,8 +12,8 @@ from typing import Any
 from rl.console.output import lenient
 from rl.console.place import in_place
 from rl.console.signals import act_as_asked, noticed
-from rl.environments.registered import LOCAL, offered
-from rl.errors import SessionsFailed, UserError
+from rl.environments.registered import offered
+from rl.errors import LOCAL, SessionsFailed, UserError
 from rl.running.display import showing_by_default
 from rl.running.executors import WORKER, Inline, Processes
 from rl.running.extension import extend

@@ -14,12 +14,13 @@ from rl.analysis.analyze import draw_session, draw_trial, trial_figures
 from rl.analysis.comparison import Group
 from rl.analysis.records import read_records
 from rl.console.optional import optional
+from rl.environments.problems import Problem
 from rl.errors import UserError, on_disk
 from rl.saved.shown_run import ShownRun
 from rl.session.player import Player
 from rl.session.saved import load_player
 from rl.session.start import Start
-from rl.specification.environment import problem_of
+from rl.specification.environment import environment_in, problem_of
 from rl.specification.packages import require_packages
 from rl.specification.specification import Specification, read_specifications
 from rl.storage.files import is_there, read_json, write_json
@@ -51,7 +52,19 @@ class Run(ShownRun):
             has_own = is_there(self.trial.spec)
         self.spec: Path = self.trial.spec if has_own else folder.spec
         self.specification = _specification(self.spec, self.manifest["experiment"])
-        self.problem = problem_of(self.specification)
+        self.problem = self._problem()
+
+    def _problem(self) -> Problem:
+        """Its problem; if the environment cannot be found here, what the run itself says of it.
+
+        That is enough for a report; whoever plays makes the environment, and is told.
+        """
+        try:
+            return problem_of(self.specification)
+        except UserError:
+            block = environment_in(self.specification)
+            solved = self.outcome.get("evaluation", {}).get("threshold", block.solved)
+            return Problem(block.id, solved, block.max_episode_steps, block=block)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], trial: int | None = None, session: int = 0) -> Run:
@@ -106,6 +119,7 @@ class Run(ShownRun):
             UserError: a file is damaged.
         """
         figures = self.figures()
+        self.trial.path.mkdir(parents=True, exist_ok=True)  # of sessions that never began
         write_json(self.trial.result, figures)
         if draw:
             self._draw(figures)

@@ -113,8 +113,8 @@ class Source:
         ours, theirs = experiment.spaces.sizes, self._sizes()
         if theirs not in (None, ours):
             raise UserError(
-                f"{self.file}: does not fit {experiment.problem.id}, which has {ours}; the agent "
-                f"was trained on {theirs}"
+                f"{self.file}: does not fit {experiment.problem.label}, which has {ours}; the "
+                f"agent was trained on {theirs}"
             )
         take_over(experiment, self.state, self.file, self.is_fresh)
 

@@ -163,7 +163,7 @@ def _try(specification: Specification, path: str, value: Any) -> None:
     try:
         build(specification.assign({path: value}), seed=0)
     except UserError as error:
-        complaint = str(error).removeprefix(f"{specification.source}: {specification.name}: ")
+        complaint = str(error).removeprefix(f"{specification.place}: ")
         raise specification.explain(
             f"search.space.{path}", f"does not fit with {brief(value)}: {complaint}"
         ) from None

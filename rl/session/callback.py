@@ -189,11 +189,17 @@ def _refuse_misspelled(kind: type[Callback]) -> None:
         meant = None if name in known else nearest(bare.removeprefix("on_"), known)
         if meant is None or getattr(kind, meant) is not known[meant]:
             continue
-        count, wanted = (len(inspect.signature(each).parameters) for each in (method, known[meant]))
-        if bare.startswith("on_") or count == wanted > 2:
+        if bare.startswith("on_") or _takes_as_many(method, known[meant]):
             raise UserError(
                 f"callbacks: {kind.__name__}.{name} is never called; did you mean {meant!r}?"
             )
+
+
+def _takes_as_many(method: Callable[..., Any], known: Callable[..., Any]) -> bool:
+    """Whether a method can be called as a known one, which takes a job and more."""
+    own, wanted = (inspect.signature(each).parameters.values() for each in (method, known))
+    takes_any = any(each.kind is each.VAR_POSITIONAL for each in own)
+    return len(wanted) > 2 and (takes_any or len(own) == len(wanted))
 
 
 def packed(callbacks: Iterable[Callback]) -> bytes:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nn.schedules import Schedule, make_schedule
-from rl.environments.registered import LOCAL, environment_spec
+from rl.environments.registered import environment_spec
 from rl.environments.spaces import Continuous
 from rl.environments.wrapping import changes_rewards
+from rl.errors import LOCAL
 from rl.specification.build import Experiment
 
 _EARLY = 0.99  # a rate that falls to 0 within the last hundredth of training has not fallen early

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -162,12 +164,21 @@ def _block_of_spec(spec: EnvSpec) -> dict[str, Any]:
                 "makes the environment, env=lambda: ..."
             )
         block.setdefault("wrappers", []).append({"name": each.entry_point, **plain(each.kwargs)})
+    try:
+        json.dumps(block)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"env: its arguments cannot be recorded ({error}); give a function that makes the "
+            "environment, env=lambda: ..."
+        ) from None
     return block
 
 
 def _block_of_instance(env: gymnasium.Env[Any, Any]) -> dict[str, Any]:
+    """How an environment was made; one that does not say is copied, in this process alone."""
     if env.spec is not None:
-        return _block_of_spec(env.spec)
+        with suppress(UserError):
+            return _block_of_spec(env.spec)
     try:
         kept = copy.deepcopy(env)
     except Exception as error:  # whatever it holds

@@ -12,7 +12,9 @@ from rl.storage.paths import unquoted
 from rl.storage.scalars import scalar
 from rl.storage.texts import parse_yaml
 
-_SECOND = re.compile(rf"[,;]\s*((?:{'|'.join(KEYS)})(?:\.\w+)*)=")  # --set a=1,b=2
+_SECOND = re.compile(rf"([,;])\s*((?:{'|'.join(KEYS)})(?:\.\w+)*)=")  # --set a=1,b=2
+_SPACE = "search.space."
+_SECOND_ARGUMENT = re.compile(r"""[^\['"{][^,;]*([,;])\s*([A-Za-z_]\w*)=""")  # without quotes
 
 
 def given_by(given: Iterable[str] | Mapping[str, Any], option: str = "--set") -> dict[str, Any]:
@@ -42,6 +44,16 @@ def _settings(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield path, plain(value)
 
 
+def keys_on(path: str, value: Any) -> list[str]:
+    """The keys on a dotted path; that of a search's parameter has dots itself."""
+    if not path.startswith(_SPACE):
+        return path.split(".")
+    parameter = path.removeprefix(_SPACE)
+    above, _, end = parameter.rpartition(".")
+    is_end = bool(above) and not isinstance(value, (list, dict))  # of a range
+    return ["search", "space", *([above, end] if is_end else [parameter])]
+
+
 def plain(value: Any) -> Any:
     """A value as JSON has it: NumPy's numbers and arrays as Python's, mappings as dictionaries."""
     if isinstance(value, Mapping):
@@ -63,8 +75,9 @@ def _assignment(text: str, following: list[str], option: str) -> tuple[str, Any]
         raise UserError(
             f"{option}: {text!r} is not KEY=VALUE, without spaces around '=', such as {example}"
         )
-    if more := _SECOND.search(value):
-        raise UserError(f"{option}: put a space before {more[1]!r}, not {more[0][0]!r}")
+    more = _SECOND.search(value) if option == "--set" else _SECOND_ARGUMENT.match(value)
+    if more:
+        raise UserError(f"{option}: put a space before {more[2]!r}, not {more[1]!r}")
     try:
         return path, _parse(value)
     except ValueError as error:

@@ -57,16 +57,22 @@ def resolve(part: Any, given: Mapping[str, Any], explain: Explain) -> dict[str, 
     known = settings_of(part)
     for key in given:
         if key not in known:
-            raise explain(key, f"is no setting of {part.__name__}{suggestion(key, known)}")
+            raise explain(key, f"is no setting{_of(part)}{suggestion(key, known)}")
     resolved = {}
     for name, field in known.items():
         if name in given:
             resolved[name] = _typed(given[name], types_of(part)[name], name, explain)
         elif field.default is MISSING:
-            raise explain(name, f"is missing; {part.__name__} needs it")
+            raise explain(name, "is missing" + (f"; {part.__name__} needs it" if _of(part) else ""))
         else:
             resolved[name] = field.default
     return resolved
+
+
+def _of(part: Any) -> str:
+    """The name of a part in a message; a block such as `train`, which names none, has none."""
+    is_part = hasattr(part, "Settings") or issubclass(part, Schedule)
+    return f" of {part.__name__}" if is_part else ""
 
 
 def make_settings(part: Any, resolved: Mapping[str, Any], explain: Explain) -> Any:
@@ -123,9 +129,12 @@ def _remedy(value: Any, annotation: Any) -> str:
     if isinstance(value, str) and (int in kinds or float in kinds):
         near = near_number(value)
         return f"; write {near}" if near else ""
-    if any(typing.get_origin(kind) is tuple for kind in kinds) and isinstance(value, (str, int)):
-        numbers = [near_number(each) for each in str(value).replace(",", " ").split()]
-        return f"; write [{', '.join(map(str, numbers))}]" if all(numbers) else ""
+    lists = [kind for kind in kinds if typing.get_origin(kind) is tuple]
+    if lists and isinstance(value, (str, int)):
+        entries: list[Any] = str(value).replace(",", " ").split()
+        if typing.get_args(lists[0])[0] in (int, float):
+            entries = [near_number(each) for each in entries]
+        return f"; write [{', '.join(map(str, entries))}]" if entries and all(entries) else ""
     return ""
 
 

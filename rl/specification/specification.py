@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import hashlib
 import json
 import re
@@ -16,7 +17,7 @@ from nn.names import suggestion
 from rl.environments.problems import SPEC_FOLDER
 from rl.errors import UserError, brief
 from rl.specification.keys import KEYS
-from rl.specification.overrides import given_by
+from rl.specification.overrides import given_by, keys_on
 from rl.storage.files import read_json, read_text
 from rl.storage.paths import user_path
 from rl.storage.texts import DEEPEST, TOO_DEEP, parse_json, parse_yaml
@@ -62,8 +63,12 @@ class Specification:
         """The error for the value at a dotted path, naming where that value came from."""
         if path in self.overridden or any(path.startswith(f"{at}.") for at in self.overridden):
             return UserError(f"--set: {path} {complaint}")
-        place = ": ".join(filter(None, (self.source, self.name)))
-        return UserError(f"{place}: {path} {complaint}")
+        return UserError(f"{self.place}: {path} {complaint}")
+
+    @property
+    def place(self) -> str:
+        """Its file, if it is of one, and its name, for messages."""
+        return ": ".join(filter(None, (self.source, self.name)))
 
     def block(self, key: str) -> dict[str, Any]:
         """The block `key`, empty if it is left out."""
@@ -122,22 +127,28 @@ class Specification:
             given = {**given, "environment.id": given["problem"]}
             given.pop("problem")
             changed = replace(changed, overridden=paths | {"environment.id"})
+        made: frozenset[str] = frozenset()
         for path in sorted(given, key=lambda path: path.count(".")):
             _check_plain(changed, path, given[path])
-            changed._put(path, copy.deepcopy(given[path]))
+            made |= changed._put(path, copy.deepcopy(given[path]))
+        if overridden is not None:
+            changed = replace(changed, overridden=changed.overridden | made)
         check_form(changed)
         return changed
 
-    def _put(self, path: str, value: Any) -> None:
-        *blocks, key = path.split(".")
-        values = self.values
-        for block in blocks:
+    def _put(self, path: str, value: Any) -> frozenset[str]:
+        """Puts a value at its path; returns the paths of blocks that were not there."""
+        *blocks, key = keys_on(path, value)
+        values, made = self.values, set()
+        for number, block in enumerate(blocks, 1):
             if values.get(block) is None:
                 values[block] = {}
+                made.add(".".join(blocks[:number]))
             values = values[block]
             if not isinstance(values, dict):
                 raise self.explain(path, f"cannot be set: {block} is a single value, not a block")
         values[key] = value
+        return frozenset(made)
 
 
 def _with_block(values: dict[str, Any]) -> dict[str, Any]:
@@ -265,8 +276,10 @@ def _check_plain(specification: Specification, path: str, value: Any, depth: int
         for each in value:
             _check_plain(specification, path, each, depth + 1)
     elif not isinstance(value, (str, int, float, type(None))):
+        is_date = isinstance(value, datetime.date)
+        remedy = "put it in quotes" if is_date else "in Python, env=lambda: ... takes anything"
         kind = type(value).__name__
-        raise specification.explain(path, f"is a {kind}, which JSON has not; put it in quotes")
+        raise specification.explain(path, f"is a {kind}, which JSON has not; {remedy}")
 
 
 def all_specifications() -> dict[str, Specification]:

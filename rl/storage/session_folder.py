@@ -154,7 +154,7 @@ class SessionFolder:
             others = [other for other in CHECKPOINTS if self.has_checkpoint(other)]
             others += map(str, self.stages())
             remedy = (
-                f"use --checkpoint {' or '.join(others)}"
+                f"those of the session are {', '.join(others)}"
                 if others
                 else "the run saved none; run it again"
             )

@@ -6,7 +6,7 @@ import argparse
 
 from rl.console.output import say
 from rl.errors import UserError
-from rl.verbs.arguments import ENVIRONMENT, Verbs, add_verb
+from rl.verbs.arguments import ENVIRONMENT, Verbs, add_verb, specification_in
 
 
 def spec(options: argparse.Namespace) -> int:
@@ -24,15 +24,16 @@ def spec(options: argparse.Namespace) -> int:
         return 0
     from rl.specification.build import build
     from rl.specification.commented import commented
-    from rl.specification.defaults import specification_of
     from rl.specification.specification import all_specifications
     from rl.storage.files import specification_text
 
-    found = specification_of(options.name, agent=options.agent, kwargs=options.env_kwargs)
-    if options.name in all_specifications():
+    found, own = specification_in(options), all_specifications().get(options.name)
+    is_whole = own is not None and own.values == found.values
+    built = found if is_whole else build(found, seed=0).specification  # or refused
+    if own or options.spec:
         text = specification_text(found.name, found.values)
     else:
-        text = commented(found.name, build(found, seed=0).specification.values)
+        text = commented(found.name, built.values)
     say(*text.splitlines())
     return 0
 
@@ -43,7 +44,7 @@ def add(verbs: Verbs) -> None:
         verbs, "spec", spec,
         "print an experiment's specification, as a start for your own",
         "rl spec cartpole_dqn > mine.yaml",
-        *ENVIRONMENT,
+        "--set", "--steps", "--episodes", "--spec", *ENVIRONMENT,
     )  # fmt: skip
     verb.add_argument("name", metavar="NAME", nargs="?",
                       help="an experiment of the lab, or an environment")  # fmt: skip

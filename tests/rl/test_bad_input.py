@@ -217,10 +217,10 @@ def test_a_missing_checkpoint_names_the_other(
     shutil.copytree(cartpole_run, tmp_path / "run")
     (tmp_path / "run/trial_000/session_000/checkpoints/last.npz").unlink()
     message = refused(rl, "evaluate", "run", "--checkpoint", "last")
-    assert "use --checkpoint best" in message
+    assert "those of the session are best, 0" in message
     assert "did you mean 'best'" in refused(rl, "evaluate", "run", "--checkpoint", "bset")
     message = refused(rl, "watch", "run", "--checkpoint", "20000", "--gif", "a.gif")
-    assert "no such checkpoint; use --checkpoint best or 0 or 1500 or 3000\n" in message
+    assert "no such checkpoint; those of the session are best, 0, 1500, 3000\n" in message
 
 
 def test_a_checkpoint_of_another_network_is_refused(

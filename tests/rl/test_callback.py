@@ -353,6 +353,14 @@ def having(**methods: Any) -> Callback:
     return made
 
 
+def test_what_a_callback_raises_before_any_session_begins_is_raised(tmp_path: Path) -> None:
+    def noted(self: Callback, text: str) -> None:
+        raise ZeroDivisionError(text)
+
+    with pytest.raises(ZeroDivisionError, match="exploration does not fall to its end"):
+        rl.train("CartPole-v1", steps=1500, output=tmp_path / "r", callbacks=having(noted=noted))
+
+
 def test_a_callback_may_have_methods_that_it_calls_itself() -> None:
     helpers = having(store=lambda self, it: it, note=lambda self, it: it, on_new=lambda self: 0)
     given = [helpers, having(stepped=lambda *_: 0, on_step=lambda self: 0, step=Callback.stepped)]
@@ -367,6 +375,7 @@ def test_a_callback_may_have_methods_that_it_calls_itself() -> None:
         ([Diary(), 3], 1, "3 is no rl.Callback"),
         (Open(), 2, "Open cannot go to the processes of the sessions"),
         (having(step=Diary.stepped), 1, "Own.step is never called; did you mean 'stepped'"),
+        (having(epsiode_ended=lambda self, *_: 0), 1, "did you mean 'episode_ended'"),
         (having(on_step=lambda self: None), 1, "Own.on_step is never called; did you mean 'step"),
         (having(_on_step=lambda self: None), 1, "Own._on_step is never called"),
         (having(episode_end=Diary.stepped), 1, "did you mean 'episode_ended'"),

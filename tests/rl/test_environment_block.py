@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rl.environments import Environments, environment_of, known_spaces
+from rl.environments.arguments import converted, misread
 from rl.environments.problems import problem_in
 from rl.environments.settings import EnvironmentSettings
 from rl.saved.run import Run
@@ -96,6 +97,13 @@ def triple(reward: float) -> float:
     return 3.0 * reward
 
 
+def laid_out(
+    size: Any = (1, 2), grid: tuple[Any, ...] | None = None, names: list[str] | tuple[str] = (),
+    count: int = 3, rate: float = 0.5, rows=4, free=None, text: str = "", flag=False,
+) -> None:  # type: ignore[no-untyped-def]  # fmt: skip
+    """A constructor with arguments of several kinds, some of which say which by a default alone."""
+
+
 def half(observation: Any) -> Any:
     """Half of what is seen."""
     return observation / 2
@@ -137,6 +145,12 @@ def total(**block: Any) -> float:
         # the innermost first
         ({"id": "BlockCorridor-v0",
           "wrappers": [f"{HERE}:Doubled", {"name": "ClipReward", "max_reward": 2}]}, 8),
+        ({"id": "BlockCorridor-v0", "wrappers": [{"FlattenObservation": None}]}, 10),
+        ({"id": "BlockCorridor-v0",
+          "wrappers": [{"shape": [2, 1], "name": "ReshapeObservation"}]}, 10),
+        ({"id": "BlockCorridor-v0", "wrappers": [
+            {"StickyAction": {"repeat_action_probability": 0, "repeat_action_duration": [1, 2]}},
+        ]}, 10),
         ({"id": "BlockCorridor-v0",
           "wrappers": [{"name": "TransformReward", "func": f"{HERE}:triple"}]}, 30),
         ({"id": "BlockCorridor-v0",
@@ -160,6 +174,46 @@ def test_a_list_is_an_array_where_a_wrapper_wants_one() -> None:
     wrapper = {"name": "RescaleAction", "min_action": [-1.0], "max_action": [1.0]}
     spaces = known_spaces(problem_in(EnvironmentSettings(id="Pendulum-v1", wrappers=(wrapper,))))
     assert spaces.actions.ends[1] == 1.0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ({"size": [3, 4]}, {"size": (3, 4)}),
+        ({"size": 5}, {"size": 5}),
+        ({"grid": [[1, 2], [3]]}, {"grid": ((1, 2), (3,))}),
+        ({"names": ["a"]}, {"names": ["a"]}),
+        ({"free": [1, [2]]}, {"free": [1, [2]]}),
+        ({"count": 1e3, "rows": 2.0}, {"count": 1000, "rows": 2}),
+        ({"rate": 1e3, "free": 2.0}, {"rate": 1000.0, "free": 2.0}),
+        ({"count": 2.5}, {"count": 2.5}),  # which the constructor may refuse
+        ({"unknown": [1.0]}, {"unknown": [1.0]}),
+    ],
+)
+def test_an_argument_has_the_type_that_its_constructor_wants(
+    given: dict[str, Any], taken: dict[str, Any]
+) -> None:
+    assert repr(converted(laid_out, given)) == repr(taken)  # 2 and 2.0 are equal
+
+
+@pytest.mark.parametrize(
+    ("given", "key", "said"),
+    [
+        ({"flag": "no"}, "flag", "must be true or false, not 'no'"),
+        ({"rate": "0,5"}, "rate", "must be a number such as 0.5, not '0,5'"),
+        ({"rows": ""}, "rows", "must be a number, not ''"),
+        ({"size": "[1,2"}, "size", "must be a list or a block with its closing bracket"),
+        ({"free": "{a: 1"}, "free", "must be a list or a block with its closing bracket"),
+        ({"text": "[1,2", "free": "a", "names": "[x", "rows": "auto"}, None, ""),
+        ({"flag": 1, "rate": -3, "size": None}, None, ""),
+    ],
+)
+def test_a_text_that_was_meant_to_be_something_else_is_found(
+    given: dict[str, Any], key: str | None, said: str
+) -> None:
+    found = misread(laid_out, given) or (None, "")
+    assert found[0] == key
+    assert said in found[1]
 
 
 def test_reset_options_are_told_beside_those_of_an_evaluation() -> None:
@@ -201,7 +255,13 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"max_episode_steps": -2}, ["environment.max_episode_steps must be at least -1"]),
     ({"max_episode_steps": 1.5}, ["environment.max_episode_steps must be an integer"]),
     ({"solved": "high"}, ["environment.solved must be a number"]),
-    ({"wrappers": "FlattenObservation"}, ["environment.wrappers must be a list"]),
+    ({"wrappers": "FlattenObservation"}, ["environment.wrappers must be a list",
+                                          "; write [FlattenObservation]"]),
+    ({"wrappers": [{"name": "TimeAwareObservation", "flatten": "no"}]},
+     ["give TimeAwareObservation flatten, which must be true or false, not 'no'"]),
+    ({"wrappers": ["AddRenderObservation"]}, ["no network of the lab takes pictures"]),
+    ({"kwargs": {"bonus": "0,5"}}, ["environment.kwargs.bonus must be a number such as 0.5"]),
+    ({"action_names": "left,right"}, ["; write [left, right]"]),
     ({"wrappers": [3]}, ["environment.wrappers.0 must be a wrapper's name"]),
     ({"wrappers": [{"min_action": 0, "max_action": 1}]}, ["environment.wrappers.0 must be"]),
     ({"wrappers": ["FlattenObs"]}, ["no wrapper 'FlattenObs'", "did you mean 'FlattenObserv"]),

@@ -22,7 +22,7 @@ from rl.specification.objects import block_from, specification_from
 from rl.specification.settings import settings_of
 from rl.specification.specification import Specification, load_specification
 from tests.rl.conftest import Command
-from tests.rl.test_environment_block import HERE, Corridor, short
+from tests.rl.test_environment_block import HERE, Corridor, Doubled, short
 
 MODULE = f"""
 import gymnasium
@@ -117,6 +117,14 @@ REFUSED = [
     (["FrozenLake-v1", "--env-kwargs", "is_slippery"], ["--env-kwargs: 'is_slippery' is not KEY"]),
     (["FrozenLake-v1", "--env-kwargs", "render_mode=human"], ["chosen by the lab"]),
     (["FrozenLake-v1", "--env-kwargs", "is_slippery=no"], ["must be true or false, not 'no'"]),
+    (
+        ["FrozenLake-v1", "--env-kwargs", "map_name=8x8,is_slippery=false"],
+        ["--env-kwargs: put a space before 'is_slippery', not ','"],
+    ),
+    (
+        ["FrozenLake-v1", "--set", "environment.kwarg.is_slippery=false"],
+        ["--set: environment.kwarg is no setting; did you mean 'kwargs'?"],
+    ),
     (["CartPole-v1", "--steps", "500"], ["train.steps is 500", "nothing would be learned"]),
 ]
 
@@ -174,6 +182,38 @@ def test_a_network_for_each_role_is_explained_too() -> None:
     read = yaml.safe_load(commented("x", whole.values))["x"]
     assert read["network"]["critic"]["hidden"] == [16]
     assert Specification("x", "", read).digest == whole.digest
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "value"),
+    [
+        (["cartpole_dqn", "--set", "agent.gamma=0.9"], "cartpole_dqn.agent.gamma", 0.9),
+        (["cartpole_dqn", "--env-kwargs", "sutton_barto_reward=true"],
+         "cartpole_dqn.environment.kwargs.sutton_barto_reward", True),
+        (["CartPole-v1", "--steps", "700", "--set", "agent.learn_start=99"],
+         "CartPole-v1.train.steps", 700),
+        (["CartPole-v1", "--agent", "PPO", "--set", "agent.clip=0.1"],
+         "CartPole-v1.agent.clip", 0.1),
+        (["mine", "--spec", "mine.yaml", "--set", "network.hidden=[9]"], "mine.network.hidden",
+         [9]),
+        (["cartpole_dqn", "--set", "agent.gama=0.9"], None, "did you mean 'gamma'?"),
+        (["CartPole-v1", "--set", "environment.kwargs.x=1"], None, "kwargs.x is no argument"),
+    ],
+)  # fmt: skip
+def test_a_specification_is_printed_as_it_was_changed(
+    given: list[str], path: str | None, value: Any, rl_here: Command, tmp_path: Path
+) -> None:
+    mine = {"mine": {"problem": "CartPole-v1", "agent": {"name": "DQN"}, "train": {"steps": 2000}}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    answer = rl_here("spec", *given)
+    if path is None:
+        assert answer.returncode == 2
+        assert value in answer.stderr
+        return
+    found = yaml.safe_load(answer.stdout)
+    for key in path.split("."):
+        found = found[key]
+    assert found == value
 
 
 def test_the_labs_own_is_printed_as_it_is(rl_here: Command) -> None:
@@ -236,6 +276,7 @@ def test_an_environment_that_gymnasium_made_is_recorded_with_its_wrappers() -> N
         ({"env": Corridor, "env_kwargs": {"lenght": 3}}, "did you mean 'length'?"),
         ({"env": short, "agent": "TD3"}, "discrete actions"),
         ({"env": lambda: 3}, "must inherit from the gymnasium.Env"),
+        ({"env": lambda: 1 / 0}, r"division by zero (test_one_command.py:[0-9]+\)$"),
         ({"env": lambda: Corridor(3), "sessions": 2}, "cannot make this environment"),
         ({"name": "cartpole_dqn", "env": {"id": "CartPole-v1", "kwargs": {"f": len}}}, "JSON"),
     ],
@@ -285,6 +326,39 @@ def test_what_only_this_program_can_make_is_resumed_and_loaded_with_it(tmp_path:
         rl.resume(tmp_path / "run")
 
 
+def test_what_cannot_be_made_here_is_reported_and_nothing_else(
+    rl_here: Command, tmp_path: Path
+) -> None:
+    """A report and an analysis need the run's files alone."""
+    from rl.environments import registered
+
+    rl.train(env=lambda: Corridor(4), output=tmp_path / "run", seed=1, **QUIET)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.yaml")}
+    registered._made.clear()  # as in another program
+    assert ", finished: mean return" in repr(rl.Run.open(tmp_path / "run"))
+    for verb in (["report", "run"], ["analyze", "run"]):
+        answer = rl_here(*verb)
+        assert answer.returncode == 0, answer.stderr
+    page = (tmp_path / "run/report.html").read_text()
+    assert "local/Corridor" in page
+    for verb in (["verify", "run"], ["evaluate", "run"], ["resume", "run", "--steps", "9000"]):
+        answer = rl_here(*verb)
+        assert answer.returncode == 2
+        assert "it was made by the program that trained on it" in answer.stderr
+    assert before == {file: file.read_bytes() for file in tmp_path.rglob("*.yaml")}
+
+
+def test_an_environment_that_does_not_say_how_it_was_made_is_copied() -> None:
+    inner = gymnasium.make(f"{HERE}:BlockCorridor-v0")
+    for env in (gymnasium.wrappers.TransformReward(inner, lambda reward: 2.0 * reward),
+                Doubled(inner)):  # fmt: skip
+        block, _ = block_from(env)
+        assert block["id"].startswith("local/")
+        copied = rl.make_env(env)
+        copied.reset(seed=3)
+        assert copied.step(1)[1] == 2.0
+
+
 def test_an_environment_that_a_run_does_not_need_is_refused(cartpole_run: Path) -> None:
     with pytest.raises(UserError, match="env: the run's environment can be made without it"):
         rl.load(cartpole_run, env=short)
@@ -304,4 +378,6 @@ def test_make_env_takes_whatever_says_how(source: Any) -> None:
 def test_make_env_refuses_what_does_not_fit(cartpole_run: Path) -> None:
     with pytest.raises(UserError, match="did you mean 'is_slippery'"):
         problem_from("FrozenLake-v1", {"is_slipery": False})
+    with pytest.raises(UserError, match="did you mean 'is_slippery'"):
+        rl.make_env("FrozenLake-v1", is_slipery=False)
     assert rl.make_env(str(cartpole_run)).spec.id == "CartPole-v1"  # type: ignore[union-attr]

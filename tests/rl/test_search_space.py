@@ -107,6 +107,25 @@ def test_a_range_is_of_whole_numbers_where_the_parameter_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "space"),
+    [
+        (["agent.gamma=[0.9, 1.0]"], {"agent.gamma": [0.9, 1.0], "agent.n_step": [1]}),
+        (["agent.n_step={low: 1, high: 3}"], {"agent.n_step": {"low": 1, "high": 3}}),
+        (["agent.gamma.low=0.8", "agent.gamma.high=0.9"],
+         {"agent.gamma": {"low": 0.8, "high": 0.9}, "agent.n_step": [1]}),
+        (["environment.reset_options.low=[0, 1]"],
+         {"environment.reset_options.low": [0, 1], "agent.n_step": [1]}),
+        (["exploration=[{name: Boltzmann}]"],
+         {"exploration": [{"name": "Boltzmann"}], "agent.n_step": [1]}),
+    ],
+)  # fmt: skip
+def test_a_parameter_is_given_by_its_path(given: list[str], space: dict[str, Any]) -> None:
+    values = specification({"agent.n_step": [1]})
+    made = values.override([f"search.space.{each}" for each in given])
+    assert made.value("search.space") == space
+
+
+@pytest.mark.parametrize(
     ("space", "said"),
     [
         ({}, "search.space must map the dotted path"),
@@ -121,7 +140,7 @@ def test_a_range_is_of_whole_numbers_where_the_parameter_is() -> None:
         ({"agent.gamma": {"low": 0.9, "high": 0.8}}, "gamma.high must be greater than low"),
         ({"agent.gamma": {"low": 0, "high": 1, "log": True}}, "low must be greater than 0"),
         ({"agent.gamma": {"low": 0.1, "high": 1, "log": "maybe"}}, "log must be true or false"),
-        ({"agent.gamma": {"low": 0, "high": 1, "step": 1}}, "gamma.step is no setting of Range"),
+        ({"agent.gamma": {"low": 0, "high": 1, "step": 1}}, "gamma.step is no setting. Known"),
         ({"agent.gamma": {"low": 0, "high": 1, "points": 1}}, "points must be at least 2, not 1"),
         ({"agent.gamma": {"low": float("nan"), "high": 1}}, "gamma.low must be a finite number"),
         ({"memory.batch_size": {"low": 32, "high": 10**7}}, "does not fit with 10000000"),

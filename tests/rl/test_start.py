@@ -255,7 +255,7 @@ def test_the_same_is_said_again_and_fits(trained: Run) -> None:
 
 NAMES = {
     "r@bst": "'bst' is no checkpoint: best, last, or the step of a stage; did you mean 'best'?",
-    "r@7": "7.npz: there is no such checkpoint; use --checkpoint best or last or 0 or 100",
+    "r@7": "7.npz: there is no such checkpoint; those of the session are best, last, 0, 100",
     "nowhere": "nowhere: there is no such run folder",
     "nowhere.npz": "nowhere.npz: there is no such checkpoint",
     "r/trial_000/session_000/checkpoints/best.npz@last": "is a single checkpoint; leave @last out",
