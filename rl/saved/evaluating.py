@@ -5,17 +5,19 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import gymnasium
+import numpy as np
 
 from nn.typing import Array
 from rl.console.signals import noticed
 from rl.environments import evaluation_seeds
 from rl.environments.lanes import Lent
 from rl.environments.problems import EXTENDED_EPISODES, Problem
-from rl.environments.spaces import Combinations, Spaces
+from rl.environments.rules import NUMBERS, array_of
+from rl.environments.spaces import Actions, Combinations, Continuous, MultiDiscrete, Spaces
 from rl.errors import UserError, brief
 from rl.preprocessors import Preprocessor
 from rl.saved.opened import Opened
@@ -63,10 +65,10 @@ def evaluate(
         policy = player
     if not hasattr(policy, "act"):
         raise UserError(f"agent: {brief(agent)} has no method `act`; pass what rl.load gives")
-    if not _takes_masks(policy):
-        policy = _Unmasked(policy)
     evaluator = _evaluator(problem if env is None else env, preprocessor, spaces)
     with noticed(), closing(evaluator):
+        if not isinstance(player, Player):
+            policy = _Own(policy, evaluator.spaces.actions)
         if spaces and spaces.sizes != evaluator.spaces.sizes:
             raise UserError(
                 f"env: the agent was trained on {spaces.sizes}, but this one has "
@@ -109,14 +111,38 @@ def _takes_masks(policy: Policy) -> bool:
     return True
 
 
-class _Unmasked:
-    """A policy that knows of no masks of actions, where an environment may give some."""
+class _Own:
+    """A user's policy, which may know of no masks of actions, and whose actions are checked."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, actions: Actions) -> None:
+        self._policy, self._actions = policy, actions
+        self._takes_masks = _takes_masks(policy)
 
     def act(self, observations: Array, masks: Array | None = None) -> Any:
-        return self._policy.act(observations)
+        given = observations, masks
+        found: Any = self._policy.act(*given) if self._takes_masks else self._policy.act(given[0])
+        if not _fits(found, self._actions, len(observations)):
+            raise UserError(f"agent: act must return {_wanted(self._actions)}, not {brief(found)}")
+        return found
+
+
+def _fits(found: Any, actions: Actions, length: int) -> bool:
+    array = array_of(found)
+    with suppress(ValueError):  # of another shape
+        array = np.broadcast_to(array, actions.array(length).shape)
+        if isinstance(actions, Continuous):
+            return array.dtype.kind in NUMBERS
+        most = actions.counts if isinstance(actions, MultiDiscrete) else actions.count
+        return array.dtype.kind in "iu" and bool(((array >= 0) & (array < np.array(most))).all())
+    return False
+
+
+def _wanted(actions: Actions) -> str:
+    if isinstance(actions, Continuous):
+        return f"{actions.size} numbers from -1 to 1"
+    if isinstance(actions, MultiDiscrete):
+        return f"{len(actions.counts)} integers, from 0 and less than {list(actions.counts)}"
+    return f"an integer from 0 to {actions.count - 1}"
 
 
 def _longest(env: gymnasium.Env) -> int | None:

@@ -119,6 +119,35 @@ def test_an_agent_of_ones_own_is_evaluated_with_its_preprocessor() -> None:
         rl.evaluate(Still())
 
 
+@pytest.mark.parametrize(
+    ("id", "action", "said"),
+    [
+        ("CartPole-v1", 7, "act must return an integer from 0 to 1, not 7"),
+        ("CartPole-v1", -1, "an integer from 0 to 1, not -1"),
+        ("CartPole-v1", 1.0, "an integer from 0 to 1, not 1.0"),
+        ("CartPole-v1", None, "an integer from 0 to 1, not None"),
+        ("CartPole-v1", [0, 1], r"an integer from 0 to 1, not \[0, 1\]"),
+        ("tests.rl.gates:SteadyMultiDiscrete-v0", [[1, 3]], r"2 integers, .* \[2, 3\], not"),
+        ("Pendulum-v1", "left", "1 numbers from -1 to 1, not 'left'"),
+        ("CartPole-v1", np.array([1], np.uint8), None),
+        ("tests.rl.gates:SteadyMultiDiscrete-v0", [[1, 2]], None),
+        ("Pendulum-v1", [0.5], None),
+    ],
+)
+def test_the_actions_of_an_agent_of_ones_own_are_checked(
+    id: str, action: Any, said: str | None
+) -> None:
+    class Own:
+        def act(self, observations: Any) -> Any:
+            return action
+
+    if said is None:
+        assert len(rl.evaluate(Own(), id, 1).returns) == 1
+        return
+    with pytest.raises(UserError, match=f"agent: .*{said}"):
+        rl.evaluate(Own(), id, 1)
+
+
 def test_an_evaluation_says_what_it_is_in_a_line() -> None:
     found = Evaluation([1.0, 3.0, 5.0], [1, 2, 3])
     assert repr(found) == "Evaluation(mean 3, 95% 1 to 5, std 2, 3 episodes)"
