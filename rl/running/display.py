@@ -46,7 +46,7 @@ def describe(progress: Progress) -> dict[str, str]:
         "greedy": f"{evaluation.mean:.1f} ({evaluation.episodes} episodes)" if evaluation else "-",
         amount: f"{metrics[amount]:.3f}" if metrics else "-",
         "loss": f"{metrics['loss']:.3g}" if metrics else "-",
-        "time left": f"at most {_duration(left)}" if left is not None else "-",
+        "time left": f"at most {_duration(left)}" if left else "evaluating" if left == 0 else "-",
     }
 
 

@@ -130,9 +130,9 @@ class Specification:
         made: frozenset[str] = frozenset()
         for path in sorted(given, key=lambda path: path.count(".")):
             _check_plain(changed, path, given[path])
-            made |= changed._put(path, copy.deepcopy(given[path]))
-        if overridden is not None:
-            changed = replace(changed, overridden=changed.overridden | made)
+            blocks = changed._put(path, copy.deepcopy(given[path]))
+            made |= blocks if path in paths else frozenset()
+        changed = replace(changed, overridden=changed.overridden | made)
         check_form(changed)
         return changed
 

@@ -97,10 +97,11 @@ def triple(reward: float) -> float:
     return 3.0 * reward
 
 
-def laid_out(
-    size: Any = (1, 2), grid: tuple[Any, ...] | None = None, names: list[str] | tuple[str] = (),
-    count: int = 3, rate: float = 0.5, rows=4, free=None, text: str = "", flag=False,
-) -> None:  # type: ignore[no-untyped-def]  # fmt: skip
+def laid_out(  # type: ignore[no-untyped-def]
+    size: Any = (1, 2), grid: tuple[Any, ...] | None = None,
+    names: list[str] | tuple[str, ...] = (), count: int = 3, rate: float = 0.5, rows=4, free=None,
+    text: str = "", flag=False,
+) -> None:  # fmt: skip
     """A constructor with arguments of several kinds, some of which say which by a default alone."""
 
 

@@ -123,3 +123,5 @@ def test_the_display_counts_what_ends_the_run() -> None:
     assert shown["time left"] == "at most 30 s"
     progress.total_steps = 1000
     assert describe(progress)["time left"] == "at most 10 s"
+    progress.step = 1000
+    assert describe(progress)["time left"] == "evaluating"

@@ -112,7 +112,10 @@ REFUSED = [
     (["CartPole-v1", "--agent", "DNQ"], ["agent.name", "did you mean 'DQN'?"]),
     (["CartPole-v1", "--agent", "TD3"], ["agent.name is TD3", "discrete actions"]),
     (["cartpole_dqn", "--agent", "PPO"], ["--agent is for an environment", "agent.name=PPO"]),
-    (["FrozenLake-v1", "--env-kwargs", "is_slipery=false"], ["did you mean 'is_slippery'?"]),
+    (
+        ["FrozenLake-v1", "--env-kwargs", "is_slipery=false"],
+        ["rl: FrozenLake-v1: environment.kwargs.is_slipery", "did you mean 'is_slippery'?"],
+    ),
     (["FrozenLake-v1", "--env-kwargs", "map_name=9x9"], ["kwargs are refused by FrozenLake-v1"]),
     (["FrozenLake-v1", "--env-kwargs", "is_slippery"], ["--env-kwargs: 'is_slippery' is not KEY"]),
     (["FrozenLake-v1", "--env-kwargs", "render_mode=human"], ["chosen by the lab"]),
@@ -350,7 +353,7 @@ def test_what_cannot_be_made_here_is_reported_and_nothing_else(
 
 def test_an_environment_that_does_not_say_how_it_was_made_is_copied() -> None:
     inner = gymnasium.make(f"{HERE}:BlockCorridor-v0")
-    for env in (gymnasium.wrappers.TransformReward(inner, lambda reward: 2.0 * reward),
+    for env in (gymnasium.wrappers.TransformReward(inner, lambda reward: 2.0 * float(reward)),
                 Doubled(inner)):  # fmt: skip
         block, _ = block_from(env)
         assert block["id"].startswith("local/")
