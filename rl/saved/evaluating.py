@@ -115,12 +115,12 @@ class _Own:
     """A user's policy, which may know of no masks of actions, and whose actions are checked."""
 
     def __init__(self, policy: Policy, actions: Actions) -> None:
-        self._policy, self._actions = policy, actions
-        self._takes_masks = _takes_masks(policy)
+        self._act: Callable[..., Any] = policy.act
+        self._actions, self._takes_masks = actions, _takes_masks(policy)
 
     def act(self, observations: Array, masks: Array | None = None) -> Any:
-        given = observations, masks
-        found: Any = self._policy.act(*given) if self._takes_masks else self._policy.act(given[0])
+        given = (observations, masks) if self._takes_masks else (observations,)
+        found = self._act(*given)
         if not _fits(found, self._actions, len(observations)):
             raise UserError(f"agent: act must return {_wanted(self._actions)}, not {brief(found)}")
         return found
