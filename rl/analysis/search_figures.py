@@ -122,7 +122,9 @@ def _table(search: Search) -> str:
     writer = csv.writer(text)
     units = (f"{unit}_to_threshold" for unit in ("steps", "episodes", "seconds"))
     measured = ["counted", "solved", *units, *(name for name in METRICS if name not in STATISTICS)]
-    writer.writerow(["rank", "trial", "state", "score", *paths, *STATISTICS, *measured, "reason"])
+    hosts = ["host"] if any("made" in result for result in search.results) else []
+    names = [*paths, *STATISTICS, *measured, "reason", *hosts]
+    writer.writerow(["rank", "trial", "state", "score", *names])
     for rank, result in enumerate(search.results, 1):
         counted = result.get("counted")
         values = [
@@ -132,7 +134,8 @@ def _table(search: Search) -> str:
             *map(result.get, measured),
         ]
         row = [rank, result["trial"], result["state"], *map(_cell, values)]
-        writer.writerow([*row, result.get("reason")])
+        host = [result.get("made", {}).get("host") for _ in hosts]
+        writer.writerow([*row, result.get("reason"), *host])
     return text.getvalue()
 
 

@@ -28,7 +28,8 @@ def search_page(folder: RunFolder) -> Page:
     """
     manifest, search = folder.read_manifest(), read_search(folder)
     best = search.scored[0] if search.scored else None
-    episodes, learning = moving(Run(folder, best["trial"])) if best else ([], [])
+    here = best and not folder.trial(best["trial"]).made_elsewhere
+    episodes, learning = moving(Run(folder, best["trial"])) if best and here else ([], [])
     return Page(
         "search",
         manifest["experiment"],
@@ -55,6 +56,8 @@ def _verdict(folder: RunFolder, search: Search, best: Result | None) -> Verdict:
         "The best of many is flattered by the choice: run it on other seeds before you trust its "
         "score.",
     ]
+    if made := folder.trial(best["trial"]).made_elsewhere:
+        sentences.append(f"It was run {made}, where its checkpoints are.")
     figures = [
         Figure(search.statistic, f"{best['score']:,.4g}", f"of trial {best['trial']}"),
         Figure("trials", str(len(search.results)), states),

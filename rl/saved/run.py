@@ -46,6 +46,8 @@ class Run(ShownRun):
         self.notes: list[str] = []  # for the user, as it begins
         self.trial: TrialFolder = folder.trial(trial)
         self.session: SessionFolder = self.trial.session(session)
+        if not self.session.path.is_dir() and (made := self.trial.made_elsewhere):
+            raise UserError(f"{folder.path}: trial {trial} was run {made}, where its files are")
         if (trial or session) and not self.session.path.is_dir():
             raise UserError(f"{folder.path}: has no {self.session.path.relative_to(folder.path)}")
         with on_disk(self.trial.spec, "read"):

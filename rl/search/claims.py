@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rl.storage.run_folder import RunFolder, TrialFolder
@@ -35,23 +37,50 @@ class Claims:
     def __init__(self, folder: RunFolder, again: bool) -> None:
         self._folder, self._again = folder, again
         self._locks: dict[int, BaseFileLock] = {}
+        self._ended: set[int] = set()  # those that cannot be claimed again
 
     def claim(self, number: int) -> bool:
-        """Claims a trial; returns False if another process has it or it has ended."""
-        from filelock import FileLock, Timeout
-
-        locks = self._folder.path / "locks"
-        locks.mkdir(exist_ok=True)
-        lock = FileLock(locks / f"trial_{number:03d}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        """Claims a trial; returns False if it is claimed or has ended."""
+        if number in self._ended or not (lock := self._lock(number)):
             return False
-        if has_ended(self._folder.trial(number)) and not self._again:
+        if not self._again and has_ended(self._folder.trial(number)):
+            self._ended.add(number)
             lock.release()
             return False
         self._locks[number] = lock
         return True
+
+    def _lock(self, number: int) -> BaseFileLock | None:
+        """The lock of a trial, held; None if it is held already."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self._file(f"trial_{number:03d}"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        return lock
+
+    def _file(self, name: str) -> Path:
+        locks = self._folder.path / "locks"
+        locks.mkdir(exist_ok=True)
+        return locks / f"{name}.lock"
+
+    def others(self) -> list[int]:
+        """The trials that other processes have claimed in this folder."""
+        running = [trial.number for trial in self._folder.trials() if not has_ended(trial)]
+        return [number for number in running if number not in self._locks and self._is_held(number)]
+
+    def _is_held(self, number: int) -> bool:
+        if lock := self._lock(number):
+            lock.release()
+        return lock is None
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Within, no other process writes the files of the whole search; waits for that."""
+        from filelock import FileLock
+
+        return FileLock(self._file("search"))
 
     def release(self, number: int) -> None:
         """Releases a trial."""

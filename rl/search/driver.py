@@ -7,6 +7,7 @@ killed search resumes where it was, and several processes can share one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,13 @@ from rl.running.executors import Executor
 from rl.running.trial import at_the_end, refuse_unsaved
 from rl.saved.run import Run
 from rl.search.claims import Claims, has_ended
+from rl.search.members import Members
 from rl.search.methods import METHODS, Method
-from rl.search.optuna_methods import SAMPLERS, Pruning, Sampled
+from rl.search.optuna_methods import Studied
+from rl.search.pruning import Pruning
 from rl.search.settings import SearchSettings
 from rl.search.space import Dimension, Parameters
+from rl.search.storages import Storage
 from rl.search.trial import SearchTrial
 from rl.session.callback import Callback, Callbacks
 from rl.session.job import Job, Outcome
@@ -33,10 +37,11 @@ from rl.session.player import Player
 from rl.session.progress import Progress
 from rl.specification.build import build
 from rl.specification.specification import Specification
-from rl.storage.files import write_json, write_specification
+from rl.storage.files import make_folder, write_json, write_specification
 from rl.storage.run_folder import RunFolder
 from rl.storage.session_folder import is_unfinished
 
+SECONDS_TO_WAIT = 1.0  # between two looks at other machines
 UNFINISHED = "unfinished"  # the state of a trial that failed by an outside cause
 
 
@@ -48,7 +53,7 @@ class Search(Callback):
         specification: with a `search` block.
         settings: of that block.
         space: of that block.
-        journal: the file of the study, for a method that has one.
+        storage: of the study; None for a method that needs none.
         executor: where sessions run.
     """
 
@@ -58,30 +63,33 @@ class Search(Callback):
         specification: Specification,
         settings: SearchSettings,
         space: Mapping[str, Dimension],
-        journal: Path,
+        storage: Storage | None,
         executor: Executor,
     ) -> None:
         self.folder, self.specification = folder, specification
         self.settings, self.executor = settings, executor
         manifest = folder.read_manifest()["search"]
         self._lag = int(manifest["lag"])
-        self._claims = Claims(folder, again=settings.method in SAMPLERS)
+        self._claims = Claims(folder, again=storage is not None)
         self._lost = iter(self._find_lost())
         self._proposed: tuple[int, Parameters] | None = None
+        self.elsewhere: list[int] = []  # trials that other processes run, at the end
         self._trials: list[SearchTrial] = []  # of this process, in the order they were begun
         self._by_folder: dict[Path, SearchTrial] = {}
         self._unsaved: list[Outcome] = []  # of sessions that the disk has failed
-        self._method = self._make_method(space, journal)
+        self._method = self._make_method(space, storage)
         training = build(specification, seed=0).training
         steps = training.steps or 1  # a pruner needs them
         self._evaluations = -(-steps // (training.evaluate_every or steps))  # of a session at most
         executor.callback = Callbacks([executor.callback, self])
 
-    def _make_method(self, space: Mapping[str, Dimension], journal: Path) -> Method:
+    def _make_method(self, space: Mapping[str, Dimension], storage: Storage | None) -> Method:
         settings, claim = self.settings, self._claims.claim
-        if settings.method in METHODS:
-            return METHODS[settings.method](space, claim, settings.trials, settings.seed)
-        return Sampled(settings.method, space, claim, settings.trials, settings.seed, journal)
+        name, trials, seed = settings.method, settings.trials, settings.seed
+        if storage is None:
+            return METHODS[name](space, claim, trials, seed)
+        members = Members(self.folder) if storage.is_server else None
+        return Studied(name, space, claim, trials, seed, storage, members)
 
     def _find_lost(self) -> Iterator[tuple[int, Parameters]]:
         """The trials that have ended in the study but not in the folder.
@@ -91,7 +99,10 @@ class Search(Callback):
         """
         for number, parameters in self._method.told():
             if not has_ended(self.folder.trial(number)) and self._claims.claim(number):
-                yield number, parameters
+                if has_ended(self.folder.trial(number)):  # by another process, meanwhile
+                    self._claims.release(number)
+                else:
+                    yield number, parameters
 
     @property
     def unfinished(self) -> list[int]:
@@ -103,12 +114,38 @@ class Search(Callback):
         """Runs trials until there are no more or it is interrupted."""
         executor, path = self.executor, self.folder.path
         disk = on_disk(path, remedy=f"put that right, and then: rl resume {path}")
-        with disk, at_the_end(lambda: analyze_search(self.folder)), self._claims:
+        with disk, at_the_end(self._analyze), self._claims, self._method.sharing():
             with executor, stopped_by_signals(executor.interrupt, executor.lags):
-                while self._fill():
-                    for job, outcome in executor.wait():
+                while self._fill() or self._waits():
+                    for job, outcome in executor.wait() if executor.unfinished else ():
                         executor.callback.ended(job, outcome)
             refuse_unsaved(self._unsaved)
+            self._fetch()
+            self.elsewhere = sorted({*self._claims.others(), *self._method.elsewhere()})
+
+    def _analyze(self) -> None:
+        """Analyzes the search as it is now; a process that shares it may do so too."""
+        with self._claims.alone():
+            analyze_search(self.folder)
+
+    def _waits(self) -> bool:
+        """Waits a moment if another machine may be dead; returns False if there is no need."""
+        if self.executor.interrupted or not self._method.awaits():
+            return False
+        time.sleep(SECONDS_TO_WAIT)
+        return True
+
+    def _fetch(self) -> None:
+        """Writes the results of trials that other machines have run into this folder."""
+        for number, result in self._method.results():
+            trial = self.folder.trial(number)
+            if not has_ended(trial):
+                make_folder(trial.path)
+                if result["state"] != "refused":
+                    assigned = self.specification.assign(result["parameters"])
+                    specification = build(assigned, seed=0).specification
+                    write_specification(trial.spec, specification.name, specification.values)
+                write_json(trial.result, result)
 
     def _fill(self) -> bool:
         """Begins trials while there is room; returns True if anything is running."""
@@ -146,13 +183,19 @@ class Search(Callback):
             if trial.result and trial.result["state"] != UNFINISHED and not trial.told:
                 trial.told = True
                 self._method.tell(trial.number, trial.result)
+                self._claims.release(trial.number)  # now no process runs or tells it again
+
+    def _tell_at_once(self) -> None:
+        """Tells a method that does not learn all results; the others wait for their turn."""
+        if not self._method.learns:
+            self._tell(len(self._trials))
 
     def _begin(self, number: int, parameters: Parameters) -> None:
         trial = SearchTrial(number, parameters, self.folder.trial(number))
         self._trials.append(trial)
         if has_ended(trial.folder):  # but its process was killed before telling the method
             trial.result = trial.folder.read_result()
-            self._claims.release(number)
+            self._tell_at_once()
             return
         trial.folder.path.mkdir(parents=True, exist_ok=True)
         write_json(trial.folder.result, {"state": "running", "parameters": parameters})
@@ -166,6 +209,7 @@ class Search(Callback):
             return
         write_specification(trial.folder.spec, specification.name, specification.values)
         if self.settings.pruner != "none":
+            self._fetch()
             trial.pruning = Pruning(
                 self.settings.pruner,
                 self._evaluations * self.settings.sessions,
@@ -271,7 +315,7 @@ class Search(Callback):
             **({"reason": reason} if reason else {}),
         }
         write_json(trial.folder.result, trial.result)
-        self._claims.release(trial.number)
+        self._tell_at_once()
         worth = "" if score is None else f", {self.settings.statistic} {score:.4g}"
         self._note(f"trial {trial.number}: {state}{worth}{f': {reason}' if reason else ''}")
 

@@ -10,6 +10,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,24 @@ class Method(ABC):
         """Receives the result of a trial: its `state`, `score` and `curve`."""
 
     def told(self) -> Iterator[tuple[int, Parameters]]:
-        """The trials whose results the method has received for good."""
+        """The trials of this run folder whose results the method has received for good."""
         return iter(())
+
+    def results(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The results of trials that were run in other run folders."""
+        return iter(())
+
+    def awaits(self) -> bool:
+        """Returns True while other machines may be dead, so that their trials are to be run."""
+        return False
+
+    def elsewhere(self) -> list[int]:
+        """The trials that other run folders are running."""
+        return []
+
+    def sharing(self) -> AbstractContextManager[object]:
+        """Within, other machines know that this one lives."""
+        return nullcontext()
 
 
 class Listed(Method):
@@ -48,15 +65,17 @@ class Listed(Method):
     """
 
     def __init__(self, claim: Claim, trials: int) -> None:
-        self._claim, self._numbers, self.size = claim, iter(range(trials)), trials
+        self._claim, self.size = claim, trials
+        self._left = list(range(trials))
 
     @abstractmethod
     def parameters(self, number: int) -> Parameters:
         """The parameters of a trial."""
 
     def propose(self) -> tuple[int, Parameters] | None:
-        for number in self._numbers:
+        for number in self._left:  # another process may have been killed meanwhile
             if self._claim(number):
+                self._left.remove(number)
                 return number, self.parameters(number)
         return None
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from rl.errors import UserError
 from rl.running.executors import Executor
+from rl.search.claims import Claims
 from rl.search.driver import Search
-from rl.search.optuna_methods import SAMPLERS, checked_storage
-from rl.search.settings import read_search
+from rl.search.members import Members, find_folder
+from rl.search.optuna_methods import SAMPLERS, require_optuna
+from rl.search.servers import Server, server
+from rl.search.settings import SearchSettings, read_search
+from rl.search.storages import Journal, Storage, checked_journal
 from rl.session.callback import Callback
 from rl.specification.build import build
 from rl.specification.changes import changes
@@ -18,11 +26,13 @@ from rl.specification.environment import import_modules
 from rl.specification.packages import packages_in
 from rl.specification.repeats import settled
 from rl.specification.specification import Specification, read_specifications
-from rl.storage.files import read_json, write_json
+from rl.storage.files import write_json
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, default_path
+from rl.storage.urls import is_url
 
 JOURNAL = "study.journal"  # without --storage
+ABOUT = "search"  # the attribute of a server's study that says what is searched
 
 
 def start_search(
@@ -30,11 +40,20 @@ def start_search(
     output: str | Path | None,
     storage: str | Path | None,
     executor: Executor,
+    study: str | None = None,
 ) -> Search:
     """A search ready to run: a new one, or the existing one of `storage`.
 
+    Args:
+        specification: with a `search` block.
+        output: the run folder; by default it is named by the experiment and the time.
+        storage: a file or the URL of a server, by which processes share the search.
+        executor: where sessions run.
+        study: the search's name on a server; by default that of the experiment.
+
     Raises:
-        UserError: its block is missing or wrong, or the storage belongs to another search.
+        UserError: its block is missing or wrong, the storage belongs to another search, or cannot
+            be reached.
     """
     path = user_path(output) if output is not None else default_path(specification.name)
     settings, space = read_search(specification)
@@ -42,52 +61,138 @@ def start_search(
         specification, notes = settled(specification, build(specification, seed=0).problem)
         for note in notes:
             executor.callback.noted(note)
-    if storage is not None:
-        storage = checked_storage(storage, settings.method)
-        if (known := Path(f"{storage}.json")).exists():
-            return _joined(specification, known, output, executor)
-    seeds = range(settings.seed, settings.seed + settings.sessions)
-    more = {
-        **import_modules(specification),
-        **packages_in(specification.values),
-        "kind": "search",
-        "search": {
+    place = None if storage is None else _place(storage, study or specification.name)
+    if study is not None and not isinstance(place, Server):
+        raise UserError("--study: names a search on a server; it needs --storage URL")
+    opening = _Opening(specification, settings, path, output is not None, executor)
+    if place is None:
+        inside = settings.method in SAMPLERS
+        return opening.search(opening.create(), Journal(path / JOURNAL) if inside else None)
+    if isinstance(place, Server):
+        return opening.on_server(place)
+    assert isinstance(place, Journal)
+    return opening.with_journal(place)
+
+
+def _place(storage: str | Path, study: str) -> Storage:
+    """What `--storage` names."""
+    require_optuna("--storage")
+    if isinstance(storage, str) and is_url(storage):
+        return server(storage, study)
+    return checked_journal(storage)
+
+
+class _Opening:
+    """A search that is started, or joined if its storage has it already.
+
+    Args:
+        specification: of the search.
+        settings: of its block.
+        path: of a new run folder.
+        is_given: whether the user has named that.
+        executor: where sessions run.
+    """
+
+    def __init__(
+        self,
+        specification: Specification,
+        settings: SearchSettings,
+        path: Path,
+        is_given: bool,
+        executor: Executor,
+    ) -> None:
+        self.specification, self.settings = specification, settings
+        self.path, self.is_given, self.executor = path, is_given, executor
+
+    def search(self, folder: RunFolder, storage: Storage | None) -> Search:
+        """The search in a new folder."""
+        _, space = read_search(self.specification)
+        return Search(folder, self.specification, self.settings, space, storage, self.executor)
+
+    def create(self, **more: str) -> RunFolder:
+        """A new run folder.
+
+        Args:
+            more: further entries of the search in the manifest.
+        """
+        settings, specification = self.settings, self.specification
+        seeds = range(settings.seed, settings.seed + settings.sessions)
+        search = {
             **asdict(settings),
-            "lag": lag_of(executor.capacity, settings.sessions),
-            "journal": JOURNAL if storage is None else str(storage),
+            "lag": lag_of(self.executor.capacity, settings.sessions),
+            "journal": JOURNAL,
             "space": specification.block("search")["space"],
-        },
-    }
-    folder = RunFolder.create(path, specification.name, specification.values, sys.argv, seeds, more)
-    if storage is not None:
-        write_json(Path(f"{storage}.json"), {"run": str(path)})
-    journal = path / JOURNAL if storage is None else Path(storage)
-    return Search(folder, specification, settings, space, journal, executor)
+            **more,
+        }
+        entries = {
+            **import_modules(specification),
+            **packages_in(specification.values),
+            "kind": "search",
+            "search": search,
+        }
+        name, values = specification.name, specification.values
+        return RunFolder.create(self.path, name, values, sys.argv, seeds, entries)
+
+    def with_journal(self, journal: Journal) -> Search:
+        """The search of a journal: one process begins it, the others join."""
+        with journal.exclusive():
+            run = journal.run
+            if run is None or not (run.exists() or journal.has_trials):
+                id = uuid.uuid4().hex
+                journal.give_to(self.path, id)  # first: whoever is killed now leaves no second run
+                place = journal.place_from(self.path)
+                folder = self.create(journal=place, storage=journal.name, id=id)
+                return self.search(folder, journal)
+        return self._join(journal, run)
+
+    def _join(self, journal: Journal, path: Path) -> Search:
+        if not path.exists():
+            raise UserError(
+                f"{path}: the storage belongs to this run folder, which is not there; if it was "
+                "moved: rl search --resume RUN"
+            )
+        self._check(path, _specification_of(RunFolder.open(path)).values)
+        if self.is_given and not (self.path.exists() and self.path.samefile(path)):
+            raise UserError(f"--output: the storage belongs to {path}; leave --output out")
+        return self._resume(path)
+
+    def _resume(self, path: Path, storage: Storage | None = None) -> Search:
+        trials = self.specification.block("search").get("trials")
+        return resume_search(path, self.executor, trials, storage)
+
+    def _check(self, place: str | Path, before: Mapping[str, Any]) -> None:
+        """Refuses to join a search of another specification."""
+        changed = changes(before, self.specification.values)
+        if others := [each for each in changed if each != "search.trials"]:
+            raise UserError(
+                f"{place}: the storage belongs to this search, whose specification is another (in "
+                f"{', '.join(others)}); use another --storage"
+            )
+
+    def on_server(self, place: Server) -> Search:
+        """The search of a server, in a run folder of this machine."""
+        with place.exclusive():
+            study = place.open()
+            about = study.user_attrs.get(ABOUT)
+            if about is not None:
+                self._check(f"{place.name}, study {place.study}", about["specification"])
+            found = find_folder(study, self.path if self.is_given else None)
+            if found is None:
+                member = uuid.uuid4().hex
+                found = self.create(journal=place.name, study=place.study, member=member)
+                Members(found).announce(study)
+                if about is None:
+                    study.set_user_attr(ABOUT, {"specification": self.specification.values})
+                return self.search(found, place)
+        return self._resume(found.path, place)
 
 
-def _joined(
-    specification: Specification, known: Path, output: str | Path | None, executor: Executor
+def resume_search(
+    path: str | Path,
+    executor: Executor,
+    trials: int | None = None,
+    storage: Storage | str | Path | None = None,
 ) -> Search:
-    """The search that a file beside the storage names, if it has this specification."""
-    path = Path(str(read_json(known).get("run", known)))
-    if not path.exists():
-        raise UserError(
-            f"{path}: the storage belongs to this run folder, which is not there; if it was moved: "
-            "rl search --resume RUN"
-        )
-    before = _specification_of(RunFolder.open(path))
-    changed = changes(before.values, specification.values)
-    if others := [each for each in changed if each != "search.trials"]:
-        raise UserError(
-            f"{path}: the storage belongs to this search, whose specification is another (in "
-            f"{', '.join(others)}); use another --storage"
-        )
-    if output is not None and user_path(output) != path:
-        raise UserError(f"--output: the storage belongs to {path}; leave --output out")
-    return resume_search(path, executor, specification.block("search").get("trials"))
-
-
-def resume_search(path: str | Path, executor: Executor, trials: int | None = None) -> Search:
     """The search in a run folder, ready to resume.
 
     Args:
@@ -95,17 +200,20 @@ def resume_search(path: str | Path, executor: Executor, trials: int | None = Non
         executor: where sessions run.
         trials: the new maximum number; by default the last one. Trials that have begun are
             finished in any case.
+        storage: where its study is now; by default where it was.
 
     Raises:
-        UserError: there is no search there, its specification was changed, or its journal is gone.
+        UserError: there is no search there, its specification was changed, or its study is gone.
     """
     folder = RunFolder.open(path)
     specification = _specification_of(folder)
     settings, space = read_search(specification)
-    journal = _find_journal(folder, settings.method)
-    wanted = _set_trials(folder, trials, executor.callback)
+    if not isinstance(storage, Storage):
+        storage = find_storage(folder, settings.method, storage, executor.callback)
+    with Claims(folder, again=True).alone():
+        wanted = _set_trials(folder, trials, executor.callback)
     settings = replace(settings, trials=wanted)
-    return Search(folder, specification, settings, space, journal, executor)
+    return Search(folder, specification, settings, space, storage, executor)
 
 
 def _specification_of(folder: RunFolder) -> Specification:
@@ -136,37 +244,70 @@ def _set_trials(folder: RunFolder, trials: int | None, callback: Callback) -> in
     return None if trials is None else max(trials, begun)
 
 
-def _find_journal(folder: RunFolder, method: str) -> Path:
-    """The file of the study of a search.
+def find_storage(
+    folder: RunFolder, method: str, given: str | Path | None, callback: Callback
+) -> Storage | None:
+    """Where the study of a search is; None if it has none.
 
     Raises:
-        UserError: it is missing, or belongs to another run folder.
+        UserError: it is missing, or belongs to another search.
     """
-    journal = Path(folder.read_manifest()["search"]["journal"])
-    inside = folder.path / JOURNAL
-    if not journal.is_absolute() or inside.exists():  # earlier versions wrote the old path
-        journal = inside
-    elif (known := Path(f"{journal}.json")).exists():
-        _take_storage(known, folder.path)
-    if method in SAMPLERS and folder.trials() and not journal.exists():
-        raise UserError(
-            f"{journal}: is not there, and has the trials of {folder.path}; put it back"
-        )
+    search = folder.read_manifest()["search"]
+    place = str(given or search["journal"])
+    if is_url(place):
+        require_optuna("--storage")
+        found = server(place, search.get("study", ""))
+        found.open()  # before anything is changed
+        return found
+    inside = Journal(folder.path / JOURNAL)
+    if not given and (inside.path.exists() or place == JOURNAL):
+        return inside if inside.path.exists() or method in SAMPLERS else None
+    if not given and "storage" not in search and method not in SAMPLERS:
+        return None  # of an earlier version, which wrote where a journal would be
+    return _attached(folder, _named(folder, search, given), callback)
+
+
+def _named(folder: RunFolder, search: Mapping[str, Any], given: str | Path | None) -> Journal:
+    """The journal that was named by --storage.
+
+    Relative to the folder it is found where a share is mounted elsewhere; if only the folder was
+    moved, it is where it was.
+    """
+    places = [folder.path / search["journal"], Path(search.get("storage", search["journal"]))]
+    paths = [user_path(given)] if given else places
+    journals = [Journal(Path(os.path.realpath(path))) for path in paths]
+    for journal in journals:
+        is_there = journal.path.exists() or not folder.trials()
+        if is_there and journal.belongs_to(search.get("id", "")):
+            return journal
+    wanted = journals[0]
+    if not search.get("id") and wanted.path.exists() and wanted.run is None:
+        return wanted  # of an earlier version
+    if wanted.path.exists():
+        raise UserError(f"{wanted.path}: is not that of the search in {folder.path}")
+    raise UserError(
+        f"{wanted.path}: is not there, and has the trials of {folder.path}; put it back, "
+        "or say where it is: rl search --resume RUN --storage FILE"
+    )
+
+
+def _attached(folder: RunFolder, journal: Journal, callback: Callback) -> Journal:
+    """The journal of a folder that may have been moved; a copy gets one of its own."""
+    run, path = journal.run, folder.path
+    manifest = folder.read_manifest()
+    search = dict(manifest["search"])
+    if run and run.exists() and not run.samefile(path):
+        callback.noted(f"{path}: is a copy of {run}, and goes on with a journal of its own")
+        journal.copy_to(path / JOURNAL)
+        journal = Journal(path / JOURNAL)
+        search["journal"] = JOURNAL
+    else:
+        if run and not run.exists():
+            journal.give_to(path, search.get("id", ""))
+        search |= {"journal": journal.place_from(path), "storage": journal.name}
+    if search != manifest["search"]:
+        write_json(folder.manifest, {**manifest, "search": search})
     return journal
-
-
-def _take_storage(known: Path, path: Path) -> None:
-    """Records the run folder that a storage belongs to, if it was moved.
-
-    Raises:
-        UserError: it is still in its place, and this one is a copy.
-    """
-    before = Path(str(read_json(known).get("run", path)))
-    if before == path:
-        return
-    if before.exists() and not before.samefile(path):
-        raise UserError(f"{path}: is a copy; its storage belongs to {before}, which can go on")
-    write_json(known, {"run": str(path)})
 
 
 def lag_of(capacity: int, sessions: int) -> int:

@@ -8,7 +8,8 @@ from nn.settings import BaseSettings, setting
 from rl.analysis.metrics import STATISTICS
 from rl.errors import UserError
 from rl.search.methods import METHODS
-from rl.search.optuna_methods import PRUNERS, SAMPLERS, require_optuna
+from rl.search.optuna_methods import SAMPLERS, require_optuna
+from rl.search.pruning import PRUNERS
 from rl.search.space import Dimension, Numbers, read_space
 from rl.specification.settings import make_settings, resolve
 from rl.specification.specification import Specification

@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rl.search.optuna_methods import Pruning
+from rl.search.pruning import Pruning
 from rl.search.space import Parameters
 from rl.session.job import Job, Outcome
 from rl.storage.run_folder import TrialFolder

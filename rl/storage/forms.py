@@ -120,6 +120,7 @@ RESULT = block_of(
         "counted": is_count,
         **dict.fromkeys(_REACHED_AFTER, optional(block_of({"median": is_number}))),
         "reason": is_text,
+        "made": block_of(dict.fromkeys(("host", "folder"), is_text)),
     },
 )
 _SPREAD = block_of(dict.fromkeys(("mean", "median", "iqm", "min"), is_number))
@@ -188,7 +189,8 @@ SEARCH_MANIFEST = block_of(
                 "space": block_of({}),
                 "lag": is_count,
                 "trials": optional(is_count),
-            }
+            },
+            dict.fromkeys(("storage", "study", "id", "member"), is_text),
         )
     }
 )

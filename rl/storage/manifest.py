@@ -11,6 +11,7 @@ from typing import Any
 
 from rl.distribution import DISTRIBUTION, FORMER
 from rl.storage import machine
+from rl.storage.urls import without_password
 
 FORMAT = 1
 PACKAGES = "packages"  # of a manifest: the versions of those whose parts the run uses
@@ -27,7 +28,7 @@ def make_manifest(experiment: str, seeds: Sequence[int], command: Sequence[str])
     return {
         "format": FORMAT,
         "experiment": experiment,
-        "command": list(command),
+        "command": list(map(without_password, command)),
         "seeds": list(seeds),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         **here,

@@ -61,6 +61,12 @@ class TrialFolder:
                 raise UserError(f"{self.result}: is damaged; remove it, and then: rl resume RUN")
         return result
 
+    @property
+    def made_elsewhere(self) -> str:
+        """Where another machine has run it that shares the search; empty if none has."""
+        made = self.read_result().get("made")
+        return f"on {made['host']}, in {made['folder']}" if made else ""
+
     def session(self, number: int) -> SessionFolder:
         """The folder of one session."""
         return SessionFolder(self.path / f"session_{number:03d}")

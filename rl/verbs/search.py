@@ -41,7 +41,7 @@ def search(options: argparse.Namespace) -> int:
         raise UserError("give the NAME of an experiment, or --resume RUN to resume a search")
     if options.resume is not None:
         _refuse_changes(options)
-        return go_on(options, options.resume, options.trials)
+        return go_on(options, options.resume, options.trials, options.storage)
     settings = {name: getattr(options, name) for name in SEARCH_OPTIONS}
     given = [f"search.{name}={value}" for name, value in settings.items() if value is not None]
     specification = specification_in(options, given)
@@ -49,15 +49,22 @@ def search(options: argparse.Namespace) -> int:
         return run_part(options, specification)
     return _run(
         options,
-        lambda executor: start_search(specification, options.output, options.storage, executor),
+        lambda executor: start_search(
+            specification, options.output, options.storage, executor, options.study
+        ),
     )
 
 
-def go_on(options: argparse.Namespace, run: str | Path, trials: int | None = None) -> int:
+def go_on(
+    options: argparse.Namespace,
+    run: str | Path,
+    trials: int | None = None,
+    storage: str | None = None,
+) -> int:
     """Resumes the search in a run folder."""
     from rl.search.opening import resume_search
 
-    return _run(options, lambda executor: resume_search(run, executor, trials))
+    return _run(options, lambda executor: resume_search(run, executor, trials, storage))
 
 
 def _run(options: argparse.Namespace, find: Callable[[Executor], Search]) -> int:
@@ -75,12 +82,13 @@ def _run(options: argparse.Namespace, find: Callable[[Executor], Search]) -> int
 
 def _refuse_changes(options: argparse.Namespace) -> None:
     """Refuses options that have no effect on a resumed search."""
-    fixed = ("set", "steps", "episodes", "spec", "agent", "env_kwargs", "output", "storage")
+    fixed = ("set", "steps", "episodes", "spec", "agent", "env_kwargs", "output", "study")
     for name in (*fixed, *SEARCH_OPTIONS):
         if name != "trials" and getattr(options, name) not in (None, []):
             option = name.replace("_", "-")
             raise UserError(
-                f"--{option}: a search is resumed as it began; only --trials may change"
+                f"--{option}: a search is resumed as it began; only --trials may change, "
+                "and --storage if that was moved"
             )
 
 
@@ -107,7 +115,9 @@ def _conclude_search(search: Search, interrupted: bool, quiet: bool) -> int:
             f"{folder.path / 'trials.csv'}); to resume: rl resume {folder.path}"
         )
         return FAILED
-    return 0 if summary["best_trial"] is not None else FAILED
+    if search.elsewhere and not quiet:
+        say(f"trial {_listed(search.elsewhere)}: another process is running it")
+    return 0 if summary["best_trial"] is not None or search.elsewhere else FAILED
 
 
 def _listed(numbers: list[int]) -> str:
@@ -134,6 +144,8 @@ def add(verbs: Verbs) -> None:
                       help="run session K of that trial alone")  # fmt: skip
     verb.add_argument("--pruner", help="end hopeless trials early: none, median or asha")
     verb.add_argument("--statistic", help="score to rank trials by (default mean_return)")
-    verb.add_argument("--storage", metavar="FILE",
-                      help="file of the tpe or cmaes study, to share a search")  # fmt: skip
+    verb.add_argument("--storage", metavar="FILE|URL",
+                      help="share the search by a file, postgresql://... or redis://")  # fmt: skip
+    verb.add_argument("--study", metavar="NAME",
+                      help="the search's name on that server (default: NAME)")  # fmt: skip
     verb.add_argument("--seed", type=natural, help="random seed of the method and of the sessions")

@@ -493,7 +493,9 @@ def test_without_optuna_the_message_says_what_to_install(
         (("cartpole_dqn", "--pruner", "medan"), "unknown pruner 'medan'; did you mean 'median'?"),
         (("cartpole_dqn", "--statistic", "fun"), "search.statistic names an unknown statistic"),
         (("cartpole_dqn", "--set", "search.trails=3"), "search.trails is no setting"),
-        (("cartpole_dqn", "--storage", "s.journal"), "--storage is for tpe and cmaes"),
+        (("cartpole_dqn", "--study", "mine"), "--study: names a search on a server"),
+        (("cartpole_dqn", "--storage", "gone/s"), "there is no such folder for --storage"),
+        (("--resume", "r", "--study", "mine"), "--study: a search is resumed as it began"),
         (("--resume", "nowhere"), "nowhere: there is no such run folder"),
         (("--resume", "r", "--set", "a=1"), "--set: a search is resumed as it began"),
         *[

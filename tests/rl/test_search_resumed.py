@@ -15,6 +15,7 @@ from rl.errors import UserError
 from rl.running.executors import Executor, Inline, Processes
 from rl.search.driver import Search
 from rl.search.opening import resume_search, start_search
+from rl.search.optuna_methods import open_study
 from rl.session.callback import Callback
 from rl.session.evaluation import Evaluation
 from rl.session.job import Job, Outcome
@@ -278,25 +279,74 @@ def test_a_folder_that_was_moved_or_copied_goes_on(tmp_path: Path, method: str) 
     assert not folder.path.exists()
 
 
-def test_a_moved_folder_keeps_its_storage_and_a_copy_has_none(tmp_path: Path) -> None:
-    search = specification(method="tpe", trials=2)
+def trials_in(journal: Path) -> int:
+    return len(open_study(journal).trials)
+
+
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_a_moved_folder_keeps_its_storage_and_a_copy_gets_its_own(
+    tmp_path: Path, method: str
+) -> None:
+    search = specification(method=method, trials=2)
     storage = tmp_path / "s.journal"
     start_search(search, tmp_path / "r", storage, Canned(1)).run()
     shutil.copytree(tmp_path / "r", tmp_path / "copy")
-    with pytest.raises(UserError, match="is a copy; its storage belongs to"):
-        resume_search(tmp_path / "copy", Canned(1))
+    for _ in range(2):
+        resumed(tmp_path / "copy", trials=3)
+    assert (trials_in(storage), trials_in(tmp_path / "copy/study.journal")) == (2, 3)
     (tmp_path / "r").rename(tmp_path / "moved")
     with pytest.raises(UserError, match="which is not there; if it was moved: rl search --resume"):
         start_search(search, None, storage, Canned(1))
     resumed(tmp_path / "moved", trials=4)
-    more = specification(method="tpe", trials=5)
+    more = specification(method=method, trials=5)
     joined = start_search(more, None, storage, Canned(1))  # the same command for more trials
     joined.run()
     assert joined.folder.path == tmp_path / "moved"
-    assert len(results_of(joined.folder)) == 5
-    storage.unlink()
+    assert len(results_of(joined.folder)) == trials_in(storage) == 5
+    assert len(results_of(resumed(tmp_path / "copy").folder)) == 3
+    storage.rename(tmp_path / "elsewhere.journal")
     with pytest.raises(UserError, match="is not there, and has the trials of"):
         resume_search(tmp_path / "moved", Canned(1))
+
+
+@pytest.mark.parametrize("way", ["rename", "copytree", "link"])
+def test_a_share_is_mounted_elsewhere(tmp_path: Path, way: str) -> None:
+    """Run folder and storage are on it: both are found by their places to each other."""
+    share = tmp_path / "mnt/share"
+    share.mkdir(parents=True)
+    search, more = (specification(method="tpe", trials=count) for count in (2, 3))
+    start_search(search, share / "runs/r", share / "st", Canned(1)).run()
+    there = tmp_path / "there"
+    if way == "link":
+        there.symlink_to(share)
+    elif way == "rename":
+        share.rename(there)
+    else:
+        shutil.copytree(share, there)
+    start_search(more, None, there / "st", Canned(1)).run()
+    resumed(there / "runs/r", trials=4)
+    assert trials_in(there / "st") == len(results_of(RunFolder(there / "runs/r"))) == 4
+    assert not (there / "runs/r/study.journal").exists()
+    if way == "copytree":
+        assert trials_in(share / "st") == len(results_of(RunFolder(share / "runs/r"))) == 2
+
+
+def test_a_storage_that_was_moved_is_named_once(tmp_path: Path) -> None:
+    search = specification(method="tpe", trials=2)
+    for name in ("st", "other"):
+        start_search(search, tmp_path / f"r-{name}", tmp_path / name, Canned(1)).run()
+    new = tmp_path / "new"
+    new.mkdir()
+    for file in ("st", "st.json"):
+        (tmp_path / file).rename(new / file)
+    with pytest.raises(UserError, match="put it back, or say where it is: rl search --resume"):
+        resumed(tmp_path / "r-st", trials=3)
+    with pytest.raises(UserError, match=f"{tmp_path}/other: is not that of"):
+        resumed(tmp_path / "r-st", trials=3, storage=tmp_path / "other")
+    for storage in (new / "st", None):
+        resumed(tmp_path / "r-st", storage=storage, trials=3 if storage else 4)
+    assert (trials_in(new / "st"), trials_in(tmp_path / "other")) == (4, 2)
+    assert [path.name for path in tmp_path.glob("*") if path.is_file()] != []
 
 
 @pytest.mark.parametrize(
@@ -316,14 +366,6 @@ def test_a_changed_specification_is_refused(tmp_path: Path, old: str, new: str, 
     with pytest.raises(UserError, match="was changed since the search began") as caught:
         resume_search(folder.path, Canned(1))
     assert said in str(caught.value)
-
-
-@pytest.mark.parametrize("storage", ["sqlite:///study.db", "postgresql://me@here/studies"])
-def test_a_database_is_no_storage(tmp_path: Path, rl_here: Command, storage: str) -> None:
-    answer = rl_here("search", "cartpole_dqn", "--method", "tpe", "--storage", storage)
-    assert answer.returncode == 2
-    assert f"--storage: {storage} is a database, and a file is supported" in answer.stderr
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "study.db", "folder", "named"])

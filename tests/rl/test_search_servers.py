@@ -1,0 +1,205 @@
+"""Searches that machines share by a server, without a common folder."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rl.search.servers import server
+from rl.storage.files import read_json, write_json
+from rl.storage.run_folder import RunFolder
+from rl.storage.urls import without_password
+from tests.rl.conftest import Command, wait_until
+from tests.rl.servers import QUOTED, SECRET, SERVERS
+from tests.rl.sharing import begin
+from tests.rl.test_search import Canned, rows_of, searched
+from tests.rl.test_search_shared import end, write_specification
+
+IMPATIENT = {"rl.search.members.SECONDS_TO_LIVE": 2.0,
+             "rl.search.members.SECONDS_BETWEEN_BEATS": 0.2,
+             "rl.search.driver.SECONDS_TO_WAIT": 0.1}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    with SERVERS[request.param]() as found:
+        yield found
+
+
+@pytest.fixture
+def command(url: str, request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """A search of its own for each test."""
+    name = request.node.name.partition("[")[0]
+    return ("pole", "--spec", "my.json", "--storage", url, "--study", name)
+
+
+def said(folder: Path) -> str:
+    return (folder / "said.txt").read_text()
+
+
+def table(folder: Path) -> list[tuple[int, str]]:
+    return sorted((int(row["trial"]), row["state"]) for row in rows_of(RunFolder(folder)))
+
+
+@pytest.mark.slow
+def test_machines_share_a_search(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Each trial is run once, every folder has the whole table, and no file has the password."""
+    write_specification(tmp_path, method="tpe", pruner="median", trials=8)
+    both = [begin(tmp_path, *command, "--output", name) for name in "ab"]
+    assert [end(each) for each in both] == [0, 0], said(tmp_path)
+    assert end(begin(tmp_path, *command, "--output", "a")) == 0, said(tmp_path)
+    assert end(begin(tmp_path, *command, "--output", "b")) == 0, said(tmp_path)
+    first, second = table(tmp_path / "a"), table(tmp_path / "b")
+    assert first == second
+    assert [number for number, _ in first] == list(range(8))
+    assert {state for _, state in first} <= {"complete", "pruned"}
+    lines = (tmp_path / "sessions.txt").read_text().splitlines()
+    assert sorted(int(line.split()[0]) for line in lines) == list(range(8))
+    for number in range(8):
+        results = [read_json(RunFolder(tmp_path / name).trial(number).result) for name in "ab"]
+        made = [each.pop("made", None) for each in results]
+        assert [each and Path(each["folder"]).name for each in made] in (["b", None], [None, "a"])
+        assert results[0] == results[1]
+    assert (tmp_path / "a/best_spec.json").read_text() == (
+        tmp_path / "b/best_spec.json"
+    ).read_text()
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert SECRET.encode() not in content, path
+            assert QUOTED.encode() not in content, path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_the_trials_of_a_dead_machine_are_begun_again(
+    tmp_path: Path, command: tuple[str, ...], method: str
+) -> None:
+    write_specification(tmp_path, method=method, trials=4)
+    command = (*command[:-1], f"dead-{method}")
+    dead = begin(tmp_path, *command, "--output", "a", **{"tests.rl.sharing.HOLD": True})
+    wait_until((tmp_path / "held.txt").exists)
+    dead.kill()
+    assert end(begin(tmp_path, *command, "--output", "b", **IMPATIENT)) == 0, said(tmp_path)
+    assert table(tmp_path / "b") == [(number, "complete") for number in range(4)]
+    lines = (tmp_path / "sessions.txt").read_text().split("\n")
+    assert sorted(lines) == ["", *(f"{number} 0 finished" for number in range(4))]
+
+
+@pytest.mark.slow
+def test_the_same_command_goes_on_and_another_search_is_refused(
+    tmp_path: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_specification(tmp_path, method="grid", trials=2)
+    both = [begin(tmp_path, *command) for _ in range(2)]  # in the same moment
+    assert [end(each) for each in both] == [0, 0], said(tmp_path)
+    (run,) = (tmp_path / "runs/pole").iterdir()
+    assert end(begin(tmp_path, *command, "--trials", "3")) == 0
+    assert [path.name for path in (tmp_path / "runs/pole").iterdir()] == [run.name]
+    assert len(table(run)) == 3
+    assert end(begin(tmp_path, *command, "--set", "agent.gamma=0.7")) == 2
+    assert "whose specification is another (in agent.gamma" in said(tmp_path)
+    assert end(begin(tmp_path, "--resume", str(run), "--trials", "4")) == 2  # has no password
+    assert said(tmp_path).count("are its name and the password right?") == 1
+    storage = command[command.index("--storage") + 1]
+    assert end(begin(tmp_path, "--resume", str(run), "--storage", storage)) == 0, said(tmp_path)
+    shutil.copytree(run, tmp_path / "copy")  # takes part as another machine would
+    resuming = ("--resume", "copy", "--trials", "5", "--storage", storage)
+    assert end(begin(tmp_path, *resuming)) == 0, said(tmp_path)
+    assert (len(table(tmp_path / "copy")), len(table(run))) == (5, 3)
+
+
+@pytest.mark.slow
+def test_a_server_that_refuses_leaves_nothing(tmp_path: Path, url: str, rl_here: Command) -> None:
+    wrong = url.replace(QUOTED, "wrong-password")
+    for bad in (wrong, url.replace(url.rpartition(":")[2].partition("/")[0], "1")):
+        answer = rl_here("search", "cartpole_dqn", "--storage", bad)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr.startswith(f"rl: --storage {without_password(bad)}: ")
+        assert answer.stderr.count("\n") == 1
+        assert "wrong-password" not in answer.stderr
+        assert QUOTED not in answer.stderr
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_passwords_of_the_surroundings_are_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if url.startswith("redis"):
+        pytest.skip("only PostgreSQL's driver reads one")
+    monkeypatch.setenv("PGPASSWORD", SECRET)
+    assert server(without_password(url), "any").open().get_trials() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:secret@host:5432/db", "postgresql://me@host:5432/db"),
+        ("postgresql+psycopg://me:se:cr@et@host/db?x=1", "postgresql+psycopg://me@host/db?x=1"),
+        ("postgresql://host/db?user=me&password=secret", "postgresql://host/db?user=me"),
+        ("postgresql://host/db?password=secret&user=me", "postgresql://host/db?user=me"),
+        ("redis://:secret@host:6379/0", "redis://host:6379/0"),
+        ("--storage=rediss://me:secret@host", "--storage=rediss://me@host"),
+        ("postgresql://me@host/db", "postgresql://me@host/db"),
+        ("mine:Corridor-v0", "mine:Corridor-v0"),
+        ("a/b:c@d?", "a/b:c@d?"),
+    ],
+)
+def test_a_password_is_not_shown(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("storage", "complaint"),
+    [
+        ("sqlite:///study.db", "sqlite:///study.db is a database, and a file is supported"),
+        ("mysql://me:secret@here/db", "mysql://me@here/db is a database of another kind"),
+        ("mongodb://here", "postgresql://... and redis://... are supported"),
+    ],
+)
+def test_other_databases_are_refused(
+    tmp_path: Path, rl_here: Command, storage: str, complaint: str
+) -> None:
+    answer = rl_here("search", "cartpole_dqn", "--method", "tpe", "--storage", storage)
+    assert answer.returncode == 2
+    assert complaint in answer.stderr
+    assert "secret" not in answer.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "redis"])
+def test_a_driver_that_is_missing_is_named(
+    tmp_path: Path, rl_here: Command, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    for name in ("psycopg", "psycopg2", "redis"):
+        monkeypatch.setitem(sys.modules, name, None)
+    answer = rl_here("search", "cartpole_dqn", "--storage", f"{kind}://me:secret@here/db")
+    assert answer.returncode == 2
+    assert f'pip install "reinforcement-by-hand[{kind}]"' in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_trial_that_another_machine_has_run(
+    tmp_path: Path, rl_here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in every table; what needs its sessions says where they are."""
+    for name in ("rl.search.driver.draw_trial", "rl.analysis.search_figures.draw"):
+        monkeypatch.setattr(name, lambda *_, **__: None)
+    folder = searched(tmp_path / "r", Canned(1), method="random", trials=2)
+    trial = folder.trial(folder.best_trial())
+    made = {"host": "node7", "folder": "/home/me/r"}
+    write_json(trial.result, {**read_json(trial.result), "made": made})
+    shutil.rmtree(trial.session(0).path)
+    for verb in ("analyze", "report"):
+        answer = rl_here(verb, "r")
+        assert (answer.returncode, answer.stderr) == (0, "")
+    assert [row["host"] for row in rows_of(folder)] == ["node7", ""]
+    assert "It was run on node7, in /home/me/r" in (tmp_path / "r/report.html").read_text()
+    answer = rl_here("evaluate", "r")
+    assert answer.returncode == 2
+    assert f"trial {trial.number} was run on node7, in /home/me/r" in answer.stderr
+    assert answer.stderr.count("\n") == 1
