@@ -1,7 +1,7 @@
 """What whole commands cost: the start and the memory of a run, several sessions at once, a search.
 
     python scripts/benchmark_commands.py                  # all of it, about 10 minutes
-    python scripts/benchmark_commands.py --only start     # or memory, sessions, search, parent
+    python scripts/benchmark_commands.py --only start     # or memory, sessions, search, parent, ray
 
 `start`: from the command to the first environment step, in a new process each time.
 `memory`: the peak memory of a whole run, without and with a report.
@@ -11,6 +11,8 @@ start, memory bandwidth, and whatever else uses the cores.
 `search`: 20 trials of 2 sessions of cartpole_dqn at 20,000 steps on two cores, and the lab's own
 time in it: from the last session's end to the analysis on disk.
 `parent`: the peak memory of the parent of a trial with 100 sessions, without its workers.
+`ray`: on a Ray that is started here, the time of one short session, and of 20 there and in local
+processes; the peak memory of the command with 200 sessions, and how many of them finished.
 """
 
 from __future__ import annotations
@@ -116,7 +118,20 @@ def parent(folder: Path, _: int) -> None:
     print(f"parent of 100 sessions: peak {int(peak) * UNIT / 1e6:.0f} MB")
 
 
-MEASUREMENTS = {each.__name__: each for each in (start, memory, sessions, search, parent)}
+def ray(folder: Path, _: int) -> None:
+    """Prints the times of short sessions on Ray, and the memory of the command with 200."""
+    short = ("run", "cartpole_dqn", *QUIET, "--steps", 2000, "--jobs", 2)
+    for how, count in (("ray", 1), ("ray", 20), ("local", 20)):
+        began, output = time.perf_counter(), folder / f"{how}{count}"
+        python(PARENT, *short, "--executor", how, "--sessions", count, "--output", output)
+        print(f"{how}, {count} sessions: {time.perf_counter() - began:.1f} s", flush=True)
+    output = folder / "many"
+    peak = python(PARENT, *short, "--executor", "ray", "--sessions", 200, "--output", output)
+    ended = len(json.loads((output / "trial_000/trial.json").read_text())["outcomes"])
+    print(f"command of 200 sessions on Ray: peak {int(peak) * UNIT / 1e6:.0f} MB, {ended} outcomes")
+
+
+MEASUREMENTS = {each.__name__: each for each in (start, memory, sessions, search, parent, ray)}
 
 
 def main() -> None:

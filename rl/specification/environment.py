@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rl.environments import known_spaces
@@ -119,6 +121,29 @@ def import_modules(specification: Specification) -> dict[str, str]:
     for name in functions:
         _import(specification, "environment", name, found)
     return {IMPORT_FOLDER: "\n".join(found)} if found else {}
+
+
+def module_files(specification: Specification) -> list[Path]:
+    """The files, or folders of packages, that a specification's modules were imported from.
+
+    Those of installed packages are not among them, but modules that lie beside its own are.
+
+    Raises:
+        UserError: a module cannot be imported.
+    """
+    folders = import_modules(specification).get(IMPORT_FOLDER, "").splitlines()
+    names = sorted({name.partition(".")[0] for name in sys.modules})
+    places = [Path(folder, name) for folder in folders for name in names]
+    packages = [place for place in places if place.is_dir() and _is_from(place.name, place)]
+    modules = [place.with_suffix(".py") for place in places if place not in packages]
+    return packages + [each for each in modules if each.is_file() and _is_from(each.stem, each)]
+
+
+def _is_from(name: str, place: Path) -> bool:
+    """Whether a module that is loaded comes from a file, or a package's folder."""
+    module = sys.modules[name]
+    found = getattr(module, "__path__", None) or [getattr(module, "__file__", None) or ""]
+    return any(Path(each).resolve() == place.resolve() for each in found)
 
 
 def _import(specification: Specification, path: str, name: str, found: dict[str, None]) -> None:

@@ -95,6 +95,7 @@ OUTCOME = block_of(
         **dict.fromkeys(("seconds", "evaluation_seconds"), is_number),
         **dict.fromkeys(("reason", "weights"), is_text),
         "reached": optional(_REACHED),
+        "ran_on": list_of(block_of({"node": is_text})),
         **dict.fromkeys(("unfinished", "kept"), is_truth),
         "evaluation": block_of({}),
         "final": _EVALUATION,

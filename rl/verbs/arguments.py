@@ -103,6 +103,10 @@ SHARED: dict[str, dict[str, Any]] = {
                    "help": "run sessions in local processes or on Ray"},
     "--ray-address": {"metavar": "HOST:PORT",
                       "help": "address of a Ray cluster (default: start one here)"},
+    "--ray-install": {"action": "store_true",
+                      "help": "bring this lab, and the specification's modules, to Ray's nodes"},
+    "--ray-any-node": {"action": "store_true",
+                       "help": "use nodes with another lab, Python, NumPy or BLAS kernel too"},
     "--quiet": {"action": "store_true", "help": "print nothing unless it fails"},
     "--session": {"type": natural, "default": 0, "help": "session number (default 0)"},
     "--trial": {"type": natural, "help": "trial number of a search (default: the best)"},
@@ -117,8 +121,9 @@ SHARED: dict[str, dict[str, Any]] = {
                 "help": "log each session to Weights & Biases as a run"},
 }  # fmt: skip
 ENVIRONMENT = ("--agent", "--env-kwargs")
+RAY = ("--executor", "--ray-address", "--ray-install", "--ray-any-node")
 TRAINING = ("--set", "--steps", "--episodes", "--spec", *ENVIRONMENT, "--output", "--jobs",
-            "--executor", "--ray-address", "--quiet", "--no-report")  # fmt: skip
+            *RAY, "--quiet", "--no-report")  # fmt: skip
 LOGGING = ("--tensorboard", "--wandb")
 AGENT = ("agent", "--session", "--trial")  # the saved agent of a run's session, or of a file
 
@@ -234,17 +239,34 @@ def check_only(options: argparse.Namespace, kind: str, jobs: bool = False) -> No
 
 
 def check_executor(options: argparse.Namespace) -> None:
-    """Refuses the address of a Ray cluster without the Ray executor."""
-    if options.ray_address and options.executor != "ray":
-        raise UserError("--ray-address needs --executor ray")
+    """Refuses the options of a Ray cluster without the Ray executor."""
+    for option in RAY[1:]:
+        if getattr(options, option[2:].replace("-", "_")) and options.executor != "ray":
+            raise UserError(f"{option} needs --executor ray")
 
 
-def processes(options: argparse.Namespace, callback: Callback) -> Executor:
-    """The executor that was asked for: local processes or a Ray cluster."""
+def processes(
+    options: argparse.Namespace, callback: Callback, specification: Specification | None = None
+) -> Executor:
+    """The executor that was asked for: local processes or a Ray cluster.
+
+    Args:
+        options: of the verb.
+        callback: is called as sessions run.
+        specification: whose modules go to the nodes of a cluster with --ray-install.
+    """
     if options.executor == "ray":
         from rl.running.ray_executor import RayExecutor
+        from rl.specification.environment import module_files
 
-        return RayExecutor(options.jobs, callback, options.ray_address)
+        return RayExecutor(
+            options.jobs,
+            callback,
+            options.ray_address,
+            options.ray_install,
+            module_files(specification) if options.ray_install and specification else (),
+            options.ray_any_node,
+        )
     from rl.running.executors import Processes
 
     return Processes(options.jobs or cores(), callback)

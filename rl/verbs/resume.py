@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 from rl.console.output import say
 from rl.errors import BrokenEnvironment, Diverged, UserError
 from rl.verbs import report
-from rl.verbs.arguments import LOGGING, Verbs, add_verb, processes, warn_of_differences
+from rl.verbs.arguments import (
+    LOGGING,
+    RAY,
+    Verbs,
+    add_verb,
+    check_executor,
+    processes,
+    warn_of_differences,
+)
 from rl.verbs.conclusion import conclude
 from rl.verbs.run import watched
 
 if TYPE_CHECKING:
     from rl.running.executors import Executor
+    from rl.saved.run import Run
     from rl.session.callback import Callback
     from rl.storage.run_folder import RunFolder
 
@@ -23,6 +32,7 @@ def resume(options: argparse.Namespace) -> int:
     from rl.running.extension import extend
     from rl.storage.run_folder import RunFolder
 
+    check_executor(options)
     folder = RunFolder.open(options.run)
     manifest = folder.read_manifest()
     warn_of_differences(manifest)
@@ -53,7 +63,7 @@ def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace, notes:
         )
     try:
         with watched(options, len(left), quiet=not left) as callback:
-            run_sessions(run, _executor(options, sessions, callback))
+            run_sessions(run, _executor(options, run, callback))
     except (Diverged, BrokenEnvironment):
         report.conclude(run.path, options)
         raise
@@ -62,10 +72,12 @@ def _go_on(folder: RunFolder, sessions: int, options: argparse.Namespace, notes:
     return conclude(run, options)
 
 
-def _executor(options: argparse.Namespace, sessions: int, callback: Callback) -> Executor:
+def _executor(options: argparse.Namespace, run: Run, callback: Callback) -> Executor:
     from rl.running.executors import Inline
 
-    return Inline(callback) if sessions == 1 else processes(options, callback)
+    if len(run.manifest["seeds"]) == 1 and options.executor == "local":
+        return Inline(callback)
+    return processes(options, callback, run.specification)
 
 
 def add(verbs: Verbs) -> None:
@@ -74,7 +86,7 @@ def add(verbs: Verbs) -> None:
         verbs, "resume", resume,
         "resume what was interrupted, with the same final result, or go on beyond the end",
         "rl resume lunarlander_dqn --steps 300000",
-        "run", "--steps", "--episodes", "--jobs", "--quiet", "--no-report", *LOGGING,
+        "run", "--steps", "--episodes", "--jobs", *RAY, "--quiet", "--no-report", *LOGGING,
     )  # fmt: skip
     verb.add_argument("--past-solved", action="store_true",
                       help="go on with --steps although it is solved")  # fmt: skip

@@ -74,7 +74,7 @@ def _executor(options: argparse.Namespace, specification: Specification) -> Iter
         raise UserError("--render shows a single session; leave out --sessions and --executor")
     with watched(options, sessions) as callback:
         if sessions > 1 or options.executor == "ray":
-            yield processes(options, callback)
+            yield processes(options, callback, specification)
         else:
             yield _inline(options, specification, callback)
 

@@ -27,6 +27,7 @@ from rl.verbs.part import check_part, run_part
 if TYPE_CHECKING:
     from rl.running.executors import Executor
     from rl.search.driver import Search
+    from rl.specification.specification import Specification
 
 SEARCH_OPTIONS = ("method", "trials", "sessions", "seed", "pruner", "statistic")
 
@@ -49,6 +50,7 @@ def search(options: argparse.Namespace) -> int:
         return run_part(options, specification)
     return _run(
         options,
+        specification,
         lambda executor: start_search(
             specification, options.output, options.storage, executor, options.study
         ),
@@ -62,16 +64,27 @@ def go_on(
     storage: str | None = None,
 ) -> int:
     """Resumes the search in a run folder."""
+    from rl.saved.run import Run
     from rl.search.opening import resume_search
+    from rl.storage.run_folder import RunFolder
 
-    return _run(options, lambda executor: resume_search(run, executor, trials, storage))
+    specification = Run(RunFolder.open(run)).specification if options.ray_install else None
+    return _run(
+        options,
+        specification,
+        lambda executor: resume_search(run, executor, trials, storage),
+    )
 
 
-def _run(options: argparse.Namespace, find: Callable[[Executor], Search]) -> int:
+def _run(
+    options: argparse.Namespace,
+    specification: Specification | None,
+    find: Callable[[Executor], Search],
+) -> int:
     from rl.running.display import showing
 
     with showing(options.quiet, total=0) as callback:
-        executor = processes(options, callback)
+        executor = processes(options, callback, specification)
         found = find(executor)
         found.run()
     status = _conclude_search(found, executor.interrupted, options.quiet)

@@ -15,7 +15,9 @@ import pytest
 
 from rl.cli import main
 from rl.errors import UserError
+from rl.specification.environment import module_files
 from rl.specification.modules import import_module
+from rl.specification.specification import load_specification
 from tests.rl.conftest import Command
 
 ENVIRONMENT = """
@@ -221,3 +223,20 @@ def test_doctor_finds_it_in_the_working_folder(
     (tmp_path / "mine_doctor.py").write_text("1 / 0")
     monkeypatch.chdir(tmp_path)
     assert main(["doctor", "--env", "Mine-v0", "--import", "mine_doctor"]) == 2
+
+
+def test_the_files_that_go_to_other_machines_are_those_beside_the_specification(
+    tmp_path: Path,
+) -> None:
+    """A module, the one that it imports itself, and a package; none that is installed."""
+    (tmp_path / "mine_helper.py").write_text("REWARD = 1.0\n")
+    (tmp_path / "mine_unused.py").write_text("")
+    package = tmp_path / "mine_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("import mine_helper\n")
+    (package / "world.py").write_text(ENVIRONMENT.format(helper="mine_helper"))
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPECIFICATION.format(module="mine_package.world"))
+    found = module_files(load_specification("mine", spec))
+    assert found == [package, tmp_path / "mine_helper.py"]
+    assert module_files(load_specification("cartpole_dqn")) == []

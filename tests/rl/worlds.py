@@ -192,6 +192,19 @@ def hold(gate: str) -> None:
         time.sleep(0.01)
 
 
+class Slow(Counter):
+    """As Counter; its steps take 5 ms until a file is there."""
+
+    def __init__(self, until: str) -> None:
+        super().__init__(length=37)
+        self.until = Path(until)
+
+    def step(self, action: int) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        if not self.until.exists():
+            time.sleep(0.005)
+        return super().step(action)
+
+
 class Unbounded(Pushed):
     """As Pushed, with an action of any size."""
 
@@ -222,6 +235,7 @@ class Shown(Counter):
 
 gymnasium.register("Shown-v0", "tests.rl.worlds:Shown")
 gymnasium.register("Held-v0", "tests.rl.worlds:Held")
+gymnasium.register("Slow-v0", "tests.rl.worlds:Slow")
 gymnasium.register("Restless-v0", "tests.rl.worlds:Restless", kwargs={"length": 37})
 
 

@@ -1,0 +1,278 @@
+"""The connection to a Ray cluster, or to a Ray of this machine's own, and what becomes of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import nn
+from rl.distribution import installing
+from rl.errors import UserError
+from rl.running.executors import THREAD_VARIABLES
+
+SECONDS_TO_CONNECT = 5.0
+SECONDS_TO_ANSWER = 12.0
+SECONDS_WITHOUT_HEAD = 14.0  # after which a cluster counts as lost; Ray would end this process
+SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_FETCH = 3.0  # a piece of a folder, before the head is looked at
+SECONDS_TO_WAIT = 15.0  # for a session to begin, before the user is told
+# Ray says nothing of itself, and its processes get as much of the machine as local ones.
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+            "RAY_worker_niceness": "0"}  # fmt: skip
+ONE_THREAD = {"env_vars": dict.fromkeys(THREAD_VARIABLES, "1")}
+
+
+class Cluster:
+    """A connection to Ray.
+
+    Args:
+        address: of a cluster; None starts Ray here. If this process is connected already, that
+            connection is used, and stays.
+        processors: of a Ray that is started here; by default those of the machine.
+        modules: folders and files that go to the nodes, where Python finds them first.
+
+    Attributes:
+        ray: the package.
+        nodes: the nodes that are alive and have processors, by their identifier.
+        free: the processors that nobody uses.
+        is_ours: whether the connection ends with this object.
+        is_shared: whether others may use the processors too.
+
+    Raises:
+        UserError: Ray is not installed, or the connection fails.
+    """
+
+    def __init__(
+        self, address: str | None, processors: int | None, modules: Sequence[Path] = ()
+    ) -> None:
+        self.ray = ray = _import_ray()
+        self.is_ours = not ray.is_initialized()
+        self.is_shared = bool(address) or not self.is_ours
+        self._name = f"the Ray cluster at {address!r}" if address else "Ray on this machine"
+        if self.is_ours:
+            self._connect(address, processors, modules)
+        elif modules:
+            raise UserError("this process is connected to Ray already; give ray.init a runtime_env")
+        self.nodes: dict[str, Any] = {}
+        self.free = 0.0
+        self._look()
+        self._seen = time.monotonic()
+        self._closing = threading.Event()
+        threading.Thread(target=self._watch, name="Ray's head", daemon=True).start()
+
+    @property
+    def processors(self) -> int:
+        """The number of processors of the cluster as it is now."""
+        return max(1, int(sum(each["Resources"]["CPU"] for each in self.nodes.values())))
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What a task must ask for that this connection does not give to all."""
+        return {} if self.is_ours else {"runtime_env": ONE_THREAD}
+
+    def _connect(
+        self, address: str | None, processors: int | None, modules: Sequence[Path]
+    ) -> None:
+        ray = self.ray
+        own = {} if address else {"num_cpus": processors, "include_dashboard": False}
+        brought = {"py_modules": list(map(str, modules))} if modules else {}
+        try:
+            if address:
+                _check(ray, address)
+            ray.init(
+                address or "local",
+                log_to_driver=False,
+                logging_level="ERROR",
+                runtime_env={**ONE_THREAD, **brought},
+                **own,
+            )
+        except UserError:
+            raise
+        except Exception as error:  # Ray raises all kinds, and one of no kind if it is too slow
+            reason = _first_line(error)
+            what = f"{self._name} cannot be reached" if address else "Ray does not start"
+            raise UserError(f"{what}: {reason}") from None
+        _hush(ray, True)
+
+    def _watch(self) -> None:
+        """Looks at the cluster until the connection is closed; what fails is tried again."""
+        while not self._closing.wait(SECONDS_BETWEEN_LOOKS):
+            with suppress(Exception):
+                self._look()
+                self._seen = time.monotonic()
+
+    def _look(self) -> None:
+        alive = [each for each in self.ray.nodes() if each["Alive"]]
+        self.nodes = {each["NodeID"]: each for each in alive if each["Resources"].get("CPU")}
+        self.free = float(self.ray.available_resources().get("CPU", 0))
+
+    @property
+    def is_lost(self) -> bool:
+        """Returns True if the head has not answered for long."""
+        return time.monotonic() > self._seen + SECONDS_WITHOUT_HEAD
+
+    def check(self) -> None:
+        """Checks that the cluster is there.
+
+        Raises:
+            UserError: its head does not answer.
+        """
+        if self.is_lost:
+            raise UserError(
+                f"{self._name} has not answered for {SECONDS_WITHOUT_HEAD:.0f} s: its head has "
+                "stopped, or the network is down; put that right, and resume: the checkpoints that "
+                "had come are kept"
+            )
+
+    def get(self, reference: Any) -> Any:
+        """The object of a reference, as `ray.get`, which would wait for a head that is gone.
+
+        Raises:
+            UserError: the cluster does not answer.
+        """
+        while True:
+            try:
+                return self.ray.get(reference, timeout=SECONDS_TO_FETCH)
+            except self.ray.exceptions.GetTimeoutError:
+                self.check()
+
+    def ask(self, reference: Any) -> Any:
+        """The answer of an actor beside this process.
+
+        Raises:
+            UserError: the cluster does not answer, or Ray has stopped on this machine.
+        """
+        try:
+            return self.get(reference)
+        except self.ray.exceptions.RayError as error:
+            raise UserError(
+                f"Ray has stopped on this machine ({_first_line(error)}): `ray start "
+                "--address=HOST:PORT` makes it a node again; then resume"
+            ) from None
+
+    def why_nothing_begins(self) -> str:
+        """A line for the user whose sessions wait."""
+        said = f"{self._name} has begun no session for {SECONDS_TO_WAIT:.0f} s"
+        if not self.nodes:
+            return f"{said}: it has no processor; `ray start --address=HOST:PORT` adds a node"
+        if self.free < 1:
+            return (
+                f"{said}: it is busy, none of its {self.processors} processors is free; they wait "
+                "for one (`ray status` shows what is used, Ctrl-C ends the waiting)"
+            )
+        return f"{said}; they wait"
+
+    def close(self) -> None:
+        """Ends the connection, if it is this one's."""
+        self._closing.set()
+        if not self.is_ours or not self.ray.is_initialized():
+            return
+        if self.is_lost:  # to say goodbye would take a minute
+            threading.Thread(target=self.ray.shutdown, daemon=True).start()
+        else:
+            self.ray.shutdown()
+        _hush(self.ray, False)
+
+
+def lab_modules() -> list[Path]:
+    """The folders of the lab's own packages."""
+    return [Path(nn.__file__).parent, Path(__file__).parents[1]]
+
+
+def _import_ray() -> Any:
+    for name, value in SETTINGS.items():  # the processes that Ray starts read them too
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError:
+        raise UserError(f"Ray is not installed: {installing('ray')}") from None
+    return ray
+
+
+def _check(ray: Any, address: str) -> None:
+    """Checks what Ray itself would try for a minute, and says in many lines.
+
+    Raises:
+        OSError: nothing answers at HOST:PORT.
+        TimeoutError: what answers is not Ray.
+        UserError: its token or version is another, or this machine is none of its nodes.
+    """
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if not (host and port.isdecimal()):
+        return
+    socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_CONNECT).close()
+    if "://" in address:
+        return
+    found: dict[str, Any] = {}
+    thread = threading.Thread(target=_ask_head, args=(address, found), daemon=True)
+    with _no_errors_shown():
+        thread.start()
+        thread.join(SECONDS_TO_ANSWER)
+    if isinstance(found.get("error"), (ImportError, AttributeError)):
+        return  # parts of Ray that are not public, and others now
+    if "error" in found and "auth" in type(found["error"]).__name__.lower():
+        raise UserError(
+            f"the Ray cluster at {address!r} asks for another token: put its ~/.ray/auth_token here"
+            ", or set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+        )
+    if "error" in found:
+        raise TimeoutError(_first_line(found["error"]))
+    if "nodes" not in found:
+        raise TimeoutError(
+            f"it is no Ray cluster, or hangs: no answer in {SECONDS_TO_ANSWER:.0f} s"
+        )
+    version = found["metadata"].get("ray_version", ray.__version__)
+    if version != ray.__version__:
+        raise UserError(
+            f"the Ray cluster at {address!r} has Ray {version}, and this machine {ray.__version__}:"
+            f' python -m pip install "ray=={version}"'
+        )
+    if not found["nodes"] & found["here"]:
+        raise UserError(
+            f"this machine is no node of the Ray cluster at {address!r}: `ray start "
+            f"--address={address} --num-cpus=0` makes it one, which takes no sessions itself"
+        )
+
+
+def _ask_head(address: str, found: dict[str, Any]) -> None:
+    """Asks a cluster for its versions and nodes, and this machine for the nodes that it is."""
+    try:
+        raylet, services, usage = (
+            import_module(f"ray.{name}")
+            for name in ("_raylet", "_private.services", "_common.usage.usage_lib")
+        )
+        client = raylet.GcsClient(address=address)
+        found["metadata"] = usage.get_cluster_metadata(client) or {}
+        found["here"] = set(services.find_node_ids())
+        found["nodes"] = {each.hex() for each in client.get_all_node_info()}
+    except Exception as error:
+        found["error"] = error
+
+
+@contextmanager
+def _no_errors_shown() -> Iterator[None]:
+    """Within, what native code prints about its failures goes nowhere."""
+    with open(os.devnull, "w") as nowhere:
+        shown = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _hush(ray: Any, silent: bool) -> None:
+    """Silences Ray's messages about nodes, which ignore `log_to_driver`, as its debugger does."""
+    ray._private.worker._worker_logs_enabled = not silent
