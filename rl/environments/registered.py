@@ -32,7 +32,9 @@ def environment_spec(id: str) -> EnvSpec:
     """
     import gymnasium
 
-    module, _, name = id.rpartition(":")
+    module, colon, name = id.rpartition(":")
+    if colon and not name:
+        raise UserError(f"{id!r}: names no environment; add its id or its class behind the colon")
     if module:
         _import(id, module)
     if name in gymnasium.registry:

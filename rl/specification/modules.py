@@ -136,6 +136,17 @@ def _meant(name: str) -> str:
     return f"; write {near!r}" if all(map(str.isidentifier, near.split("."))) else ""
 
 
+def file_meant(name: str) -> str | None:
+    """The end of the complaint about what is no experiment, if it is the name of a file."""
+    stem, _, end = name.rpartition(".")
+    if end.lower() in ("yaml", "yml", "json"):
+        return f"; a file of experiments: NAME --spec {name}"
+    parts = stem.split(".")
+    if not all(parts) or not Path(*parts).with_suffix(".py").is_file():
+        return None
+    return f"; an environment of a module is written {stem}:{'CLASS' if end == 'py' else end}"
+
+
 def places(folders: Iterable[str] = ()) -> list[Path]:
     """Where a specification's modules may be: in folders that are known, or the working folder."""
     found = [Path(folder) for folder in folders]

@@ -17,6 +17,7 @@ from nn.names import suggestion
 from rl.environments.problems import SPEC_FOLDER
 from rl.errors import UserError, brief
 from rl.specification.keys import KEYS
+from rl.specification.modules import file_meant
 from rl.specification.overrides import given_by, keys_on
 from rl.storage.files import read_json, read_text
 from rl.storage.paths import user_path
@@ -63,7 +64,7 @@ class Specification:
         """The error for the value at a dotted path, naming where that value came from."""
         if path in self.overridden or any(path.startswith(f"{at}.") for at in self.overridden):
             return UserError(f"--set: {path} {complaint}")
-        return UserError(f"{self.place}: {path} {complaint}")
+        return UserError(": ".join(filter(None, (self.place, f"{path} {complaint}"))))
 
     @property
     def place(self) -> str:
@@ -304,8 +305,6 @@ def load_specification(
     found = read_specifications(user_path(file)) if file else all_specifications()
     if name not in found:
         where = f"{file}: " if file else ""
-        near = suggestion(name, found)
-        if not file and Path(name).suffix.lower() in (".yaml", ".yml", ".json"):
-            near = f"; a file of experiments: NAME --spec {name}"
+        near = (None if file else file_meant(name)) or suggestion(name, found)
         raise UserError(f"{where}unknown experiment {name!r}{near}")
     return found[name].override(overrides)
