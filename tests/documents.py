@@ -9,13 +9,15 @@ A document's blocks are run in the order in which they stand, in one empty folde
     yaml      a file; each experiment in it is run, and searched if it has a search, unless a
     json      command of the document does it
 
-A block that begins with the comment `# NAME.EXT` is the file of that name. What has no language is
-a picture of something. A command that is none of these is an error, so that none escapes.
+A block that begins with the comment `# NAME.EXT` is the file of that name; a script for a scheduler
+has `#!/bin/bash` before that, and tests/test_clusters.py runs it. What has no language is a picture
+of something. A command that is none of these is an error, so that none escapes.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import re
 import shlex
@@ -23,6 +25,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +49,9 @@ PRESUPPOSED = {
 }
 
 # Their commands train again and again.
-LONG = ("README.md", "docs/PERFORMANCE.md", "docs/dashboard.md", "docs/environments.md",
-        "docs/export.md", "docs/python.md", "docs/reports.md", "docs/resuming.md",
-        "docs/search.md", "docs/tutorial.md")  # fmt: skip
+LONG = ("README.md", "docs/PERFORMANCE.md", "docs/clusters.md", "docs/dashboard.md",
+        "docs/environments.md", "docs/export.md", "docs/python.md", "docs/reports.md",
+        "docs/resuming.md", "docs/search.md", "docs/tutorial.md")  # fmt: skip
 
 # What must hold where the last program of a document has ended.
 HOLDS = {
@@ -125,7 +128,7 @@ class Block:
     @property
     def file(self) -> str | None:
         """The name of the file that it is, if it says so."""
-        named = re.match(r"# ([\w.]+\.(?:py|yaml))\n", self.text)
+        named = re.match(r"(?:#!/bin/bash\n)?# ([\w.]+\.(?:py|yaml|sh|pbs))\n", self.text)
         return named[1] if named else None
 
     @property
@@ -178,7 +181,9 @@ def run_document(text: str, folder: Path, before: str = "", holds: str = "") -> 
     last = [block for block in found if block.is_program][-1:]
     run_commands(before, folder)
     for block in found:
-        if block.language == "bash":
+        if block.language == "bash" and block.file:
+            (folder / block.file).write_text(block.text)
+        elif block.language == "bash":
             run_commands(block.text, folder)
         elif block.is_program:
             run([sys.executable, "-c", block.text + (holds if [block] == last else "")], folder)
@@ -228,6 +233,9 @@ def run_command(words: list[str], folder: Path) -> None:
         run_lab(["-m", "rl", words[3]], words[4:], folder, settings)
     elif command.startswith("rl dashboard "):
         run_dashboard(words[2:], folder)
+    elif command.startswith("parallel --jobs "):
+        for each in combinations(words[3:]):
+            run_command(each, folder)
     elif command.startswith("ssh "):  # wants another machine
         assert f" {PORT}:127.0.0.1:{PORT} " in command
     elif command.startswith("rl "):
@@ -238,6 +246,17 @@ def run_command(words: list[str], folder: Path) -> None:
         assert (folder / words[2]).is_dir() or not importlib.util.find_spec("tensorboard")
     else:
         raise ValueError(f"nobody runs `{command}`")
+
+
+def combinations(words: list[str]) -> Iterator[list[str]]:
+    """The commands that GNU parallel makes of its words; of a range only the first."""
+    ends = [place for place, word in enumerate(words) if word == ":::"]
+    sources = [words[a + 1 : b] for a, b in itertools.pairwise([*ends, len(words)])]
+    for values in itertools.product(*sources):
+        command = " ".join(words[: ends[0]])
+        for number, value in enumerate(values, 1):
+            command = command.replace(f"{{{number}}}", re.sub(r"{(\d+)\.\..*", r"\1", value))
+        yield command.split()
 
 
 def environment(words: list[str]) -> tuple[dict[str, str], list[str]]:
