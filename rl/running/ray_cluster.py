@@ -151,10 +151,10 @@ class Cluster:
         """
         try:
             return self.get(reference)
-        except self.ray.exceptions.RayError as error:
+        except self.ray.exceptions.RayError:
             raise UserError(
-                f"Ray has stopped on this machine ({_first_line(error)}): `ray start "
-                "--address=HOST:PORT` makes it a node again; then resume"
+                f"{self._name} has stopped, or this machine's part of it: start it again (`ray "
+                "start`), and resume: the checkpoints that had come are kept"
             ) from None
 
     def why_nothing_begins(self) -> str:
