@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -18,6 +19,18 @@ from tests.rl.conftest import wait_until
 
 SECRET = "s3cr:t@/%"  # with what a URL has to quote
 QUOTED = "s3cr%3At%40%2F%25"
+
+
+class Running(NamedTuple):
+    """A server that has started."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """Ends it; repeating that changes nothing."""
+        self.process.send_signal(signal.SIGINT)  # which waits for no client
+        self.process.wait(timeout=60)
 
 
 def free_port() -> int:
@@ -41,22 +54,22 @@ def _listens(port: int) -> bool:
 
 
 @contextmanager
-def _started(command: list[str], port: int, user: int | None) -> Iterator[subprocess.Popen[bytes]]:
+def _started(command: list[str], port: int, user: int | None, url: str) -> Iterator[Running]:
     process = subprocess.Popen(
         command, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+    running = Running(url, process)
     try:
         wait_until(lambda: process.poll() is not None or _listens(port))
         assert process.poll() is None
-        yield process
+        yield running
     finally:
-        process.send_signal(signal.SIGINT)  # which waits for no client
-        process.wait(timeout=60)
+        running.stop()
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """The URL of a PostgreSQL server with a password."""
+def postgresql() -> Iterator[Running]:
+    """A PostgreSQL server with a password."""
     pytest.importorskip("psycopg")
     initdb, postgres = program("initdb"), program("postgres")
     user = 65534 if os.getuid() == 0 else None  # it refuses to run as root
@@ -71,20 +84,22 @@ def postgresql() -> Iterator[str]:
         )  # fmt: skip
         command = [postgres, "-D", str(data), "-p", str(port), "-k", folder, "-F",
                    "-c", "listen_addresses=127.0.0.1"]  # fmt: skip
-        with _started(command, port, user):
-            yield f"postgresql://lab:{QUOTED}@127.0.0.1:{port}/postgres"
+        url = f"postgresql://lab:{QUOTED}@127.0.0.1:{port}/postgres"
+        with _started(command, port, user, url) as running:
+            yield running
 
 
 @contextmanager
-def redis() -> Iterator[str]:
-    """The URL of a Redis server with a password."""
+def redis() -> Iterator[Running]:
+    """A Redis server with a password."""
     pytest.importorskip("redis")
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [program("redis-server"), "--port", str(port), "--requirepass", SECRET,
                    "--bind", "127.0.0.1", "--save", "", "--dir", folder]  # fmt: skip
-        with _started(command, port, None):
-            yield f"redis://:{QUOTED}@127.0.0.1:{port}/0"
+        url = f"redis://:{QUOTED}@127.0.0.1:{port}/0"
+        with _started(command, port, None, url) as running:
+            yield running
 
 
 SERVERS = {"postgresql": postgresql, "redis": redis}

@@ -6,9 +6,12 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from rl.errors import UserError
+from rl.search.opening import resume_search, start_search
 from rl.search.servers import server
 from rl.storage.files import read_json, write_json
 from rl.storage.run_folder import RunFolder
@@ -16,7 +19,7 @@ from rl.storage.urls import without_password
 from tests.rl.conftest import Command, wait_until
 from tests.rl.servers import QUOTED, SECRET, SERVERS
 from tests.rl.sharing import begin
-from tests.rl.test_search import Canned, rows_of, searched
+from tests.rl.test_search import Canned, rows_of, searched, specification
 from tests.rl.test_search_shared import end, write_specification
 
 IMPATIENT = {"rl.search.members.SECONDS_TO_LIVE": 2.0,
@@ -26,8 +29,8 @@ IMPATIENT = {"rl.search.members.SECONDS_TO_LIVE": 2.0,
 
 @pytest.fixture(scope="module", params=SERVERS)
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    with SERVERS[request.param]() as found:
-        yield found
+    with SERVERS[request.param]() as running:
+        yield running.url
 
 
 @pytest.fixture
@@ -88,6 +91,55 @@ def test_the_trials_of_a_dead_machine_are_begun_again(
     assert table(tmp_path / "b") == [(number, "complete") for number in range(4)]
     lines = (tmp_path / "sessions.txt").read_text().split("\n")
     assert sorted(lines) == ["", *(f"{number} 0 finished" for number in range(4))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_a_machine_that_was_cut_off_comes_back(
+    tmp_path: Path, url: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another has run its trial meanwhile, and its own result does not count."""
+    for name in ("rl.search.driver.draw_trial", "rl.analysis.search_figures.draw"):
+        monkeypatch.setattr(name, lambda *_, **__: None)
+    for name in ("members.SECONDS_TO_LIVE", "driver.SECONDS_TO_WAIT"):
+        monkeypatch.setattr(f"rl.search.{name}", 0.0)
+    search, study = specification(method=method, trials=3), f"back-{method}"
+    cut_off, other = Canned(1), Canned(1)
+    wait = cut_off.wait
+
+    def back() -> Any:
+        if not other.started:
+            start_search(search, tmp_path / "b", url, other, study).run()
+        return wait()
+
+    cut_off.wait = back  # type: ignore[method-assign]
+    start_search(search, tmp_path / "a", url, cut_off, study).run()
+    assert sorted(other.started) == [(0, 0), (1, 0), (2, 0)]
+    assert cut_off.started == [(0, 0)]
+    told = server(url, study).open().get_trials()
+    assert [each.state.name for each in told] == ["COMPLETE"] * 3
+    assert table(tmp_path / "a") == table(tmp_path / "b")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_server_that_goes_away_loses_nothing(tmp_path: Path, kind: str) -> None:
+    search = specification(method="tpe", trials=3)
+    executor = Canned(1)
+    wait = executor.wait
+    with SERVERS[kind]() as running:
+
+        def gone() -> Any:
+            running.stop()
+            return wait()
+
+        found = start_search(search, tmp_path / "r", running.url, executor)
+        executor.wait = gone  # type: ignore[method-assign]
+        with pytest.raises(UserError, match="is the server up, and are its name and the password"):
+            found.run()
+    assert read_json(found.folder.trial(0).result)["state"] == "complete"
+    with pytest.raises(UserError, match="is the server up"):
+        resume_search(tmp_path / "r", Canned(1))
 
 
 @pytest.mark.slow
