@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ class Search(Callback):
         manifest = folder.read_manifest()["search"]
         self._lag = int(manifest["lag"])
         self._claims = Claims(folder, again=storage is not None)
+        self._storage = storage
         self._lost = iter(self._find_lost())
         self._proposed: tuple[int, Parameters] | None = None
         self.elsewhere: list[int] = []  # trials that other processes run, at the end
@@ -121,7 +123,9 @@ class Search(Callback):
                         executor.callback.ended(job, outcome)
             refuse_unsaved(self._unsaved)
             self._fetch()
-            self.elsewhere = sorted({*self._claims.others(), *self._method.elsewhere()})
+            # A look at a lock holds it for a moment, in which nobody may look for work.
+            with self._storage.exclusive() if self._storage else nullcontext():
+                self.elsewhere = sorted({*self._claims.others(), *self._method.elsewhere()})
 
     def _analyze(self) -> None:
         """Analyzes the search as it is now; a process that shares it may do so too."""

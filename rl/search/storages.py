@@ -146,7 +146,11 @@ class _Mending:
 
     def acquire(self) -> bool:
         self._lock.acquire()
-        _mend(self._path)
+        try:
+            _mend(self._path)
+        except OSError:
+            self._lock.release()
+            raise
         return True
 
     def release(self) -> None:

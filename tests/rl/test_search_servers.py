@@ -51,18 +51,18 @@ def table(folder: Path) -> list[tuple[int, str]]:
 @pytest.mark.slow
 def test_machines_share_a_search(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Each trial is run once, every folder has the whole table, and no file has the password."""
-    write_specification(tmp_path, method="tpe", pruner="median", trials=8)
+    write_specification(tmp_path, method="tpe", pruner="median", trials=6)
     both = [begin(tmp_path, *command, "--output", name) for name in "ab"]
     assert [end(each) for each in both] == [0, 0], said(tmp_path)
     assert end(begin(tmp_path, *command, "--output", "a")) == 0, said(tmp_path)
     assert end(begin(tmp_path, *command, "--output", "b")) == 0, said(tmp_path)
     first, second = table(tmp_path / "a"), table(tmp_path / "b")
     assert first == second
-    assert [number for number, _ in first] == list(range(8))
+    assert [number for number, _ in first] == list(range(6))
     assert {state for _, state in first} <= {"complete", "pruned"}
     lines = (tmp_path / "sessions.txt").read_text().splitlines()
-    assert sorted(int(line.split()[0]) for line in lines) == list(range(8))
-    for number in range(8):
+    assert sorted(int(line.split()[0]) for line in lines) == list(range(6))
+    for number in range(6):
         results = [read_json(RunFolder(tmp_path / name).trial(number).result) for name in "ab"]
         made = [each.pop("made", None) for each in results]
         assert [each and Path(each["folder"]).name for each in made] in (["b", None], [None, "a"])

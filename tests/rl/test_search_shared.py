@@ -18,6 +18,7 @@ from rl.search.storages import Journal
 from rl.storage.files import read_json
 from rl.storage.run_folder import RunFolder
 from rl.verbs.search import _conclude_search
+from tests.rl.conftest import LONGEST
 from tests.rl.sharing import begin
 from tests.rl.test_search import Canned, results_of, rows_of, specification
 
@@ -63,7 +64,7 @@ def check(folder: Path, trials: int = TRIALS) -> None:
 
 
 def end(process: BaseProcess) -> int:
-    process.join(timeout=300)
+    process.join(timeout=3 * LONGEST)
     assert process.exitcode is not None
     return process.exitcode
 
