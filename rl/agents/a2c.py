@@ -24,7 +24,7 @@ from rl.agents.thoughts import Thoughts
 from rl.environments import Transitions
 from rl.environments.spaces import Actions, Continuous, Discrete, MultiDiscrete
 from rl.errors import Diverged
-from rl.memory import Rollout
+from rl.memory import Rollout, Steps
 from rl.targets import advantages
 
 _MOST_EPOCHS = 1_000  # an update cannot be interrupted
@@ -201,13 +201,13 @@ class A2C(Agent):
     def learn(self) -> None:
         if self.rollout.full:
             try:
-                self.update(self.rollout)
+                self.update(self.rollout.steps)
             except Diverged as error:
                 raise with_history(error, self._metrics) from None
             self.rollout.clear()
 
-    def update(self, rollout: Rollout) -> None:
-        """Learns from a full rollout; counts it in `updates`."""
+    def update(self, rollout: Steps) -> None:
+        """Learns from a rollout; counts it in `updates`."""
         observations, sampled = _flat(rollout.observations), _flat(rollout.actions)
         masks = None if rollout.masks is None else _flat(rollout.masks)
         next_values = self._values(_flat(rollout.next_observations)).copy()
@@ -222,7 +222,7 @@ class A2C(Agent):
                        old_log_probs[rows], None if masks is None else masks[rows])  # fmt: skip
         self.updates += 1
 
-    def _advantages(self, rollout: Rollout, values: Array, next_values: Array) -> Array:
+    def _advantages(self, rollout: Steps, values: Array, next_values: Array) -> Array:
         """The generalized advantages of a rollout [T N], of the critic's values [T N]."""
         shape = rollout.rewards.shape
         return advantages(
@@ -235,7 +235,7 @@ class A2C(Agent):
 
     def _minibatches(self, steps: int) -> Iterator[Any]:
         """The rows of each gradient step: all at once, or several shuffled parts several times."""
-        epochs, minibatches = self.settings.epochs, self.settings.minibatches
+        epochs, minibatches = self.settings.epochs, min(self.settings.minibatches, steps)
         if epochs == minibatches == 1:
             yield slice(None)
             return

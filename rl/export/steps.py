@@ -28,7 +28,7 @@ def of_preprocessor(preprocessor: Preprocessor) -> list[Step]:
     """What happens to each observation."""
     if not isinstance(preprocessor, Normalize) or not preprocessor.settings.observations:
         return []
-    arrays = {"mean": preprocessor.seen.mean, "deviation": preprocessor.std}
+    arrays = {"mean": preprocessor.mean, "deviation": preprocessor.std}
     return [Step("normalize", {**arrays, "limit": np.array(preprocessor.settings.clip, float)})]
 
 

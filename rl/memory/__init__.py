@@ -3,9 +3,9 @@
 from rl.memory.n_step import NStep
 from rl.memory.prioritized import Prioritized
 from rl.memory.replay import Batch, Replay
-from rl.memory.rollout import Rollout
+from rl.memory.rollout import Rollout, Steps
 
 REPLAYS: dict[str, type[Replay]] = {"Replay": Replay, "Prioritized": Prioritized}
 ROLLOUTS: dict[str, type[Rollout]] = {"Rollout": Rollout}
 
-__all__ = ["REPLAYS", "ROLLOUTS", "Batch", "NStep", "Prioritized", "Replay", "Rollout"]
+__all__ = ["REPLAYS", "ROLLOUTS", "Batch", "NStep", "Prioritized", "Replay", "Rollout", "Steps"]

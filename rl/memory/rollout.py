@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +15,30 @@ from nn.typing import Array, BoolArray, State
 _ARRAYS = ("observations", "actions", "rewards", "next_observations", "terminated", "cuts")
 
 
+class Steps(NamedTuple):
+    """The steps of a rollout: T of N lanes.
+
+    Args:
+        observations: [T, N, n].
+        actions: [T, N] or [T, N, k].
+        rewards: [T, N].
+        next_observations: [T, N, n].
+        terminated: 1 where no value follows, else 0 [T, N].
+        cuts: 1 where the episode ended, one way or the other, else 0 [T, N].
+        masks: the actions that were allowed [T, N, A]; None for all.
+    """
+
+    observations: Array
+    actions: Array
+    rewards: Array
+    next_observations: Array
+    terminated: Array
+    cuts: Array
+    masks: BoolArray | None
+
+
 class Rollout:
-    """T steps of N lanes in preallocated arrays; learned from once, then begun anew.
+    """Up to T steps of N lanes in preallocated arrays; learned from once, then begun anew.
 
     Args:
         observation_size: n.
@@ -30,6 +53,11 @@ class Rollout:
         """Those of `Rollout`."""
 
         horizon: int = setting("steps of each lane between two updates", 16, least=1)
+        ends_with_episodes: bool = setting(
+            "whether an update need not wait for `horizon` where episodes are short: with one lane "
+            "it comes at each episode's end, with several where those of all end together",
+            False,
+        )
 
     def __init__(
         self,
@@ -39,7 +67,8 @@ class Rollout:
         settings: Settings | None = None,
         masks: int = 0,
     ) -> None:
-        horizon = (settings or self.Settings()).horizon
+        settings = settings or self.Settings()
+        horizon, self._ends_with_episodes = settings.horizon, settings.ends_with_episodes
         row = 8 * observation_size + actions.itemsize * math.prod(actions.shape[1:]) + 12 + masks
         require_memory("horizon", horizon, horizon * lanes * row)
         self.horizon, self.lanes, self.size = horizon, lanes, 0
@@ -48,15 +77,23 @@ class Rollout:
         self.actions = np.zeros((*shape, *actions.shape[1:]), actions.dtype)
         self.rewards = np.zeros(shape, np.float32)
         self.next_observations = np.zeros((*shape, observation_size), np.float32)
-        self.terminated = np.zeros(shape, np.float32)  # 1 where no value follows
-        self.cuts = np.zeros(shape, np.float32)  # 1 where the episode ended, one way or the other
+        self.terminated = np.zeros(shape, np.float32)
+        self.cuts = np.zeros(shape, np.float32)
         self.masks = np.zeros((*shape, masks), np.bool_) if masks else None
         self._names = (*_ARRAYS, "masks") if masks else _ARRAYS
 
     @property
     def full(self) -> bool:
-        """Whether T steps are there."""
-        return self.size == self.horizon
+        """Whether T steps are there, or as many as are to be learned from."""
+        if self.size == self.horizon:
+            return True
+        return self._ends_with_episodes and self.size > 0 and bool(self.cuts[self.size - 1].all())
+
+    @property
+    def steps(self) -> Steps:
+        """The steps that are there, as views."""
+        masks = None if self.masks is None else self.masks[: self.size]
+        return Steps(*(getattr(self, name)[: self.size] for name in _ARRAYS), masks)
 
     def add(
         self, observations: Array, actions: Array, rewards: Array, next_observations: Array,

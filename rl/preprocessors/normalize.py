@@ -55,14 +55,37 @@ class Normalize(Preprocessor):
         """Those of `Normalize`, which come after the reward's scale and clip."""
 
         observations: bool = setting("whether to normalize observations", True)
+        center_beyond: float = setting(
+            "standard deviations that a mean may lie from 0 before it is subtracted, and then only "
+            "what exceeds them: an origin often means something, such as upright or landed. 0 "
+            "subtracts the whole mean",
+            0.0,
+            least=0,
+        )
         rewards: bool = setting("whether to normalize rewards", False)
+        return_std: float = setting(
+            "standard deviation of the discounted return after scaling: the larger, the smaller "
+            "are an optimizer's steps beside the values that are learned",
+            1.0,
+            above=0,
+        )
         gamma: float = setting(
             "discount of the return whose deviation scales the rewards", 0.99, least=0, most=1
         )
         clip: float = setting("maximum magnitude of normalized values", 10.0, above=0)
+        warmup: int | None = setting(
+            "observations that their mean and deviation are learned from, and then stay as they "
+            "are: a replay memory holds what was normalized earlier. Null learns from all of them",
+            None,
+            least=2,
+        )
+        epsilon: float = setting(
+            "added to each variance. Less makes what is normalized independent of the scale",
+            1e-8,
+            least=0,
+        )
 
     settings: Settings
-    _EPSILON = 1e-8
 
     def __init__(self, raw_size: int, settings: Settings | None = None) -> None:
         self.seen, self._returned = Moments(raw_size), Moments(1)
@@ -74,9 +97,19 @@ class Normalize(Preprocessor):
     remembers = False  # except for rewards
 
     @property
+    def mean(self) -> Array:
+        """What is subtracted from observations [raw_size]."""
+        mean, kept = self.seen.mean, self.settings.center_beyond
+        if not kept:
+            return mean
+        most = kept * np.sqrt(self.seen.variance)
+        return mean - np.clip(mean, -most, most)
+
+    @property
     def std(self) -> Array:
-        """What observations less their mean are divided by [raw_size]."""
-        return np.sqrt(self.seen.variance + self._EPSILON)
+        """What they are divided by then [raw_size]; 1 where it would be 0."""
+        std = np.sqrt(self.seen.variance + self.settings.epsilon)
+        return std if self.settings.epsilon else np.where(std > 0.0, std, 1.0)
 
     def start(self, lane: int, raw: Array, out: Array) -> None:
         self._returns[lane] = 0.0
@@ -86,10 +119,10 @@ class Normalize(Preprocessor):
         if not self.settings.observations:
             out[:] = raw
             return
-        if self.learning:
+        if self.learning and self.seen.count < (self.settings.warmup or math.inf):
             self.seen.add(np.asarray(raw, float))
         limit = self.settings.clip
-        out[:] = np.clip((raw - self.seen.mean) / self.std, -limit, limit)
+        out[:] = np.clip((raw - self.mean) / self.std, -limit, limit)
 
     def reward(self, lane: int, reward: float, ended: bool) -> float:
         reward = super().reward(lane, reward, ended)
@@ -100,8 +133,9 @@ class Normalize(Preprocessor):
             self._returned.add(np.array([self._returns[lane]]))
         if ended:
             self._returns[lane] = 0.0
-        deviation = math.sqrt(float(self._returned.variance[0]) + self._EPSILON)
-        return within(reward / deviation, self.settings.clip)
+        deviation = math.sqrt(float(self._returned.variance[0]) + self.settings.epsilon)
+        scaled = within(reward / (deviation or 1.0), self.settings.clip)
+        return self.settings.return_std * scaled
 
     def state(self) -> State:
         return {"observations": self.seen.state(), "returns": self._returned.state()}

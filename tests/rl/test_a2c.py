@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,24 @@ def learn_one(agent: A2C, rollout: Rollout, terminated: bool, truncated: bool) -
     flags = np.array([terminated]), np.array([truncated])
     rollout.add(np.array([[2.0]]), np.array([1]), np.array([3.0]), np.array([[4.0]]), *flags)
     agent.learn()
+
+
+@pytest.mark.parametrize("settings", [{}, {"clip": 0.2, "epochs": 2, "minibatches": 4}])
+def test_an_update_at_an_episodes_end_is_that_of_a_horizon_as_long(settings: Any) -> None:
+    """Of two steps, although there is room for five, and fewer than there are minibatches."""
+    parameters = []
+    for horizon, ends in ((2, False), (5, True)):
+        agent, _ = linear_agent(**{**settings, "minibatches": 1})
+        agent.settings = replace(agent.settings, minibatches=settings.get("minibatches", 1))
+        kept = Rollout.Settings(horizon=horizon, ends_with_episodes=ends)
+        agent.rollout = Rollout(1, 1, np.zeros(0, np.int64), kept)
+        learn_one(agent, agent.rollout, False, False)
+        assert agent.updates == 0
+        learn_one(agent, agent.rollout, True, False)
+        assert (agent.updates, agent.rollout.size) == (1, 0)
+        parameters.append(agent.networks["actor"].parameters.copy())
+    np.testing.assert_array_equal(*parameters)
+    assert parameters[0].any()
 
 
 @pytest.mark.parametrize(

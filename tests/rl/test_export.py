@@ -49,7 +49,8 @@ POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
     "one-hot": ("FrozenLake-v1", {"agent": {"name": "DQN"}}),
     "layer_norm": (PENDULUM, {"agent": SQUASHED, "network": {"hidden": [7], "layer_norm": True}}),
     "normalize": (PENDULUM, {"agent": {"name": "DDPG"},
-                             "preprocessor": {"name": "Normalize", "clip": 1.0}}),
+                             "preprocessor": {"name": "Normalize", "clip": 1.0,
+                                              "center_beyond": 0.5}}),
     "rewards": (PENDULUM, {"agent": {"name": "DDPG"},
                            "preprocessor": {"name": "Normalize", "observations": False}}),
     **{name: (PENDULUM, {"agent": SQUASHED, "network": {"hidden": [7, 5], "activation": name}})

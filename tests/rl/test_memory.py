@@ -336,6 +336,30 @@ def test_a_rollout_by_hand() -> None:
     assert rollout.size == 0
 
 
+@pytest.mark.parametrize(
+    ("ends", "flags", "full"),
+    [
+        (True, [(0, 0), (1, 0), (1, 1)], [False, False, True]),  # of three lanes' steps: all ended
+        (True, [(0, 0), (0, 1), (1, 0)], [False, False, False]),
+        (False, [(1, 1), (1, 1), (1, 1), (0, 0)], [False, False, False, True]),
+    ],
+)
+def test_a_rollout_may_end_where_all_episodes_do(
+    ends: bool, flags: list[tuple[int, int]], full: list[bool]
+) -> None:
+    settings = Rollout.Settings(horizon=4, ends_with_episodes=ends)
+    rollout = Rollout(1, 2, np.zeros(0, np.int64), settings)
+    assert not rollout.full
+    found = []
+    for number, ended in enumerate(flags):
+        column = np.full((2, 1), float(number))
+        terminated, truncated = np.array([ended[0], 0]), np.array([0, ended[1]])
+        rollout.add(column, column[:, 0], column[:, 0], column, terminated, truncated)
+        found.append(rollout.full)
+    assert found == full
+    assert rollout.steps.rewards.tolist() == [[float(k)] * 2 for k in range(len(flags))]
+
+
 def test_a_restored_rollout_goes_on() -> None:
     rollout, other = (
         Rollout(1, 1, np.zeros(0, np.int64), Rollout.Settings(horizon=3)) for _ in range(2)

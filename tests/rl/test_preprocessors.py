@@ -99,6 +99,35 @@ def test_normalized_rewards_by_hand() -> None:
     assert seen(view, [[5.0], [6.0]]) == [[5.0], [6.0]]
 
 
+def test_a_mean_near_the_origin_may_be_kept() -> None:
+    """Means 2, 2 and -9 of deviation 1, 0 and 1: 3 deviations are kept."""
+    settings = Normalize.Settings(center_beyond=3.0, epsilon=0.0)
+    view = Normalize(3, settings).for_lanes(1, learning=True)
+    values = seen(view, [[1.0, 2.0, -10.0], [3.0, 2.0, -8.0]])
+    np.testing.assert_allclose(values[1], [3.0, 0.0, -8.0 + 6.0])
+
+
+def test_after_the_warmup_the_statistics_of_observations_stay() -> None:
+    """Of 1 and 3: mean 2, deviation 1."""
+    view = Normalize(1, Normalize.Settings(warmup=2, epsilon=0.0)).for_lanes(1, learning=True)
+    assert seen(view, [[1.0], [3.0], [7.0], [2.5]]) == [[0.0], [1.0], [5.0], [0.5]]
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_without_an_epsilon_the_scale_does_not_matter(scale: float) -> None:
+    """gamma 1/2; a constant stays what it is; returns have a deviation of 3."""
+    settings = Normalize.Settings(rewards=True, gamma=0.5, epsilon=0.0, return_std=3.0)
+    one, other = (Normalize(2, settings).for_lanes(1, learning=True) for _ in range(2))
+    raw = np.array([[1.0, 5.0], [2.0, 5.0], [4.0, 5.0]])
+    np.testing.assert_allclose(seen(other, raw * [scale, 1.0]), seen(one, raw))
+    assert [row[1] for row in seen(one, raw)] == [0.0, 0.0, 0.0]
+    assert one.reward(0, 0.0, False) == 0.0
+    assert one.reward(0, 4.0, True) == pytest.approx(3.0 * 4.0 / np.std([0.0, 4.0]))
+    assert [other.reward(0, scale * each, each > 0) for each in (0.0, 4.0)] == [
+        0.0, pytest.approx(6.0)
+    ]  # fmt: skip
+
+
 def test_rewards_are_clipped_before_they_are_normalized() -> None:
     """As above, of 100 cut to 4; its deviation is that of what was cut."""
     view = Normalize(1, Normalize.Settings(rewards=True, gamma=0.5, reward_clip=4.0)).for_lanes(
