@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
+RESULTS = Path(__file__).parents[1] / "docs" / "RESULTS.md"
+
 Work = Callable[[], object]
 Result = TypeVar("Result")
 
@@ -124,6 +126,15 @@ def written(path: Path) -> Iterator[IO[bytes]]:
         print(f"{Path(sys.argv[0]).name}: cannot write {path}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
     print(f"wrote {path}", flush=True)
+
+
+def put_into_results(name: str, table: str) -> None:
+    """Puts a table between its marks in docs/RESULTS.md."""
+    text = RESULTS.read_text()
+    begin, end = f"<!-- {name} -->", f"<!-- end of the {name} -->"
+    before, after = text[: text.index(begin) + len(begin)], text[text.index(end) :]
+    with written(RESULTS) as file:
+        file.write(f"{before}\n{table}\n{after}".encode())
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:

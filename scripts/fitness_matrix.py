@@ -36,9 +36,6 @@ from rl.environments.problems import find_problem
 from rl.specification.specification import Specification, all_specifications
 from rl.storage.run_folder import RunFolder
 
-RESULTS = Path(__file__).parents[1] / "docs" / "RESULTS.md"
-BEGIN, END = "<!-- fitness matrix -->", "<!-- end of the fitness matrix -->"
-
 
 class Published(NamedTuple):
     """The best published single figure for a problem and an agent."""
@@ -113,14 +110,6 @@ def row(specification: Specification, outcomes: Sequence[dict[str, Any]]) -> str
     return f"| {' | '.join(cells)} |"
 
 
-def write(table: str) -> None:
-    """Puts the table between its marks in docs/RESULTS.md."""
-    text = RESULTS.read_text()
-    before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    with common.written(RESULTS) as file:
-        file.write(f"{before}\n{table}\n{after}".encode())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Every experiment over several seeds.")
     parser.add_argument("--only", metavar="PATTERN", default="*", help="such as 'lunarlander*'")
@@ -145,7 +134,7 @@ def main() -> None:
             lines.append(row(specifications[name], [each.result() for each in sessions]))
             print(lines[-1], flush=True)
     if options.only == "*":
-        write("\n".join(lines))
+        common.put_into_results("fitness matrix", "\n".join(lines))
 
 
 if __name__ == "__main__":

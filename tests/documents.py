@@ -81,6 +81,7 @@ MEASUREMENTS = {
     "benchmark_solve.py": "wants stable-baselines3, and half an hour",
     "benchmark_update.py": "wants PyTorch, JAX and scikit-learn",
     "donutball.py": "minutes; tests/test_donutball.py runs its parts",
+    "defaults_matrix.py": "wants stable-baselines3, and hours",
     "fitness_matrix.py": "hours",
     "mnist.py": "wants files of digits; tests/test_mnist.py runs its parts on others",
     "profile_update.py": "a quiet machine",

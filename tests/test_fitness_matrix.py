@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rl.specification.specification import Specification, all_specifications
-from tests.programs import SCRIPTS, program
+from tests.programs import program
 from tests.rl.conftest import evaluation
 
 
@@ -83,13 +83,15 @@ def test_what_an_interrupted_session_has_left_is_run_again(
     assert commands.asked == ["run"] * 2
 
 
+@pytest.mark.parametrize("name", ["fitness matrix", "defaults matrix"])
 def test_the_table_goes_between_its_marks(
-    matrix: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, matrix: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begin, end = f"<!-- {name} -->", f"<!-- end of the {name} -->"
+    text = matrix.common.RESULTS.read_text()
+    assert text.index(begin) < text.index(end)
     results = tmp_path / "RESULTS.md"
-    results.write_text(f"before\n{matrix.BEGIN}\nold\n{matrix.END}\nafter\n")
-    monkeypatch.setattr(matrix, "RESULTS", results)
-    matrix.write("| new |")
-    assert results.read_text() == f"before\n{matrix.BEGIN}\n| new |\n{matrix.END}\nafter\n"
-    text = (SCRIPTS.parent / "docs/RESULTS.md").read_text()
-    assert text.index(matrix.BEGIN) < text.index(matrix.END)
+    results.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+    monkeypatch.setattr(matrix.common, "RESULTS", results)
+    matrix.common.put_into_results(name, "| new |")
+    assert results.read_text() == f"before\n{begin}\n| new |\n{end}\nafter\n"

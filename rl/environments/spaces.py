@@ -40,6 +40,11 @@ class Spaces:
     observation_names: tuple[str, ...] = ()
 
     @property
+    def one_hot(self) -> bool:
+        """Whether an observation is made of nothing but ones and zeros that stand for choices."""
+        return self.flatten is not None and not any(part.is_box for part in self.flatten.parts)
+
+    @property
     def sizes(self) -> str:
         """In words; an agent can act wherever they are those of its training."""
         actions = self.actions

@@ -92,8 +92,8 @@ class Rollout:
     @property
     def steps(self) -> Steps:
         """The steps that are there, as views."""
-        masks = None if self.masks is None else self.masks[: self.size]
-        return Steps(*(getattr(self, name)[: self.size] for name in _ARRAYS), masks)
+        arrays = {name: getattr(self, name)[: self.size] for name in _ARRAYS}
+        return Steps(**arrays, masks=None if self.masks is None else self.masks[: self.size])
 
     def add(
         self, observations: Array, actions: Array, rewards: Array, next_observations: Array,

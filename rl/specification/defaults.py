@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from nn.names import nearest
-from rl.agents import AGENTS
-from rl.environments.registered import environment_spec
+from nn.names import lookup
+from rl.agents import A2C, AGENTS, DDPG, DQN, PPO, QRDQN, Agent
 from rl.environments.spaces import Spaces
-from rl.errors import UserError
-from rl.specification.environment import registered_problem, spaces_in
-from rl.specification.overrides import given_by
-from rl.specification.specification import (
-    Specification,
-    all_specifications,
-    load_specification,
-)
-from rl.storage.paths import as_name
 
 # The agent of an environment is the first of these that handles its actions.
-PREFERRED = ("DQN", "TD3", "PPO")
+PREFERRED = ("DoubleDQN", "TD3", "PPO")
 STEPS = 100_000
+CUT = 1_000  # steps of an episode where the environment has no time limit
 
-_ENVIRONMENT = re.compile(r".*[:/].*|.*-v\d+")  # what can only be an environment's id
+Blocks = dict[str, dict[str, Any]]
 
 
 def default_agent(spaces: Spaces) -> str:
@@ -37,101 +26,107 @@ def default_agent(spaces: Spaces) -> str:
     )
 
 
-def default_blocks(spaces: Spaces, agent: str) -> dict[str, dict[str, Any]]:
+def default_blocks(
+    spaces: Spaces, agent: str, train: Mapping[str, Any], horizon: int | None
+) -> Blocks:
     """The settings that take the place of the parts' own defaults.
+
+    They follow from the environment's spaces and from the length of training, and were tuned over
+    many problems at once: what is learned does not depend on the scale of observations or rewards.
 
     Args:
         spaces: of the environment.
         agent: the name of the agent.
+        train: what the specification says of training.
+        horizon: the time limit of an episode, in steps; None if there is none.
     """
-    del spaces, agent
-    return {"train": {"steps": STEPS}}
+    blocks: Blocks = {"train": {} if train.get("episodes") else {"steps": STEPS}}
+    if horizon is None:
+        blocks["train"] |= {"max_episode_steps": CUT, "max_evaluation_steps": CUT}
+    with suppress(ValueError):  # an unknown agent is refused later
+        kind = lookup(AGENTS, agent, "agent")
+        for settings in (each for family, each in _FAMILIES.items() if issubclass(kind, family)):
+            for key, block in settings(_budget(train, horizon or CUT)).items():
+                blocks[key] = {**blocks.get(key, {}), **block}
+            blocks["preprocessor"]["observations"] = not spaces.one_hot
+    return blocks
 
 
-def specification_of(
-    name: str,
-    file: str | Path | None = None,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
-    agent: str | None = None,
-    kwargs: Iterable[str] | Mapping[str, Any] = (),
-    like: Specification | None = None,
-) -> Specification:
-    """The experiment called `name` or else, with every default, one on the environment `name`.
-
-    Args:
-        name: of an experiment, or an environment's id; an experiment goes first.
-        file: of experiments; `name` is one of them then.
-        overrides: settings by their dotted paths, as for `Specification.override`.
-        agent: of an environment; by default the one that its actions call for.
-        kwargs: arguments of the environment's constructor, "KEY=VALUE" or a mapping.
-        like: of an environment; its settings take the place of the defaults, unless an agent is
-            named.
-
-    Raises:
-        UserError: there is neither, it is malformed, or the environment cannot be made.
-    """
-    name = name.strip()
-    found = given_by(kwargs, "--env-kwargs")
-    given = {f"environment.kwargs.{key}": value for key, value in found.items()}
-    if file or not _is_environment(name, agent):
-        if agent is not None:
-            raise UserError(
-                f"--agent is for an environment, and {name} is an experiment: --set agent.name="
-                f"{agent}, perhaps with other settings"
-            )
-        return load_specification(name, file, overrides).assign(given)
-    if ":" not in name:
-        environment_spec(name)
-    bare = Specification(as_name(name), "", {"problem": name, "agent": {}})
-    if like and agent is None:
-        bare = replace(bare, values=_elsewhere(like.values) | bare.values, folders=like.folders)
-        bare = bare.assign({"agent": like.block("agent")}, ())
-    return with_defaults(bare.assign(given, ()).override(overrides), agent)
+def _budget(train: Mapping[str, Any], horizon: int) -> int:
+    """The environment steps of a training; settings that are no numbers are refused later."""
+    steps, episodes = (
+        each if isinstance(each, (int, float)) and each >= 1 else None
+        for each in (train.get("steps"), train.get("episodes"))
+    )
+    return int(min(steps or STEPS, (episodes or STEPS) * horizon))
 
 
-def with_defaults(given: Specification, agent: str | None = None) -> Specification:
-    """A specification that may lack an agent, with what `default_blocks` says.
-
-    Args:
-        given: goes before the defaults.
-        agent: its name where the specification has none.
-
-    Raises:
-        UserError: the environment cannot be made.
-    """
-    spaces = spaces_in(given, registered_problem(given))
-    chosen = given.block("agent").get("name") or agent or default_agent(spaces)
-    values = {**given.values, "agent": {"name": chosen, **given.block("agent")}}
-    for key, block in default_blocks(spaces, str(chosen)).items():
-        own = given.block(key)
-        if "name" not in own or own["name"] == block.get("name"):
-            values[key] = {**block, **own}
-    return replace(given, values=values)
+def _share(steps: int, parts: int) -> int:
+    """One part of the steps; a batch is not learned from before it is there."""
+    return max(steps // parts, 100)
 
 
-def _elsewhere(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What holds of an experiment on another environment too."""
-    train = {key: each for key, each in values["train"].items() if key != "renew_environment"}
-    dropped = ("environment", "description", "search", "train")
-    return {**{key: each for key, each in values.items() if key not in dropped}, "train": train}
+def _normalize(**settings: Any) -> dict[str, Any]:
+    return {
+        "name": "Normalize",
+        "center_beyond": 3.0,
+        "rewards": True,
+        "epsilon": 1e-12,
+        **settings,
+    }
 
 
-def _is_environment(name: str, agent: str | None) -> bool:
-    """Whether a name is to be an environment.
+def _values(steps: int) -> Blocks:
+    return {
+        "agent": {"n_step": 3, "learn_start": _share(steps, 500), "learn_every": 1, "tau": 0.02,
+                  "average_updates": 1_000, "cost": "quadratic"},
+        "network": {"hidden": [128, 128]},
+        "memory": {"name": "Replay", "capacity": 50_000, "batch_size": 64},
+        "exploration": {"name": "EpsilonGreedy", "start": 1.0, "end": 0.05,
+                        "steps": _share(steps, 20)},
+        "preprocessor": _normalize(warmup=_share(steps, 10)),
+    }  # fmt: skip
 
-    Raises:
-        UserError: it is neither that nor an experiment; the message names the nearest.
-    """
-    import gymnasium
 
-    experiments, is_registered = all_specifications(), name in gymnasium.registry
-    if name in experiments:
-        return is_registered and agent is not None
-    if is_registered or _ENVIRONMENT.fullmatch(name):
-        return True
-    if name.isidentifier() and Path(f"{name}.py").is_file():
-        raise UserError(f"{name} is a module; name an environment in it: {name}:CLASS or {name}:ID")
-    near = nearest(name, [*experiments, *gymnasium.registry])
-    if near in gymnasium.registry:
-        raise UserError(f"unknown experiment or environment {name!r}; did you mean {near!r}?")
-    return False  # which is said with the experiments there are
+def _deterministic_actor(steps: int) -> Blocks:
+    return {
+        "agent": {"learn_start": _share(steps, 50), "tau": 0.01},
+        "network": {"hidden": [128, 128]},
+        "memory": {"name": "Replay", "capacity": 100_000, "batch_size": 128},
+        "exploration": {"name": "OrnsteinUhlenbeck", "start": 1.0, "end": 0.1, "theta": 0.1,
+                        "steps": _share(steps, 5)},
+        "preprocessor": _normalize(warmup=_share(steps, 10), return_std=100.0),
+    }  # fmt: skip
+
+
+def _stochastic_actor(steps: int) -> Blocks:
+    del steps
+    return {
+        "agent": {"entropy_weight": 0.01},
+        "network": {"hidden": [64, 64], "activation": "tanh", "output_scale": 0.1},
+        "memory": {"name": "Rollout", "horizon": 16, "ends_with_episodes": True},
+        "preprocessor": _normalize(),
+    }
+
+
+def _clipped_passes(steps: int) -> Blocks:
+    del steps
+    return {
+        "memory": {"name": "Rollout", "horizon": 128, "ends_with_episodes": False},
+        "train": {"lanes": 8},
+    }
+
+
+def _quantiles(steps: int) -> Blocks:
+    del steps
+    return {"agent": {"cost": "huber"}}
+
+
+# A variant has those of its base, and then its own.
+_FAMILIES: dict[type[Agent], Callable[[int], Blocks]] = {
+    DQN: _values,
+    QRDQN: _quantiles,
+    DDPG: _deterministic_actor,
+    A2C: _stochastic_actor,
+    PPO: _clipped_passes,
+}

@@ -19,7 +19,7 @@ from nn.names import suggestion
 from rl.environments.registered import register_local
 from rl.environments.settings import RESERVED
 from rl.errors import UserError, brief
-from rl.specification.defaults import specification_of, with_defaults
+from rl.specification.by_name import specification_of, with_defaults
 from rl.specification.overrides import given_by, plain
 from rl.specification.specification import (
     Specification,
@@ -65,7 +65,7 @@ def specification_from(
         bare = Specification(called, "", {**values, "agent": {}}, folders=folders)
         return with_defaults(bare.assign(kwargs, ()).override(given), agent)
     if isinstance(name, str):
-        found = specification_of(name, file, (), agent, ())
+        found = specification_of(name, file, given if env is None else (), agent, ())
     elif agent is not None:
         raise UserError(f"agent={agent!r}: the specification names its agent; leave one out")
     else:

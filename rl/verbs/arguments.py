@@ -163,7 +163,7 @@ def specification_in(
         more: overrides beside those of `--set` and `--steps`.
         like: whose settings an environment takes in place of the defaults.
     """
-    from rl.specification.defaults import specification_of
+    from rl.specification.by_name import specification_of
 
     given = [*overrides(options), *more]
     return specification_of(

@@ -12,12 +12,14 @@ import pytest
 import yaml
 
 import rl
+from rl.agents import AGENTS
 from rl.environments.spaces import Continuous, Discrete
 from rl.errors import UserError
 from rl.saved.problem import problem_from
 from rl.specification.build import build
+from rl.specification.by_name import specification_of
 from rl.specification.commented import commented
-from rl.specification.defaults import STEPS, default_agent, specification_of
+from rl.specification.defaults import CUT, STEPS, default_agent
 from rl.specification.objects import block_from, specification_from
 from rl.specification.settings import settings_of
 from rl.specification.specification import Specification, load_specification
@@ -55,12 +57,13 @@ def weights(run: Path) -> str:
 
 @pytest.mark.parametrize(
     ("id", "agent"),
-    [("CartPole-v1", "DQN"), ("FrozenLake-v1", "DQN"), ("Pendulum-v1", "TD3"),
-     (f"{HERE}:short", "DQN")],
+    [("CartPole-v1", "DoubleDQN"), ("FrozenLake-v1", "DoubleDQN"), ("Pendulum-v1", "TD3"),
+     (f"{HERE}:short", "DoubleDQN")],
 )  # fmt: skip
 def test_the_agent_is_chosen_by_the_kind_of_actions(id: str, agent: str) -> None:
     made = specification_of(id)
-    assert made.values == {"problem": id, "agent": {"name": agent}, "train": {"steps": STEPS}}
+    assert made.block("agent")["name"] == agent
+    assert made.block("train")["steps"] == STEPS
     assert build(made, 0).agent.__class__.__name__ == agent
 
 
@@ -70,17 +73,55 @@ def test_every_kind_of_actions_has_an_agent() -> None:
             self.actions = actions
 
     continuous = object.__new__(Continuous)
-    assert default_agent(Spaces(Discrete(2))) == "DQN"  # type: ignore[arg-type]
+    assert default_agent(Spaces(Discrete(2))) == "DoubleDQN"  # type: ignore[arg-type]
     assert default_agent(Spaces(continuous)) == "TD3"  # type: ignore[arg-type]
 
 
 def test_what_is_given_goes_before_the_defaults() -> None:
     given = ["train.steps=7000", "agent.gamma=0.9", "environment.max_episode_steps=9"]
     made = specification_of("CartPole-v1", None, given, "ppo")
-    assert made.values["agent"] == {"name": "ppo", "gamma": 0.9}
-    assert made.values["train"] == {"steps": 7000}
+    assert made.values["agent"] == {"name": "ppo", "gamma": 0.9, "entropy_weight": 0.01}
+    assert made.values["train"] == {"steps": 7000, "lanes": 8}
     assert build(made, 0).problem.horizon == 9
     assert specification_of("CartPole-v1", None, ["agent.name=A2C"]).block("agent")["name"] == "A2C"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["preprocessor.name=normalize"], {"preprocessor.rewards": True}),
+        (["preprocessor.name=Stack"], {"preprocessor": {"name": "Stack"}}),
+        (["memory.capacity=777"], {"memory.capacity": 777, "memory.batch_size": 64}),
+        (["train.steps=20000"], {"exploration.steps": 1_000, "preprocessor.warmup": 2_000}),
+        (["train.episodes=40"], {"exploration.steps": 1_000, "train.steps": None}),
+        (["train.steps=many"], {"exploration.steps": 5_000, "train.steps": "many"}),
+    ],
+)
+def test_defaults_fill_what_is_given(given: list[str], expected: dict[str, Any]) -> None:
+    made = specification_of("CartPole-v1", None, given)
+    for path, value in expected.items():
+        block, _, name = path.partition(".")
+        assert (made.block(block).get(name) if name else made.block(block)) == value
+
+
+def test_each_role_has_the_defaults_of_a_network() -> None:
+    made = specification_of("Pendulum-v1", None, ["network.actor.hidden=[8]"], "ppo")
+    assert made.block("network") == {
+        "actor": {"hidden": [8], "activation": "tanh", "output_scale": 0.1}
+    }
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_agent_has_defaults_that_fit(agent: str) -> None:
+    discrete = Discrete in AGENTS[agent].kinds
+    build(specification_of("CartPole-v1" if discrete else "Pendulum-v1", agent=agent), 0)
+
+
+def test_an_environment_without_a_time_limit_is_cut_and_one_hot_states_stay() -> None:
+    experiment = build(specification_of("CliffWalking-v1"), 0)
+    assert (experiment.problem.longest, experiment.training.max_episode_steps) == (CUT, CUT)
+    assert not experiment.specification.block("preprocessor")["observations"]
+    assert specification_of("CartPole-v1").block("preprocessor")["observations"]
 
 
 def test_an_experiment_goes_before_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +173,7 @@ REFUSED = [
         ["FrozenLake-v1", "--set", "environment.kwarg.is_slippery=false"],
         ["--set: environment.kwarg is no setting; did you mean 'kwargs'?"],
     ),
-    (["CartPole-v1", "--steps", "500"], ["train.steps is 500", "nothing would be learned"]),
+    (["CartPole-v1", "--steps", "90"], ["train.steps is 90", "nothing would be learned"]),
 ]
 
 
@@ -158,9 +199,9 @@ def test_one_command_trains_and_every_verb_knows_the_run(rl_here: Command, ways:
     for verb in ("verify", "evaluate", "analyze"):
         answer = rl_here(verb, "ways:Path-v0")
         assert answer.returncode == 0, answer.stderr
-    text = rl_here("spec", "ways:Path-v0", "--env-kwargs", "length=2").stdout
+    text = rl_here("spec", "ways:Path-v0", "--env-kwargs", "length=2", "--steps", 1300).stdout
     (ways / "mine.yaml").write_text(text)
-    same = ("--steps", 1300, "--set", *SMALL, "--quiet", "--output", "again")
+    same = ("--set", *SMALL, "--quiet", "--output", "again")
     assert rl_here("run", "Path-v0", "--spec", "mine.yaml", *same).returncode == 0
     assert weights(ways / "again") == weights(run)
     answer = rl_here("doctor", "--env", "ways:Path", "--env-kwargs", "length=2")
@@ -316,7 +357,7 @@ def test_what_only_this_program_can_make_is_resumed_and_loaded_with_it(tmp_path:
         return made[-1]
 
     run = rl.train(env=corridor, output=tmp_path / "run", **QUIET)
-    assert run.title == "DQN on local/corridor"
+    assert run.title == "DoubleDQN on local/corridor"
     assert any("is made by this program alone" in note for note in run.notes)
     assert isinstance(rl.make_env(run).unwrapped, Corridor)
     from rl.environments import registered
