@@ -1,13 +1,15 @@
 """What whole commands cost: the start and the memory of a run, several sessions at once, a search.
 
     python scripts/benchmark_commands.py                  # all of it, about 10 minutes
-    python scripts/benchmark_commands.py --only start     # or memory, sessions, search, parent, ray
+    python scripts/benchmark_commands.py --only start     # or the name of another below
 
 `start`: from the command to the first environment step, in a new process each time.
 `memory`: the peak memory of a whole run, without and with a report.
 `sessions`: the wall-clock time of two sessions at once against one, which alternate; medians. Each
 session has the same number of steps, so the ratio is the cost of running side by side: a second
 start, memory bandwidth, and whatever else uses the cores.
+`short`: 20 sessions of cartpole_dqn at 2,000 steps on two cores, against the computing alone: two
+programs at once that run ten each, one after the other in one process that has imported everything.
 `search`: 20 trials of 2 sessions of cartpole_dqn at 20,000 steps on two cores, and the lab's own
 time in it: from the last session's end to the analysis on disk.
 `parent`: the peak memory of the parent of a trial with 100 sessions, without its workers.
@@ -53,6 +55,24 @@ main(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
+TEN = """
+import sys, time
+from pathlib import Path
+import gymnasium
+from rl.running.jobs import run_job
+from rl.session.job import Job
+from rl.specification.build import build
+from rl.specification.specification import load_specification
+
+first, folder = int(sys.argv[1]), Path(sys.argv[2])
+known = load_specification("cartpole_dqn", overrides=["train.steps=2000"])
+specification = build(known, first).specification
+began = time.perf_counter()
+for seed in range(first, first + 10):
+    run_job(Job(specification, seed, folder / f"trial_000/session_{seed:03d}", seed))
+print(time.perf_counter() - began)
+"""
+
 
 def python(code: str, *arguments: object) -> str:
     """The output of a program."""
@@ -93,6 +113,27 @@ def sessions(folder: Path, repetitions: int) -> None:
     print(f"medians: {times}, ratio {ratio:.2f}")
 
 
+def short(folder: Path, repetitions: int) -> None:
+    """Prints the time of many short sessions, and of the computing alone."""
+    whole, alone = [], []
+    for number in range(repetitions):
+        options = ("--sessions", 20, "--steps", 2000, "--jobs", 2, *QUIET)
+        started = time.perf_counter()
+        common.rl("run", "cartpole_dqn", *options, "--output", folder / f"short_{number}")
+        whole.append(time.perf_counter() - started)
+        commands = [
+            [sys.executable, "-c", TEN, str(first), str(folder / f"ten_{number}")]
+            for first in (0, 10)
+        ]
+        both = [subprocess.Popen(each, stdout=subprocess.PIPE, text=True) for each in commands]
+        alone.append(max(float(each.communicate()[0]) for each in both))
+    ratio = statistics.median(one / other for one, other in zip(whole, alone, strict=True))
+    print(
+        f"20 short sessions: {common.spread(whole)} s, the computing alone {common.spread(alone)} "
+        f"s, median ratio {ratio:.2f}"
+    )
+
+
 def search(folder: Path, _: int) -> None:
     """Prints the time of a search, and the lab's own part of it."""
     run = folder / "search"
@@ -131,7 +172,9 @@ def ray(folder: Path, _: int) -> None:
     print(f"command of 200 sessions on Ray: peak {int(peak) * UNIT / 1e6:.0f} MB, {ended} outcomes")
 
 
-MEASUREMENTS = {each.__name__: each for each in (start, memory, sessions, search, parent, ray)}
+MEASUREMENTS = {
+    each.__name__: each for each in (start, memory, sessions, short, search, parent, ray)
+}
 
 
 def main() -> None:

@@ -21,8 +21,8 @@ from typing import Any
 
 from rl.console.hidden import SAFE_PATH
 from rl.console.signals import ENDING
+from rl.running.home import Home
 from rl.running.jobs import run_job
-from rl.running.worker import work
 from rl.session.callback import Callback, Callbacks
 from rl.session.job import Job, Outcome
 from rl.session.session import Session
@@ -199,12 +199,13 @@ class Processes(Concurrent):
     """Runs each job in a fresh process of its own with one BLAS thread, several at once.
 
     If a process is killed or crashes, its job resumes in a new one, up to `BEGUN_AGAIN` times.
-    Processes are spawned, not forked, which is the same on every platform.
+    The processes come from homes, one for each of those that run at once.
     """
 
     def __init__(self, capacity: int, callback: Callback | None = None) -> None:
         super().__init__(capacity, callback)
         self._workers: list[_Worker] = []
+        self._idle: list[Home] = []
         self._lost: Counter[Path] = Counter()  # processes, by the folder of their job
 
     @property
@@ -212,9 +213,12 @@ class Processes(Concurrent):
         return [worker.job for worker in self._workers]
 
     def begin(self, job: Job) -> None:
+        self._workers.append(_Worker(job, self._idle.pop() if self._idle else self._new_home()))
+
+    def _new_home(self) -> Home:
         resource_tracker.ensure_running()  # to start it lets Ctrl-C through
         with _one_thread_each(), _no_ctrl_c(), _no_lost_main():
-            self._workers.append(_Worker(job))
+            return Home(WORKER)
 
     def hear(self) -> list[tuple[Job, Outcome]]:
         connection.wait([worker.line for worker in self._workers], SECONDS_BETWEEN_LOOKS)
@@ -223,6 +227,7 @@ class Processes(Concurrent):
             outcome = worker.hear(self.callback)
             if outcome is not None:
                 self._workers.remove(worker)
+                self._idle += worker.leave()
                 ended += self._conclude(worker, outcome)
         return ended
 
@@ -262,27 +267,34 @@ class Processes(Concurrent):
         finally:
             for worker in workers:
                 worker.kill()
+            idle, self._idle = self._idle, []
+            for home in idle:
+                home.leave()
+            for home in idle:
+                home.join()
 
 
 class _Worker:
-    """The process of a job."""
+    """The process of a job.
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
+    Args:
+        job: the job.
+        home: of the process.
+    """
+
+    def __init__(self, job: Job, home: Home) -> None:
+        self.job, self._home = job, home
         self.stopped_as = ""
-        self.has_begun = False
-        context = get_context("spawn")
-        self.line, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs,), name=f"{WORKER} {job.seed}")
-        self._process.start()
-        theirs.close()
+        self.pid = 0  # once it has begun
+        self.line, theirs = get_context("spawn").Pipe()
+        home.begin(theirs)
         with suppress(OSError):
             self.line.send(job)
 
     @property
     def is_alive(self) -> bool:
         """Whether the process is alive; its own children may keep the pipe open."""
-        return self._process.is_alive()
+        return self._home.code is None
 
     @property
     def can_begin(self) -> bool:
@@ -290,7 +302,15 @@ class _Worker:
 
         One that ended by itself before that cannot import its program, and never will.
         """
-        return self.has_begun or (self._process.exitcode or 0) < 0
+        return self.pid > 0 or (self._home.code or 0) < 0
+
+    def leave(self) -> list[Home]:
+        """Leaves its home, which is returned if another process can come from there."""
+        self.line.close()
+        if self._home.can_begin:
+            return [self._home]
+        self.kill()  # if only its home has ended
+        return []
 
     def hear(self, callback: Callback) -> Outcome | None:
         """Passes its messages on; returns the outcome if the job or the process has ended."""
@@ -309,7 +329,7 @@ class _Worker:
 
     def _pass_on(self, callback: Callback, kind: str, content: Any) -> None:
         if kind == "begun":
-            self.has_begun = True
+            self.pid = content
         elif kind == "noted":
             callback.noted(content)
         else:
@@ -326,12 +346,11 @@ class _Worker:
 
     def terminate(self) -> None:
         """Asks the process to save and end."""
-        self._process.terminate()
+        self._home.process.terminate()  # which passes it on
 
     def kill(self) -> None:
-        """Kills the process."""
-        self._process.kill()
-        self._process.join()
+        """Kills the process, with its home."""
+        self._home.kill(self.pid)
 
     def _leave(self) -> None:
         """Waits for the end of the process, which may wait for children of its own."""
@@ -343,7 +362,7 @@ class _Worker:
 
     def _died(self) -> Outcome:
         """The outcome of a session whose process ended without one."""
-        code = self._process.exitcode or 0
+        code = self._home.code or 0
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
         if -code not in (9, *ENDING):  # it was not killed
             problem = self.job.specification.environment_id

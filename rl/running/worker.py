@@ -1,29 +1,122 @@
-"""A worker process: it runs one job, reports on it, and does not outlive its parent."""
+"""A worker process: it runs one job, reports on it, and does not outlive its parent.
+
+Where that is safe, the process that is started imports what sessions need, and forks a worker for
+each job; elsewhere it is the worker of one job itself.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
+import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from rl.session.job import Job
 
+NEEDED = ("rl.running.jobs", "rl.running.reporter", "rl.console.output", "gymnasium", "filelock",
+          "threadpoolctl")  # fmt: skip
 SECONDS_WITHOUT_PARENT = 8.0  # in which an orphaned worker may save
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
-def work(line: Connection) -> None:
-    """The main function of a worker: receives its job and sends messages (kind, content)."""
+def work(control: Connection) -> None:
+    """The main function of the process that is started, and of each worker that it forks.
+
+    A worker receives its job by a pipe of its own, and sends messages (kind, content). What comes
+    by `control` are these pipes, and what goes there are the exit codes of workers.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
-    _watch_parent()
-    with suppress(EOFError, OSError):  # the parent is gone
-        line.send(("begun", None))
+    with suppress(EOFError, OSError):  # the parent is gone, or needs no more workers
+        line = _next_line(control)
+        _watch_parent()
+        line.send(("begun", os.getpid()))
         line.send(("ended", _attempt(line, line.recv())))
+
+
+def _next_line(control: Connection) -> Connection:
+    """The pipe of this process's job; forks, and goes on in the new process with each pipe."""
+    _import()
+    while True:
+        line = Connection(recv_handle(control))
+        if not _can_fork():
+            return line
+        with ExitStack() as stack:
+            with _held():
+                worker = _fork()
+                if worker:
+                    stack.enter_context(_passed_on_to(worker))
+            if not worker:
+                control.close()
+                return line
+            line.close()
+            _, status = os.waitpid(worker, 0)
+        control.send(os.waitstatus_to_exitcode(status))
+
+
+def _fork() -> int:
+    """The number of a new process, in which, or if there are too many, this returns 0."""
+    try:
+        worker = os.fork()
+    except OSError:
+        return 0
+    if not worker:
+        np.random.seed()  # noqa: NPY002 - others draw other numbers, as in a process that starts
+    return worker
+
+
+@contextmanager
+def _passed_on_to(worker: int) -> Iterator[None]:
+    """Within, a worker receives the signals that ask this process to end."""
+
+    def pass_on(number: int, _: object) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(worker, number)
+
+    before = {number: signal.getsignal(number) for number in _told_to_end()}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # as under `nohup`
+            signal.signal(number, pass_on)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _import() -> None:
+    """Imports what every session needs; what cannot be imported fails in the session again."""
+    for name in NEEDED:
+        with suppress(Exception):
+            importlib.import_module(name)
+
+
+def _can_fork() -> bool:
+    """Returns True if a fork of this process is whole: no thread of it would be missing there."""
+    return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Within, the signals that ask a process to end wait."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _told_to_end())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _told_to_end() -> list[int]:
+    return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def _attempt(line: Connection, job: Job) -> dict[str, Any]:
@@ -32,9 +125,8 @@ def _attempt(line: Connection, job: Job) -> dict[str, Any]:
     from rl.running.reporter import PipeReporter
 
     reporter = PipeReporter(line)
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) != signal.SIG_IGN:  # as under `nohup`
+    for number in _told_to_end():
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under `nohup`
             signal.signal(number, lambda *_: reporter.stop("interrupted"))
     with lenient():
         return attempt(job, reporter)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import signal
+import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -21,6 +26,7 @@ from rl.specification.build import build
 from rl.specification.specification import load_specification
 from rl.storage.session_folder import SessionFolder, is_unfinished
 from tests.rl.conftest import quick
+from tests.rl.worlds import Steady
 
 CHAIN = ("problem=Chain-v0", "import=tests.rl.worlds")  # short episodes: soon evaluated
 FEW = ("train.evaluate_episodes=2", "network.hidden=[8]", "agent.learn_start=100")
@@ -127,11 +133,11 @@ class Deadly(Processes):
 
     def progressed(self, job: Job, progress: Progress) -> None:
         (worker,) = self._workers
-        pid = worker._process.pid or 0
+        pid, home = worker.pid, worker._home.process.pid or 0
         if self.kills and pid not in self.killed and progress.step > 0:
             self.kills -= 1
             self.killed.add(pid)
-            os.kill(pid, self.by)
+            os.kill(home if self.kills % 2 else pid, self.by)  # the first time its home
 
 
 ENOUGH = (*CHAIN, *FEW, "train.steps=6000", "train.evaluate_every=2000")
@@ -160,7 +166,7 @@ class Stillborn(Processes):
         super().begin(job)
         if self.kills:
             self.kills -= 1
-            self._workers[-1]._process.kill()
+            self._workers[-1]._home.process.kill()
 
 
 def test_a_process_that_is_killed_while_it_starts_is_begun_again(tmp_path: Path) -> None:
@@ -250,3 +256,48 @@ def test_workers_use_one_thread_for_blas(tmp_path: Path, monkeypatch: pytest.Mon
     used -= before.children_user + before.children_system
     assert used < 1.15 * wall
     assert not set(THREAD_VARIABLES) & set(os.environ)
+
+
+class Meddling(Steady):
+    """Says how it finds its process, and then changes what a process has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        found = [os.getppid(), os.getcwd(), os.environ.get("MEDDLED"), "meddled" in sys.modules,
+                 signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL, len(warnings.filters),
+                 float(np.random.random()), random.random()]  # fmt: skip  # noqa: NPY002
+        with open(os.environ["FOUND"], "a") as file:
+            file.write(json.dumps([os.getpid(), *found]) + "\n")
+        os.chdir("/")
+        os.environ["MEDDLED"] = "yes"
+        sys.modules["meddled"] = sys
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        warnings.simplefilter("error")
+        np.random.seed(1)  # noqa: NPY002
+        random.seed(1)
+
+
+gymnasium.register("Meddling-v0", "tests.rl.test_executors:Meddling", max_episode_steps=50)
+
+
+def test_what_a_session_does_to_its_process_does_not_reach_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although all come from one process, whose start they share."""
+    monkeypatch.setenv("FOUND", str(tmp_path / "found"))
+    jobs = make_jobs(tmp_path / "r", range(3), "problem=Meddling-v0",
+                     "import=tests.rl.test_executors", *FEW, "train.steps=200")  # fmt: skip
+    (tmp_path / "found").write_text("")  # that of the specification's own environment
+    with Processes(1) as executor:
+        run_all(jobs, executor)
+    first: dict[int, list[object]] = {}
+    for line in (tmp_path / "found").read_text().splitlines():
+        pid, *found = json.loads(line)
+        first.setdefault(pid, found)
+    assert len(first) == 3
+    homes, *others = zip(*first.values(), strict=True)
+    assert len(set(homes)) == 1
+    for values in others[:-2]:
+        assert len(set(values)) == 1
+    for values in others[-2:]:
+        assert len(set(values)) == 3

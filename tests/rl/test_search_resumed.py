@@ -169,7 +169,7 @@ class Killing(Callback):
     def evaluated(self, job: Job, progress: Progress, player: Any) -> None:
         if job.trial == self.trial and self.executor:
             (worker,) = (each for each in self.executor._workers if each.job == job)
-            worker._process.kill()
+            worker.kill()
             self.executor = None
 
     def noted(self, text: str) -> None:

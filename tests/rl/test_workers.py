@@ -169,7 +169,7 @@ from rl.specification.specification import load_specification
 if __name__ == "__main__":
     with Processes(1) as executor:
         executor.begin(Job(load_specification("cartpole_dqn"), 0, Path("r")))
-        pid = executor._workers[0]._process.pid
+        pid = executor._workers[0]._home.process.pid
         status = Path(f"/proc/{pid}/status").read_text()
         executor._workers[0].kill()
     blocked = next(line for line in status.splitlines() if line.startswith("SigBlk"))
