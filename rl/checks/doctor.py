@@ -20,10 +20,13 @@ OK, NOTE, MISSING, PROBLEM = "ok", "note", "missing", "problem"
 # The purpose of each extra, whose packages are read from the lab's metadata.
 PURPOSES = {
     "search": "more methods of `rl search`",
+    "postgresql": "searches that share a PostgreSQL server",
+    "redis": "searches that share a Redis server",
     "ray": "--executor ray",
     "onnx": "rl export --format onnx",
     "tensorboard": "rl run --tensorboard",
     "wandb": "rl run --wandb",
+    "mujoco": "Gymnasium's MuJoCo environments",
     "video": "MP4 files of `rl watch` and `rl film`",
     "dashboard": "rl dashboard",
     "test": "python -m pytest",

@@ -56,10 +56,10 @@ def create_trial(
         UserError: the specification is wrong, and nothing was written; or the folder cannot be
             written.
     """
-    if min(seeds) < 0:
-        raise UserError(f"seed must not be negative, but is {min(seeds)}")
     if len(seeds) > MOST_SESSIONS:
         raise UserError(f"sessions must be at most {MOST_SESSIONS:,}, not {len(seeds):,}")
+    if min(seeds) < 0:
+        raise UserError(f"seed must not be negative, but is {min(seeds)}")
     if source:
         specification = source.adopted(specification)
     name = specification.name

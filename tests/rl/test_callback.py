@@ -358,7 +358,8 @@ def test_what_a_callback_raises_before_any_session_begins_is_raised(tmp_path: Pa
         raise ZeroDivisionError(text)
 
     with pytest.raises(ZeroDivisionError, match="exploration does not fall to its end"):
-        rl.train("CartPole-v1", steps=1500, output=tmp_path / "r", callbacks=having(noted=noted))
+        rl.train("CartPole-v1", steps=1500, overrides={"exploration.steps": 2000},
+                 output=tmp_path / "r", callbacks=having(noted=noted))  # fmt: skip
 
 
 def test_a_callback_may_have_methods_that_it_calls_itself() -> None:

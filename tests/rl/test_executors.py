@@ -258,26 +258,26 @@ def test_workers_use_one_thread_for_blas(tmp_path: Path, monkeypatch: pytest.Mon
     assert not set(THREAD_VARIABLES) & set(os.environ)
 
 
-class Meddling(Steady):
+class Changing(Steady):
     """Says how it finds its process, and then changes what a process has."""
 
     def __init__(self) -> None:
         super().__init__()
-        found = [os.getppid(), os.getcwd(), os.environ.get("MEDDLED"), "meddled" in sys.modules,
+        found = [os.getppid(), os.getcwd(), os.environ.get("CHANGED"), "changed" in sys.modules,
                  signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL, len(warnings.filters),
                  float(np.random.random()), random.random()]  # fmt: skip  # noqa: NPY002
         with open(os.environ["FOUND"], "a") as file:
             file.write(json.dumps([os.getpid(), *found]) + "\n")
         os.chdir("/")
-        os.environ["MEDDLED"] = "yes"
-        sys.modules["meddled"] = sys
+        os.environ["CHANGED"] = "yes"
+        sys.modules["changed"] = sys
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         warnings.simplefilter("error")
         np.random.seed(1)  # noqa: NPY002
         random.seed(1)
 
 
-gymnasium.register("Meddling-v0", "tests.rl.test_executors:Meddling", max_episode_steps=50)
+gymnasium.register("Changing-v0", "tests.rl.test_executors:Changing", max_episode_steps=50)
 
 
 def test_what_a_session_does_to_its_process_does_not_reach_the_next(
@@ -285,7 +285,7 @@ def test_what_a_session_does_to_its_process_does_not_reach_the_next(
 ) -> None:
     """Although all come from one process, whose start they share."""
     monkeypatch.setenv("FOUND", str(tmp_path / "found"))
-    jobs = make_jobs(tmp_path / "r", range(3), "problem=Meddling-v0",
+    jobs = make_jobs(tmp_path / "r", range(3), "problem=Changing-v0",
                      "import=tests.rl.test_executors", *FEW, "train.steps=200")  # fmt: skip
     (tmp_path / "found").write_text("")  # that of the specification's own environment
     with Processes(1) as executor:

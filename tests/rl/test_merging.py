@@ -85,6 +85,7 @@ def test_everything_works_on_a_merged_folder(rl_here: Command, here: Path) -> No
     assert_same_trial(here / "m", here / "whole")
 
 
+@pytest.mark.slow
 def test_a_session_that_has_not_begun_stays_planned(rl_here: Command, here: Path) -> None:
     """Each of two folders planned all seeds, and has begun some: the parts of one array."""
     for name, gone in (("x", (0,)), ("y", (1, 2))):

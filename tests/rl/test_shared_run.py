@@ -55,6 +55,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_trial(job.specification, range(3, 6), folder, Inline(), draw=False).path
 
 
+@pytest.mark.slow
 def test_sessions_in_any_order_are_the_trial_of_one_process(
     rl_here: Command, whole: Path, tmp_path: Path
 ) -> None:
@@ -179,6 +180,7 @@ HELD_RUN = ("cartpole_dqn", "--set", "problem=Held-v0", "import=tests.rl.worlds"
             "--only-session", 1, "--output", "r", "--no-report")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_killed_one_is_resumed_by_the_same_command_to_the_bit(
     rl_here: Command, tmp_path: Path
 ) -> None:
