@@ -38,7 +38,9 @@ def test_trials_and_sessions_in_any_order_are_the_search_of_one_process(
     rl_here: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for verb in ("search", "part"):  # to spare the time that processes take to begin
-        monkeypatch.setattr(f"rl.verbs.{verb}.processes", lambda _, callback: Inline(callback))
+        monkeypatch.setattr(
+            f"rl.verbs.{verb}.processes", lambda jobs, callback, *_: Inline(callback)
+        )
     search = ("search", *SEARCH, "--method", "grid", "--trials", 3)
     parts = [("--only-trial", 2, "--only-session", 1), ("--only-trial", 0, "--jobs", 1),
              ("--only-trial", 1), ("--only-trial", 2, "--only-session", 0)]  # fmt: skip
