@@ -74,8 +74,12 @@ def create_trial(
     if source:
         more["start"] = source.lineage
     file = source.file if source else None
-    make = RunFolder.share if shared else RunFolder.create
-    run = Run(make(path, name, specification.values, sys.argv, seeds, more, file))
+    values = specification.values
+
+    def create() -> RunFolder:
+        return RunFolder.create(path, name, values, sys.argv, seeds, more, file)
+
+    run = Run(RunFolder.share(path, create) if shared else create())
     if shared:
         check_same(run, specification, seeds, more)
     run.notes = [*notes, *notes_of(experiment), *(source.notes(experiment) if source else ())]

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rl.console.signals import handled
+
 if TYPE_CHECKING:
     from rl.session.job import Job
 
@@ -82,15 +84,9 @@ def _passed_on_to(worker: int) -> Iterator[None]:
         with suppress(ProcessLookupError):
             os.kill(worker, number)
 
-    before = {number: signal.getsignal(number) for number in _told_to_end()}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:  # as under `nohup`
-            signal.signal(number, pass_on)
-    try:
+    heeded = (each for each in _told_to_end() if signal.getsignal(each) != signal.SIG_IGN)
+    with handled(dict.fromkeys(heeded, pass_on)):  # one is ignored under `nohup`
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _import() -> None:
@@ -115,7 +111,7 @@ def _held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _told_to_end() -> list[int]:
+def _told_to_end() -> list[signal.Signals]:
     return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 

@@ -8,22 +8,19 @@ killed search resumes where it was, and several processes can share one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from rl.analysis.analyze import draw_trial
-from rl.analysis.metrics import STATISTICS
 from rl.analysis.records import columns
 from rl.analysis.search_figures import analyze_search, describe_parameters
-from rl.console.optional import optional
 from rl.console.signals import stopped_by_signals
 from rl.errors import DiskError, UserError, on_disk
 from rl.running.executors import Executor
 from rl.running.trial import at_the_end, refuse_unsaved
-from rl.saved.run import Run
 from rl.search.claims import Claims, has_ended
+from rl.search.conclusion import conclude, reasons
 from rl.search.members import Members
 from rl.search.methods import METHODS, Method
 from rl.search.optuna_methods import Studied
@@ -284,22 +281,15 @@ class Search(Callback):
 
     def _conclude_sessions(self, trial: SearchTrial) -> None:
         outcomes = trial.outcomes.values()
-        statuses = {outcome["status"] for outcome in outcomes}
-        if "interrupted" in statuses:
+        if any(outcome["status"] == "interrupted" for outcome in outcomes):
             return  # it resumes with the search
         if trial.pruned:
             trial.mark_pruned()
         elif lost := [each for each in outcomes if is_unfinished(each)]:
-            self._conclude(trial, UNFINISHED, reason=_reasons(lost))
+            self._conclude(trial, UNFINISHED, reason=reasons(lost))
             return
-        bad = next((each for each in ("diverged", "failed") if each in statuses), None)
-        reasons = _reasons(each for each in outcomes if each["status"] == bad)
-        state = "pruned" if trial.pruned else bad or "complete"
-        figures = Run(self.folder, trial.number).figures()
-        with optional(str(trial.folder.curve), "nothing else is missing"):
-            draw_trial(trial.folder, figures)
-        score = STATISTICS[self.settings.statistic](figures) if state == "complete" else None
-        self._conclude(trial, state, score, reasons, figures)
+        statistic, pruned = self.settings.statistic, trial.pruned
+        self._conclude(trial, *conclude(self.folder, trial.number, outcomes, statistic, pruned))
 
     def _conclude(
         self,
@@ -325,8 +315,3 @@ class Search(Callback):
 
     def _note(self, text: str) -> None:
         self.executor.callback.noted(text)
-
-
-def _reasons(outcomes: Iterable[Outcome]) -> str:
-    """The reasons of sessions that failed, each once."""
-    return "; ".join(dict.fromkeys(str(each.get("reason", "")) for each in outcomes))

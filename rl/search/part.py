@@ -12,16 +12,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rl.analysis.analyze import draw_trial
-from rl.analysis.metrics import STATISTICS
 from rl.analysis.search_figures import analyze_search
-from rl.console.optional import optional
 from rl.console.signals import stopped_by_signals
 from rl.errors import DiskError, UserError, on_disk
 from rl.running.executors import Executor
 from rl.running.trial import at_the_end, check_number, check_same, refuse_unsaved, run_all
 from rl.saved.run import Run
 from rl.search.claims import Claims, has_ended
+from rl.search.conclusion import conclude
 from rl.search.methods import METHODS
 from rl.search.opening import JOURNAL, lag_of
 from rl.search.settings import SearchSettings, read_search
@@ -83,7 +81,9 @@ class Part:
             },
         }
         name, values = specification.name, specification.values
-        folder = RunFolder.share(path, name, values, sys.argv, seeds, more)
+        folder = RunFolder.share(
+            path, lambda: RunFolder.create(path, name, values, sys.argv, seeds, more)
+        )
         check_same(Run(folder), specification, seeds, more)
         return folder
 
@@ -154,16 +154,12 @@ class Part:
     def _conclude_trial(self) -> None:
         sessions = map(self.trial.session, range(self.settings.sessions))
         outcomes = [each.read_outcome() for each in sessions]
-        statuses = [each.get("status", "interrupted") for each in outcomes]
-        if "interrupted" in statuses or any(map(is_unfinished, outcomes)):
+        if any(each.get("status", "interrupted") == "interrupted" for each in outcomes):
             return
-        bad = next((each for each in ("diverged", "failed") if each in statuses), None)
-        reasons = [str(each.get("reason", "")) for each in outcomes if each["status"] == bad]
-        figures = Run(self.folder, self.number).figures()
-        with optional(str(self.trial.curve), "nothing else is missing"):
-            draw_trial(self.trial, figures)
-        score = None if bad else STATISTICS[self.settings.statistic](figures)
-        self._write(bad or "complete", score, "; ".join(dict.fromkeys(reasons)), figures)
+        if not any(map(is_unfinished, outcomes)):
+            statistic = self.settings.statistic
+            found = conclude(self.folder, self.number, outcomes, statistic, pruned=False)
+            self._write(*found)
 
     def _write(
         self, state: str, score: float | None = None, reason: str = "", figures: Any = None

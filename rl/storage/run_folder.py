@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -149,19 +149,14 @@ class RunFolder:
         return folder
 
     @classmethod
-    def share(
-        cls,
-        path: Path,
-        name: str,
-        values: Mapping[str, Any],
-        command: Sequence[str],
-        seeds: Sequence[int],
-        more: Mapping[str, Any] | None = None,
-        start: Path | None = None,
-    ) -> RunFolder:
+    def share(cls, path: Path, create: Callable[[], object]) -> RunFolder:
         """The folder of a run that several processes begin: the first one creates it.
 
-        What a killed process has left of it is written anew. The arguments are those of `create`.
+        What a killed process has left of it is written anew.
+
+        Args:
+            path: of the folder.
+            create: creates it there.
 
         Raises:
             UserError: the folder is another run's, or cannot be written.
@@ -174,7 +169,7 @@ class RunFolder:
                     if not folder.exists:
                         for file in (folder.manifest, folder.start):
                             file.unlink(missing_ok=True)
-                        cls.create(path, name, values, command, seeds, more, start)
+                        create()
         return folder
 
     @property

@@ -43,7 +43,7 @@ def nothing(*_: object, **__: object) -> None:
 
 
 PATCHES: dict[str, Any] = {
-    "rl.search.driver.draw_trial": nothing,
+    "rl.search.conclusion.draw_trial": nothing,
     "rl.analysis.search_figures.draw": nothing,
     "rl.verbs.search.processes": lambda options, callback, *_: Noted(callback),
 }

@@ -70,7 +70,7 @@ def rows_of(folder: RunFolder) -> list[dict[str, str]]:
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures would take most of the time."""
-    monkeypatch.setattr("rl.search.driver.draw_trial", lambda *_: None)
+    monkeypatch.setattr("rl.search.conclusion.draw_trial", lambda *_: None)
     monkeypatch.setattr("rl.analysis.search_figures.draw", lambda *_, **__: None)
 
 

@@ -30,7 +30,7 @@ from tests.rl.test_search import Canned, results_of, searched, specification
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures would take most of the time."""
     monkeypatch.setattr("rl.search.driver.analyze_search", lambda folder: None)
-    monkeypatch.setattr("rl.search.driver.draw_trial", lambda folder, figures: None)
+    monkeypatch.setattr("rl.search.conclusion.draw_trial", lambda folder, figures: None)
 
 
 class Played(Canned):

@@ -99,7 +99,7 @@ def test_a_machine_that_was_cut_off_comes_back(
     tmp_path: Path, url: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another has run its trial meanwhile, and its own result does not count."""
-    for name in ("rl.search.driver.draw_trial", "rl.analysis.search_figures.draw"):
+    for name in ("rl.search.conclusion.draw_trial", "rl.analysis.search_figures.draw"):
         monkeypatch.setattr(name, lambda *_, **__: None)
     for name in ("members.SECONDS_TO_LIVE", "driver.SECONDS_TO_WAIT"):
         monkeypatch.setattr(f"rl.search.{name}", 0.0)
@@ -239,7 +239,7 @@ def test_a_trial_that_another_machine_has_run(
     tmp_path: Path, rl_here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is in every table; what needs its sessions says where they are."""
-    for name in ("rl.search.driver.draw_trial", "rl.analysis.search_figures.draw"):
+    for name in ("rl.search.conclusion.draw_trial", "rl.analysis.search_figures.draw"):
         monkeypatch.setattr(name, lambda *_, **__: None)
     folder = searched(tmp_path / "r", Canned(1), method="random", trials=2)
     trial = folder.trial(folder.best_trial())

@@ -100,7 +100,7 @@ def test_no_trial_is_lost_and_none_is_run_twice(tmp_path: Path, seed: int) -> No
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures would take most of the time."""
-    monkeypatch.setattr("rl.search.driver.draw_trial", lambda *_: None)
+    monkeypatch.setattr("rl.search.conclusion.draw_trial", lambda *_: None)
     monkeypatch.setattr("rl.analysis.search_figures.draw", lambda *_, **__: None)
 
 

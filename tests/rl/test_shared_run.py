@@ -143,7 +143,10 @@ for number in range(MANY):
     if not os.fork():
         os.close(start)
         os.read(begin, 1)  # all at once, as the pipe closes
-        made = RunFolder.share(Path("r"), "x", {"a": 1}, [str(number)], [0, 1])
+        made = RunFolder.share(
+            Path("r"),
+            lambda: RunFolder.create(Path("r"), "x", {"a": 1}, [str(number)], [0, 1]),
+        )
         made.read_manifest()
         os._exit(not made.exists)
 os.close(start)
