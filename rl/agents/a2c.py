@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,14 @@ from nn import Network, Optimizer
 from nn.settings import SettingError, setting
 from nn.typing import Array, State
 from rl.agents.base import Agent, GreedyPolicy, Parts
-from rl.agents.distributions import Categorical, Distribution, Gaussian, Product, masked
+from rl.agents.distributions import (
+    Categorical,
+    Conditional,
+    Distribution,
+    Gaussian,
+    Product,
+    masked,
+)
 from rl.agents.learning import (
     clip_and_step,
     require_finite_loss,
@@ -212,14 +220,18 @@ class A2C(Agent):
         masks = None if rollout.masks is None else _flat(rollout.masks)
         next_values = self._values(_flat(rollout.next_observations)).copy()
         outputs, values = self._outputs(observations, masks), self._values(observations).copy()
-        old_log_probs = self.distribution.log_prob(outputs, sampled)
+        old_log_probs = self.distribution.at(outputs).log_prob(sampled)
         a = self._advantages(rollout, values, next_values)
         returns = a + values
         if self.settings.normalize_advantages:
             a = (a - a.mean()) / (a.std() + 1e-8)
         for rows in self._minibatches(len(a)):
-            self._step(observations[rows], sampled[rows], a[rows], returns[rows],
-                       old_log_probs[rows], None if masks is None else masks[rows])  # fmt: skip
+            policy, values = self._step(
+                observations[rows], sampled[rows], a[rows], returns[rows], old_log_probs[rows],
+                None if masks is None else masks[rows],
+            )  # fmt: skip
+        self._metrics["mean_value"] = float(values.mean())
+        self._metrics["entropy"] = float(policy.entropy().mean())
         self.updates += 1
 
     def _advantages(self, rollout: Steps, values: Array, next_values: Array) -> Array:
@@ -239,13 +251,17 @@ class A2C(Agent):
         if epochs == minibatches == 1:
             yield slice(None)
             return
+        size, longer = divmod(steps, minibatches)
+        ends = [part * size + min(part, longer) for part in range(minibatches + 1)]
         for _ in range(epochs):
-            yield from np.array_split(self._rng.permutation(steps), minibatches)
+            shuffled = self._rng.permutation(steps)
+            for start, end in pairwise(ends):
+                yield shuffled[start:end]
 
     def _step(
         self, observations: Array, sampled: Array, a: Array, returns: Array, old_log_probs: Array,
         masks: Array | None = None,
-    ) -> None:  # fmt: skip
+    ) -> tuple[Conditional, Array]:  # fmt: skip
         """One gradient step for B steps of the rollout.
 
         Args:
@@ -255,24 +271,35 @@ class A2C(Agent):
             returns: what V(s) should be [B].
             old_log_probs: ln pi(a|s) when they were drawn [B].
             masks: the actions that were allowed then [B, A]; None for all.
+
+        Returns:
+            The policy in these states and V(s) [B], as they were before.
         """
-        outputs, values = self._outputs(observations, masks), self._values(observations)
-        weights = self.policy_weights(outputs, sampled, a, old_log_probs)
-        errors = values - returns
-        metrics = self._measure(outputs, sampled, a, values, errors)
-        require_finite_loss(metrics["loss"] + metrics["policy_loss"], self.updates)
+        policy = self.distribution.at(self._outputs(observations, masks))
+        values, log_probs = self._values(observations), policy.log_prob(sampled)
+        errors, steps = values - returns, len(values)
+        loss = 0.5 * float(errors.dot(errors)) / steps
+        policy_loss = -float(a.dot(log_probs)) / steps
+        require_finite_loss(loss + policy_loss, self.updates)
+        weights = self.policy_weights(log_probs, a, old_log_probs)
         self._backward(
-            self.distribution.gradient(outputs, sampled, weights, self.settings.entropy_weight),
-            errors[:, None] / len(errors),
+            policy.gradient(sampled, weights, self.settings.entropy_weight),
+            errors[:, None] / steps,
         )
         limit = self.settings.max_gradient_norm
         norms = clip_and_step(self.networks, self.optimizers, limit, self.updates)
-        self._metrics = {**metrics, "gradient_norm": norms["actor"]}
+        latest = {"loss": loss, "policy_loss": policy_loss, "gradient_norm": norms["actor"]}
+        self._metrics |= latest
+        return policy, values
 
-    def policy_weights(
-        self, outputs: Array, sampled: Array, a: Array, old_log_probs: Array
-    ) -> Array:
-        """What the gradient of ln pi(a|s) is multiplied by [B]: here the advantages."""
+    def policy_weights(self, log_probs: Array, a: Array, old_log_probs: Array) -> Array:
+        """What the gradient of ln pi(a|s) is multiplied by [B]: here the advantages.
+
+        Args:
+            log_probs: ln pi(a|s) [B].
+            a: the advantages [B].
+            old_log_probs: ln pi(a|s) when the actions were drawn [B].
+        """
         return a
 
     def _outputs(self, observations: Array, masks: Array | None = None) -> Array:
@@ -281,8 +308,9 @@ class A2C(Agent):
         if self.settings.shared:
             outputs = outputs[:, :-1]
         if _LOG_STD in self.networks:
-            log_stds = self.networks[_LOG_STD].forward(_NOTHING)
-            outputs = np.hstack([outputs, np.broadcast_to(log_stds, outputs.shape)])
+            means, k = outputs, outputs.shape[1]
+            outputs = np.empty((len(means), 2 * k), means.dtype)
+            outputs[:, :k], outputs[:, k:] = means, self.networks[_LOG_STD].biases[0]
         return masked(outputs, masks)
 
     def _values(self, observations: Array) -> Array:
@@ -293,24 +321,15 @@ class A2C(Agent):
     def _backward(self, of_outputs: Array, of_values: Array) -> None:
         """Leaves each network's gradients, given those of its outputs [B, m] and values [B, 1]."""
         if _LOG_STD in self.networks:
-            of_outputs, of_logs = np.split(of_outputs, 2, axis=1)
-            self.networks[_LOG_STD].backward(of_logs.sum(axis=0, keepdims=True))
+            k = of_outputs.shape[1] // 2
+            self.networks[_LOG_STD].forward(_NOTHING)
+            self.networks[_LOG_STD].backward(of_outputs[:, k:].sum(axis=0, keepdims=True))
+            of_outputs = of_outputs[:, :k]
         if self.settings.shared:
             of_outputs = np.hstack([of_outputs, self.settings.value_weight * of_values])
         else:
             self.networks["critic"].backward(of_values)
         self.networks["actor"].backward(of_outputs)
-
-    def _measure(
-        self, outputs: Array, sampled: Array, a: Array, values: Array, errors: Array
-    ) -> dict[str, float]:
-        """What `metrics` gives, apart from the norm of the gradient."""
-        return {
-            "loss": 0.5 * float(np.mean(errors**2)),
-            "policy_loss": -float(np.mean(a * self.distribution.log_prob(outputs, sampled))),
-            "mean_value": float(values.mean()),
-            "entropy": float(self.distribution.entropy(outputs).mean()),
-        }
 
     def metrics(self) -> dict[str, float]:
         return dict(self._metrics)

@@ -10,6 +10,7 @@ with respect to the outputs; w is the advantage.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,8 +19,28 @@ from rl.agents.thoughts import Thoughts, of_action, of_probabilities
 from rl.environments.masks import firsts
 
 
+class Conditional:
+    """pi(.|s) in B states, for outputs [B, m]: what all its figures need is computed once."""
+
+    def log_prob(self, sampled: Array) -> Array:
+        """ln pi(a|s) [B], up to what does not depend on the outputs."""
+        raise NotImplementedError
+
+    def entropy(self) -> Array:
+        """H(pi(.|s)) [B]."""
+        raise NotImplementedError
+
+    def gradient(self, sampled: Array, weights: Array, entropy_weight: float) -> Array:
+        """dC/doutputs [B, m] for weights [B]."""
+        raise NotImplementedError
+
+
 class Distribution:
     """A distribution of one action for each row of outputs."""
+
+    def at(self, outputs: Array) -> Conditional:
+        """The distribution in the states of these outputs [B, m]."""
+        raise NotImplementedError
 
     def sample(self, outputs: Array, rng: np.random.Generator) -> Array:
         """Actions drawn at random [B] or [B, k], as `log_prob` takes them."""
@@ -37,23 +58,12 @@ class Distribution:
         """The numbers behind `greedy`, for outputs [1, m]."""
         raise NotImplementedError
 
-    def log_prob(self, outputs: Array, sampled: Array) -> Array:
-        """ln pi(a|s) [B], up to what does not depend on the outputs."""
-        raise NotImplementedError
-
-    def entropy(self, outputs: Array) -> Array:
-        """H(pi(.|s)) [B]."""
-        raise NotImplementedError
-
-    def gradient(
-        self, outputs: Array, sampled: Array, weights: Array, entropy_weight: float
-    ) -> Array:
-        """dC/doutputs [B, m] for weights [B]."""
-        raise NotImplementedError
-
 
 class Categorical(Distribution):
     """pi(a|s) = softmax(z)_a, with z the outputs [B, A]."""
+
+    def at(self, outputs: Array) -> Softmax:
+        return Softmax(outputs)
 
     def sample(self, outputs: Array, rng: np.random.Generator) -> IntArray:
         # The Gumbel trick: no exponential that could overflow.
@@ -63,25 +73,33 @@ class Categorical(Distribution):
         return outputs.argmax(axis=1)
 
     def thoughts(self, outputs: Array) -> Thoughts:
-        return of_probabilities(np.exp(_log_softmax(outputs)[0]))
+        return of_probabilities(self.at(outputs).p[0])
 
-    def log_prob(self, outputs: Array, sampled: Array) -> Array:
-        return _log_softmax(outputs)[np.arange(len(outputs)), sampled]
 
-    def entropy(self, outputs: Array) -> Array:
-        logs = _log_softmax(outputs)
-        return -(np.exp(logs) * logs).sum(axis=1)
+class Softmax(Conditional):
+    """p = softmax(z) and ln p [B, A], of z [B, A]."""
 
-    def gradient(
-        self, outputs: Array, sampled: Array, weights: Array, entropy_weight: float
-    ) -> Array:
+    def __init__(self, z: Array) -> None:
+        shifted = z - z.max(axis=1, keepdims=True)
+        p = np.exp(shifted)
+        total = p.sum(axis=1, keepdims=True)
+        self.p, self._logs = p / total, shifted - np.log(total)
+        self._rows = np.arange(len(z))
+
+    def log_prob(self, sampled: Array) -> Array:
+        return self._logs[self._rows, sampled]
+
+    def entropy(self) -> Array:
+        return -(self.p * self._logs).sum(axis=1)
+
+    def gradient(self, sampled: Array, weights: Array, entropy_weight: float) -> Array:
         # d ln p_a / dz_j = [j = a] - p_j  and  dH / dz_j = -p_j (ln p_j + H).
-        logs = _log_softmax(outputs)
-        p = np.exp(logs)
-        entropy = -(p * logs).sum(axis=1, keepdims=True)
-        gradient = weights[:, None] * p + entropy_weight * p * (logs + entropy)
-        gradient[np.arange(len(p)), sampled] -= weights
-        return gradient / len(p)
+        gradient = weights[:, None] * self.p
+        if entropy_weight:
+            gradient += entropy_weight * self.p * (self._logs + self.entropy()[:, None])
+        gradient[self._rows, sampled] -= weights
+        gradient /= len(gradient)
+        return gradient
 
 
 class Product(Distribution):
@@ -100,6 +118,9 @@ class Product(Distribution):
     def _split(self, outputs: Array) -> list[Array]:
         return np.split(outputs, self._firsts[1:], axis=1)
 
+    def at(self, outputs: Array) -> Softmaxes:
+        return Softmaxes([Softmax(z) for z in self._split(outputs)])
+
     def sample(self, outputs: Array, rng: np.random.Generator) -> IntArray:
         return np.stack([self._each.sample(z, rng) for z in self._split(outputs)], axis=1)
 
@@ -107,22 +128,26 @@ class Product(Distribution):
         return np.stack([self._each.greedy(z) for z in self._split(outputs)], axis=1)
 
     def thoughts(self, outputs: Array) -> Thoughts:
-        probabilities = [np.exp(_log_softmax(z)[0]) for z in self._split(outputs)]
+        probabilities = [each.p[0] for each in self.at(outputs).parts]
         chosen = (self.greedy(outputs)[0] + self._firsts).tolist()
         return of_probabilities(np.concatenate(probabilities), tuple(chosen))
 
-    def log_prob(self, outputs: Array, sampled: Array) -> Array:
-        pairs = zip(self._split(outputs), sampled.T, strict=True)
-        return np.sum([self._each.log_prob(z, a) for z, a in pairs], axis=0)
 
-    def entropy(self, outputs: Array) -> Array:
-        return np.sum([self._each.entropy(z) for z in self._split(outputs)], axis=0)
+@dataclass(frozen=True)
+class Softmaxes(Conditional):
+    """Those of several independent actions, sampled together [B, k]."""
 
-    def gradient(
-        self, outputs: Array, sampled: Array, weights: Array, entropy_weight: float
-    ) -> Array:
-        pairs = zip(self._split(outputs), sampled.T, strict=True)
-        return np.hstack([self._each.gradient(z, a, weights, entropy_weight) for z, a in pairs])
+    parts: list[Softmax]
+
+    def log_prob(self, sampled: Array) -> Array:
+        return np.sum([p.log_prob(a) for p, a in zip(self.parts, sampled.T, strict=True)], axis=0)
+
+    def entropy(self) -> Array:
+        return np.sum([p.entropy() for p in self.parts], axis=0)
+
+    def gradient(self, sampled: Array, weights: Array, entropy_weight: float) -> Array:
+        pairs = zip(self.parts, sampled.T, strict=True)
+        return np.hstack([p.gradient(a, weights, entropy_weight) for p, a in pairs])
 
 
 def masked(outputs: Array, masks: Array | None) -> Array:
@@ -146,8 +171,11 @@ class Gaussian(Distribution):
     def __init__(self, squash: bool = False) -> None:
         self.squash = squash
 
+    def at(self, outputs: Array) -> Normal:
+        return Normal(*_halves(outputs))
+
     def sample(self, outputs: Array, rng: np.random.Generator) -> Array:
-        means, logs = np.split(outputs, 2, axis=1)
+        means, logs = _halves(outputs)
         noise = rng.standard_normal(means.shape, np.float32)
         return means + np.exp(logs) * noise
 
@@ -155,36 +183,41 @@ class Gaussian(Distribution):
         return np.tanh(sampled) if self.squash else np.clip(sampled, -1.0, 1.0)
 
     def greedy(self, outputs: Array) -> Array:
-        return self.action(outputs[:, : outputs.shape[1] // 2])
+        return self.action(_halves(outputs)[0])
 
     def thoughts(self, outputs: Array) -> Thoughts:
         return of_action(self.greedy(outputs)[0])
 
-    def log_prob(self, outputs: Array, sampled: Array) -> Array:
-        means, logs = np.split(outputs, 2, axis=1)
-        standardized = (sampled - means) * np.exp(-logs)
-        return -(0.5 * standardized**2 + logs + _HALF_LN_2PI).sum(axis=1)
 
-    def entropy(self, outputs: Array) -> Array:
-        logs = np.split(outputs, 2, axis=1)[1]
-        return (logs + _HALF_LN_2PI + 0.5).sum(axis=1)
+class Normal(Conditional):
+    """Independent normal entries of means and ln of the deviations [B, k]; u [B, k] was drawn."""
 
-    def gradient(
-        self, outputs: Array, sampled: Array, weights: Array, entropy_weight: float
-    ) -> Array:
+    def __init__(self, means: Array, logs: Array) -> None:
+        self._means, self._logs, self._inverse = means, logs, np.exp(-logs)
+
+    def log_prob(self, sampled: Array) -> Array:
+        standardized = (sampled - self._means) * self._inverse
+        return -(0.5 * standardized**2 + self._logs + _HALF_LN_2PI).sum(axis=1)
+
+    def entropy(self) -> Array:
+        return (self._logs + _HALF_LN_2PI + 0.5).sum(axis=1)
+
+    def gradient(self, sampled: Array, weights: Array, entropy_weight: float) -> Array:
         # d ln p / dmean = (u - mean) / sigma^2,  d ln p / dln sigma = ((u - mean) / sigma)^2 - 1.
-        means, logs = np.split(outputs, 2, axis=1)
-        inverse = np.exp(-logs)
-        standardized = (sampled - means) * inverse
-        of_means = -weights[:, None] * standardized * inverse
-        of_logs = -weights[:, None] * (standardized**2 - 1.0) - entropy_weight
-        return np.hstack([of_means, of_logs]) / len(outputs)
+        standardized = (sampled - self._means) * self._inverse
+        gradient = np.empty((len(sampled), 2 * sampled.shape[1]), self._means.dtype)
+        of_means, of_logs = _halves(gradient)
+        scaled = -weights[:, None] / len(sampled)
+        of_means[:] = scaled * standardized * self._inverse
+        of_logs[:] = scaled * (standardized**2 - 1.0) - entropy_weight / len(sampled)
+        return gradient
+
+
+def _halves(outputs: Array) -> tuple[Array, Array]:
+    """Outputs [B, 2 k] as two views [B, k]."""
+    k = outputs.shape[1] // 2
+    return outputs[:, :k], outputs[:, k:]
 
 
 _FORBIDDEN = -1e38
 _HALF_LN_2PI = 0.5 * math.log(2.0 * math.pi)
-
-
-def _log_softmax(z: Array) -> Array:
-    shifted = z - z.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

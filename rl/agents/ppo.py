@@ -33,14 +33,12 @@ class PPO(A2C):
 
     settings: Settings
 
-    def policy_weights(
-        self, outputs: Array, sampled: Array, a: Array, old_log_probs: Array
-    ) -> Array:
+    def policy_weights(self, log_probs: Array, a: Array, old_log_probs: Array) -> Array:
         """r A, or 0 where r has left the interval on the side that A draws it to [B].
 
         The gradient of min(r A, clip(r) A) is r A times that of ln pi, or 0.
         """
         clip = self.settings.clip
-        r = np.exp(self.distribution.log_prob(outputs, sampled) - old_log_probs)
+        r = np.exp(log_probs - old_log_probs)
         left = np.where(a > 0, r > 1.0 + clip, r < 1.0 - clip)
         return np.where(left, 0.0, r * a).astype(a.dtype)

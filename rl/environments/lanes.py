@@ -132,18 +132,21 @@ class Environments:
             BrokenEnvironment: it breaks a rule.
         """
         latest = self._latest
-        np.copyto(latest.observations, self.observations)
+        latest.observations[...] = self.observations  # np.copyto takes twice as long
         np.copyto(latest.actions, actions)
         if self.masks is not None:
             latest.masks = self.masks.copy()
         if isinstance(self.actions, Continuous):
             self._check_actions()
         self.finished = []
-        ended = []
+        stepped, ended = [], []
         for lane, action in enumerate(latest.actions.tolist()):
-            if self.active[lane] and self._step_lane(lane, action):
-                ended.append(lane)
-        np.copyto(self.observations, latest.next_observations)
+            if self.active[lane]:
+                stepped.append(lane)
+                if self._step_lane(lane, action):
+                    ended.append(lane)
+        self._preprocessor.follow_lanes(stepped, self._raws, latest.next_observations)
+        self.observations[...] = latest.next_observations
         if self.masks is not None:
             latest.next_masks = self.masks.copy()
         for lane in ended:
@@ -167,7 +170,6 @@ class Environments:
         self._totals[lane] += reward
         ended = bool(terminated or truncated)
         self._raws[lane] = raw
-        self._preprocessor.follow(lane, raw, latest.next_observations[lane])
         latest.rewards[lane] = self._preprocessor.reward(lane, reward, ended)
         latest.terminated[lane] = terminated
         latest.truncated[lane] = truncated
@@ -296,6 +298,8 @@ class Environments:
         for action in saved["actions"].tolist():
             if self._step_lane(lane, action):
                 return False
+            seen = self._latest.next_observations[lane]
+            self._preprocessor.follow(lane, self._raws[lane], seen)
         same = np.array_equal(self._raws[lane], saved["observation"], equal_nan=True)
         return bool(same and self._totals[lane] == saved["total"])
 

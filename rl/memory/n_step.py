@@ -50,6 +50,11 @@ class NStep:
         next_mask: BoolArray | None = None,
     ) -> None:
         """Takes one step; passes on the transitions that it completes."""
+        mask = () if next_mask is None else (next_mask,)
+        if self._n == 1:  # the common case: nothing is pending
+            discount = 0.0 if terminated else self._gamma
+            self._add(observation, action, reward, discount, next_observation, *mask)
+            return
         if isinstance(action, np.ndarray):  # a view of what the next step overwrites
             action = action.copy()
         self._pending.append(_Pending(observation.copy(), action, 0.0, 1.0))
@@ -60,7 +65,6 @@ class NStep:
         while self._pending and (ended or len(self._pending) == self._n):
             first = self._pending.popleft()
             discount = 0.0 if terminated else first.discount
-            mask = () if next_mask is None else (next_mask,)
             self._add(
                 first.observation, first.action, first.total, discount, next_observation, *mask
             )

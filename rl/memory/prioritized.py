@@ -11,55 +11,65 @@ from nn.settings import setting
 from nn.typing import Array, BoolArray, IntArray, State
 from rl.memory.replay import DISCRETE, Replay
 
+_CHILDREN = 16  # of a node
+_WIDEST = 1024  # sums that are searched as they are
+
 
 class SumTree:
-    """Priorities in the leaves of a binary tree whose nodes hold the sums of their children.
+    """Priorities in the leaves of a tree whose nodes hold the sums of their children.
 
-    Node 1 is the root, the children of node i are 2 i and 2 i + 1. All operations take arrays and
-    go level by level, so that a batch costs as many NumPy calls as the tree has levels.
+    All operations take arrays and go level by level. Nodes have many children, so that one or two
+    levels are enough, and a batch costs a few NumPy calls at each.
 
     Args:
         capacity: number of leaves.
     """
 
     def __init__(self, capacity: int) -> None:
-        self._levels = max(1, (capacity - 1).bit_length())
-        self._first = 1 << self._levels  # the node of leaf 0
-        self._sums = np.zeros(2 * self._first)
+        nodes, self._levels = capacity, list[Array]()  # [nodes, children], from the leaves up
+        while not self._levels or nodes > _WIDEST:
+            nodes = -(-nodes // _CHILDREN)
+            self._levels.append(np.zeros((nodes, _CHILDREN)))
+        self._top = np.zeros(nodes)  # the sums of the last level
 
     @property
     def total(self) -> float:
         """The sum of all priorities."""
-        return float(self._sums[1])
+        return float(self._top.sum())
 
     def get(self, leaves: IntArray) -> Array:
         """The priorities [B] of leaves [B]."""
-        return self._sums[self._first + leaves]
+        return self._levels[0].ravel()[leaves]
 
     def set(self, leaves: IntArray, priorities: Array) -> None:
         """Gives leaves [B] their priorities [B], each at least 0; the last of equal leaves wins."""
-        nodes = self._first + leaves
-        self._sums[nodes] = priorities
-        for _ in range(self._levels):
-            nodes >>= 1
-            self._sums[nodes] = self._sums[2 * nodes] + self._sums[2 * nodes + 1]
+        nodes, sums = leaves, priorities
+        for level in self._levels:
+            level.ravel()[nodes] = sums
+            nodes = nodes // _CHILDREN
+            sums = level.take(nodes, axis=0).sum(axis=1)
+        self._top[nodes] = sums
 
     def find(self, sums: Array) -> IntArray:
         """For each of `sums` [B], in [0, total), the leaf in whose share of the total it falls."""
-        sums = sums.copy()
-        nodes = np.ones(len(sums), np.int64)
-        for _ in range(self._levels):
-            nodes *= 2
-            left = self._sums[nodes]
-            # Rounding may leave a sum at the end of the left half with nothing on the right.
-            right = (sums >= left) & (self._sums[nodes + 1] > 0)
-            sums -= left * right
-            nodes += right
-        return nodes - self._first
+        ends = self._top.cumsum()
+        # Rounding may leave a sum at the end of the last share, or behind it.
+        sums = np.minimum(sums, np.nextafter(ends[-1], 0.0))
+        nodes = ends.searchsorted(sums, side="right")
+        sums = sums - (ends - self._top)[nodes]
+        rows = np.arange(len(sums))
+        for level in reversed(self._levels):
+            children = level.take(nodes, axis=0)
+            ends = children.cumsum(axis=1)
+            sums = np.minimum(sums, np.nextafter(ends[:, -1], 0.0))
+            child = (ends > sums[:, None]).argmax(axis=1)
+            sums -= ends[rows, child] - children[rows, child]
+            nodes = nodes * _CHILDREN + child
+        return nodes
 
     def state(self, leaves: int) -> Array:
         """The priorities of the first `leaves` leaves; `set` takes them back."""
-        return self._sums[self._first : self._first + leaves].copy()
+        return self._levels[0].ravel()[:leaves].copy()
 
 
 class Prioritized(Replay):
@@ -90,7 +100,7 @@ class Prioritized(Replay):
         )
 
     settings: Settings
-    _BESIDE = 32  # a tree has up to four sums for each leaf
+    _BESIDE = 9  # bytes of the tree for each leaf: its priority, and a 15th of a sum above
 
     def __init__(
         self,
@@ -124,9 +134,10 @@ class Prioritized(Replay):
         self._set_unseen()
         self._rng.random(out=self._uniform)
         np.add(self._uniform, np.arange(self.batch_size), out=self._uniform)
-        np.multiply(self._uniform, self._tree.total / self.batch_size, out=self._uniform)
+        total = self._tree.total
+        np.multiply(self._uniform, total / self.batch_size, out=self._uniform)
         np.copyto(self._indices, self._tree.find(self._uniform))
-        share = self._tree.get(self._indices) / self._tree.total
+        share = self._tree.get(self._indices) / total
         beta = self.settings.beta
         beta = min(1.0, beta + (1.0 - beta) * self._samples / self.settings.beta_steps)
         weights = (self.size * share) ** -beta

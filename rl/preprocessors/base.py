@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nn.settings import BaseSettings, setting
@@ -74,6 +75,17 @@ class Preprocessor:
     def follow(self, lane: int, raw: Array, out: Array) -> None:
         """Writes into `out` [size] what the agent sees of a further observation `raw`."""
         out[:] = raw
+
+    def follow_lanes(self, lanes: Sequence[int], raws: Sequence[Array], out: Array) -> None:
+        """`follow` of several lanes at once.
+
+        Args:
+            lanes: which of them.
+            raws: an observation of every lane [N].
+            out: [N, size], of which the rows of `lanes` are written.
+        """
+        for lane in lanes:
+            self.follow(lane, raws[lane], out[lane])
 
     def reward(self, lane: int, reward: float, ended: bool) -> float:
         """The agent's reward."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,18 +14,20 @@ from rl.preprocessors.base import Preprocessor, within
 
 
 class Moments:
-    """The running mean and variance of vectors, by Welford (1962)."""
+    """The running mean and variance of vectors (Welford 1962)."""
 
     def __init__(self, size: int) -> None:
         self.count = 0
+        self.changes = 0  # so that what follows from the moments is computed when they change
         self.mean, self._squares = np.zeros(size), np.zeros(size)
 
-    def add(self, value: Array) -> None:
-        """Takes in one vector [size]."""
-        self.count += 1
-        difference = value - self.mean
-        self.mean += difference / self.count
-        self._squares += difference * (value - self.mean)
+    def add(self, values: Array) -> None:
+        """Takes in vectors [B, size], with one update for all of them (Chan et al. 1983)."""
+        self.count += len(values)
+        self.changes += 1
+        differences = values - self.mean
+        self.mean += differences.sum(axis=0) / self.count
+        self._squares += (differences * (values - self.mean)).sum(axis=0)
 
     @property
     def variance(self) -> Array:
@@ -38,8 +41,41 @@ class Moments:
     def restore(self, state: State) -> None:
         """Takes over a saved state."""
         self.count = int(state["count"])
+        self.changes += 1
         np.copyto(self.mean, state["mean"])
         np.copyto(self._squares, state["squares"])
+
+
+class Spread:
+    """The running variance of a number, as `Moments` has it of a vector of one.
+
+    Python's own numbers are several times as fast for a single one as an array is.
+    """
+
+    def __init__(self) -> None:
+        self.count, self._mean, self._squares = 0, 0.0, 0.0
+
+    def add(self, value: float) -> None:
+        """Takes in a number."""
+        self.count += 1
+        difference = value - self._mean
+        self._mean += difference / self.count
+        self._squares += difference * (value - self._mean)
+
+    @property
+    def variance(self) -> float:
+        """Of the numbers so far; 1 until there are two."""
+        return self._squares / self.count if self.count > 1 else 1.0
+
+    def state(self) -> State:
+        """What `restore` needs."""
+        squares = np.array([self._squares])
+        return {"count": self.count, "mean": np.array([self._mean]), "squares": squares}
+
+    def restore(self, state: State) -> None:
+        """Takes over a saved state."""
+        self.count = int(state["count"])
+        self._mean, self._squares = float(state["mean"][0]), float(state["squares"][0])
 
 
 class Normalize(Preprocessor):
@@ -88,41 +124,57 @@ class Normalize(Preprocessor):
     settings: Settings
 
     def __init__(self, raw_size: int, settings: Settings | None = None) -> None:
-        self.seen, self._returned = Moments(raw_size), Moments(1)
+        self.seen, self._returned = Moments(raw_size), Spread()
         super().__init__(raw_size, settings)
 
     def _prepare(self, lanes: int) -> None:
         self._returns = [0.0] * lanes
+        self._changes = -1  # of the moments that `mean` and `std` are of
 
     remembers = False  # except for rewards
 
     @property
     def mean(self) -> Array:
         """What is subtracted from observations [raw_size]."""
-        mean, kept = self.seen.mean, self.settings.center_beyond
-        if not kept:
-            return mean
-        most = kept * np.sqrt(self.seen.variance)
-        return mean - np.clip(mean, -most, most)
+        return self._affine()[0]
 
     @property
     def std(self) -> Array:
         """What they are divided by then [raw_size]; 1 where it would be 0."""
-        std = np.sqrt(self.seen.variance + self.settings.epsilon)
-        return std if self.settings.epsilon else np.where(std > 0.0, std, 1.0)
+        return self._affine()[1]
+
+    def _affine(self) -> tuple[Array, Array]:
+        """`mean` and `std`, which stay the same for as long as nothing is learned."""
+        if self._changes != self.seen.changes:
+            self._changes, variance = self.seen.changes, self.seen.variance
+            mean, kept, epsilon = self.seen.mean, self.settings.center_beyond, self.settings.epsilon
+            if kept:
+                most = kept * np.sqrt(variance)
+                mean = mean - np.minimum(np.maximum(mean, -most), most)
+            std = np.sqrt(variance + epsilon)
+            self._mean, self._std = mean, std if epsilon else np.where(std > 0.0, std, 1.0)
+        return self._mean, self._std
 
     def start(self, lane: int, raw: Array, out: Array) -> None:
         self._returns[lane] = 0.0
         self.follow(lane, raw, out)
 
     def follow(self, lane: int, raw: Array, out: Array) -> None:
-        if not self.settings.observations:
-            out[:] = raw
-            return
-        if self.learning and self.seen.count < (self.settings.warmup or math.inf):
-            self.seen.add(np.asarray(raw, float))
-        limit = self.settings.clip
-        out[:] = np.clip((raw - self.mean) / self.std, -limit, limit)
+        self.follow_lanes((0,), (raw,), out[None])
+
+    def follow_lanes(self, lanes: Sequence[int], raws: Sequence[Array], out: Array) -> None:
+        settings = self.settings
+        values = np.array([raws[lane] for lane in lanes], float)
+        if settings.observations:
+            if self.learning and self.seen.count < (settings.warmup or math.inf):
+                self.seen.add(values)
+            mean, std = self._affine()
+            values = (values - mean) / std
+            np.minimum(np.maximum(values, -settings.clip, out=values), settings.clip, out=values)
+        if len(lanes) == len(out):
+            out[:] = values
+        else:
+            out[list(lanes)] = values
 
     def reward(self, lane: int, reward: float, ended: bool) -> float:
         reward = super().reward(lane, reward, ended)
@@ -130,10 +182,10 @@ class Normalize(Preprocessor):
             return reward
         self._returns[lane] = self.settings.gamma * self._returns[lane] + reward
         if self.learning:
-            self._returned.add(np.array([self._returns[lane]]))
+            self._returned.add(self._returns[lane])
         if ended:
             self._returns[lane] = 0.0
-        deviation = math.sqrt(float(self._returned.variance[0]) + self.settings.epsilon)
+        deviation = math.sqrt(self._returned.variance + self.settings.epsilon)
         scaled = within(reward / (deviation or 1.0), self.settings.clip)
         return self.settings.return_std * scaled
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from nn.typing import Array
 from rl.analysis.statistics import bootstrap_interval
-from rl.environments import Environments, environment_of
+from rl.environments import Environments, Episode, environment_of
 from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.environments.spaces import Actions, Spaces
 from rl.preprocessors import Preprocessor
@@ -34,6 +34,12 @@ class Evaluation:
     returns: list[float] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     cut: int = 0
+
+    def add(self, episode: Episode) -> None:
+        """Takes in one more."""
+        self.returns.append(episode.total)
+        self.lengths.append(episode.length)
+        self.cut += episode.cut
 
     @property
     def episodes(self) -> int:
@@ -69,6 +75,11 @@ class Evaluation:
     def lower_bound(self) -> float:
         """mean - 1.96 std / sqrt(episodes): the lower end of a normal 95% interval."""
         return self.mean - 1.96 * self.std / math.sqrt(self.episodes)
+
+    @property
+    def upper_bound(self) -> float:
+        """The upper end of that interval."""
+        return 2.0 * self.mean - self.lower_bound
 
     def solves(self, threshold: float | None) -> bool | None:
         """Whether the mean reaches the threshold; None without one or below 100 episodes."""
@@ -175,26 +186,34 @@ class Evaluator:
 
     def play(self, agent: Policy, seeds: Sequence[int]) -> Evaluation:
         """One episode for each environment seed."""
-        environments, finished = self._environments, {}
+        result = Evaluation()
+        for episode in self._episodes(agent, seeds):
+            result.add(episode)
+        return result
+
+    def _episodes(self, agent: Policy, seeds: Sequence[int]) -> Iterator[Episode]:
+        """The episodes of the seeds, in their order: short ones wait for those before them.
+
+        So whoever stops early has not seen more of the short ones.
+        """
+        environments, finished, due = self._environments, dict[int, Episode](), iter(seeds)
         environments.seeds = iter(seeds)
         environments.reset()
-        while any(environments.active):
-            environments.step(agent.act(*environments.seen))
-            finished.update({episode.seed: episode for episode in environments.finished})
-            self._heed()
-        episodes = [finished[seed] for seed in seeds]
-        return Evaluation(
-            [each.total for each in episodes],
-            [each.length for each in episodes],
-            sum(each.cut for each in episodes),
-        )
+        for seed in due:
+            while seed not in finished:
+                environments.step(agent.act(*environments.seen))
+                finished.update({episode.seed: episode for episode in environments.finished})
+                self._heed()
+            yield finished.pop(seed)
 
     def evaluate(
         self, agent: Policy, seeds: Sequence[int], episodes: int, threshold: float | None
     ) -> Evaluation:
         """An evaluation of `episodes`, doubled up to all seeds for as long as it looks solved.
 
-        A poor policy costs few episodes, and none is called solved on the strength of a few.
+        A poor policy costs few episodes, and none is called solved on the strength of a few. The
+        further ones end as soon as it does not look solved by a margin that chance does not
+        explain: when the upper end of its interval is below the threshold.
 
         Args:
             agent: who plays.
@@ -202,15 +221,13 @@ class Evaluator:
             episodes: to begin with.
             threshold: the mean return that looks solved, or None to stay with `episodes`.
         """
-        result = Evaluation()
-        while True:
-            more = self.play(agent, seeds[result.episodes : max(episodes, 2 * result.episodes)])
-            result.returns += more.returns
-            result.lengths += more.lengths
-            result.cut += more.cut
-            looks_solved = threshold is not None and result.mean >= threshold
-            if not looks_solved or result.episodes >= len(seeds):
-                return result
+        result = self.play(agent, seeds[:episodes])
+        while threshold is not None and result.mean >= threshold and result.episodes < len(seeds):
+            for episode in self._episodes(agent, seeds[result.episodes : 2 * result.episodes]):
+                result.add(episode)
+                if result.upper_bound < threshold:
+                    return result
+        return result
 
     def close(self) -> list[str]:
         """Frees the environments; returns what has gone wrong there."""

@@ -145,9 +145,9 @@ def test_the_entropy_term_pulls_towards_indecision() -> None:
     agent, rollout = linear_agent(gamma=0.0, entropy_weight=1.0, max_gradient_norm=1e9)
     agent.networks["actor"].weights[0][:] = [[1.0, 0.0]]
     agent.networks["critic"].parameters[:] = [0.0, 3.0]  # so that the advantage is 0
-    before = agent.distribution.entropy(agent._outputs(np.array([[2.0]], np.float32)))[0]
+    before = agent.distribution.at(agent._outputs(np.array([[2.0]], np.float32))).entropy()[0]
     learn_one(agent, rollout, True, False)
-    after = agent.distribution.entropy(agent._outputs(np.array([[2.0]], np.float32)))[0]
+    after = agent.distribution.at(agent._outputs(np.array([[2.0]], np.float32))).entropy()[0]
     assert after > before + 0.01
 
 
@@ -168,9 +168,11 @@ def test_a_clipped_step_by_hand() -> None:
     agent.networks["actor"].biases = [np.log([0.75, 0.25])]
     zeros, before = np.zeros((4, 1), np.float32), np.full(4, np.log(0.5))
     drawn, a = np.array([0, 0, 1, 1]), np.array([1.0, -1.0, 1.0, -1.0])
-    expected = agent.distribution.gradient(
-        agent._outputs(zeros), drawn, np.array([0.0, -1.5, 0.5, 0.0]), 0.0
-    ).sum(axis=0)
+    expected = (
+        agent.distribution.at(agent._outputs(zeros))
+        .gradient(drawn, np.array([0.0, -1.5, 0.5, 0.0]), 0.0)
+        .sum(axis=0)
+    )
     start = agent.networks["actor"].biases[0].copy()
     agent._step(zeros, drawn, a, np.zeros(4), before)
     np.testing.assert_allclose(agent.networks["actor"].biases[0], start - expected, rtol=1e-5)
@@ -187,10 +189,10 @@ def test_the_clipped_gradient_agrees_with_finite_differences() -> None:
         for name, each in agent.networks.items()
     }
     x, a, drawn = rng.normal(size=(20, 1)), rng.normal(size=20), rng.integers(2, size=20)
-    before = agent.distribution.log_prob(agent._outputs(x), drawn) + rng.normal(0, 0.3, 20)
+    before = agent.distribution.at(agent._outputs(x)).log_prob(drawn) + rng.normal(0, 0.3, 20)
 
     def surrogate() -> float:
-        r = np.exp(agent.distribution.log_prob(agent._outputs(x), drawn) - before)
+        r = np.exp(agent.distribution.at(agent._outputs(x)).log_prob(drawn) - before)
         return -float(np.minimum(r * a, np.clip(r, 0.8, 1.2) * a).mean())
 
     agent._step(x, drawn, a, np.zeros(20), before)

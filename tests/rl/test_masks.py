@@ -141,9 +141,9 @@ def test_a_masked_categorical_by_hand() -> None:
     outputs = masked(np.log([[1.0, 2.0, 5.0]]).astype(np.float32), np.array([[1, 1, 0]], bool))
     policy = Categorical()
     with np.errstate(all="raise", under="ignore"):
-        log_prob = policy.log_prob(outputs, np.array([1]))[0]
-        gradient = policy.gradient(outputs, np.array([1]), np.array([2.0], np.float32), 0.5)[0]
-        entropy = policy.entropy(outputs)[0]
+        log_prob = policy.at(outputs).log_prob(np.array([1]))[0]
+        gradient = policy.at(outputs).gradient(np.array([1]), np.array([2.0], np.float32), 0.5)[0]
+        entropy = policy.at(outputs).entropy()[0]
     assert log_prob == pytest.approx(math.log(2 / 3))
     assert entropy == pytest.approx(math.log(3) - 2 / 3 * math.log(2))
     # -(w (1[j = a] - p_j) - eta p_j (ln p_j + H)), worked out for p = (1/3, 2/3).

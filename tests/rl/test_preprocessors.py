@@ -71,6 +71,18 @@ def test_normalized_observations_by_hand() -> None:
     np.testing.assert_allclose(values, [0, 0.5 / 0.5, (5 / 3) / np.sqrt(14 / 9)], rtol=1e-5)
 
 
+def test_lanes_are_normalized_together_by_hand() -> None:
+    """Of 1 and 3, then 2 and 6: means 2 and 3, variances 1 and 14 / 4; then only lane 1 plays."""
+    view = Normalize(1, Normalize.Settings(epsilon=0.0)).for_lanes(2, learning=True)
+    out = np.full((2, 1), 9.0, np.float32)
+    view.follow_lanes([0, 1], [np.array([1.0]), np.array([3.0])], out)
+    np.testing.assert_allclose(out, [[-1.0], [1.0]])
+    view.follow_lanes([0, 1], [np.array([2.0]), np.array([6.0])], out)
+    np.testing.assert_allclose(out, np.array([[-1.0], [3.0]]) / np.sqrt(14 / 4), rtol=1e-6)
+    view.follow_lanes([1], [np.array([7.0]), np.array([3.0])], out)  # of 1, 3, 2, 6, 3: mean 3
+    np.testing.assert_allclose(out, [[-1.0 / np.sqrt(14 / 4)], [0.0]], rtol=1e-6, atol=1e-7)
+
+
 def test_what_is_normalized_is_kept_within_bounds() -> None:
     view = Normalize(1, Normalize.Settings(clip=2.0)).for_lanes(1, learning=True)
     seen(view, [[0.0], [1.0]] * 50)

@@ -249,6 +249,30 @@ def test_an_evaluation_is_extended_for_as_long_as_it_looks_solved(
     assert result.lengths == result.returns
 
 
+class Lasting(worlds.Steady):
+    """Episodes of ten steps, and from seed 1005 on of seven, with a reward of 1 each."""
+
+    def reset(self, **given: Any) -> Any:
+        self.left = 10 if given["seed"] < 1005 else 7
+        return super().reset(**given)
+
+    def step(self, action: Any) -> Any:
+        self.left -= 1
+        return np.ones(1, np.float32), 1.0, self.left == 0, False, {}
+
+
+@pytest.mark.parametrize("lanes", [1, 10])
+def test_an_evaluation_that_cannot_say_solved_any_more_ends(lanes: int) -> None:
+    """Of five times 10 and then 7s, the upper end is 10.48 and 10.23 at first, and 9.95 with three.
+
+    The short episodes, which end first where several are played together, do not come first.
+    """
+    evaluator = Evaluator(Lasting, lanes=lanes, longest=100)
+    result = evaluator.evaluate(AlwaysLeft(), range(1000, 1100), 5, 10.0)
+    assert result.returns == [10.0] * 5 + [7.0] * 3
+    assert result.upper_bound == pytest.approx(8.875 + 1.96 * np.sqrt(16.875 / 7 / 8))
+
+
 def test_episodes_come_in_the_order_of_their_seeds_whatever_the_lanes() -> None:
     seeds = range(50, 73)
     one, many = (
