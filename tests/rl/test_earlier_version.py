@@ -48,9 +48,14 @@ def test_it_is_evaluated(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize("folder", FINISHED, indirect=True)
 def test_it_is_verified(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The changelog says that PPO's bits have changed since."""
     status = main(["verify", str(folder)])
-    if same_machine(folder):
-        assert status == 0, capsys.readouterr().out
+    said = capsys.readouterr().out
+    if folder.name == "ppo":
+        assert status == 1
+        assert "commit" in said
+    elif same_machine(folder):
+        assert status == 0, said
 
 
 @pytest.mark.parametrize("folder", ["td3", "search"], indirect=True)
@@ -60,20 +65,17 @@ def test_it_is_reported(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["dqn"], indirect=True)
-def test_it_is_resumed_to_the_bit(folder: Path, tmp_path: Path) -> None:
-    assert Run.open(folder).outcome["status"] == "interrupted"
+def test_it_is_resumed(folder: Path) -> None:
+    """What was there stays; the bits of Normalize and of Prioritized have changed since."""
+    session = folder / "trial_000/session_000"
+    before = {name: (session / name).read_bytes() for name in TABLES}
+    outcome = Run.open(folder).outcome
+    assert (outcome["status"], outcome["steps"]) == ("interrupted", 1000)
     assert main(["resume", str(folder), "--quiet", "--no-report"]) == 0
     outcome = Run.open(folder).outcome
     assert (outcome["status"], outcome["steps"]) == ("finished", 1500)
-    if not same_machine(folder):
-        pytest.skip("made on another machine, whose last bits may be others")
-    whole = tmp_path / "whole"
-    again = ["run", "old_dqn", "--spec", str(folder / "spec.yaml"), "--seed", "3"]
-    assert main([*again, "--output", str(whole), "--quiet", "--no-report"]) == 0
-    for name in TABLES:
-        at = f"trial_000/session_000/{name}"
-        assert (folder / at).read_bytes() == (whole / at).read_bytes()
-    assert Run.open(whole).outcome["weights"] == outcome["weights"]
+    for name, rows in before.items():
+        assert (session / name).read_bytes().startswith(rows)
 
 
 @pytest.mark.parametrize("folder", ["search"], indirect=True)
