@@ -70,6 +70,11 @@ def uniform_biases(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array
     return rng.uniform(-limit, limit, fan_out)
 
 
+def unit_biases(fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """Uniform on [-1, 1], whatever the size of the layer."""
+    return rng.uniform(-1.0, 1.0, fan_out)
+
+
 INITIALIZERS: dict[str, Initializer] = {
     "glorot": glorot,
     "he": he,
@@ -83,6 +88,7 @@ BIAS_INITIALIZERS: dict[str, Initializer] = {
     "zero": zero_biases,
     "normal": normal_biases,
     "uniform": uniform_biases,
+    "unit": unit_biases,
 }
 
 

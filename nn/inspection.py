@@ -8,7 +8,32 @@ import numpy as np
 
 from nn.layers import Activate, Dense, Layer
 from nn.network import Network
+from nn.supervised import Supervised
 from nn.typing import Array
+
+
+class Text(str):
+    """A text that an interactive session shows as it is printed."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def summary(net: Supervised) -> Text:
+    """A row for each layer of the network: its parts, its outputs and its parameters."""
+    rows = [("layer", "outputs", "parameters"), ("Input", str(net.sizes[0]), "")]
+    rows += [(_name(layer), str(layer.outputs), f"{layer.size:,}") for layer in net.layers]
+    rows.append(("total", "", f"{len(net.parameters):,}"))
+    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = [
+        "  ".join(
+            [row[0].ljust(first), *(c.rjust(w) for c, w in zip(row[1:], widths, strict=True))]
+        )
+        for row in rows
+    ]
+    lines.insert(1, "-" * len(lines[0]))
+    cost = f"cost {type(net.cost_function).__name__}, {net.parameters.dtype}"
+    return Text("\n".join([*lines, cost]))
 
 
 def describe_update(net: Network, x: Array, y: Array, cost: float) -> str:

@@ -10,10 +10,11 @@ import numpy as np
 from nn import checkpoint, training
 from nn.activations import ACTIVATIONS
 from nn.costs import COSTS
-from nn.data import examples, pairs, pieces, require_classes, to_classes
+from nn.data import THRESHOLDS, examples, pairs, pieces, r_squared, require_classes
+from nn.inspection import summary
 from nn.names import describe, rebuild
 from nn.supervised import Supervised
-from nn.typing import Array
+from nn.typing import Array, IntArray
 
 
 class NeuralNet(Supervised):
@@ -21,7 +22,7 @@ class NeuralNet(Supervised):
 
         net = NeuralNet((784, 100, 10), cost="log_likelihood", dropout=0.5, seed=0)
 
-    Data are 2D arrays, examples x features.
+    Data are array-likes, examples x features; `checked` says what else is taken.
 
     Args:
         sizes: units of each layer, from the input to the output.
@@ -29,6 +30,7 @@ class NeuralNet(Supervised):
         output: activation of the last layer, likewise; by default the one that the cost is made
             for, or else the identity.
         cost: by name or as an object.
+        threshold: the outputs of a single unit that mean class 1, ">= 0.5" or "> 0.5".
         settings: those of `nn.Network`: initializer, bias_initializer, dropout, layer_norm, seed
             and dtype.
 
@@ -49,23 +51,71 @@ class NeuralNet(Supervised):
         return outputs
 
     def predict(self, x: Any) -> Array:
-        """The classes of inputs [B, n_in]: one-hot [B, n_out], or 0 and 1 [B, 1] for one output.
+        """The answers [B, n_out] for inputs [B, n_in].
+
+        A network for regression gives its outputs. One whose output is a sigmoid or a softmax gives
+        classes: one-hot rows, or 0 and 1 for a single output.
 
         Raises:
             ValueError: as for `feedforward`.
         """
-        return to_classes(self.feedforward(x))
+        outputs = self.feedforward(x)
+        return self._classes(outputs) if self.classifies else outputs
+
+    def predict_labels(self, x: Any) -> IntArray:
+        """The class labels [B], from 0, of inputs [B, n_in].
+
+        Raises:
+            ValueError: as for `predict_proba`.
+        """
+        self._require_probabilities("predict_labels")
+        classes = self.predict(x)
+        return classes.argmax(axis=1) if self.sizes[-1] > 1 else classes[:, 0].astype(np.int64)
+
+    def predict_proba(self, x: Any) -> Array:
+        """The probability of each class [B, classes], a single output being that of class 1 of two.
+
+        Those of several sigmoids are independent and need not sum to 1.
+
+        Raises:
+            ValueError: as for `feedforward`, or the outputs are no probabilities.
+        """
+        self._require_probabilities("predict_proba")
+        outputs = self.feedforward(x)
+        return outputs if self.sizes[-1] > 1 else np.hstack([1 - outputs, outputs])
+
+    def _require_probabilities(self, method: str) -> None:
+        if not self.classifies:
+            raise ValueError(
+                f"{method} needs a sigmoid or softmax output, not {type(self.output).__name__}, "
+                "whose values `predict` gives"
+            )
 
     def accuracy(self, x: Any, y: Any) -> float:
-        """The share of examples whose predicted class is that of y [B, n_out].
+        """The share of examples whose predicted class is that of y, [B, n_out] or labels [B].
 
         Raises:
             ValueError: as for `checked`, or y holds no classes: rows that are one-hot, or 0 and 1
                 for one output.
         """
-        x, y = pairs(x, y, self.sizes, self.parameters.dtype)
+        x, y = pairs(x, y, self.sizes, self.parameters.dtype, self.classifies)
         require_classes(y)
-        return float((self.predict(x) == y).all(axis=1).mean())
+        return float((self._classes(self.feedforward(x)) == y).all(axis=1).mean())
+
+    def score(self, x: Any, y: Any) -> float:
+        """The accuracy of a network for classification, else the coefficient of determination R^2.
+
+        Raises:
+            ValueError: as for `accuracy`, or for `checked`.
+        """
+        if self.classifies:
+            return self.accuracy(x, y)
+        x, y = self.checked(x, y)
+        return r_squared(self.feedforward(x), y)
+
+    def summary(self) -> str:
+        """A table of the layers with their outputs and parameters; it prints as it is."""
+        return summary(self)
 
     fit = training.fit
 
@@ -80,6 +130,7 @@ class NeuralNet(Supervised):
             "hidden": describe(ACTIVATIONS, self.hidden),
             "output": describe(ACTIVATIONS, self.output),
             "cost": describe(COSTS, self.cost_function),
+            "threshold": self.threshold,
             "dropout": self.dropout,
             "layer_norm": self.layer_norm,
         }
@@ -100,6 +151,7 @@ def load(path: str | os.PathLike[str]) -> NeuralNet:
             rebuild(ACTIVATIONS, parts["hidden"], "activation"),
             rebuild(ACTIVATIONS, parts["output"], "activation"),
             cost=rebuild(COSTS, parts["cost"], "cost"),
+            threshold=parts.get("threshold", THRESHOLDS[0]),
             dropout=parts["dropout"],
             layer_norm=parts["layer_norm"],
             dtype=saved["parameters"].dtype,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nn.activations import Activation, Identity, make_activation
+from nn.activations import Activation, Identity, Sigmoid, Softmax, make_activation
 from nn.costs import Cost, make_cost
-from nn.data import are_classes, pairs, pieces, to_classes
+from nn.data import THRESHOLDS, are_classes, pairs, pieces, to_classes
 from nn.network import Network
 from nn.regularization import Penalty
 from nn.typing import Array
@@ -26,8 +26,12 @@ class Supervised(Network):
         output: str | Activation | None = None,
         *,
         cost: str | Cost = "quadratic",
+        threshold: str = THRESHOLDS[0],
         **settings: Any,
     ) -> None:
+        if threshold not in THRESHOLDS:
+            raise ValueError(f"threshold must be one of {THRESHOLDS}, not {threshold!r}")
+        self.threshold = threshold
         self.cost_function = make_cost(cost)
         self._keeps_logits = self.cost_function.made_for is not None
         output = make_activation(output or (self.cost_function.made_for or Identity)())
@@ -35,16 +39,24 @@ class Supervised(Network):
         super().__init__(sizes, hidden, output, **settings)
 
     def _more(self) -> dict[str, Any]:
-        return {"cost": self.cost_function}
+        return {"cost": self.cost_function, "threshold": self.threshold}
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the outputs are probabilities of classes, those of a sigmoid or a softmax."""
+        return isinstance(self.output, (Sigmoid, Softmax))
 
     def checked(self, x: Any, y: Any) -> tuple[Array, Array]:
-        """x and y as arrays of the network's dtype.
+        """x and y as arrays [B, n_in] and [B, n_out] of the network's dtype.
+
+        Where a network has one input or one output, an array [B] is taken for it; where the outputs
+        are classes, labels [B] from 0 to n_out - 1 are taken for one-hot rows.
 
         Raises:
             ValueError: x or y does not have its shape, is not finite, or is empty, they differ in
                 length, or y does not fit the cost.
         """
-        x, y = pairs(x, y, self.sizes, self.parameters.dtype)
+        x, y = pairs(x, y, self.sizes, self.parameters.dtype, self.classifies)
         self.cost_function.require_targets(y)
         return x, y
 
@@ -63,6 +75,10 @@ class Supervised(Network):
         path.backward()
         return cost
 
+    def _classes(self, outputs: Array) -> Array:
+        """The classes [B, n_out] of outputs [B, n_out]."""
+        return to_classes(outputs, self.threshold)
+
     def measure(self, x: Array, y: Array) -> tuple[float, float | None]:
         """The cost, and the accuracy or None if y holds no classes, in a single forward pass.
 
@@ -74,7 +90,7 @@ class Supervised(Network):
             workspace.whole.forward(training=False)
             prediction, outputs = workspace.to_cost.output, workspace.whole.output
             total += self.cost_function.value(prediction, y[piece]) * len(outputs)
-            right += int((to_classes(outputs) == y[piece]).all(axis=1).sum())
+            right += int((self._classes(outputs) == y[piece]).all(axis=1).sum())
         return total / len(x), right / len(x) if are_classes(y) else None
 
     def cost(

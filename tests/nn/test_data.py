@@ -11,6 +11,7 @@ import pytest
 import nn
 from nn import checkpoint
 from nn.activations import LeakyReLU, Tanh
+from nn.typing import Array
 
 X = np.array([[1.0, 2.0], [3.0, -1.0], [0.0, 0.0]])
 
@@ -63,6 +64,104 @@ def test_predict_is_one_hot_or_a_single_zero_or_one() -> None:
     predicted = classes.predict(X)
     assert (predicted.sum(axis=1) == 1.0).all()
     np.testing.assert_array_equal(predicted.argmax(1), classes.feedforward(X).argmax(1))
+
+
+def test_predict_gives_the_values_of_a_regression() -> None:
+    x = np.linspace(-1, 1, 50)
+    net = nn.NeuralNet((1, 20, 1), hidden="tanh", seed=0)
+    net.fit(x, np.sin(3 * x), epochs=300, batch_size=10, optimizer="adam", learning_rate=0.02,
+            verbose=False, seed=0)  # fmt: skip
+    assert net.predict(x)[:, 0] == pytest.approx(np.sin(3 * x), abs=0.15)
+    assert net.score(x, np.sin(3 * x)) > 0.99
+    assert not net.classifies
+    for output in ("relu", "tanh", "softplus"):
+        other = nn.NeuralNet((1, 3, 2), output=output, seed=0)
+        np.testing.assert_array_equal(other.predict(x), other.feedforward(x))
+
+
+def test_score_is_r_squared_by_hand_or_the_accuracy() -> None:
+    net = nn.NeuralNet((1, 2))
+    net.weights = [np.array([[1.0, 2.0]])]
+    # Outputs 1, 2, 3 and 2, 4, 6; residuals 1 of a total of 2, and 0 of a total of 8.
+    assert net.score([1, 2, 3], [[1, 2], [2, 4], [4, 6]]) == pytest.approx(1 - (3 / 14) / 2)
+    assert net.score([1, 1], [[1, 5], [1, 5]]) == 0.5  # both constant, one of them right
+    assert by_hand().score(X, [1, 0, 1]) == by_hand().accuracy(X, [[1], [0], [1]])
+
+
+def test_probabilities_and_labels_by_hand() -> None:
+    p = [sigmoid(0.5), sigmoid(7.5), sigmoid(0.5)]
+    np.testing.assert_allclose(by_hand().predict_proba(X), [[1 - each, each] for each in p], 1e-4)
+    assert by_hand().predict_labels(-X).tolist() == [1, 0, 1]
+    net = nn.NeuralNet((2, 3), cost="log_likelihood", seed=0)
+    np.testing.assert_array_equal(net.predict_proba(X), net.feedforward(X))
+    np.testing.assert_array_equal(net.predict_labels(X), net.feedforward(X).argmax(axis=1))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[2, 0, 1], np.array([2, 0, 1], np.uint8), np.array([[2], [0], [1]]), [2.0, 0.0, 1.0],
+     (2, 0, 1), nn.one_hot([2, 0, 1], 3), nn.one_hot([2, 0, 1], 3).tolist()],
+    ids=["list", "uint8", "column", "float", "tuple", "rows", "nested"],
+)  # fmt: skip
+def test_class_labels_are_taken_for_rows(labels: Any) -> None:
+    net, rows = nn.NeuralNet((2, 3), cost="log_likelihood", seed=0), nn.one_hot([2, 0, 1], 3)
+    assert net.cost(X, labels) == net.cost(X, rows)
+    assert net.accuracy(X, labels) == net.score(X, labels) == net.accuracy(X, rows)
+    one, other = net.copy(), net.copy()
+    for each, y in ((one, labels), (other, rows)):
+        each.fit(X, y, epochs=2, batch_size=2, verbose=False, seed=0)
+    np.testing.assert_array_equal(one.parameters, other.parameters)
+
+
+class Framed:
+    """Something like a data frame."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        return np.array(self.values, dtype)
+
+
+@pytest.mark.parametrize(
+    "y", [[1, 0, 1], np.array([True, False, True]), [[1], [0], [1]], Framed([1, 0, 1]),
+          np.array([1, 0, 1], object), np.ma.array([1, 0, 1]), memoryview(b"\1\0\1")],
+    ids=["list", "bool", "column", "frame", "objects", "masked", "memory"],
+)  # fmt: skip
+def test_one_dimensional_targets_of_any_kind_are_a_column(y: Any) -> None:
+    net = by_hand()
+    assert net.cost(Framed(X), y) == net.cost(X, [[1.0], [0.0], [1.0]])
+    assert net.accuracy(X.tolist(), y) == pytest.approx(2 / 3)
+
+
+def test_a_single_input_may_be_one_dimensional() -> None:
+    net = nn.NeuralNet((1, 2), seed=0)
+    np.testing.assert_array_equal(net.feedforward([1, 2]), net.feedforward([[1.0], [2.0]]))
+
+
+def test_the_threshold_of_the_post_excludes_one_half(tmp_path: Path) -> None:
+    ours, posts = (nn.NeuralNet((1, 1), cost="cross_entropy", **settings)
+                   for settings in ({}, {"threshold": "> 0.5"}))  # fmt: skip
+    posts.save(tmp_path / "net.npz")
+    for net, at_half in ((ours, 1), (posts, 0), (posts.copy(), 0),
+                         (nn.load(tmp_path / "net.npz"), 0)):  # fmt: skip
+        net.weights = [np.array([[1.0]])]
+        assert net.feedforward([0.0]) == 0.5
+        assert net.predict([-1.0, 0.0, 1.0])[:, 0].tolist() == [0, at_half, 1]
+        assert net.predict_labels([0.0]) == net.accuracy([0.0], [1.0]) == at_half
+        assert net.measure(np.zeros((1, 1)), np.ones((1, 1)))[1] == at_half
+
+
+def test_the_summary_counts_parameters_by_hand() -> None:
+    net = nn.NeuralNet((784, 100, 10), cost="log_likelihood", dropout=0.5, layer_norm=True)
+    rows = [line.split() for line in net.summary().splitlines()]
+    assert ["Dense", "784", "->", "100", "100", "78,500"] in rows
+    assert ["Dense", "100", "->", "10", "10", "1,010"] in rows
+    assert ["total", "79,710"] in rows  # with a gain and a bias of each hidden unit
+    assert [row[0] for row in rows[2:9]] == [
+        "Input", "Dense", "LayerNorm", "ReLU", "Dropout", "Dense", "Softmax"
+    ]  # fmt: skip
+    assert repr(net.summary()) == str(net.summary())
 
 
 def test_accuracy_is_the_share_of_right_answers() -> None:
@@ -166,6 +265,24 @@ SOFT: Any = nn.NeuralNet((2, 2), cost="log_likelihood", seed=0)
         (lambda: by_hand().backprop(X, [[-1], [1], [0]]), r"y\[0, 0\] is -1; .* in \[0, 1\]"),
         (lambda: SOFT.cost(X, [[1, 0], [1, 1], [0, 1]]), r"y\[1\] sums to 2; .* sum to 1"),
         (lambda: SOFT.fit(X, [[1, 0], [2, -1], [0, 1]]), r"y\[1, 1\] is -1; .*not be negative"),
+        (lambda: NET.predict([["a", "b"]]), "x must be an array of numbers, not of <U1"),
+        (lambda: NET.predict([[1, 2], [3]]), "x must be an array of numbers: setting an array"),
+        (lambda: NET.predict(np.ones((1, 2), complex)), "numbers, not of complex128"),
+        (lambda: NET.predict(np.zeros((1, 2), "M8[D]")), "numbers, not of datetime64"),
+        (lambda: NET.predict(iter([[1, 2]])), "x must be an array of numbers: float"),
+        (lambda: NET.predict({"a": 1}), "x must be an array of numbers: float"),
+        (lambda: NET.predict([[1, None]]), r"x\[0, 1\] is nan; it must be finite"),
+        (lambda: NET.predict([[1e300, 0]]), r"x\[0, 0\] is 1e\+300; .* finite as float32"),
+        (lambda: NET.predict(None), r"x must be .* \[B, 2\], not \[\]"),
+        (lambda: NET.predict(np.ma.array([[1, 2]], mask=[[0, 1]])), "x has masked entries"),
+        (lambda: NET.predict_proba(X[:, :2]), "needs a sigmoid or softmax output, not Identity"),
+        (lambda: NET.predict_labels(X[:, :2]), "predict_labels needs a sigmoid or softmax"),
+        (lambda: SOFT.cost(X, [0, 1, 2]), r"y\[2\] is 2; .* whole number from 0 to 1"),
+        (lambda: SOFT.cost(X, [0, 0.5, 1]), r"y\[1\] is 0.5; .* whole number"),
+        (lambda: SOFT.cost(X, ["a", "b", "a"]), "y must be an array of numbers, not of <U1"),
+        (lambda: SOFT.fit(X, [0, 1]), "x has 3 examples and y 2"),
+        (lambda: SOFT.cost(X, []), r"y must be .* \[B, 2\], not \[0\]"),
+        (lambda: nn.NeuralNet((2, 1), threshold="0.5"), "threshold must be one of"),
         (lambda: nn.one_hot([0, 3, 2], 3), r"labels\[1\] is 3; .* from 0 to 2"),
         (lambda: nn.one_hot([0, 1.5], 3), r"labels\[1\] is 1.5"),
         (lambda: nn.one_hot([-1], 3), r"labels\[0\] is -1"),

@@ -113,8 +113,9 @@ def test_biases_are_zero_unless_said_otherwise() -> None:
 
 @pytest.mark.parametrize(
     ("name", "deviation", "bound"),
-    [("zero", 0.0, 0.0), ("normal", 1.0, np.inf), ("uniform", 0.05 / np.sqrt(3), 0.05)],
-)
+    [("zero", 0.0, 0.0), ("normal", 1.0, np.inf), ("uniform", 0.05 / np.sqrt(3), 0.05),
+     ("unit", 1 / np.sqrt(3), 1.0)],
+)  # fmt: skip
 def test_the_distribution_of_biases(name: str, deviation: float, bound: float) -> None:
     """Of 40,000 units with 400 inputs each: standard errors of 0.005 and 0.0035 deviations."""
     draw = nn.BIAS_INITIALIZERS[name]
@@ -126,7 +127,7 @@ def test_the_distribution_of_biases(name: str, deviation: float, bound: float) -
 
 
 def test_every_bias_initializer_has_its_place_in_a_network() -> None:
-    assert set(nn.BIAS_INITIALIZERS) == {"zero", "normal", "uniform"}
+    assert set(nn.BIAS_INITIALIZERS) == {"zero", "normal", "uniform", "unit"}
     net = nn.NeuralNet((4, 50, 3), bias_initializer="normal", seed=0)
     assert net.biases[0].std() > 0.5
     plain = nn.NeuralNet((4, 50, 3), seed=0)

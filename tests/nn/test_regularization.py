@@ -72,7 +72,7 @@ def test_dropout_is_off_at_prediction() -> None:
     for outputs in (net.feedforward([[1.0]]), net.forward(np.ones((1, 1)))):
         np.testing.assert_allclose(outputs, 1.0, rtol=1e-5)
     assert net.cost([[1.0]], [[0.0]]) == pytest.approx(0.5, rel=1e-5)
-    assert net.predict([[1.0]]).tolist() == [[1.0]]
+    assert net.predict([[1.0]]) == pytest.approx(1.0, rel=1e-5)
 
 
 def test_what_is_left_out_gets_no_gradient() -> None:

@@ -187,14 +187,106 @@ def test_the_internals_of_an_update_by_hand(capsys: pytest.CaptureFixture[str]) 
     assert text.endswith("y [[7.]]")
 
 
-def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
-    xor_net().fit(*XOR, epochs=4, batch_size=4, report_every=2, validation=XOR)
+@pytest.mark.parametrize(
+    ("settings", "epochs"),
+    [({}, ["0/4", "1/4", "2/4", "3/4", "4/4"]), ({"report_every": 2}, ["0/4", "2/4", "4/4"]),
+     ({"report_every": 3, "validation": XOR}, ["0/4", "3/4"]), ({"report_every": 0}, []),
+     ({"verbose": False}, []), ({"verbose": False, "report_every": 2}, [])],
+)  # fmt: skip
+def test_reports(
+    settings: dict[str, Any], epochs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = xor_net()
+    before = f"epoch 0/4  cost {net.cost(*XOR):.4f}  accuracy {net.accuracy(*XOR):.2%}"
+    net.fit(*XOR, epochs=4, batch_size=4, **settings)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines] == ["2/4", "4/4"]
-    assert "cost" in lines[0]
-    assert "validation" in lines[0]
-    xor_net().fit(*XOR, epochs=4, batch_size=4, report_every=0)
-    assert capsys.readouterr().out == ""
+    assert [line.split()[1] for line in lines] == epochs
+    assert not lines or lines[0].startswith(before)
+    assert all(("validation" in line) == ("validation" in settings) for line in lines)
+
+
+def test_the_costs_of_each_batch_are_kept_on_request() -> None:
+    """One example a batch, and a rate of 0: the cost of each batch is that of its example."""
+    net = nn.NeuralNet((1, 1), dtype=np.float64)
+    net.weights = [np.array([[2.0]])]
+    x, y = np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0, 1.0])
+    settings: dict[str, Any] = {"epochs": 2, "batch_size": 1, "verbose": False, "l2": 3.0}
+    history = net.fit(x, y, validation=(x, y), learning_rate=0.0, each_batch=True, **settings)
+    costs = [each + 2.0 for each in (2.0, 8.0, 12.5)]  # 3 / (2 * 3) * 2^2 is the penalty
+    assert sorted(history.batch_cost) == pytest.approx(sorted(costs * 2))
+    assert history.batch_validation_cost == pytest.approx([22.5 / 3] * 6)
+    assert net.fit(x, y, learning_rate=0.0, **settings).batch_cost == []
+
+
+@pytest.mark.parametrize(
+    ("last", "sizes", "even"), [("keep", [4, 4, 2], [4, 4]), ("drop_short", [4, 4], [4, 4]),
+                                ("drop", [4, 4], [4])],
+)  # fmt: skip
+def test_the_last_batch(last: str, sizes: list[int], even: list[int]) -> None:
+    for examples, wanted in ((10, sizes), (8, even)):
+        net = Recording((1, 1), seed=0)
+        net.seen = []
+        x = np.arange(float(examples))
+        net.fit(x, x, epochs=1, batch_size=4, learning_rate=1e-4, verbose=False, last_batch=last)
+        assert [len(batch) for batch in net.seen] == wanted
+
+
+def test_a_penalty_per_batch_divides_by_the_batch() -> None:
+    nets = [nn.NeuralNet((2, 1), seed=0, dtype=np.float64) for _ in range(2)]
+    settings: dict[str, Any] = {"epochs": 3, "batch_size": 2, "verbose": False, "seed": 0}
+    y = XOR[1].ravel()
+    nets[0].fit(XOR[0], y, l2=0.5, l1=0.1, penalty_per="batch", **settings)
+    nets[1].fit(XOR[0], y, l2=1.0, l1=0.2, **settings)  # of twice as many examples
+    np.testing.assert_allclose(nets[0].parameters, nets[1].parameters, rtol=1e-12)
+
+
+def test_a_share_is_held_out_and_not_learned_from() -> None:
+    net = Recording((1, 1), seed=0)
+    net.seen = []
+    x = np.arange(20.0) / 20
+    history = net.fit(x, 3 * x, epochs=3, batch_size=1, verbose=False, validation_split=0.25,
+                      seed=4, patience=3)  # fmt: skip
+    learned = {round(20 * value) for batch in net.seen for value in batch}
+    held_out = np.array([each for each in range(20) if each not in learned])
+    assert len(held_out) == 5
+    assert list(held_out) != list(range(15, 20))  # chosen at random
+    assert len(history.validation_cost) == 3
+    best = history.validation_cost[history.best_epoch]
+    assert net.cost(held_out / 20, held_out * 3 / 20) == pytest.approx(best)
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.01, 1), (0.99, 3)])
+def test_a_share_leaves_something_on_either_side(share: float, held: int) -> None:
+    net = Recording((2, 1), seed=0)
+    net.seen = []
+    net.fit(*XOR, epochs=1, batch_size=1, verbose=False, validation_split=share)
+    assert len(net.seen) == 4 - held
+
+
+def test_many_examples_are_measured_in_part() -> None:
+    net = nn.NeuralNet((1, 1), seed=0)
+    x = np.linspace(0, 1, 4096)
+    history = net.fit(x, x**2, epochs=1, batch_size=4096, learning_rate=0.1, verbose=False)
+    assert history.cost == [net.cost(x[::4], x[::4] ** 2)]
+    few = net.fit(x[:2048], x[:2048], epochs=1, batch_size=2048, verbose=False)
+    assert few.cost == [net.cost(x[:2048], x[:2048])]
+
+
+def test_augmentation_changes_what_is_learned_from_and_not_what_is_measured() -> None:
+    net = Recording((1, 1), seed=0)
+    net.seen = []
+    x = np.arange(6.0)
+    seeds = []
+
+    def negate(batch: Array, rng: np.random.Generator) -> Array:
+        seeds.append(rng.random())
+        return -batch
+
+    history = net.fit(x, x, epochs=1, batch_size=2, learning_rate=1e-3, verbose=False,
+                      augment=negate, seed=0)  # fmt: skip
+    assert sorted(value for batch in net.seen for value in batch) == sorted(-x)
+    assert history.cost == [net.cost(x, x)]
+    assert len(set(seeds)) == 3
 
 
 @pytest.mark.parametrize(
@@ -208,7 +300,16 @@ def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
         ({"max_norm": 0.0}, "max_norm must be greater than 0"),
         ({"learning_rate": nn.Linear(start=-1.0, end=1.0, steps=5)}, "must not be negative"),
         ({"patience": 0, "validation": XOR}, "patience must be at least 1"),
-        ({"patience": 3}, "patience needs validation"),
+        ({"patience": 3}, r"patience needs validation.*validation_split=0.1"),
+        ({"validation_split": 1.0}, r"validation_split must lie in \(0, 1\), not 1.0"),
+        ({"validation_split": 0.5, "validation": XOR}, "exclude each other"),
+        ({"validation_split": 0.5}, "batch_size must be at most the 2 examples, not 4"),
+        ({"validation": 0.2}, r"validation must be a pair \(x, y\)"),
+        ({"validation": (XOR[0],)}, r"validation must be a pair \(x, y\)"),
+        ({"validation": (XOR[0][:, :1], XOR[1])}, r"validation data: x must be .* \[B, 2\]"),
+        ({"last_batch": "drop"}, "last_batch leaves no batch: choose a smaller batch_size"),
+        ({"last_batch": "dorp"}, "did you mean 'drop'"),
+        ({"penalty_per": "bach"}, "did you mean 'batch'"),
         ({"optimizer": "adma"}, "did you mean 'Adam'"),
         ({"learning_rate": -1.0}, "learning_rate must not be negative"),
         ({"validation": (XOR[0], XOR[1][:2])}, "x has 4 examples and y 2"),
