@@ -9,8 +9,8 @@ cross-entropy on 1,400 points in batches of 10, from the same weights, and alter
 are printed. Each is timed with validation on 372 points once per epoch, as in the engine's `fit`,
 and after each batch, as in a program that draws a curve.
 
-The last line compares `fit` with its updates alone, on data of the size of MNIST: the processor time
-of both, in turns.
+The last line compares `fit` with its updates alone, on data of the size of MNIST: the processor
+time of both, in turns.
 """
 
 from __future__ import annotations
