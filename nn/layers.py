@@ -68,23 +68,28 @@ class Layer:
         passes: the class of its passes.
         size: the number of its parameters.
         weight_size: the number of weights among them, the first ones, which a penalty applies to.
+        statistics_size: the number of values that it learns in forward passes, without gradients.
         parameters: [rows, outputs], the last row a bias; a view of the network's vector.
         gradients: likewise.
+        statistics: [rows, outputs], likewise.
     """
 
     passes: type[Pass]
     size = 0
     weight_size = 0
+    statistics_size = 0
     parameters: Array
     gradients: Array
+    statistics: Array
 
     def __init__(self, inputs: int, outputs: int) -> None:
         self.inputs, self.outputs = inputs, outputs
 
-    def bind(self, parameters: Array, gradients: Array) -> None:
-        """Takes its part, of length `size`, of the network's flat vectors."""
+    def bind(self, parameters: Array, gradients: Array, statistics: Array) -> None:
+        """Takes its parts, of length `size` and `statistics_size`, of the network's vectors."""
         self.parameters = parameters.reshape(-1, self.outputs)
         self.gradients = gradients.reshape(-1, self.outputs)
+        self.statistics = statistics.reshape(-1, self.outputs)
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Draws the parameters."""

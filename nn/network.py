@@ -11,7 +11,7 @@ import numpy as np
 from nn.activations import Activation, Identity, make_activation
 from nn.initializers import BIAS_INITIALIZERS, Initializer, make_initializer
 from nn.layers import Activate, Dense, Layer, Pass
-from nn.normalization import LayerNorm
+from nn.normalization import BatchRenorm, LayerNorm
 from nn.regularization import Dropout
 from nn.typing import Array, State
 
@@ -25,7 +25,8 @@ class Network:
 
     All parameters are one flat vector, `parameters` [P], and their gradients another,
     `gradients` [P]; the layers hold views. An optimizer step is a few passes over one vector, and
-    copying, averaging or saving a network is one operation.
+    copying, averaging or saving a network is one operation. So are the running averages of batch
+    renormalization, `statistics`.
 
     Args:
         sizes: units of each layer, from the input to the output, such as (8, 128, 128, 4).
@@ -35,6 +36,8 @@ class Network:
         bias_initializer: of the biases, likewise.
         dropout: share of each hidden layer's outputs that training drops, in [0, 1).
         layer_norm: whether each hidden layer is normalized before its activation.
+        batch_norm: whether the inputs of each layer, the network's own too, are renormalized over
+            the batch: `BatchRenorm`, by the batch itself in a forward pass with `training`.
         seed: an integer or a generator, of the initial weights and of dropout.
         dtype: float32, or float64 for checking gradients.
 
@@ -54,6 +57,7 @@ class Network:
         bias_initializer: str | Initializer = "zero",
         dropout: float = 0.0,
         layer_norm: bool = False,
+        batch_norm: bool = False,
         seed: int | np.random.Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
@@ -63,7 +67,7 @@ class Network:
             raise ValueError(f"dtype must be float32 or float64, not {np.dtype(dtype)}")
         self.sizes = tuple(int(size) for size in sizes)
         self.hidden, self.output = make_activation(hidden), make_activation(output)
-        self.dropout, self.layer_norm = dropout, layer_norm
+        self.dropout, self.layer_norm, self.batch_norm = dropout, layer_norm, batch_norm
         self.rng = np.random.default_rng(seed)
         self.layers = self._stack(
             make_initializer(initializer), make_initializer(bias_initializer, BIAS_INITIALIZERS)
@@ -78,26 +82,33 @@ class Network:
     def _stack(self, initializer: Initializer, bias_initializer: Initializer) -> list[Layer]:
         layers: list[Layer] = []
         for inputs, outputs in pairwise(self.sizes[:-1]):
-            layers.append(Dense(inputs, outputs, initializer, bias_initializer))
+            layers += self._dense_layers(inputs, outputs, initializer, bias_initializer)
             if self.layer_norm:
                 layers.append(LayerNorm(outputs))
             layers += _activate(outputs, self.hidden)
             if self.dropout:
                 layers.append(Dropout(outputs, self.dropout, self.rng))
         inputs, outputs = self.sizes[-2:]
-        layers.append(Dense(inputs, outputs, initializer, bias_initializer))
+        layers += self._dense_layers(inputs, outputs, initializer, bias_initializer)
         return layers + _activate(outputs, self.output, self._keeps_logits)
+
+    def _dense_layers(self, inputs: int, outputs: int, *initializers: Initializer) -> list[Layer]:
+        dense = Dense(inputs, outputs, *initializers)
+        return [BatchRenorm(inputs), dense] if self.batch_norm else [dense]
 
     def _bind_layers(self, dtype: Any) -> None:
         total = sum(layer.size for layer in self.layers)
         self.parameters, self.gradients = np.zeros(total, dtype), np.zeros(total, dtype)
         self._is_weight = np.zeros(total, dtype)
-        start = 0
+        self.statistics = np.zeros(sum(layer.statistics_size for layer in self.layers), dtype)
+        start = first = 0
         for layer in self.layers:
-            end = start + layer.size
-            layer.bind(self.parameters[start:end], self.gradients[start:end])
+            end, last = start + layer.size, first + layer.statistics_size
+            layer.bind(
+                self.parameters[start:end], self.gradients[start:end], self.statistics[first:last]
+            )
             self._is_weight[start : start + layer.weight_size] = 1.0
-            start = end
+            start, first = end, last
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """The outputs [B, n_out] for inputs [B, n_in].
@@ -106,7 +117,7 @@ class Network:
 
         Args:
             x: inputs.
-            training: whether dropout applies.
+            training: whether dropout applies, and a batch is normalized by its own statistics.
 
         Raises:
             ValueError: x is not of shape [B, n_in].
@@ -184,7 +195,8 @@ class Network:
         """A network of the same layers with equal parameters of its own."""
         twin = type(self)(
             self.sizes, self.hidden, self.output, dropout=self.dropout,
-            layer_norm=self.layer_norm, dtype=self.parameters.dtype, **self._more(),
+            layer_norm=self.layer_norm, batch_norm=self.batch_norm, dtype=self.parameters.dtype,
+            **self._more(),
         )  # fmt: skip
         twin.restore(self.state())
         return twin
@@ -198,18 +210,17 @@ class Network:
 
         The average is Polyak and Juditsky's (1992), as Lillicrap et al. (2016) use it for targets.
         """
-        if tau == 1:
-            np.copyto(self.parameters, other.parameters)
-            return
         if self._scratch is None:
             self._scratch = np.empty_like(self.parameters)
-        np.subtract(other.parameters, self.parameters, out=self._scratch)
-        np.multiply(self._scratch, tau, out=self._scratch)
-        np.add(self.parameters, self._scratch, out=self.parameters)
+        _average(self.parameters, other.parameters, tau, self._scratch)
+        if self.batch_norm:
+            _average(self.statistics, other.statistics, tau, self._scratch[: self.statistics.size])
 
     def state(self) -> State:
         """What `restore` needs."""
         state = {"sizes": list(self.sizes), "parameters": self.parameters.copy()}
+        if self.batch_norm:
+            state["statistics"] = self.statistics.copy()
         return {**state, "rng": self.rng.bit_generator.state} if self.dropout else state
 
     def restore(self, state: State) -> None:
@@ -227,6 +238,10 @@ class Network:
                 f"the saved network has {len(state['parameters'])} parameters, this one "
                 f"{len(self.parameters)}"
             )
+        if self.batch_norm:
+            if "statistics" not in state:
+                raise ValueError("the saved network has no batch_norm, and this one has")
+            np.copyto(self.statistics, state["statistics"])
         np.copyto(self.parameters, state["parameters"])
         if self.dropout:
             self.rng.bit_generator.state = state["rng"]
@@ -248,6 +263,16 @@ class Network:
         workspace = _Workspace(self.layers, len(x), self.parameters.dtype, self._keeps_logits)
         self._workspaces[x.shape] = workspace
         return workspace
+
+
+def _average(values: Array, others: Array, tau: float, scratch: Array) -> None:
+    """v <- (1 - tau) v + tau v_other; at 1 it copies exactly."""
+    if tau == 1:
+        np.copyto(values, others)
+        return
+    np.subtract(others, values, out=scratch)
+    np.multiply(scratch, tau, out=scratch)
+    np.add(values, scratch, out=values)
 
 
 def _assign(name: str, views: list[Array], values: Sequence[Array]) -> None:

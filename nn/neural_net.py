@@ -31,8 +31,8 @@ class NeuralNet(Supervised):
             for, or else the identity.
         cost: by name or as an object.
         threshold: the outputs of a single unit that mean class 1, ">= 0.5" or "> 0.5".
-        settings: those of `nn.Network`: initializer, bias_initializer, dropout, layer_norm, seed
-            and dtype.
+        settings: those of `nn.Network`: initializer, bias_initializer, dropout, layer_norm,
+            batch_norm, seed and dtype.
 
     Raises:
         ValueError: as for `nn.Network`, or an output activation that does not fit the cost.
@@ -133,6 +133,7 @@ class NeuralNet(Supervised):
             "threshold": self.threshold,
             "dropout": self.dropout,
             "layer_norm": self.layer_norm,
+            "batch_norm": self.batch_norm,
         }
         checkpoint.save(path, {"parts": parts, "network": self.state()})
 
@@ -154,6 +155,7 @@ def load(path: str | os.PathLike[str]) -> NeuralNet:
             threshold=parts.get("threshold", THRESHOLDS[0]),
             dropout=parts["dropout"],
             layer_norm=parts["layer_norm"],
+            batch_norm=parts.get("batch_norm", False),
             dtype=saved["parameters"].dtype,
         )
         net.restore(saved)

@@ -87,6 +87,7 @@ class Agent:
 
     kinds: tuple[type[Actions], ...] = (Discrete,)  # of actions that it can handle
     roles: tuple[str, ...] = ()  # of its networks, if there are several
+    network_options: tuple[str, ...] = ()  # of `OPTIONS` of the block `network`, those it handles
     metric_names: tuple[str, ...] = ()
     kin = ""  # agents of the same kin can start from each other's networks
     carried: tuple[str, ...] = ()  # settings that must be the same for that

@@ -63,6 +63,7 @@ class DDPG(ReplayAgent):
     kinds = (Continuous,)
     roles = ("actor", "critic")
     kin = "deterministic actor and critics"
+    network_options = ("batch_norm",)
     settings: Settings
 
     def __init__(
@@ -118,7 +119,7 @@ class DDPG(ReplayAgent):
     def update(self, batch: Batch) -> None:
         y = self.targets(batch)
         for critic, optimizer in zip(self.critics, self.optimizers[1:], strict=True):
-            q = value_of(critic, batch.observations, batch.actions)
+            q = value_of(critic, batch.observations, batch.actions, training=True)
             loss, gradient = self.weighted_loss(batch, q, y)
             critic.backward(gradient[:, None])
             norm = self.clip_and_step("critic", critic, optimizer)
@@ -144,7 +145,7 @@ class DDPG(ReplayAgent):
 
     def update_actor(self, observations: Array) -> None:
         """Moves the actor along dQ/da dmu/dparameters (Silver et al. 2014, eq. 9)."""
-        actions = self.actor.forward(observations)
+        actions = self.actor.forward(observations, training=True)
         value_of(self.critics[0], observations, actions)
         descent = np.full((len(actions), 1), -1.0 / len(actions), np.float32)  # of -Q, averaged
         slope = self.critics[0].input_gradient(descent)
@@ -204,6 +205,6 @@ class DDPG(ReplayAgent):
         self._rng.bit_generator.state = state["rng"]
 
 
-def value_of(critic: Network, observations: Array, actions: Array) -> Array:
+def value_of(critic: Network, observations: Array, actions: Array, training: bool = False) -> Array:
     """Q(s, a) [B] of observations [B, n] and actions [B, k]."""
-    return critic.forward(np.hstack([observations, actions]))[:, 0].copy()
+    return critic.forward(np.hstack([observations, actions]), training)[:, 0].copy()

@@ -64,6 +64,7 @@ class DQN(ReplayAgent):
             return Head(dueling=self.dueling)
 
     kin = "values of actions"
+    network_options = ("batch_norm",)
     carried: tuple[str, ...] = ("dueling",)
     settings: Settings
 
@@ -114,7 +115,10 @@ class DQN(ReplayAgent):
 
     def update(self, batch: Batch) -> None:
         y = self.targets(batch)
-        predicted, taken = self.q.predict(batch.observations), (self.rows, batch.actions)
+        predicted, taken = (
+            self.q.predict(batch.observations, training=True),
+            (self.rows, batch.actions),
+        )
         q = predicted[taken]
         loss, gradient = self.weighted_loss(batch, q, y)
         self.q.backward(spread(gradient, taken, predicted.shape))

@@ -42,12 +42,12 @@ class ActionValues:
     def __init__(self, network: Network, head: Head) -> None:
         self.network, self.head = network, head
 
-    def predict(self, observations: Array) -> Array:
+    def predict(self, observations: Array, training: bool = False) -> Array:
         """What is learned of each action: its value [B, A], or its quantiles [B, A, N].
 
         The next call for as many observations [B, n] may overwrite it.
         """
-        outputs = self.network.forward(observations)
+        outputs = self.network.forward(observations, training)
         if self.head.quantiles:
             outputs = outputs.reshape(len(outputs), -1, self.head.quantiles)
         return dueling_values(outputs) if self.head.dueling else outputs

@@ -102,6 +102,7 @@ NODES: dict[str, Callable[[Graph, str, Arrays], str]] = {
     "normalize": _normalize,
     "dense": lambda g, x, a: g("Gemm", x, a["weights"], a["biases"]),
     "layer_norm": _layer_norm,
+    "affine": lambda g, x, a: g("Add", g("Mul", x, a["scale"]), a["shift"]),
     "identity": lambda g, x, a: x,
     "sigmoid": lambda g, x, a: g("Sigmoid", x),
     "tanh": lambda g, x, a: g("Tanh", x),

@@ -24,6 +24,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "x = x - x.mean()",
         "x = {gain} * x / np.sqrt(np.mean(x * x) + {epsilon}) + {biases}",
     ),
+    "affine": ("x = {scale} * x + {shift}",),
     "identity": (),
     "sigmoid": ("x = 0.5 + 0.5 * np.tanh(0.5 * x)",),
     "tanh": ("x = np.tanh(x)",),

@@ -9,7 +9,7 @@ import numpy as np
 from nn import ACTIVATIONS, Network
 from nn.layers import Activate, Dense, Layer
 from nn.names import describe
-from nn.normalization import LayerNorm
+from nn.normalization import BatchRenorm, LayerNorm
 from nn.typing import Array
 from rl.agents import Agent
 from rl.environments.spaces import Actions, Combinations, Continuous, Discrete, MultiDiscrete
@@ -48,6 +48,9 @@ def _of_layer(layer: Layer) -> Step:
         gain, biases = layer.parameters
         epsilon = np.array(layer.epsilon, np.float32)
         return Step("layer_norm", {"gain": gain, "epsilon": epsilon, "biases": biases})
+    if isinstance(layer, BatchRenorm):
+        scale, shift = layer.affine()
+        return Step("affine", {"scale": scale, "shift": shift})
     assert isinstance(layer, Activate)
     settings = describe(ACTIVATIONS, layer.activation)
     name = settings.pop("name")

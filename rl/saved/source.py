@@ -17,7 +17,7 @@ from rl.errors import UserError, brief
 from rl.saved.policy_file import specification_of
 from rl.session.saved import check_finite
 from rl.session.start import digest, take_over
-from rl.specification.blocks import NetworkSettings
+from rl.specification.blocks import OPTIONS, NetworkSettings
 from rl.specification.build import Experiment, build
 from rl.specification.earlier_names import with_present_names
 from rl.specification.environment import import_modules
@@ -27,7 +27,8 @@ from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder
 from rl.storage.session_folder import CHECKPOINTS, SessionFolder, load_policy
 
-SHAPE = ("hidden", "activation", "layer_norm")  # what of a network its weights are made for
+# What of a network its weights are made for.
+SHAPE = ("hidden", "activation", "layer_norm", *OPTIONS)
 
 MOST_RANDOM = 0.5  # of the first actions, before a user is told
 

@@ -95,6 +95,9 @@ class Training(BaseSettings):
             raise SettingError("share_environment", f"needs lanes to be 1, not {self.lanes}")
 
 
+OPTIONS = ("batch_norm",)  # layers that an agent must be written for
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings(BaseSettings):
     """A feedforward network; its input and output fit the problem and the agent."""
@@ -106,6 +109,11 @@ class NetworkSettings(BaseSettings):
     initializer: str = setting("of the weights; biases start at 0", "he", names=INITIALIZERS)
     layer_norm: bool = setting(
         "whether to normalize each hidden layer before its activation", False
+    )
+    batch_norm: bool = setting(
+        "whether to renormalize the inputs of each layer over the batch (Ioffe 2017, as in Bhatt "
+        "et al. 2024): by the batch when the network learns, by running averages when it acts",
+        False,
     )
     output_scale: float = setting(
         "factor of the last layer's initial weights; less than 1 makes the initial policy nearly "

@@ -22,7 +22,7 @@ from rl.errors import brief
 from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS, Explorer
 from rl.memory import REPLAYS, ROLLOUTS, Replay, Rollout
 from rl.preprocessors import PREPROCESSORS, Preprocessor
-from rl.specification.blocks import NetworkSettings, Training
+from rl.specification.blocks import OPTIONS, NetworkSettings, Training
 from rl.specification.earlier_names import with_present_names
 from rl.specification.environment import (
     as_set,
@@ -181,12 +181,24 @@ class SpecifiedParts:
     ) -> Network:
         """A network from `inputs` to `outputs` with the hidden layers of the `network` block."""
         settings = self.settings("network", NetworkSettings, role)
+        self._refuse_options(settings, role)
         net: Network = self._refusing(
             self._block("network", role)[0],
             lambda: make_network(inputs, outputs, output, self.rngs["network"], settings),
         )
         self._units += sum(net.sizes)
         return net
+
+    def _refuse_options(self, settings: NetworkSettings, role: str | None) -> None:
+        """Refuses layers that the agent does not handle."""
+        name = self._resolved["agent"]["name"]
+        for option in OPTIONS:
+            if getattr(settings, option) and option not in AGENTS[name].network_options:
+                able = [each for each, kind in AGENTS.items() if option in kind.network_options]
+                complaint = f"does not fit {name}; these have it: {', '.join(able)}"
+                raise self.specification.explain(
+                    f"{self._block('network', role)[0]}.{option}", complaint
+                )
 
     def optimizer(self, network: Network, role: str | None = None) -> Optimizer:
         """An optimizer of the network's parameters."""
@@ -354,7 +366,8 @@ def make_network(
     require_memory("hidden", brief(list(settings.hidden)), parameters * PARAMETER_BYTES)
     network = Network(
         sizes, settings.activation, output,
-        initializer=settings.initializer, layer_norm=settings.layer_norm, seed=rng,
+        initializer=settings.initializer, layer_norm=settings.layer_norm,
+        batch_norm=settings.batch_norm, seed=rng,
     )  # fmt: skip
     network.weights[-1][:] *= settings.output_scale
     return network

@@ -42,8 +42,16 @@ def agents() -> Iterator[tuple[str, Any]]:
             yield name, kind
 
 
+def with_options() -> Iterator[tuple[str, Any]]:
+    """Each option of the block `network` with the agents that declare it, as `NAME+OPTION`."""
+    for name, agent in AGENTS.items():
+        for option in vars(agent).get("network_options", ()):
+            yield f"{name}+{option}", agent.kinds[0]
+
+
 def values(name: str, kind: Any, **blocks: Any) -> dict[str, Any]:
-    """A specification of an agent that learns within a hundred steps."""
+    """A specification of an agent that learns within a hundred steps; `name` may have an option."""
+    name, _, option = name.partition("+")
     agent = {"name": name, **blocks.pop("agent", {})}
     memory = {"horizon": 8}
     if issubclass(AGENTS[name], ReplayAgent):
@@ -52,7 +60,7 @@ def values(name: str, kind: Any, **blocks: Any) -> dict[str, Any]:
     given = {
         "problem": blocks.get("problem") or PROBLEMS[kind],
         "agent": agent,
-        "network": NARROW,
+        "network": {**NARROW, option: True} if option else NARROW,
         "memory": memory,
         "train": {"steps": 1_000, "lanes": 2},
     }

@@ -27,6 +27,7 @@ from tests.contracts.cases import (
     experiment,
     refused,
     values,
+    with_options,
 )
 from tests.rl import worlds  # noqa: F401  registers the problems
 from tests.rl.conftest import take_over
@@ -40,6 +41,9 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 EVERY = pytest.mark.parametrize(("name", "kind"), [*agents(), ("Sarsa", Discrete)])
+EVERY_OPTION = pytest.mark.parametrize(
+    ("name", "kind"), [*agents(), ("Sarsa", Discrete), *with_options()]
+)
 
 
 @EVERY
@@ -54,7 +58,7 @@ def test_the_same_seed_gives_the_same_bits(name: str, kind: Any) -> None:
         assert_same(one.agent.policy_state(), different.agent.policy_state())
 
 
-@EVERY
+@EVERY_OPTION
 def test_a_restored_agent_goes_on_to_the_bit(name: str, kind: Any) -> None:
     one, other = Play(experiment(values(name, kind))), Play(experiment(values(name, kind), seed=7))
     one.steps(45)
@@ -70,7 +74,7 @@ def test_a_restored_agent_goes_on_to_the_bit(name: str, kind: Any) -> None:
     assert_same(one.agent.state(), other.agent.state())
 
 
-@EVERY
+@EVERY_OPTION
 def test_a_restored_policy_acts_as_before(name: str, kind: Any) -> None:
     one, other = (Play(experiment(values(name, kind), seed)) for seed in (0, 3))
     one.steps(40)
@@ -124,7 +128,7 @@ def test_a_time_limit_is_worth_its_value_and_a_terminal_state_is_not(
     assert learned == pytest.approx(1.0 if ends else 2.0, abs=0.15)
 
 
-@EVERY
+@EVERY_OPTION
 def test_the_exported_policy_agrees(name: str, kind: Any, tmp_path: Path) -> None:
     made = experiment(values(name, kind))
     play = Play(made)

@@ -130,6 +130,7 @@ def test_steady_updates_allocate_nothing(route: str, updates: int) -> None:
         *[{"optimizer": name} for name in nn.OPTIMIZERS],
         {"optimizer": "SGD", "settings": {"momentum": 0.9}},
         {"layer_norm": True},
+        {"batch_norm": True},
         {"dropout": 0.5},
     ],
     ids=str,

@@ -123,7 +123,12 @@ def test_the_penalty_on_the_weights_is_part_of_cost_and_gradient(output: str, co
 @pytest.mark.parametrize("hidden", nn.ACTIVATIONS)
 @pytest.mark.parametrize(
     "layers",
-    [{"layer_norm": True}, {"dropout": 0.4}, {"layer_norm": True, "dropout": 0.4}],
+    [
+        {"layer_norm": True},
+        {"dropout": 0.4},
+        {"batch_norm": True},
+        {"layer_norm": True, "dropout": 0.4},
+    ],
     ids=str,
 )
 def test_every_layer_agrees_with_central_differences(

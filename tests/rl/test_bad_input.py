@@ -112,6 +112,9 @@ FILES = [
     ("x.yaml", "x: {problem: CartPole-v1, agent: {name: ActorCritic},"
      " network: {critic: {}, actr: {}}, train: {steps: 1000}}",
      ["network.actr is no network's role", "did you mean 'actor'"]),
+    ("x.yaml", "x: {problem: CartPole-v1, agent: {name: PPO},"
+     " network: {critic: {batch_norm: true}}, train: {steps: 5000}}",
+     ["x.yaml: x: network.critic.batch_norm does not fit PPO; these have it: DQN, "]),
     ("x.yaml", "x: {problem: CartPole-v1, agent: {name: ActorCritic}, train: {steps: 10}}",
      ["train.steps is 10", "memory.horizon times train.lanes"]),
     ("a.json", "{", ["a.json", "not valid JSON"]),

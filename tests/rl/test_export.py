@@ -48,6 +48,7 @@ POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
     "from 5 on": ("Fives-v0", {"agent": {"name": "DQN"}}),
     "one-hot": ("FrozenLake-v1", {"agent": {"name": "DQN"}}),
     "layer_norm": (PENDULUM, {"agent": SQUASHED, "network": {"hidden": [7], "layer_norm": True}}),
+    "batch_norm": (PENDULUM, {"agent": {"name": "DDPG"}, "network": {"batch_norm": True}}),
     "normalize": (PENDULUM, {"agent": {"name": "DDPG"},
                              "preprocessor": {"name": "Normalize", "clip": 1.0,
                                               "center_beyond": 0.5}}),
@@ -67,6 +68,7 @@ def make_player(problem: str, values: dict[str, Any]) -> Player:
     rng = np.random.default_rng(1)
     for network in networks(experiment.agent):
         network.parameters += 0.5 * rng.standard_normal(len(network.parameters), np.float32)
+        network.statistics += rng.uniform(0.1, 2.0, len(network.statistics))
     watching = experiment.preprocessor.for_lanes(1, learning=True)
     for raw in observations(player_of(experiment), 20):
         watching.start(0, raw, np.zeros(watching.size, np.float32))
