@@ -7,6 +7,7 @@ from rl.agents.double_dqn import DoubleDQN
 from rl.agents.dqn import DQN
 from rl.agents.ppo import PPO
 from rl.agents.qrdqn import QRDQN
+from rl.agents.sac import SAC
 from rl.agents.td3 import TD3
 
 AGENTS: dict[str, type[Agent]] = {
@@ -17,6 +18,7 @@ AGENTS: dict[str, type[Agent]] = {
     "PPO": PPO,
     "DDPG": DDPG,
     "TD3": TD3,
+    "SAC": SAC,
 }
 
-__all__ = ["A2C", "AGENTS", "DDPG", "DQN", "PPO", "QRDQN", "TD3", "Agent", "DoubleDQN"]
+__all__ = ["A2C", "AGENTS", "DDPG", "DQN", "PPO", "QRDQN", "SAC", "TD3", "Agent", "DoubleDQN"]
