@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nn import SGD, NeuralNet
+from nn import SGD, Network, NeuralNet, Optimizer
 from nn.gradient_check import numerical_gradient, relative_error
 from nn.typing import Array
 from rl.agents import SAC
@@ -22,9 +22,9 @@ N, K, B = 2, 2, 3
 def make_agent(dtype: type = np.float32, **settings: Any) -> Any:
     """Linear networks with plain gradient descent at rate 1, their parameters drawn at random."""
     actor = NeuralNet((N, 2 * K), dtype=dtype, seed=1)
-    critics = [NeuralNet((N + K, 1), dtype=dtype, seed=2 + i) for i in range(2)]
+    critics: list[Network] = [NeuralNet((N + K, 1), dtype=dtype, seed=2 + i) for i in range(2)]
     temperature = NeuralNet((1, 1), dtype=dtype)
-    optimizers = [
+    optimizers: list[Optimizer] = [
         SGD(each.parameters, each.gradients, learning_rate=1.0)
         for each in (actor, *critics, temperature)
     ]
