@@ -2,6 +2,7 @@
 
 from rl.agents.a2c import A2C
 from rl.agents.base import Agent
+from rl.agents.crossq import CrossQ
 from rl.agents.ddpg import DDPG
 from rl.agents.double_dqn import DoubleDQN
 from rl.agents.dqn import DQN
@@ -19,6 +20,9 @@ AGENTS: dict[str, type[Agent]] = {
     "DDPG": DDPG,
     "TD3": TD3,
     "SAC": SAC,
+    "CrossQ": CrossQ,
 }
 
-__all__ = ["A2C", "AGENTS", "DDPG", "DQN", "PPO", "QRDQN", "SAC", "TD3", "Agent", "DoubleDQN"]
+__all__ = [
+    "A2C", "AGENTS", "DDPG", "DQN", "PPO", "QRDQN", "SAC", "TD3", "Agent", "CrossQ", "DoubleDQN",
+]  # fmt: skip

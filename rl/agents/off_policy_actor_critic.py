@@ -74,9 +74,13 @@ class OffPolicyActorCritic(ReplayAgent):
         if len(critics) != self.settings.count:
             raise ValueError(f"needs {self.settings.count} critics, not {len(critics)}")
         self.actor, self.critics, self.optimizers = actor, critics, optimizers
-        self.target_critics = [critic.copy() for critic in critics]
+        self.target_critics = self.make_targets()
         self._rng, self._lanes = rng, lanes
         self.action_size = critics[0].sizes[0] - actor.sizes[0]
+
+    def make_targets(self) -> list[Network]:
+        """The target critics, if there are any."""
+        return [critic.copy() for critic in self.critics]
 
     @staticmethod
     def bounded(parts: Parts) -> Continuous:
@@ -144,15 +148,14 @@ class OffPolicyActorCritic(ReplayAgent):
         known = {**self.learned_state(), **learned}
         self.restore_policy(policy)
         for number in range(1, len(self.critics)):
-            for each in (self.critics[number], self.target_critics[number]):
+            for each in (*self.critics[number:][:1], *self.target_critics[number:][:1]):
                 each.restore(known[f"critic_{number}"])
 
     def _networks(self) -> dict[str, Network]:
         """All networks, by their names in a saved state."""
         named = {"actor": self.actor}
-        pairs = zip(self.critics, self.target_critics, strict=True)
-        for number, (critic, target) in enumerate(pairs):
-            named |= {f"critic_{number}": critic, f"target_critic_{number}": target}
+        named |= {f"critic_{number}": each for number, each in enumerate(self.critics)}
+        named |= {f"target_critic_{i}": each for i, each in enumerate(self.target_critics)}
         return named
 
     def state(self) -> State:
