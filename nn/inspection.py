@@ -8,6 +8,7 @@ import numpy as np
 
 from nn.layers import Activate, Dense, Layer
 from nn.network import Network
+from nn.noisy import NoisyDense
 from nn.supervised import Supervised
 from nn.typing import Array
 
@@ -60,7 +61,10 @@ def _name(layer: Layer) -> str:
 
 
 def _parameters(layer: Layer) -> Iterator[str]:
-    if layer.size:
+    if isinstance(layer, NoisyDense):
+        yield from _array("mu, sigma", layer.parameters)
+        yield from _array("dC/dthem", layer.gradients)
+    elif layer.size:
         (*rows, last), (*slopes, last_slope) = layer.parameters, layer.gradients
         first = "weights" if isinstance(layer, Dense) else "gain"
         yield from _array(first, np.array(rows))

@@ -11,6 +11,7 @@ import numpy as np
 from nn.activations import Activation, Identity, make_activation
 from nn.initializers import BIAS_INITIALIZERS, Initializer, make_initializer
 from nn.layers import Activate, Dense, Layer, Pass
+from nn.noisy import NoisyDense
 from nn.normalization import BatchRenorm, LayerNorm
 from nn.regularization import Dropout
 from nn.typing import Array, State
@@ -38,6 +39,7 @@ class Network:
         layer_norm: whether each hidden layer is normalized before its activation.
         batch_norm: whether the inputs of each layer, the network's own too, are renormalized over
             the batch: `BatchRenorm`, by the batch itself in a forward pass with `training`.
+        noisy: whether the weights have learned noise: `NoisyDense`; `draw_noise` turns it on.
         seed: an integer or a generator, of the initial weights and of dropout.
         dtype: float32, or float64 for checking gradients.
 
@@ -58,6 +60,7 @@ class Network:
         dropout: float = 0.0,
         layer_norm: bool = False,
         batch_norm: bool = False,
+        noisy: bool = False,
         seed: int | np.random.Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
@@ -67,7 +70,8 @@ class Network:
             raise ValueError(f"dtype must be float32 or float64, not {np.dtype(dtype)}")
         self.sizes = tuple(int(size) for size in sizes)
         self.hidden, self.output = make_activation(hidden), make_activation(output)
-        self.dropout, self.layer_norm, self.batch_norm = dropout, layer_norm, batch_norm
+        self.dropout, self.noisy = dropout, noisy
+        self.layer_norm, self.batch_norm = layer_norm, batch_norm
         self.rng = np.random.default_rng(seed)
         self.layers = self._stack(
             make_initializer(initializer), make_initializer(bias_initializer, BIAS_INITIALIZERS)
@@ -75,6 +79,7 @@ class Network:
         self._bind_layers(dtype)
         for layer in self.layers:
             layer.initialize(self.rng)
+        self._noisy_layers = [layer for layer in self.layers if isinstance(layer, NoisyDense)]
         self._workspaces: dict[tuple[int, ...], _Workspace] = {}
         self._latest: _Workspace | None = None
         self._scratch: Array | None = None
@@ -93,7 +98,7 @@ class Network:
         return layers + _activate(outputs, self.output, self._keeps_logits)
 
     def _dense_layers(self, inputs: int, outputs: int, *initializers: Initializer) -> list[Layer]:
-        dense = Dense(inputs, outputs, *initializers)
+        dense = (NoisyDense if self.noisy else Dense)(inputs, outputs, *initializers)
         return [BatchRenorm(inputs), dense] if self.batch_norm else [dense]
 
     def _bind_layers(self, dtype: Any) -> None:
@@ -109,6 +114,22 @@ class Network:
             )
             self._is_weight[start : start + layer.weight_size] = 1.0
             start, first = end, last
+
+    def draw_noise(self, rng: np.random.Generator) -> None:
+        """Draws the noise of the next forward passes, if the network is noisy."""
+        for layer in self._noisy_layers:
+            layer.draw(rng)
+
+    def still(self) -> None:
+        """Ends the noise: the next forward passes use the means of the weights."""
+        for layer in self._noisy_layers:
+            layer.still()
+
+    @property
+    def mean_sigma(self) -> float:
+        """The mean scale of a noisy network's noise (Fortunato et al. 2018, figure 3)."""
+        sigmas = [np.abs(layer.sigma).ravel() for layer in self._noisy_layers]
+        return float(np.concatenate(sigmas).mean())
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """The outputs [B, n_out] for inputs [B, n_in].
@@ -195,8 +216,8 @@ class Network:
         """A network of the same layers with equal parameters of its own."""
         twin = type(self)(
             self.sizes, self.hidden, self.output, dropout=self.dropout,
-            layer_norm=self.layer_norm, batch_norm=self.batch_norm, dtype=self.parameters.dtype,
-            **self._more(),
+            layer_norm=self.layer_norm, batch_norm=self.batch_norm, noisy=self.noisy,
+            dtype=self.parameters.dtype, **self._more(),
         )  # fmt: skip
         twin.restore(self.state())
         return twin
@@ -221,7 +242,7 @@ class Network:
         state = {"sizes": list(self.sizes), "parameters": self.parameters.copy()}
         if self.batch_norm:
             state["statistics"] = self.statistics.copy()
-        return {**state, "rng": self.rng.bit_generator.state} if self.dropout else state
+        return {**state, "rng": self.rng.bit_generator.state} if self._draws else state
 
     def restore(self, state: State) -> None:
         """Restores a saved state.
@@ -243,8 +264,13 @@ class Network:
                 raise ValueError("the saved network has no batch_norm, and this one has")
             np.copyto(self.statistics, state["statistics"])
         np.copyto(self.parameters, state["parameters"])
-        if self.dropout:
+        if self._draws:
             self.rng.bit_generator.state = state["rng"]
+
+    @property
+    def _draws(self) -> bool:
+        """Whether `rng` is used after the initial weights."""
+        return bool(self.dropout or self.noisy)
 
     def _enter(self, x: Array) -> _Workspace:
         """The workspace for inputs x, which are copied into it."""

@@ -32,7 +32,7 @@ class NeuralNet(Supervised):
         cost: by name or as an object.
         threshold: the outputs of a single unit that mean class 1, ">= 0.5" or "> 0.5".
         settings: those of `nn.Network`: initializer, bias_initializer, dropout, layer_norm,
-            batch_norm, seed and dtype.
+            batch_norm, noisy, seed and dtype.
 
     Raises:
         ValueError: as for `nn.Network`, or an output activation that does not fit the cost.
@@ -134,6 +134,7 @@ class NeuralNet(Supervised):
             "dropout": self.dropout,
             "layer_norm": self.layer_norm,
             "batch_norm": self.batch_norm,
+            "noisy": self.noisy,
         }
         checkpoint.save(path, {"parts": parts, "network": self.state()})
 
@@ -156,6 +157,7 @@ def load(path: str | os.PathLike[str]) -> NeuralNet:
             dropout=parts["dropout"],
             layer_norm=parts["layer_norm"],
             batch_norm=parts.get("batch_norm", False),
+            noisy=parts.get("noisy", False),
             dtype=saved["parameters"].dtype,
         )
         net.restore(saved)

@@ -128,6 +128,6 @@ class Supervised(Network):
         penalty = self.penalty(len(x), l1, l2)
         cost = self.propagate(x, y) + penalty.value(self.parameters)
         penalty.add_gradient(self.parameters, self.gradients)
-        weights = [layer.gradients[:-1].copy() for layer in self._dense]
-        biases = [layer.gradients[-1].copy() for layer in self._dense]
+        weights = [layer.gradients[: layer.inputs].copy() for layer in self._dense]
+        biases = [layer.gradients[layer.inputs].copy() for layer in self._dense]
         return cost, weights, biases

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +32,9 @@ class DQN(ReplayAgent):
         y = r + gamma max_a' Q_target(s', a')
         descend along the gradient of cost(Q(s, a) - y)
         let the target network follow.
+
+    A noisy network (Fortunato et al. 2018) has new noise for each step of all lanes, and in each
+    update, where the target network has its own; the greedy policy has none.
 
     Args:
         network: behind Q, from observations [B, n] to as many outputs as its head reads.
@@ -64,7 +69,7 @@ class DQN(ReplayAgent):
             return Head(dueling=self.dueling)
 
     kin = "values of actions"
-    network_options = ("batch_norm",)
+    network_options = ("batch_norm", "noisy")
     carried: tuple[str, ...] = ("dueling",)
     settings: Settings
 
@@ -80,6 +85,7 @@ class DQN(ReplayAgent):
         super().__init__(memory, exploration, settings, lanes)
         self.cost.require_output(network.output)
         self.q, self.optimizer = ActionValues(network, self.settings.head), optimizer
+        self._noise = network.rng  # draws that of noisy networks
         self.rows = np.arange(memory.batch_size)  # beside actions [B], the index of their values
         self.target = self.q.copy()
         self.policy = self.q.copy() if self.settings.average_updates else self.q
@@ -95,6 +101,7 @@ class DQN(ReplayAgent):
 
     def values(self, observations: Array, masks: Array | None = None) -> Array:
         """The action values of the greedy policy: Q(s, a) [N, A] for observations [N, n]."""
+        self.policy.network.still()
         return self.policy.values(observations, masks)
 
     def act(self, observations: Array, masks: Array | None = None) -> IntArray:
@@ -111,9 +118,12 @@ class DQN(ReplayAgent):
         return of_values(self.values(observations, masks)[0])
 
     def explore(self, observations: Array, masks: Array | None = None) -> IntArray:
+        self.q.network.draw_noise(self._noise)
         return self.exploration.choose(self.q.values(observations, masks), self.steps)
 
     def update(self, batch: Batch) -> None:
+        for each in (self.q, self.target):
+            each.network.draw_noise(self._noise)
         y = self.targets(batch)
         predicted, taken = (
             self.q.predict(batch.observations, training=True),
@@ -129,6 +139,14 @@ class DQN(ReplayAgent):
     def next_values(self, batch: Batch) -> Array:
         """max_a' Q_target(s', a') [B]."""
         return self.target.values(batch.next_observations, batch.next_masks).max(axis=1)
+
+    def metrics(self) -> dict[str, float]:
+        """Of noisy networks, "exploration" is the mean scale of the noise."""
+        network, metrics = self.q.network, super().metrics()
+        return {**metrics, "exploration": network.mean_sigma} if network.noisy else metrics
+
+    def metrics_at(self, metrics: Mapping[str, Any], step: int) -> Mapping[str, Any]:
+        return metrics if self.q.network.noisy else super().metrics_at(metrics, step)
 
     def update_targets(self) -> None:
         """Lets the target network follow, and the average of the greedy policy."""

@@ -95,7 +95,7 @@ class Training(BaseSettings):
             raise SettingError("share_environment", f"needs lanes to be 1, not {self.lanes}")
 
 
-OPTIONS = ("batch_norm",)  # layers that an agent must be written for
+OPTIONS = ("batch_norm", "noisy")  # layers that an agent must be written for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +113,11 @@ class NetworkSettings(BaseSettings):
     batch_norm: bool = setting(
         "whether to renormalize the inputs of each layer over the batch (Ioffe 2017, as in Bhatt "
         "et al. 2024): by the batch when the network learns, by running averages when it acts",
+        False,
+    )
+    noisy: bool = setting(
+        "whether the weights have learned noise (Fortunato et al. 2018), by which the agent "
+        "explores; the exploration is then None",
         False,
     )
     output_scale: float = setting(

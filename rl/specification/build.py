@@ -159,6 +159,7 @@ class SpecifiedParts:
     lanes: int = 1
     _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
     _units: int = 0  # of all networks together
+    _noisy: bool = False  # whether a network has noise of its own
 
     def __post_init__(self) -> None:
         if block := environment_block(self.specification):
@@ -188,6 +189,7 @@ class SpecifiedParts:
             lambda: make_network(inputs, outputs, output, self.rngs["network"], settings),
         )
         self._units += sum(net.sizes)
+        self._noisy |= net.noisy
         return net
 
     def _refuse_options(self, settings: NetworkSettings, role: str | None) -> None:
@@ -256,7 +258,14 @@ class SpecifiedParts:
         actions = self.spaces.actions
         table = next(each for kind, each in EXPLORERS.items() if isinstance(actions, kind))
         others = {name: each for kind in EXPLORERS.values() for name, each in kind.items()}
-        part = self.find(table, "exploration", next(iter(table)), others=others)
+        default = "None" if self._noisy else next(iter(table))
+        part = self.find(table, "exploration", default, others=others)
+        if self._noisy and part is not table["None"]:
+            name = self._resolved["exploration"]["name"]
+            complaint = (
+                f"is {name}, but a noisy network explores by its noise; write {{name: None}}"
+            )
+            raise self.specification.explain("exploration", complaint)
         made: Explorer = part(self.rngs["exploration"], self.settings("exploration", part))
         return made
 
@@ -375,7 +384,7 @@ def make_network(
     network = Network(
         sizes, settings.activation, output,
         initializer=settings.initializer, layer_norm=settings.layer_norm,
-        batch_norm=settings.batch_norm, seed=rng,
+        batch_norm=settings.batch_norm, noisy=settings.noisy, seed=rng,
     )  # fmt: skip
     network.weights[-1][:] *= settings.output_scale
     return network

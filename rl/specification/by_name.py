@@ -82,6 +82,8 @@ def with_defaults(given: Specification, agent: str | None = None) -> Specificati
     roles = {role for kind in AGENTS.values() for role in kind.roles}
     values = {**given.values, "agent": {"name": chosen, **given.block("agent")}}
     for key, block in default_blocks(spaces, str(chosen), train, problem.horizon).items():
+        if key == "exploration" and given.block("network").get("noisy"):
+            continue  # its noise explores
         values[key] = _completed(values.get(key, {}), block, roles)
     return replace(given, values=values)
 

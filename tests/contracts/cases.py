@@ -43,9 +43,9 @@ def agents() -> Iterator[tuple[str, Any]]:
 
 
 def with_options() -> Iterator[tuple[str, Any]]:
-    """Each option of the block `network` with the agents that declare it, as `NAME+OPTION`."""
+    """Each option of the block `network` with the agents that handle it, as `NAME+OPTION`."""
     for name, agent in AGENTS.items():
-        for option in vars(agent).get("network_options", ()):
+        for option in agent.network_options:
             yield f"{name}+{option}", agent.kinds[0]
 
 

@@ -131,6 +131,7 @@ def test_steady_updates_allocate_nothing(route: str, updates: int) -> None:
         {"optimizer": "SGD", "settings": {"momentum": 0.9}},
         {"layer_norm": True},
         {"batch_norm": True},
+        {"noisy": True},
         {"dropout": 0.5},
     ],
     ids=str,

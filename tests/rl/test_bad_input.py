@@ -41,6 +41,7 @@ SETTINGS = [
     ("memory.name=Reply", ["memory.name", "did you mean 'Replay'"]),
     ("network.hidden=[64,-1]", ["network.hidden", "at least 1"]),
     ("network.hidden=64", ["network.hidden", "a list"]),
+    ("network.noisy=true", ["exploration is EpsilonGreedy, but a noisy network explores"]),
     ("network.activation=rellu", ["network", "did you mean 'relu'"]),
     ("network.initializer=hee", ["network", "did you mean 'he'"]),
     ("exploration.start=2", ["exploration.start", "must lie in [0, 1]"]),

@@ -49,6 +49,7 @@ POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
     "one-hot": ("FrozenLake-v1", {"agent": {"name": "DQN"}}),
     "layer_norm": (PENDULUM, {"agent": SQUASHED, "network": {"hidden": [7], "layer_norm": True}}),
     "batch_norm": (PENDULUM, {"agent": {"name": "DDPG"}, "network": {"batch_norm": True}}),
+    "noisy": (CARTPOLE, {"agent": {"name": "DQN"}, "network": {"noisy": True}}),
     "normalize": (PENDULUM, {"agent": {"name": "DDPG"},
                              "preprocessor": {"name": "Normalize", "clip": 1.0,
                                               "center_beyond": 0.5}}),
