@@ -52,7 +52,7 @@ class ReplayAgent(Agent):
         cost: str = setting('cost of the values, "huber" or "quadratic"', "huber", names=COSTS)
 
     settings: Settings
-    metric_names: tuple[str, ...] = ("loss", "mean_q", "gradient_norm", "exploration")
+    metric_names = ("loss", "mean_q", "gradient_norm", "exploration")
 
     def __init__(
         self,
@@ -64,7 +64,8 @@ class ReplayAgent(Agent):
         self.settings = settings = settings or self.Settings()
         self.memory, self.exploration = memory, exploration
         self.cost = make_cost(settings.cost)
-        self._n_step = [NStep(memory.add, settings.n_step, settings.gamma) for _ in range(lanes)]
+        steps, gamma = settings.n_step, settings.gamma
+        self._n_step = [NStep(memory.adder(lane), steps, gamma) for lane in range(lanes)]
         self._loss = self._gradient_norm = math.nan
         self._q: Array = np.full(memory.batch_size, np.nan, np.float32)  # of the latest update
 
@@ -81,7 +82,7 @@ class ReplayAgent(Agent):
 
     def abandon(self, lane: int) -> None:
         self._n_step[lane].clear()
-        self.exploration.ended(lane, None)
+        self._ended(lane, None)
 
     def observe(self, transitions: Transitions) -> None:
         t = transitions
@@ -98,8 +99,12 @@ class ReplayAgent(Agent):
                 next_mask,
             )
             if terminated or truncated:
-                self.exploration.ended(lane, float(t.returns[lane]))
+                self._ended(lane, float(t.returns[lane]))
         self.steps += len(self._n_step)
+
+    def _ended(self, lane: int, total: float | None) -> None:
+        self.memory.ended(lane, total)
+        self.exploration.ended(lane, total)
 
     def learn(self) -> None:
         due = (self.steps - self.settings.learn_start) // self.settings.learn_every

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -114,6 +115,13 @@ class Replay:
             stored.next_masks[place] = np.packbits(next_mask)
         self.added += 1
         self.size = max(self.size, place + 1)
+
+    def adder(self, lane: int) -> Callable[..., None]:
+        """`add` for what happens in one lane, for a memory that tells episodes apart."""
+        return self.add
+
+    def ended(self, lane: int, total: float | None) -> None:
+        """Called when an episode of `lane` ends, with its return; None if it was abandoned."""
 
     def sample(self) -> Batch:
         """B transitions, in arrays that the next sample overwrites.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rl.memory import NStep, Prioritized, Replay, Rollout
+from rl.memory import HighLow, LeftTail, NStep, Prioritized, Replay, Rollout
 from rl.memory.prioritized import SumTree
 from tests.rl.conftest import take_over
 
@@ -316,6 +316,83 @@ def test_a_restored_prioritized_memory_goes_on_to_the_bit() -> None:
 def test_impossible_priorities_are_refused(setting: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{setting} must"):
         prioritized(**{setting: value})
+
+
+def test_newer_transitions_are_drawn_more_often_by_hand() -> None:
+    """Of three, with p = 2: 1/9, 3/9 and 5/9; the ring has gone round, so place 0 is not oldest."""
+    settings = LeftTail.Settings(capacity=3, batch_size=3, recency=2.0)
+    memory = LeftTail(1, np.random.default_rng(0), settings)
+    fill(memory, 5)
+    drawn = [memory.sample().rewards.astype(int).copy() for _ in range(10_000)]
+    counts = np.bincount(np.concatenate(drawn), minlength=5)
+    assert counts[:2].tolist() == [0, 0]
+    expected = np.array([1, 3, 5]) / 9 * counts.sum()
+    assert ((counts[2:] - expected) ** 2 / expected).sum() < 13.9  # 0.1% point, 2 degrees
+
+
+def high_low(capacity: int = 20, batch_size: int = 8, **settings: Any) -> HighLow:
+    given = HighLow.Settings(capacity=capacity, batch_size=batch_size, **settings)
+    return HighLow(1, np.random.default_rng(0), given)
+
+
+def episode(memory: HighLow, numbers: range, total: float | None, lane: int = 0) -> None:
+    add = memory.adder(lane)
+    for number in numbers:
+        add(np.array([number]), 0, float(number), 0.5, np.array([number]))
+    memory.ended(lane, total)
+
+
+def shares(memory: HighLow) -> dict[int, float]:
+    drawn = np.concatenate([memory.sample().rewards.copy() for _ in range(2_000)])
+    numbers, counts = np.unique(drawn.astype(int), return_counts=True)
+    return dict(zip(numbers.tolist(), (counts / len(drawn)).tolist(), strict=True))
+
+
+def test_a_share_of_a_sample_is_of_good_episodes() -> None:
+    """Returns 1, 5 and 2: only 5 is above the median of those before it and itself, 3."""
+    memory = high_low(high_share=0.75)
+    episode(memory, range(3), 1.0)
+    episode(memory, range(3, 5), 5.0)
+    episode(memory, range(5, 9), 2.0)
+    found = shares(memory)
+    for number in range(9):
+        expected = 0.75 / 2 if number in (3, 4) else 0.25 / 7
+        assert found[number] == pytest.approx(expected, abs=0.015)
+
+
+def test_episodes_of_several_lanes_are_told_apart_and_abandoned_ones_are_low() -> None:
+    memory = high_low(high_share=1.0)
+    episode(memory, range(2), 0.0)
+    good, other = memory.adder(1), memory.adder(2)
+    for number in (2, 3, 4, 5):
+        (good if number % 2 else other)(np.zeros(1), 0, float(number), 0.5, np.zeros(1))
+    memory.ended(1, 9.0)
+    memory.ended(2, None)
+    assert set(shares(memory)) == {3, 5}
+
+
+def test_what_is_overwritten_is_not_high_any_more() -> None:
+    memory = high_low(capacity=6, batch_size=6, high_share=1.0)
+    episode(memory, range(2), 0.0)
+    episode(memory, range(2, 5), 7.0)
+    episode(memory, range(5, 10), 1.0)  # overwrites all but number 4
+    assert set(shares(memory)) == {4}
+    episode(memory, range(10, 13), 1.0)
+    assert set(shares(memory)) == set(range(7, 13))  # none is left, so all are drawn
+
+
+def test_a_restored_memory_of_good_episodes_goes_on_to_the_bit() -> None:
+    one, other = (high_low(capacity=8, batch_size=4) for _ in range(2))
+    for number in range(7):
+        episode(one, range(3 * number, 3 * number + 3), float(number % 4), number % 2)
+    one.adder(1)(np.zeros(1), 0, 90.0, 0.5, np.zeros(1))
+    episode(other, range(5), 3.0)
+    take_over(one, other)
+    for memory in (one, other):
+        episode(memory, range(91, 93), 9.0, 1)
+    for _ in range(3):
+        np.testing.assert_array_equal(one.sample().rewards, other.sample().rewards)
+    assert one.state()["high"] == other.state()["high"] == 6  # 18 to 23
 
 
 def test_a_rollout_by_hand() -> None:
