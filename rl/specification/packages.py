@@ -3,7 +3,7 @@
 A package declares a part under the group of its kind:
 
     [project.entry-points."rl.agents"]
-    ExpectedSarsa = "my_package.sarsa:ExpectedSarsa"
+    MellowDQN = "my_package.mellow:MellowDQN"
 
 Nothing is read of the packages that are installed before a name is asked for that the lab has not.
 """

@@ -256,7 +256,7 @@ def test_the_example_package_is_installed_trained_and_verified(tmp_path: Path) -
 
     python("-m", "pip", "install", "--no-deps", "--quiet", "--target",
            str(site), str(tmp_path / "source"))  # fmt: skip
-    settings = ("agent.name=ExpectedSarsa", "agent.epsilon=0.2", "preprocessor.name=Clip",
+    settings = ("agent.name=MellowDQN", "agent.omega=2", "preprocessor.name=Clip",
                 "train.evaluate_every=500")  # fmt: skip
     python("-m", "rl", "run", "cartpole_dqn", "--set", *settings, "--steps", "1500", "--sessions",
            "2", "--jobs", "2", "--output", "run", "--no-report")  # fmt: skip
@@ -267,6 +267,6 @@ def test_the_example_package_is_installed_trained_and_verified(tmp_path: Path) -
         "from rl.specification.packages import load_all\nload_all()\n"
     )
     env["PYTHONPATH"] += os.pathsep + str(tmp_path)
-    said = python("-m", "pytest", "-p", "all_parts", "-n", "0", "-k", "ExpectedSarsa or Clip",
+    said = python("-m", "pytest", "-p", "all_parts", "-n", "0", "-k", "MellowDQN or Clip",
                   "tests/contracts", folder=ROOT)  # fmt: skip
     assert " passed" in said or "[100%]" in said
