@@ -2,13 +2,18 @@
 
 from rl.agents.a2c import A2C
 from rl.agents.base import Agent
-from rl.agents.crossq import CrossQ
+from rl.agents.cem import CEM
 from rl.agents.ddpg import DDPG
+from rl.agents.deep_sarsa import DeepExpectedSarsa, DeepSarsa
 from rl.agents.double_dqn import DoubleDQN
 from rl.agents.dqn import DQN
+from rl.agents.expected_sarsa import ExpectedSarsa
 from rl.agents.ppo import PPO
+from rl.agents.q_table import QTable
 from rl.agents.qrdqn import QRDQN
-from rl.agents.sac import SAC
+from rl.agents.random_agent import Random
+from rl.agents.reinforce import REINFORCE
+from rl.agents.sarsa import Sarsa
 from rl.agents.td3 import TD3
 
 AGENTS: dict[str, type[Agent]] = {
@@ -19,10 +24,17 @@ AGENTS: dict[str, type[Agent]] = {
     "PPO": PPO,
     "DDPG": DDPG,
     "TD3": TD3,
-    "SAC": SAC,
-    "CrossQ": CrossQ,
+    "QTable": QTable,
+    "Sarsa": Sarsa,
+    "ExpectedSarsa": ExpectedSarsa,
+    "DeepSarsa": DeepSarsa,
+    "DeepExpectedSarsa": DeepExpectedSarsa,
+    "REINFORCE": REINFORCE,
+    "CEM": CEM,
+    "Random": Random,
 }
 
 __all__ = [
-    "A2C", "AGENTS", "DDPG", "DQN", "PPO", "QRDQN", "SAC", "TD3", "Agent", "CrossQ", "DoubleDQN",
+    "A2C", "AGENTS", "CEM", "DDPG", "DQN", "PPO", "QRDQN", "REINFORCE", "TD3", "Agent",
+    "DeepExpectedSarsa", "DeepSarsa", "DoubleDQN", "ExpectedSarsa", "QTable", "Random", "Sarsa",
 ]  # fmt: skip

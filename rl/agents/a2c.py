@@ -112,11 +112,13 @@ class A2C(Agent):
             return roles
 
     kinds = (Discrete, MultiDiscrete, Continuous)
-    roles = ("actor", "critic")
+    roles: tuple[str, ...] = ("actor", "critic")
     kin = "stochastic actor and critic"
-    carried = ("shared", "squash", "state_dependent_std")
+    carried: tuple[str, ...] = ("shared", "squash", "state_dependent_std")
     waits_for = "memory.horizon times train.lanes"
-    metric_names = ("loss", "policy_loss", "mean_value", "entropy", "gradient_norm")
+    metric_names: tuple[str, ...] = (
+        "loss", "policy_loss", "mean_value", "entropy", "gradient_norm",
+    )  # fmt: skip
     settings: Settings
 
     def __init__(
@@ -182,10 +184,11 @@ class A2C(Agent):
     def greedy_policy(self) -> GreedyPolicy:
         # The first outputs are preferences or means; standard deviations and V stand behind them.
         network, distribution = self.networks["actor"], self.distribution
+        outputs = network.sizes[-1] - self.settings.shared
         if not isinstance(distribution, Gaussian):
-            return GreedyPolicy(network, count=network.sizes[-1] - self.settings.shared)
-        bound = "tanh" if distribution.squash else "clip"
-        return GreedyPolicy(network, count=self.rollout.actions.shape[-1], bound=bound)
+            return GreedyPolicy(network, count=outputs)
+        size = outputs // (1 + self.settings.state_dependent_std)
+        return GreedyPolicy(network, count=size, bound="tanh" if distribution.squash else "clip")
 
     def thoughts(self, observations: Array, masks: Array | None = None) -> Thoughts:
         thoughts = self.distribution.thoughts(self._outputs(observations, masks))
@@ -327,7 +330,7 @@ class A2C(Agent):
             of_outputs = of_outputs[:, :k]
         if self.settings.shared:
             of_outputs = np.hstack([of_outputs, self.settings.value_weight * of_values])
-        else:
+        elif "critic" in self.networks:
             self.networks["critic"].backward(of_values)
         self.networks["actor"].backward(of_outputs)
 

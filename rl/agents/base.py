@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,6 +71,25 @@ class GreedyPolicy:
     bound: str = ""
 
 
+@dataclass(frozen=True)
+class GreedyTable:
+    """What `Agent.act` computes with a table, which takes the action of the greatest value.
+
+    Args:
+        low: where the bins of each entry of an observation begin [n].
+        scale: bins for each unit of it [n].
+        most: its last bin [n].
+        strides: what each bin adds to the number of the row [n].
+        table: a value for each row and action [S, A].
+    """
+
+    low: Array
+    scale: Array
+    most: Array
+    strides: Array
+    table: Array
+
+
 class Agent:
     """Acts, observes what came of it, and learns.
 
@@ -89,7 +107,6 @@ class Agent:
     kinds: tuple[type[Actions], ...] = (Discrete,)  # of actions that it can handle
     roles: tuple[str, ...] = ()  # of its networks, if there are several
     network_options: tuple[str, ...] = ()  # of `OPTIONS` of the block `network`, those it handles
-    network_defaults: Mapping[str, Any] = MappingProxyType({})  # of that block, where it is silent
     metric_names: tuple[str, ...] = ()
     kin = ""  # agents of the same kin can start from each other's networks
     carried: tuple[str, ...] = ()  # settings that must be the same for that
@@ -120,8 +137,12 @@ class Agent:
         raise NotImplementedError
 
     @property
-    def greedy_policy(self) -> GreedyPolicy:
-        """What `act` computes."""
+    def greedy_policy(self) -> GreedyPolicy | GreedyTable:
+        """What `act` computes.
+
+        Raises:
+            UserError: nothing that can be exported.
+        """
         raise NotImplementedError
 
     def thoughts(self, observations: Array, masks: BoolArray | None = None) -> Thoughts:

@@ -34,6 +34,9 @@ METRICS = {
     "gradient_norm": ("Gradient norm", "before it is clipped"),
     "exploration": ("Exploration", "the explorer's amount, such as the share of random actions"),
     "entropy": ("Entropy", "of the policy: how much it still leaves to chance"),
+    "mean_return": ("Returns of a generation", "the mean over its members"),
+    "elite_return": ("Returns of the elite", "the mean over the members that are kept"),
+    "std": ("Spread", "the mean standard deviation of the parameters that members are drawn with"),
 }
 
 

@@ -114,6 +114,11 @@ class Environments:
         """What the agent acts on: `observations`, and behind them `masks` if there are any."""
         return (self.observations,) if self.masks is None else (self.observations, self.masks)
 
+    @property
+    def moments(self) -> list[tuple[int, int]]:
+        """The seed of each lane's episode, and its steps so far."""
+        return [*zip(self._episode_seeds, map(len, self._episode_actions), strict=True)]
+
     def _read_spaces(self, env: gymnasium.Env) -> Spaces:
         try:
             return spaces_of(env, self.id)

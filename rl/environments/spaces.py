@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium
@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from rl.environments import masks, rules
 from rl.environments.actions import Actions, Combinations, Discrete, MultiDiscrete, actions_of
+from rl.environments.bounds import Bounds, bounds_of
 from rl.environments.continuous import Continuous
 from rl.environments.observations import Flattener, flattener
 from rl.errors import BrokenEnvironment, UserError, brief
@@ -31,6 +32,7 @@ class Spaces:
         action_names: what the actions are called, or the entries of continuous ones; of several at
             once each, or all their choices. Empty if nobody says.
         observation_names: likewise each entry of the vector.
+        bounds: of each entry of what an agent sees; None if they are not known.
     """
 
     observation_size: int
@@ -38,6 +40,7 @@ class Spaces:
     flatten: Flattener | None = None
     action_names: tuple[str, ...] = ()
     observation_names: tuple[str, ...] = ()
+    bounds: Bounds | None = field(default=None, compare=False, repr=False)
 
     @property
     def one_hot(self) -> bool:
@@ -71,7 +74,8 @@ def spaces_of(env: gymnasium.Env, id: str) -> Spaces:
     except rules.Unfit as error:
         raise UserError(f"{id}: {error}") from None
     is_flat = isinstance(seen, spaces.Box) and len(seen.shape) == 1
-    return Spaces(flatten.size, actions, None if is_flat else flatten)
+    bounds = bounds_of(flatten, env)
+    return Spaces(flatten.size, actions, None if is_flat else flatten, bounds=bounds)
 
 
 def probed_spaces(env: gymnasium.Env, id: str) -> Spaces:

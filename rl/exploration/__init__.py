@@ -1,6 +1,6 @@
 """How an agent tries what it would not choose; explorers know no agent and no environment."""
 
-from rl.exploration.base import Explorer
+from rl.exploration.base import Explorer, expected
 from rl.exploration.discrete import (
     Boltzmann,
     EpsilonGreedy,
@@ -26,5 +26,5 @@ CONTINUOUS_EXPLORERS: dict[str, type[Explorer]] = {
 __all__ = [
     "CONTINUOUS_EXPLORERS", "DISCRETE_EXPLORERS",
     "Boltzmann", "EpsilonGreedy", "Explorer", "Gaussian", "Greedy", "NoNoise",
-    "OrnsteinUhlenbeck", "PeriodicEpsilonGreedy", "TargetEpsilonGreedy",
+    "OrnsteinUhlenbeck", "PeriodicEpsilonGreedy", "TargetEpsilonGreedy", "expected",
 ]  # fmt: skip

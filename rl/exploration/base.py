@@ -52,6 +52,10 @@ class Explorer:
         """
         raise NotImplementedError
 
+    def probabilities(self, values: Array, step: int) -> Array:
+        """How likely `choose` takes each discrete action [N, A], given their values [N, A]."""
+        raise NotImplementedError
+
     def ended(self, lane: int, total: float | None) -> None:
         """Called when an episode of `lane` ends, with its return; None if it was abandoned."""
 
@@ -62,6 +66,16 @@ class Explorer:
     def restore(self, state: State) -> None:
         """Takes over a saved state."""
         self._rng.bit_generator.state = state["rng"]
+
+
+def expected(explorer: Explorer, values: Array, step: int) -> Array:
+    """The mean value [N] of what an explorer would do, given action values [N, A].
+
+    Actions that are not allowed, whose values are -inf, have no part in it.
+    """
+    finite = np.where(values == -np.inf, 0.0, values)
+    mean = (explorer.probabilities(values, step) * finite).sum(axis=1)
+    return mean.astype(values.dtype)
 
 
 class Scheduled(Explorer):

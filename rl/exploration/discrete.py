@@ -35,6 +35,11 @@ class EpsilonGreedy(Scheduled):
                 actions[lane] = self._uniform(greedy[lane])
         return actions
 
+    def probabilities(self, values: Array, step: int) -> Array:
+        epsilon, is_allowed = self.amount(step), values > -np.inf
+        uniform = is_allowed / is_allowed.sum(axis=1, keepdims=True)
+        return (1.0 - epsilon) * _of_the_best(values) + epsilon * uniform
+
     def _uniform(self, values: Array) -> int:
         """A random action of those that are allowed, given the values of all [A]."""
         action = int(self._rng.integers(len(values)))
@@ -119,6 +124,9 @@ class Greedy(Explorer):
     def choose(self, greedy: Array, step: int) -> IntArray:
         return greedy.argmax(axis=1)
 
+    def probabilities(self, values: Array, step: int) -> Array:
+        return _of_the_best(values)
+
 
 class Boltzmann(Scheduled):
     """Action a with probability proportional to exp(Q(a) / temperature).
@@ -138,3 +146,15 @@ class Boltzmann(Scheduled):
 
     def choose(self, greedy: Array, step: int) -> IntArray:
         return (greedy / self.amount(step) + self._rng.gumbel(size=greedy.shape)).argmax(axis=1)
+
+    def probabilities(self, values: Array, step: int) -> Array:
+        z = values / self.amount(step)
+        p = np.exp(z - z.max(axis=1, keepdims=True))
+        return p / p.sum(axis=1, keepdims=True)
+
+
+def _of_the_best(values: Array) -> Array:
+    """1 for the action that is taken greedily, else 0 [N, A]."""
+    best = np.zeros(values.shape)
+    best[np.arange(len(values)), values.argmax(axis=1)] = 1.0
+    return best

@@ -15,7 +15,7 @@ from rl.errors import UserError
 from rl.export.policy import Policy
 
 OPSET, IR_VERSION = 17, 8  # of 2022, which every current runtime reads
-FLOAT, BOOL, DOUBLE = 1, 9, 11  # ONNX's numbers of float32, bool and float64
+FLOAT, INT64, BOOL, DOUBLE = 1, 7, 9, 11  # ONNX's numbers of float32, int64, bool and float64
 _NEVER = np.array(-np.inf, np.float32)  # the output of an action that is not allowed
 
 Arrays = dict[str, Array]
@@ -58,6 +58,16 @@ def _layer_norm(g: Graph, x: str, a: Arrays) -> str:
     variance = g("ReduceMean", g("Mul", x, x), axes=[1])
     normal = g("Div", x, g("Sqrt", g("Add", variance, a["epsilon"])))
     return g("Add", g("Mul", normal, a["gain"]), a["biases"])
+
+
+def _bins(g: Graph, x: str, a: Arrays) -> str:
+    x = g("Floor", g("Mul", g("Sub", x, a["low"]), a["scale"]))
+    return g("Min", g("Max", x, np.float32(0.0)), a["most"])
+
+
+def _row(g: Graph, x: str, a: Arrays) -> str:
+    row = g("Cast", g("MatMul", x, a["strides"]), to=INT64)
+    return g("Gather", a["table"].astype(np.float32), row, axis=0)
 
 
 def _scale(g: Graph, x: str, a: Arrays) -> str:
@@ -112,6 +122,8 @@ NODES: dict[str, Callable[[Graph, str, Arrays], str]] = {
     "softplus": lambda g, x, a: g("Softplus", x),
     "silu": lambda g, x, a: g("Mul", x, g("Sigmoid", x)),
     "softmax": lambda g, x, a: g("Softmax", x, axis=1),
+    "bins": _bins,
+    "row": _row,
     "select": lambda g, x, a: g("Gather", x, a["entries"], axis=1),
     "clip": lambda g, x, a: g("Clip", x, np.float32(-1.0), np.float32(1.0)),
     "scale": _scale,

@@ -34,6 +34,8 @@ LINES: dict[str, tuple[str, ...]] = {
     "softplus": ("x = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))",),
     "silu": ("x = x * (0.5 + 0.5 * np.tanh(0.5 * x))",),
     "softmax": ("x = np.exp(x - x.max())", "x = x / x.sum()"),
+    "bins": ("x = np.clip(np.floor((x - {low}) * {scale}), 0, {most})",),
+    "row": ("x = {table}[int(x @ {strides})]",),
     "select": ("x = x[{entries}]",),
     "clip": ("x = np.clip(x, -1, 1)",),
     "scale": ("x = np.clip({middle} + {reach} * x, {low}, {high})",),

@@ -12,6 +12,7 @@ from nn.names import describe
 from nn.normalization import BatchRenorm, LayerNorm
 from nn.typing import Array
 from rl.agents import Agent
+from rl.agents.base import GreedyTable
 from rl.environments.spaces import Actions, Combinations, Continuous, Discrete, MultiDiscrete
 from rl.preprocessors import Normalize, Preprocessor
 
@@ -60,6 +61,9 @@ def _of_layer(layer: Layer) -> Step:
 def of_agent(agent: Agent) -> list[Step]:
     """From what an agent sees to its greedy action, numbered as the agent does."""
     policy = agent.greedy_policy
+    if isinstance(policy, GreedyTable):
+        return [Step("bins", {name: getattr(policy, name) for name in ("low", "scale", "most")}),
+                Step("row", {"strides": policy.strides, "table": policy.table})]  # fmt: skip
     steps = _of_network(policy.network, policy.first, policy.count)
     if policy.groups > 1:
         count = (policy.network.sizes[-1] - policy.first) // policy.groups

@@ -6,6 +6,8 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from nn.settings import BaseSettings, setting
 from nn.typing import Array, State
 
@@ -52,6 +54,15 @@ class Preprocessor:
     def size(self) -> int:
         """Entries of what the agent sees."""
         return self.raw_size
+
+    def bounds(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """The least and greatest entries of what the agent sees [size], given the raw ones [n].
+
+        They are infinite where nothing bounds them.
+        """
+        if self.size == len(low):
+            return low, high
+        return np.full(self.size, -np.inf), np.full(self.size, np.inf)
 
     @property
     def remembers(self) -> bool:

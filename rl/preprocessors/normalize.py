@@ -155,6 +155,12 @@ class Normalize(Preprocessor):
             self._mean, self._std = mean, std if epsilon else np.where(std > 0.0, std, 1.0)
         return self._mean, self._std
 
+    def bounds(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """None where observations are normalized: they then lie within a few units of 0."""
+        if not self.settings.observations:
+            return low, high
+        return np.full(self.size, -np.inf), np.full(self.size, np.inf)
+
     def start(self, lane: int, raw: Array, out: Array) -> None:
         self._returns[lane] = 0.0
         self.follow(lane, raw, out)

@@ -29,6 +29,9 @@ class Stack(Preprocessor):
     def size(self) -> int:
         return self.settings.length * self.raw_size
 
+    def bounds(self, low: Array, high: Array) -> tuple[Array, Array]:
+        return np.tile(low, self.settings.length), np.tile(high, self.settings.length)
+
     @property
     def remembers(self) -> bool:
         return self.settings.length > 1
@@ -61,6 +64,12 @@ class Difference(Preprocessor):
     @property
     def size(self) -> int:
         return (1 + self.settings.keep) * self.raw_size
+
+    def bounds(self, low: Array, high: Array) -> tuple[Array, Array]:
+        least, most = low - high, high - low
+        if not self.settings.keep:
+            return least, most
+        return np.concatenate([low, least]), np.concatenate([high, most])
 
     def _prepare(self, lanes: int) -> None:
         self._before = np.zeros((lanes, self.raw_size), np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,6 @@ def describe(progress: Progress) -> dict[str, str]:
         for total in (progress.total_steps, progress.total_episodes)
     )
     metrics, evaluation = progress.metrics, progress.evaluation
-    amount = "entropy" if "entropy" in metrics else "exploration"
     recent = f"{np.mean(progress.recent):.1f}" if progress.recent else "-"
     return {
         "steps": f"{progress.step:,}{of_steps}",
@@ -44,10 +43,20 @@ def describe(progress: Progress) -> dict[str, str]:
         "episodes": f"{progress.episodes:,}{of_episodes}",
         "return (last 100)": recent,
         "greedy": f"{evaluation.mean:.1f} ({evaluation.episodes} episodes)" if evaluation else "-",
-        amount: f"{metrics[amount]:.3f}" if metrics else "-",
-        "loss": f"{metrics['loss']:.3g}" if metrics else "-",
+        **_latest(metrics),
         "time left": f"at most {_duration(left)}" if left else "evaluating" if left == 0 else "-",
     }
+
+
+def _latest(metrics: Mapping[str, float]) -> dict[str, str]:
+    """How much is explored and how large the loss was; of an agent without them, what it has."""
+    if not metrics:
+        return {"exploration": "-", "loss": "-"}
+    amount = "entropy" if "entropy" in metrics else "exploration"
+    if not {amount, "loss"} & {*metrics}:
+        return {name: f"{value:.3g}" for name, value in metrics.items()}
+    forms = {amount: ".3f", "loss": ".3g"}
+    return {name: f"{metrics[name]:{form}}" for name, form in forms.items() if name in metrics}
 
 
 def _seconds_left(progress: Progress) -> float | None:

@@ -89,10 +89,9 @@ class Source:
         """
         given = with_present_names(specification)
         agent = self._agent(given)
-        assigned = {
-            **self._carried(given, agent),
-            "network": self._network(given, agent),
-        }
+        assigned = self._carried(given, agent)
+        if self.specification.block("network"):
+            assigned["network"] = self._network(given, agent)
         theirs = self.specification.block("preprocessor")
         name = given.block("preprocessor").get("name")
         if name is None and theirs:

@@ -118,6 +118,17 @@ class Policy(Protocol):
         """
 
 
+def actions_of(policy: Policy, environments: Environments) -> Any:
+    """What a policy does next in each lane.
+
+    One that draws its actions has a method `act_at`, which is given the moments too, so that an
+    evaluation repeats itself.
+    """
+    if act_at := getattr(policy, "act_at", None):
+        return act_at(environments.moments, *environments.seen)
+    return policy.act(*environments.seen)
+
+
 class Stopped(Exception):
     """An evaluation is not wanted any more."""
 
@@ -201,7 +212,7 @@ class Evaluator:
         environments.reset()
         for seed in due:
             while seed not in finished:
-                environments.step(agent.act(*environments.seen))
+                environments.step(actions_of(agent, environments))
                 finished.update({episode.seed: episode for episode in environments.finished})
                 self._heed()
             yield finished.pop(seed)

@@ -125,7 +125,7 @@ def thinned(
     rows: list[Row] = []
     state = {"row": UPDATES_A_ROW, "row_step": interval, "recorded": 0}
     ends = [*(int(row["step"]) for row in history[1:]), end + 1]
-    for row, until in zip(history, ends, strict=True):
+    for row, until in zip(history, ends, strict=bool(history)):  # it may have had no update
         step, update = int(row["step"]), int(row["update"])
         if update < state["row"]:
             step = max(step, -(-state["row_step"] // lanes) * lanes)

@@ -174,15 +174,15 @@ class SpecifiedParts:
         """What the agent sees of the problem; `spaces` is then of that."""
         part = self.find(PREPROCESSORS, "preprocessor", "Identity")
         made: Preprocessor = part(self.spaces.observation_size, self.settings("preprocessor", part))
-        self.spaces = replace(self.spaces, observation_size=made.size)
+        bounds = self.spaces.bounds and self.spaces.bounds.behind(made)
+        self.spaces = replace(self.spaces, observation_size=made.size, bounds=bounds)
         return made
 
     def network(
         self, inputs: int, outputs: int, role: str | None = None, output: str = "identity"
     ) -> Network:
         """A network from `inputs` to `outputs` with the hidden layers of the `network` block."""
-        kind = AGENTS[self._resolved["agent"]["name"]]
-        settings = self.settings("network", NetworkSettings, role, kind.network_defaults)
+        settings = self.settings("network", NetworkSettings, role)
         self._refuse_options(settings, role)
         net: Network = self._refusing(
             self._block("network", role)[0],
@@ -294,16 +294,9 @@ class SpecifiedParts:
         self._done(key, role)["name"] = next(k for k, v in table.items() if v is part)
         return part
 
-    def settings(
-        self,
-        key: str,
-        part: Any,
-        role: str | None = None,
-        defaults: Mapping[str, Any] = MappingProxyType({}),
-    ) -> Any:
-        """The settings of a part, from block `key`; `defaults` precede those of the part."""
+    def settings(self, key: str, part: Any, role: str | None = None) -> Any:
+        """The settings of a part, from block `key`."""
         path, block = self._block(key, role)
-        block = {**defaults, **block}
         done = self._done(key, role)
         if "name" in done:  # it has been found by it
             block.pop("name", None)

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from nn.names import lookup
-from rl.agents import A2C, AGENTS, DDPG, DQN, PPO, QRDQN, SAC, Agent
+from rl.agents import A2C, AGENTS, CEM, DDPG, DQN, PPO, QRDQN, REINFORCE, Agent
+from rl.agents.tabular import Tabular
 from rl.environments.spaces import Spaces
 
 # The agent of an environment is the first of these that handles its actions.
@@ -48,7 +49,10 @@ def default_blocks(
         for settings in (each for family, each in _FAMILIES.items() if issubclass(kind, family)):
             for key, block in settings(_budget(train, horizon or CUT)).items():
                 blocks[key] = {**blocks.get(key, {}), **block}
-            blocks["preprocessor"]["observations"] = not spaces.one_hot
+            if blocks.get("preprocessor", {}).get("name") == "Normalize":
+                blocks["preprocessor"]["observations"] = not spaces.one_hot
+        if issubclass(kind, REINFORCE):  # A2C with a memory of its own
+            del blocks["memory"]
     return blocks
 
 
@@ -99,15 +103,6 @@ def _deterministic_actor(steps: int) -> Blocks:
     }  # fmt: skip
 
 
-def _soft_actor(steps: int) -> Blocks:
-    return {
-        "agent": {"learn_start": _share(steps, 100), "tau": 0.01},
-        "network": {"hidden": [128, 128]},
-        "memory": {"name": "Replay", "capacity": 100_000, "batch_size": 128},
-        "preprocessor": _normalize(warmup=_share(steps, 10), return_std=10.0),
-    }
-
-
 def _stochastic_actor(steps: int) -> Blocks:
     del steps
     return {
@@ -131,12 +126,26 @@ def _quantiles(steps: int) -> Blocks:
     return {"agent": {"cost": "huber"}}
 
 
+def _table(steps: int) -> Blocks:
+    return {"exploration": {"name": "EpsilonGreedy", "start": 1.0, "end": 0.05,
+                            "steps": _share(steps, 2)}}  # fmt: skip
+
+
+def _searched(steps: int) -> Blocks:
+    warmup = _share(steps, 10)
+    return {
+        "network": {"hidden": []},
+        "preprocessor": _normalize(rewards=False, warmup=warmup),
+    }
+
+
 # A variant has those of its base, and then its own.
 _FAMILIES: dict[type[Agent], Callable[[int], Blocks]] = {
     DQN: _values,
     QRDQN: _quantiles,
     DDPG: _deterministic_actor,
-    SAC: _soft_actor,
     A2C: _stochastic_actor,
     PPO: _clipped_passes,
+    Tabular: _table,
+    CEM: _searched,
 }

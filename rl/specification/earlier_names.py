@@ -1,7 +1,7 @@
 """Names of earlier versions, so that their specifications and run folders still run.
 
 What an option made another algorithm once is now a name of its own; the numbers stay the same to
-the bit.
+the bit. Softmax is the other name that the field has for Boltzmann exploration.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ def with_present_names(specification: Specification) -> Specification:
     paths = {f"agent.{old}": f"agent.{new}" for old, new in renamed.items()}
     overridden = frozenset(paths.get(path, path) for path in specification.overridden)
     values = {**specification.values, "agent": agent}
+    if str(specification.block("exploration").get("name")).lower() == "softmax":
+        values["exploration"] = {**specification.block("exploration"), "name": "Boltzmann"}
     return replace(specification, values=values, overridden=overridden)
 
 

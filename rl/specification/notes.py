@@ -85,7 +85,7 @@ def _of_rates(experiment: Experiment) -> Iterator[str]:
     for role, each in roles.items() or [("", block)]:
         rate = each.get("learning_rate")
         path = ".".join(filter(None, ("optimizer", role, "learning_rate")))
-        if isinstance(rate, Mapping):
+        if isinstance(rate, Mapping) and total:  # 0 also where nobody knows
             yield from _of_rate(path, rate, total)
         elif rate == 0.0:  # also 1e-400, which no number of double precision is as small as
             yield f"{path} is 0: nothing is learned"

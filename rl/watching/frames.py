@@ -14,7 +14,7 @@ from rl.environments import Environments, Episode
 from rl.environments.names import bar_names
 from rl.environments.problems import find_problem
 from rl.environments.spaces import Combinations
-from rl.session.evaluation import OPTIONS, Policy
+from rl.session.evaluation import OPTIONS, Policy, actions_of
 from rl.session.player import Player
 from rl.watching.rendering import draw, open_drawing, rate_of
 
@@ -71,7 +71,7 @@ class Scene:
             thoughts = self._thoughts()
             if step % every == 0:
                 yield Moment(self._picture(), step, total, thoughts, False)
-            latest = environments.step(self._agent.act(*environments.seen))
+            latest = environments.step(actions_of(self._agent, environments))
             step, total = step + 1, float(latest.returns[0])
         yield Moment(self._picture(), step, total, thoughts, True)
 
@@ -110,7 +110,7 @@ def play_episode(environments: Environments, agent: Policy, seed: int) -> Episod
     """One greedy episode in a single lane."""
     _start(environments, seed)
     while environments.active[0]:
-        environments.step(agent.act(*environments.seen))
+        environments.step(actions_of(agent, environments))
     (episode,) = environments.finished
     return episode
 

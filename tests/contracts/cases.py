@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from nn.settings import Bounds
-from rl.agents import AGENTS, DQN
+from rl.agents import AGENTS, CEM, DQN, REINFORCE, Agent, Random
 from rl.agents.replay_agent import ReplayAgent
+from rl.agents.tabular import Tabular
 from rl.environments import Environments, TrainingSeeds, Transitions, make_env
 from rl.environments.spaces import Continuous, Discrete, MultiDiscrete
 from rl.specification.build import Experiment, build
@@ -24,13 +25,21 @@ PROBLEMS: dict[Any, str] = {
     Discrete: "CartPole-v1", MultiDiscrete: "OpenSeveral-v0", Continuous: "Pendulum-v1",
 }  # fmt: skip
 NARROW = {"hidden": [8]}
+BY_EPISODE = (REINFORCE, CEM)  # they learn from how episodes end, and Pendulum's have 200 steps
+SHORT = "SteadyContinuous-v0"
+UNUSED: dict[type[Agent], tuple[str, ...]] = {  # blocks that the tests give and an agent refuses
+    Tabular: ("network", "optimizer", "memory"),
+    REINFORCE: ("memory",),
+    CEM: ("optimizer", "memory"),
+    Random: ("network", "optimizer", "memory"),
+}
 EXAMPLE = Path(__file__).parents[2] / "docs/example_package"
 
 
-def expected_sarsa() -> type[DQN]:
+def mellow_dqn() -> type[DQN]:
     """The agent of the example package, as if that were installed."""
     sys.path.append(str(EXAMPLE))
-    found: type[DQN] = importlib.import_module("rl_example_parts.expected_sarsa").ExpectedSarsa
+    found: type[DQN] = importlib.import_module("rl_example_parts.mellow_dqn").MellowDQN
     sys.path.remove(str(EXAMPLE))
     return found
 
@@ -57,14 +66,21 @@ def values(name: str, kind: Any, **blocks: Any) -> dict[str, Any]:
     if issubclass(AGENTS[name], ReplayAgent):
         agent = {"learn_start": 20, "learn_every": 1, **agent}
         memory = {"capacity": 50, "batch_size": 8}
+    if issubclass(AGENTS[name], CEM):
+        agent = {"population": 2, "elite": 0.5, **agent}
+    if issubclass(AGENTS[name], Tabular):
+        agent = {"bins": [2], **agent}
+    problem = SHORT if issubclass(AGENTS[name], BY_EPISODE) and kind is Continuous else None
     given = {
-        "problem": blocks.get("problem") or PROBLEMS[kind],
+        "problem": blocks.get("problem") or problem or PROBLEMS[kind],
         "agent": agent,
         "network": {**NARROW, option: True} if option else NARROW,
         "memory": memory,
         "train": {"steps": 1_000, "lanes": 2},
+        **blocks,
     }
-    return {**given, **blocks}
+    unused = next((keys for base, keys in UNUSED.items() if issubclass(AGENTS[name], base)), ())
+    return {key: block for key, block in given.items() if key not in unused}
 
 
 def experiment(given: dict[str, Any], seed: int = 0) -> Experiment:

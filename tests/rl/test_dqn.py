@@ -12,11 +12,11 @@ import pytest
 from nn import SGD, NeuralNet
 from nn.gradient_check import numerical_gradient
 from nn.typing import Array
-from rl.agents import DQN, DoubleDQN
+from rl.agents import DQN, DeepExpectedSarsa, DeepSarsa, DoubleDQN
 from rl.agents.values import dueling_gradient, dueling_values
 from rl.environments import Environments, make_env
 from rl.errors import Diverged
-from rl.exploration import EpsilonGreedy
+from rl.exploration import EpsilonGreedy, Greedy
 from rl.memory import Batch, Replay
 from tests.nn.test_allocation import WITHOUT_BUFFERS, measure
 from tests.rl.conftest import take_over
@@ -69,6 +69,27 @@ def test_dqn_takes_the_target_networks_own_maximum() -> None:
 
 def test_double_dqn_chooses_online_and_values_by_the_target() -> None:
     assert next_value(DoubleDQN) == 4.0
+
+
+def test_deep_sarsa_values_the_action_that_the_online_policy_takes_by_the_target() -> None:
+    """Without exploration that is action 1; with nothing else, each third of the time another."""
+    agent = with_values(make_agent(DeepSarsa, batch_size=3_000), ONLINE, TARGET)
+    agent.memory.add(np.array([1.0]), 0, 0.0, 0.5, np.array([2.0]))
+    found = agent.next_values(agent.memory.sample())
+    shares = [float((found == value).mean()) for value in (10.0, 4.0, 8.0)]
+    assert shares == pytest.approx([1 / 3] * 3, abs=0.03)
+    agent.exploration = Greedy(np.random.default_rng(0))
+    assert set(agent.next_values(agent.memory.sample())) == {4.0}
+
+
+def test_deep_expected_sarsa_averages_over_its_policy() -> None:
+    """Of 10, 4 and 8 with epsilon 0.3: 0.7 x 10 + 0.3 x 22/3 = 9.2."""
+    assert next_value(DeepExpectedSarsa) == pytest.approx(22 / 3)
+    agent = with_values(make_agent(DeepExpectedSarsa), ONLINE, TARGET)
+    settings = EpsilonGreedy.Settings(start=0.3, end=0.3)
+    agent.exploration = EpsilonGreedy(np.random.default_rng(0), settings)
+    agent.memory.add(np.array([1.0]), 0, 0.0, 0.5, np.array([2.0]))
+    np.testing.assert_allclose(agent.next_values(agent.memory.sample()), [9.2, 9.2], rtol=1e-6)
 
 
 def learn_from(agent: DQN, reward: float, discount: float) -> None:

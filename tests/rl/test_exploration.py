@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rl.exploration import (
+    DISCRETE_EXPLORERS,
     Boltzmann,
     EpsilonGreedy,
     Explorer,
@@ -15,7 +16,10 @@ from rl.exploration import (
     OrnsteinUhlenbeck,
     PeriodicEpsilonGreedy,
     TargetEpsilonGreedy,
+    expected,
 )
+from rl.specification.build import build
+from rl.specification.specification import Specification
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -133,3 +137,33 @@ def test_ornstein_uhlenbeck_noise_starts_afresh_with_each_episode() -> None:
     one, other = np.array(before).T, np.array(after).T
     assert np.corrcoef(one[0], other[0])[0, 1] > 0.95  # lane 0 goes on
     assert abs(np.corrcoef(one[1], other[1])[0, 1]) < 0.2  # 4 standard errors
+
+
+@pytest.mark.parametrize("name", DISCRETE_EXPLORERS)
+def test_an_explorer_says_how_likely_it_takes_each_action(name: str) -> None:
+    """Also where an action is not allowed."""
+    part = DISCRETE_EXPLORERS[name]
+    settings = {"target": 9.0, "start": 0.4} if name.startswith("Target") else {}
+    explorer = part(rng(), part.Settings(**settings))
+    values = VALUES.copy()
+    values[:, 2] = -np.inf
+    for given in (VALUES, values):
+        counts = np.bincount(explorer.choose(given, 3_000), minlength=3) / len(given)
+        likely = explorer.probabilities(given[:1], 3_000)[0]
+        np.testing.assert_allclose(counts, likely, atol=0.01)
+        assert likely.sum() == pytest.approx(1.0)
+
+
+def test_an_expected_value_by_hand() -> None:
+    """Of 1, 3 and 2 with epsilon 0.6 it is 0.4 x 3 + 0.6 x 2; without 3, 0.4 x 2 + 0.6 x 1.5."""
+    explorer = EpsilonGreedy(rng(), EpsilonGreedy.Settings(start=0.6, end=0.6))
+    values = np.array([[1.0, 3.0, 2.0], [1.0, -np.inf, 2.0]])
+    np.testing.assert_allclose(expected(explorer, values, 0), [2.4, 1.7])
+
+
+def test_softmax_is_another_name_for_boltzmann() -> None:
+    values = {"problem": "CartPole-v1", "agent": {"name": "DQN"}, "train": {"steps": 5000},
+              "exploration": {"name": "softmax", "start": 2.0}}  # fmt: skip
+    resolved = build(Specification("x", "x.yaml", values), 0).specification
+    assert resolved.block("exploration")["name"] == "Boltzmann"
+    assert resolved.block("exploration")["start"] == 2.0

@@ -27,7 +27,7 @@ from rl.memory import Prioritized, Replay
 from rl.session.evaluation import Evaluator
 from rl.session.player import player_of
 from rl.session.transition_log import TransitionLog
-from tests.contracts.cases import Play, assert_same, expected_sarsa, experiment, values
+from tests.contracts.cases import Play, assert_same, experiment, mellow_dqn, values
 from tests.rl.conftest import take_over
 from tests.rl.gates import SPACES, Gated
 from tests.rl.test_dqn import make_agent, with_values
@@ -47,11 +47,12 @@ def test_no_agent_takes_a_forbidden_action(name: str, problem: str) -> None:
     for lanes in (1, 3):
         play = Play(experiment(given(name, problem, lanes)))
         play.steps(60)
-        assert play.agent.updates > 1
+        assert play.agent.updates > 1 or name == "Random"
         for _ in range(15):
             play.environments.step(play.agent.act(*play.environments.seen))
             thoughts = play.agent.thoughts(*(each[:1] for each in play.environments.seen))
-            assert np.isfinite(thoughts.bars[np.array(thoughts.chosen)]).all()
+            if thoughts.chosen is not None:
+                assert np.isfinite(thoughts.bars[np.array(thoughts.chosen)]).all()
 
 
 def test_an_agent_that_is_not_told_takes_one() -> None:
@@ -96,7 +97,8 @@ def test_an_agent_and_its_masks_go_on_to_the_bit(name: str, problem: str) -> Non
     assert_same(one.agent.state(), other.agent.state())
 
 
-# In s' = 2 the online values are 2, 6, 4 and the target values 10, 4, 8. Sarsa's epsilon is 0.1.
+# In s' = 2 the online values are 2, 6, 4 and the target values 10, 4, 8.
+# Mellowmax of 4 and 8 is 8 + ln((1 + exp(-4)) / 2).
 ONLINE, TARGET = [1.0, 3.0, 2.0], [5.0, 2.0, 4.0]
 
 
@@ -104,7 +106,7 @@ ONLINE, TARGET = [1.0, 3.0, 2.0], [5.0, 2.0, 4.0]
     ("kind", "mask", "value"),
     [(DQN, [1, 1, 1], 10.0), (DQN, [0, 1, 1], 8.0), (DQN, [0, 1, 0], 4.0),
      (DoubleDQN, [1, 1, 1], 4.0), (DoubleDQN, [1, 0, 1], 8.0), (DoubleDQN, [1, 0, 0], 10.0),
-     (expected_sarsa(), [0, 1, 1], 7.8), (expected_sarsa(), [0, 1, 0], 4.0)],
+     (mellow_dqn(), [0, 1, 1], 7.325), (mellow_dqn(), [0, 1, 0], 4.0)],
 )  # fmt: skip
 def test_what_follows_is_worth_its_best_allowed_action(
     kind: type[DQN], mask: list[int], value: float
@@ -112,8 +114,9 @@ def test_what_follows_is_worth_its_best_allowed_action(
     agent = with_values(make_agent(kind), ONLINE, TARGET)
     agent.memory = Replay(1, np.random.default_rng(0), Replay.Settings(batch_size=2), masks=3)
     agent.memory.add(np.ones(1), 0, 0.0, 0.5, np.full(1, 2.0), np.array(mask, bool))
-    assert agent.next_values(agent.memory.sample()) == pytest.approx([value, value])
-    assert agent.targets(agent.memory.sample()) == pytest.approx([value / 2, value / 2])
+    expected = pytest.approx([value, value], rel=1e-5)
+    assert agent.next_values(agent.memory.sample()) == expected
+    assert 2 * agent.targets(agent.memory.sample()) == expected
 
 
 def test_quantiles_of_the_best_allowed_action() -> None:

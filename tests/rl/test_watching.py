@@ -57,6 +57,19 @@ def test_the_figures_of_a_run_under_way() -> None:
     assert describe(Progress(10))["greedy"] == "-"
 
 
+@pytest.mark.parametrize(
+    ("metrics", "shown"),
+    [({"entropy": 0.5, "policy_loss": 1.0}, {"entropy": "0.500"}),
+     ({"elite_return": 12.34, "std": 0.1}, {"elite_return": "12.3", "std": "0.1"})],
+)  # fmt: skip
+def test_the_figures_of_an_agent_without_a_loss(metrics: Any, shown: dict[str, str]) -> None:
+    progress = halfway(10.0)
+    progress.metrics = metrics
+    figures = describe(progress)
+    assert "loss" not in figures
+    assert figures.items() >= shown.items()
+
+
 def job(session: int, trial: int | None = None) -> Job:
     return Job(load_specification("cartpole_dqn"), 7 + session, Path("x"), session, trial)
 
