@@ -290,9 +290,13 @@ def defaults(name: str, agent: type[Agent]) -> str:
     problem = "CartPole-v1" if Discrete in agent.kinds else "Pendulum-v1"
     values = {"problem": problem, "agent": {"name": name}, "train": {"steps": 10_000}}
     made = build(Specification(name, "", values), seed=0).specification.values
-    return ", ".join(
-        f"`{key}`: {made[key]['name']}" for key in ("memory", "exploration") if key in made
-    )
+    parts: dict[str, str] = {}
+    for key in ("memory", "exploration"):
+        if key in made:
+            parts[key] = made[key]["name"]
+    for key, each in agent.network_defaults.items():
+        parts[f"network.{key}"] = json.dumps(each)
+    return ", ".join(f"`{key}`: {each}" for key, each in parts.items())
 
 
 def parts(found: Mapping[str, Part], level: int = 3) -> str:

@@ -3,6 +3,7 @@
 from rl.agents.a2c import A2C
 from rl.agents.base import Agent
 from rl.agents.cem import CEM
+from rl.agents.crossq import CrossQ
 from rl.agents.ddpg import DDPG
 from rl.agents.deep_sarsa import DeepExpectedSarsa, DeepSarsa
 from rl.agents.double_dqn import DoubleDQN
@@ -13,6 +14,7 @@ from rl.agents.q_table import QTable
 from rl.agents.qrdqn import QRDQN
 from rl.agents.random_agent import Random
 from rl.agents.reinforce import REINFORCE
+from rl.agents.sac import SAC
 from rl.agents.sarsa import Sarsa
 from rl.agents.td3 import TD3
 
@@ -24,6 +26,8 @@ AGENTS: dict[str, type[Agent]] = {
     "PPO": PPO,
     "DDPG": DDPG,
     "TD3": TD3,
+    "SAC": SAC,
+    "CrossQ": CrossQ,
     "QTable": QTable,
     "Sarsa": Sarsa,
     "ExpectedSarsa": ExpectedSarsa,
@@ -35,6 +39,7 @@ AGENTS: dict[str, type[Agent]] = {
 }
 
 __all__ = [
-    "A2C", "AGENTS", "CEM", "DDPG", "DQN", "PPO", "QRDQN", "REINFORCE", "TD3", "Agent",
-    "DeepExpectedSarsa", "DeepSarsa", "DoubleDQN", "ExpectedSarsa", "QTable", "Random", "Sarsa",
+    "A2C", "AGENTS", "CEM", "DDPG", "DQN", "PPO", "QRDQN", "REINFORCE", "SAC", "TD3", "Agent",
+    "CrossQ", "DeepExpectedSarsa", "DeepSarsa", "DoubleDQN", "ExpectedSarsa", "QTable", "Random",
+    "Sarsa",
 ]  # fmt: skip

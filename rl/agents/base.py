@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -107,6 +108,7 @@ class Agent:
     kinds: tuple[type[Actions], ...] = (Discrete,)  # of actions that it can handle
     roles: tuple[str, ...] = ()  # of its networks, if there are several
     network_options: tuple[str, ...] = ()  # of `OPTIONS` of the block `network`, those it handles
+    network_defaults: Mapping[str, Any] = MappingProxyType({})  # of that block, where it is silent
     metric_names: tuple[str, ...] = ()
     kin = ""  # agents of the same kin can start from each other's networks
     carried: tuple[str, ...] = ()  # settings that must be the same for that

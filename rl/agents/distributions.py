@@ -213,6 +213,50 @@ class Normal(Conditional):
         return gradient
 
 
+class SquashedNormal:
+    """a = tanh(u) with u = mean + sigma xi, and ln pi(a|s) (Haarnoja et al. 2018, appendix C).
+
+    The density of a is that of u over |da/du|, so that, over the entries,
+
+        ln pi(a|s) = sum(ln N(u) - ln(1 - tanh(u)^2)).
+
+    Args:
+        outputs: the means and ln sigma [B, 2 k]; ln sigma counts from -20 to 2.
+        xi: standard normal [B, k].
+
+    Attributes:
+        actions: a [B, k].
+        log_probs: ln pi(a|s) [B].
+    """
+
+    def __init__(self, outputs: Array, xi: Array) -> None:
+        means, logs = _halves(outputs)
+        within = np.minimum(np.maximum(logs, _LEAST_LOG_STD), _MOST_LOG_STD)
+        self._is_within = within == logs
+        self._noise = np.exp(within) * xi
+        u = means + self._noise
+        self.actions = np.tanh(u)
+        # ln(1 - tanh(u)^2) in a form that keeps its digits where tanh(u) is 1 but for rounding.
+        log_slopes = 2.0 * (_LN_2 - u - np.logaddexp(0.0, -2.0 * u))
+        self.log_probs = -(0.5 * xi * xi + within + _HALF_LN_2PI + log_slopes).sum(axis=1)
+
+    def gradient(self, of_actions: Array, of_log_probs: Array) -> Array:
+        """dC/doutputs [B, 2 k], with xi held fixed.
+
+        Args:
+            of_actions: dC/da [B, k].
+            of_log_probs: dC/dln pi(a|s), [B, 1] or a number.
+        """
+        # dln pi/du = 2 tanh(u), du/dmean = 1, du/dln sigma = sigma xi, and dln pi/dln sigma has
+        # a term of its own: -1.
+        of_u = of_actions * (1.0 - self.actions**2) + 2.0 * of_log_probs * self.actions
+        gradient = np.empty((len(of_u), 2 * of_u.shape[1]), of_u.dtype)
+        of_means, of_logs = _halves(gradient)
+        of_means[:] = of_u
+        of_logs[:] = (of_u * self._noise - of_log_probs) * self._is_within
+        return gradient
+
+
 def _halves(outputs: Array) -> tuple[Array, Array]:
     """Outputs [B, 2 k] as two views [B, k]."""
     k = outputs.shape[1] // 2
@@ -220,4 +264,6 @@ def _halves(outputs: Array) -> tuple[Array, Array]:
 
 
 _FORBIDDEN = -1e38
+_LN_2 = math.log(2.0)
+_LEAST_LOG_STD, _MOST_LOG_STD = -20.0, 2.0
 _HALF_LN_2PI = 0.5 * math.log(2.0 * math.pi)

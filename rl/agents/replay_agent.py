@@ -52,7 +52,7 @@ class ReplayAgent(Agent):
         cost: str = setting('cost of the values, "huber" or "quadratic"', "huber", names=COSTS)
 
     settings: Settings
-    metric_names = ("loss", "mean_q", "gradient_norm", "exploration")
+    metric_names: tuple[str, ...] = ("loss", "mean_q", "gradient_norm", "exploration")
 
     def __init__(
         self,

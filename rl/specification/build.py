@@ -182,7 +182,8 @@ class SpecifiedParts:
         self, inputs: int, outputs: int, role: str | None = None, output: str = "identity"
     ) -> Network:
         """A network from `inputs` to `outputs` with the hidden layers of the `network` block."""
-        settings = self.settings("network", NetworkSettings, role)
+        kind = AGENTS[self._resolved["agent"]["name"]]
+        settings = self.settings("network", NetworkSettings, role, kind.network_defaults)
         self._refuse_options(settings, role)
         net: Network = self._refusing(
             self._block("network", role)[0],
@@ -294,9 +295,16 @@ class SpecifiedParts:
         self._done(key, role)["name"] = next(k for k, v in table.items() if v is part)
         return part
 
-    def settings(self, key: str, part: Any, role: str | None = None) -> Any:
-        """The settings of a part, from block `key`."""
+    def settings(
+        self,
+        key: str,
+        part: Any,
+        role: str | None = None,
+        defaults: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Any:
+        """The settings of a part, from block `key`; `defaults` precede those of the part."""
         path, block = self._block(key, role)
+        block = {**defaults, **block}
         done = self._done(key, role)
         if "name" in done:  # it has been found by it
             block.pop("name", None)

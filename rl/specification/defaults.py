@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from nn.names import lookup
-from rl.agents import A2C, AGENTS, CEM, DDPG, DQN, PPO, QRDQN, REINFORCE, Agent
+from rl.agents import A2C, AGENTS, CEM, DDPG, DQN, PPO, QRDQN, REINFORCE, SAC, Agent
 from rl.agents.tabular import Tabular
 from rl.environments.spaces import Spaces
 
@@ -103,6 +103,15 @@ def _deterministic_actor(steps: int) -> Blocks:
     }  # fmt: skip
 
 
+def _soft_actor(steps: int) -> Blocks:
+    return {
+        "agent": {"learn_start": _share(steps, 100), "tau": 0.01},
+        "network": {"hidden": [128, 128]},
+        "memory": {"name": "Replay", "capacity": 100_000, "batch_size": 128},
+        "preprocessor": _normalize(warmup=_share(steps, 10), return_std=10.0),
+    }
+
+
 def _stochastic_actor(steps: int) -> Blocks:
     del steps
     return {
@@ -144,6 +153,7 @@ _FAMILIES: dict[type[Agent], Callable[[int], Blocks]] = {
     DQN: _values,
     QRDQN: _quantiles,
     DDPG: _deterministic_actor,
+    SAC: _soft_actor,
     A2C: _stochastic_actor,
     PPO: _clipped_passes,
     Tabular: _table,

@@ -274,7 +274,7 @@ SOFT: Any = nn.NeuralNet((2, 2), cost="log_likelihood", seed=0)
         (lambda: NET.predict([[1, None]]), r"x\[0, 1\] is nan; it must be finite"),
         (lambda: NET.predict([[1e300, 0]]), r"x\[0, 0\] is 1e\+300; .* finite as float32"),
         (lambda: NET.predict(None), r"x must be .* \[B, 2\], not \[\]"),
-        (lambda: NET.predict(np.ma.array([[1, 2]], mask=[[0, 1]])), "x has masked entries"),
+        (lambda: NET.predict(np.ma.array([[1, 2]], mask=[[False, True]])), "x has masked entries"),
         (lambda: NET.predict_proba(X[:, :2]), "needs a sigmoid or softmax output, not Identity"),
         (lambda: NET.predict_labels(X[:, :2]), "predict_labels needs a sigmoid or softmax"),
         (lambda: SOFT.cost(X, [0, 1, 2]), r"y\[2\] is 2; .* whole number from 0 to 1"),
