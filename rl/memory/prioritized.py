@@ -113,7 +113,9 @@ class Prioritized(Replay):
         super().__init__(observation_size, rng, settings, actions, masks)
         self._tree = SumTree(self.capacity)
         self._greatest = 1.0  # p^alpha
-        self._unseen: list[int] = []  # places whose priority is still to be set
+        # Priorities that are still to be set: of the latest sample, and of new places.
+        self._updated: tuple[IntArray, Array] | None = None
+        self._unseen: list[int] = []
         self._samples = 0
         self._weights = np.ones(self.batch_size, np.float32)
         self._batch = replace(self._batch, weights=self._weights)
@@ -131,7 +133,7 @@ class Prioritized(Replay):
         super().add(observation, action, reward, discount, next_observation, next_mask)
 
     def _choose(self) -> None:
-        self._set_unseen()
+        self._set_due()
         self._rng.random(out=self._uniform)
         np.add(self._uniform, np.arange(self.batch_size), out=self._uniform)
         total = self._tree.total
@@ -147,17 +149,22 @@ class Prioritized(Replay):
     def update_priorities(self, errors: Array) -> None:
         magnitudes = np.abs(errors).astype(float) + self.settings.epsilon
         priorities = magnitudes**self.settings.alpha
-        self._tree.set(self._indices, priorities)
+        self._updated = self._indices.copy(), priorities
         self._greatest = max(self._greatest, float(priorities.max()))
 
-    def _set_unseen(self) -> None:
+    def _set_due(self) -> None:
+        """Sets all at once; a new transition may stand in the place of a sampled one."""
+        due = [self._updated] if self._updated else []
         if self._unseen:
-            places = np.array(self._unseen)
-            self._tree.set(places, np.full(len(places), self._greatest))
-            self._unseen.clear()
+            due.append((np.array(self._unseen), np.full(len(self._unseen), self._greatest)))
+        if due:
+            places, priorities = map(np.concatenate, zip(*due, strict=True))
+            self._tree.set(places, priorities)
+        self._updated = None
+        self._unseen.clear()
 
     def state(self) -> State:
-        self._set_unseen()
+        self._set_due()
         priorities = self._tree.state(self.size)
         extra = {"priorities": priorities, "greatest": self._greatest, "samples": self._samples}
         return {**super().state(), **extra, "indices": self._indices.copy()}
@@ -166,6 +173,7 @@ class Prioritized(Replay):
         super().restore(state)
         self._tree = SumTree(self.capacity)
         self._tree.set(np.arange(self.size), state["priorities"])
+        self._updated = None
         self._unseen.clear()
         self._greatest, self._samples = float(state["greatest"]), int(state["samples"])
         np.copyto(self._indices, state["indices"])
