@@ -75,7 +75,7 @@ MEASUREMENTS = {
     "benchmark_checkpoint.py": "ten minutes on a quiet machine",
     "benchmark_checks.py": "minutes on a quiet machine",
     "benchmark_commands.py": "minutes on a quiet machine",
-    "benchmark_ddpg.py": "wants stable-baselines3",
+    "benchmark_throughput.py": "wants stable-baselines3 and SBX",
     "benchmark_fit.py": "minutes on a quiet machine",
     "benchmark_pages.py": "a run, and its film",
     "benchmark_solve.py": "wants stable-baselines3, and half an hour",

@@ -10,7 +10,7 @@ import numpy as np
 from nn import Network
 from nn.settings import setting
 from nn.typing import Array
-from rl.agents.off_policy_actor_critic import value_of
+from rl.agents.off_policy_actor_critic import pairs, value_of
 from rl.agents.sac import SAC
 from rl.memory import Batch
 from rl.targets import td_target
@@ -50,11 +50,11 @@ class CrossQ(SAC):
 
     def update_critics(self, batch: Batch) -> None:
         following = self.policy(batch.next_observations)
-        observations = np.vstack([batch.observations, batch.next_observations])
-        actions = np.vstack([batch.actions, following.actions])
-        values = np.stack(
-            [value_of(each, observations, actions, training=True) for each in self.critics]
-        )
+        both = np.concatenate(
+            [pairs(batch.observations, batch.actions),
+             pairs(batch.next_observations, following.actions)]
+        )  # fmt: skip
+        values = np.stack([value_of(each, both, training=True) for each in self.critics])
         now, later = np.split(values, 2, axis=1)  # [critics, B]
         soft = later.min(axis=0) - self.alpha * following.log_probs
         y: Array = td_target(batch.rewards, batch.discounts, soft)

@@ -9,7 +9,12 @@ import numpy as np
 from nn import Network, Optimizer
 from nn.typing import Array, State
 from rl.agents.base import GreedyPolicy, Parts
-from rl.agents.off_policy_actor_critic import OffPolicyActorCritic, slope_of
+from rl.agents.off_policy_actor_critic import (
+    OffPolicyActorCritic,
+    pairs,
+    slope_of,
+    value_of,
+)
 from rl.exploration import Explorer
 from rl.memory import Batch, Replay
 
@@ -97,7 +102,8 @@ class DDPG(OffPolicyActorCritic):
         """Moves the actor along dQ/da dmu/dparameters (Silver et al. 2014, eq. 9)."""
         actions = self.actor.forward(observations, training=True)
         descent = np.full(len(actions), -1.0 / len(actions), np.float32)  # of -Q, averaged
-        self.actor.backward(slope_of(self.critics[0], observations, actions, descent))
+        value_of(self.critics[0], pairs(observations, actions))
+        self.actor.backward(slope_of(self.critics[0], descent, self.action_size))
         self.clip_and_step("actor", self.actor, self.optimizers[0])
 
     def restore_policy(self, state: State) -> None:

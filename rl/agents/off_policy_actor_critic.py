@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from functools import reduce
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from rl.agents.thoughts import Thoughts, of_action
 from rl.environments.spaces import Continuous
 from rl.exploration import Explorer
 from rl.memory import Batch, Replay
-
-Agent = TypeVar("Agent", bound="OffPolicyActorCritic")
 
 
 class OffPolicyActorCritic(ReplayAgent):
@@ -97,7 +95,7 @@ class OffPolicyActorCritic(ReplayAgent):
 
     def thoughts(self, observations: Array, masks: Array | None = None) -> Thoughts:
         actions = self.act(observations)
-        value = value_of(self.critics[0], observations, actions)
+        value = value_of(self.critics[0], pairs(observations, actions))
         return replace(of_action(actions[0]), value=float(value[0]))
 
     def explore(self, observations: Array, masks: Array | None = None) -> Array:
@@ -112,9 +110,9 @@ class OffPolicyActorCritic(ReplayAgent):
 
     def update_critics(self, batch: Batch) -> None:
         """Moves each critic along the gradient of cost(Q_i(s, a) - y); counts the update."""
-        y = self.targets(batch)
+        y, taken = self.targets(batch), pairs(batch.observations, batch.actions)
         for critic, optimizer in zip(self.critics, self.optimizers[1:], strict=False):
-            q = value_of(critic, batch.observations, batch.actions, training=True)
+            q = value_of(critic, taken, training=True)
             loss, gradient = self.weighted_loss(batch, q, y)
             critic.backward(gradient[:, None])
             norm = self.clip_and_step("critic", critic, optimizer)
@@ -122,8 +120,8 @@ class OffPolicyActorCritic(ReplayAgent):
 
     def least_target_value(self, observations: Array, actions: Array) -> Array:
         """min_i Q_target_i(s, a) [B] (Fujimoto et al. 2018, section 4.2)."""
-        values = [value_of(each, observations, actions) for each in self.target_critics]
-        return np.minimum.reduce(values)
+        following = pairs(observations, actions)
+        return reduce(np.minimum, [value_of(each, following) for each in self.target_critics])
 
     def update_target_critics(self) -> None:
         """Lets the target critics follow."""
@@ -175,12 +173,22 @@ class OffPolicyActorCritic(ReplayAgent):
         self._rng.bit_generator.state = state["rng"]
 
 
-def value_of(critic: Network, observations: Array, actions: Array, training: bool = False) -> Array:
-    """Q(s, a) [B] of observations [B, n] and actions [B, k]."""
-    return critic.forward(np.hstack([observations, actions]), training)[:, 0].copy()
+def pairs(observations: Array, actions: Array) -> Array:
+    """Observations [B, n] beside actions [B, k], as a critic takes them."""
+    return np.concatenate([observations, actions], axis=1)
 
 
-def slope_of(critic: Network, observations: Array, actions: Array, weights: Array) -> Array:
-    """The gradient of sum(w Q(s, a)) with respect to the actions [B, k], for weights [B]."""
-    value_of(critic, observations, actions)
-    return critic.input_gradient(weights[:, None])[:, observations.shape[1] :]
+def value_of(critic: Network, pairs: Array, training: bool = False) -> Array:
+    """Q(s, a) [B] of pairs [B, n + k]."""
+    return critic.forward(pairs, training)[:, 0].copy()
+
+
+def slope_of(critic: Network, weights: Array, size: int) -> Array:
+    """The gradient of sum(w Q(s, a)) with respect to the last `size` inputs, the actions [B, k].
+
+    Args:
+        critic: Q; its latest forward pass was of these states and actions.
+        weights: w [B].
+        size: k.
+    """
+    return critic.input_gradient(weights[:, None])[:, -size:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,12 @@ from nn.settings import setting
 from nn.typing import Array, State
 from rl.agents.base import GreedyPolicy, Parts
 from rl.agents.distributions import SquashedNormal
-from rl.agents.off_policy_actor_critic import OffPolicyActorCritic, slope_of, value_of
+from rl.agents.off_policy_actor_critic import (
+    OffPolicyActorCritic,
+    pairs,
+    slope_of,
+    value_of,
+)
 from rl.exploration import NoNoise
 from rl.memory import Batch, Replay
 
@@ -145,13 +151,14 @@ class SAC(OffPolicyActorCritic):
 
     def least_slope(self, observations: Array, actions: Array) -> Array:
         """The gradient of the mean of min_i Q_i(s, a) with respect to the actions [B, k]."""
-        values = np.stack([value_of(each, observations, actions) for each in self.critics])
+        taken = pairs(observations, actions)
+        values = np.stack([value_of(each, taken) for each in self.critics])
         least = np.eye(len(values), dtype=np.float32)[values.argmin(axis=0)].T / len(actions)
         slopes = [
-            slope_of(critic, observations, actions, weights)
+            slope_of(critic, weights, self.action_size)
             for critic, weights in zip(self.critics, least, strict=True)
         ]
-        return np.add.reduce(slopes)
+        return reduce(np.add, slopes)
 
     def update_temperature(self) -> None:
         """Moves ln alpha, along the gradient of ln alpha (entropy - H).
