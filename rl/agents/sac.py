@@ -21,7 +21,7 @@ from rl.agents.off_policy_actor_critic import (
     slope_of,
     value_of,
 )
-from rl.exploration import NoNoise
+from rl.exploration import OrnsteinUhlenbeck
 from rl.memory import Batch, Replay
 
 
@@ -61,6 +61,13 @@ class SAC(OffPolicyActorCritic):
         learn_alpha: bool = setting(
             "whether alpha is learned, so that the policy's entropy stays near a target", True
         )
+        theta: float = setting(
+            "share of xi forgotten per step of exploring: 1 draws it anew, less reaches further "
+            "(as OrnsteinUhlenbeck; Eberhard et al. 2023)",
+            1.0,
+            above=0,
+            most=1,
+        )
         target_entropy: float | None = setting(
             "H, that target; null is -1 for each entry of an action", None
         )
@@ -87,7 +94,10 @@ class SAC(OffPolicyActorCritic):
         settings: Settings | None = None,
         lanes: int = 1,
     ) -> None:
-        super().__init__(actor, critics, optimizers, memory, NoNoise(rng), rng, settings, lanes)
+        settings = settings or self.Settings()
+        explorer = OrnsteinUhlenbeck(rng, OrnsteinUhlenbeck.Settings(theta=settings.theta))
+        super().__init__(actor, critics, optimizers, memory, explorer, rng, settings, lanes)
+        self._xi = explorer.noise
         self.temperature, self._entropy = temperature, math.nan
         temperature.parameters[:] = 0.0
         temperature.biases[0][:] = math.log(self.settings.alpha)
@@ -118,9 +128,15 @@ class SAC(OffPolicyActorCritic):
     def greedy_policy(self) -> GreedyPolicy:
         return GreedyPolicy(self.actor, count=self.action_size, bound="tanh")
 
+    def explore(self, observations: Array, masks: Array | None = None) -> Array:
+        if self.settings.theta < 1:  # the first policy reaches further than uniform actions
+            return self.try_out(observations)
+        return super().explore(observations, masks)
+
     def try_out(self, observations: Array) -> Array:
         """Actions drawn from pi [N, k]."""
-        return self.policy(observations).actions
+        xi = self._xi((len(observations), self.action_size)).astype(np.float32)
+        return SquashedNormal(self.actor.forward(observations), xi).actions
 
     def policy(self, observations: Array, training: bool = False) -> SquashedNormal:
         """pi(.|s) for observations [B, n], and actions drawn from it."""

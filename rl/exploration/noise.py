@@ -32,12 +32,12 @@ class Gaussian(Scheduled):
     settings: Settings
 
     def choose(self, greedy: Array, step: int) -> Array:
-        noise = self.amount(step) * self._noise(greedy)
+        noise = self.amount(step) * self.noise(greedy.shape)
         return np.clip(greedy + noise, -1.0, 1.0).astype(greedy.dtype)
 
-    def _noise(self, greedy: Array) -> Array:
-        """Of standard deviation 1 [N, k]."""
-        return self._rng.standard_normal(greedy.shape)
+    def noise(self, shape: tuple[int, ...]) -> Array:
+        """Noise of standard deviation 1 [N, k], for the next step of N lanes."""
+        return self._rng.standard_normal(shape)
 
 
 class OrnsteinUhlenbeck(Gaussian):
@@ -63,8 +63,8 @@ class OrnsteinUhlenbeck(Gaussian):
         self._process: Array | None = None  # [N, k]
         self._starting: set[int] = set()  # lanes whose episode has just begun
 
-    def _noise(self, greedy: Array) -> Array:
-        xi = self._rng.standard_normal(greedy.shape)
+    def noise(self, shape: tuple[int, ...]) -> Array:
+        xi = self._rng.standard_normal(shape)
         if self._process is None:
             self._process = xi
             return xi

@@ -179,3 +179,14 @@ def test_noise_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["run", "Pendulum-v1", "--agent", "SAC", "--set", "exploration.name=Gaussian"]
     assert main([*arguments, "--output", "nowhere"]) == 2
     assert "exploration is not used by SAC" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("theta", [1.0, 0.1])
+def test_it_explores_with_noise_that_is_as_correlated_as_wanted(theta: float) -> None:
+    """Of means 0 and sigma 1, atanh(a) is xi: standard normal, with a correlation of 1 - theta."""
+    agent = make_agent(theta=theta, learn_start=0)
+    agent.actor.parameters[:] = 0.0
+    state = np.zeros((1, N), np.float32)
+    xi = np.arctanh(np.clip([agent.explore(state)[0, 0] for _ in range(20_000)], -0.99999, 0.99999))
+    assert xi.std() == pytest.approx(1.0, abs=0.1)
+    assert np.corrcoef(xi[1:], xi[:-1])[0, 1] == pytest.approx(1.0 - theta, abs=0.03)
