@@ -128,7 +128,7 @@ class Dense(Layer):
         bias_initializer: of b.
     """
 
-    passes = DensePass
+    passes: type[Pass] = DensePass
 
     def __init__(
         self, inputs: int, outputs: int, initializer: Initializer, bias_initializer: Initializer

@@ -12,6 +12,7 @@ from rl.agents.expected_sarsa import ExpectedSarsa
 from rl.agents.ppo import PPO
 from rl.agents.q_table import QTable
 from rl.agents.qrdqn import QRDQN
+from rl.agents.rainbow import Rainbow
 from rl.agents.random_agent import Random
 from rl.agents.reinforce import REINFORCE
 from rl.agents.sac import SAC
@@ -22,6 +23,7 @@ AGENTS: dict[str, type[Agent]] = {
     "DQN": DQN,
     "DoubleDQN": DoubleDQN,
     "QRDQN": QRDQN,
+    "Rainbow": Rainbow,
     "A2C": A2C,
     "PPO": PPO,
     "DDPG": DDPG,
@@ -40,6 +42,6 @@ AGENTS: dict[str, type[Agent]] = {
 
 __all__ = [
     "A2C", "AGENTS", "CEM", "DDPG", "DQN", "PPO", "QRDQN", "REINFORCE", "SAC", "TD3", "Agent",
-    "CrossQ", "DeepExpectedSarsa", "DeepSarsa", "DoubleDQN", "ExpectedSarsa", "QTable", "Random",
-    "Sarsa",
+    "CrossQ", "DeepExpectedSarsa", "DeepSarsa", "DoubleDQN", "ExpectedSarsa", "QTable", "Rainbow",
+    "Random", "Sarsa",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nn.typing import Array
+from nn.typing import Array, IntArray
 from rl.agents.dqn import DQN
 from rl.memory import Batch
 
@@ -14,7 +14,6 @@ class DoubleDQN(DQN):
     that bias away: y = r + gamma Q_target(s', argmax_a' Q(s', a')) (eq. 4).
     """
 
-    def next_values(self, batch: Batch) -> Array:
-        """Q_target(s', argmax_a' Q(s', a')) [B]."""
-        best = self.q.values(batch.next_observations, batch.next_masks).argmax(axis=1)
-        return self.target.values(batch.next_observations)[self.rows, best]
+    def next_actions(self, batch: Batch, values: Array) -> IntArray:
+        """argmax_a' Q(s', a') [B]."""
+        return self.q.values(batch.next_observations, batch.next_masks).argmax(axis=1)

@@ -138,7 +138,12 @@ class DQN(ReplayAgent):
 
     def next_values(self, batch: Batch) -> Array:
         """max_a' Q_target(s', a') [B]."""
-        return self.target.values(batch.next_observations, batch.next_masks).max(axis=1)
+        values = self.target.values(batch.next_observations, batch.next_masks)
+        return values[self.rows, self.next_actions(batch, values)]
+
+    def next_actions(self, batch: Batch, values: Array) -> IntArray:
+        """argmax_a' Q_target(s', a') [B], given these values [B, A]."""
+        return values.argmax(axis=1)
 
     def metrics(self) -> dict[str, float]:
         """Of noisy networks, "exploration" is the mean scale of the noise."""

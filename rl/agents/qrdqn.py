@@ -44,8 +44,8 @@ class QRDQN(DQN):
     def next_values(self, batch: Batch) -> Array:
         """theta_target(s', a*) [B, N]."""
         quantiles = self.target.predict(batch.next_observations)
-        best = allowed(quantiles.mean(axis=2), batch.next_masks).argmax(axis=1)
-        return quantiles[self.rows, best]
+        values = allowed(quantiles.mean(axis=2), batch.next_masks)
+        return quantiles[self.rows, self.next_actions(batch, values)]
 
     def loss(self, q: Array, y: Array) -> tuple[float, Array]:
         """The quantile Huber loss of theta [B, N] against y [B, N], and its gradient [B, N]."""

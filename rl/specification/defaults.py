@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from nn.names import lookup
-from rl.agents import A2C, AGENTS, CEM, DDPG, DQN, PPO, QRDQN, REINFORCE, SAC, Agent
+from rl.agents import A2C, AGENTS, CEM, DDPG, DQN, PPO, QRDQN, REINFORCE, SAC, Agent, Rainbow
 from rl.agents.tabular import Tabular
 from rl.environments.spaces import Spaces
 
@@ -53,6 +53,8 @@ def default_blocks(
                 blocks["preprocessor"]["observations"] = not spaces.one_hot
         if issubclass(kind, REINFORCE):  # A2C with a memory of its own
             del blocks["memory"]
+        if kind.network_defaults.get("noisy"):  # which explores by itself
+            del blocks["exploration"]
     return blocks
 
 
@@ -135,6 +137,10 @@ def _quantiles(steps: int) -> Blocks:
     return {"agent": {"cost": "huber"}}
 
 
+def _together(steps: int) -> Blocks:
+    return {"memory": {"name": "Prioritized", "beta_steps": steps}}
+
+
 def _table(steps: int) -> Blocks:
     return {"exploration": {"name": "EpsilonGreedy", "start": 1.0, "end": 0.05,
                             "steps": _share(steps, 2)}}  # fmt: skip
@@ -152,6 +158,7 @@ def _searched(steps: int) -> Blocks:
 _FAMILIES: dict[type[Agent], Callable[[int], Blocks]] = {
     DQN: _values,
     QRDQN: _quantiles,
+    Rainbow: _together,
     DDPG: _deterministic_actor,
     SAC: _soft_actor,
     A2C: _stochastic_actor,
