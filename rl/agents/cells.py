@@ -68,6 +68,27 @@ class Cells:
         """How many cells there are."""
         return math.prod(self.counts)
 
+    def plane(self, cell: int | None = None) -> IntArray:
+        """The numbers of cells in rows and columns [h, w], -1 where there is none.
+
+        They are the grid that the environment names; or else two digits, of which the first is the
+        row: the two with the most values, while the others are those of `cell`, or in the middle.
+        A single digit is written row by row.
+        """
+        digits = [digit for digit, count in enumerate(self.counts) if count > 1]
+        numbers = np.arange(self.count)
+        if self.grid:
+            return numbers.reshape(self.grid)
+        if len(digits) < 2:
+            width = math.ceil(math.sqrt(self.count))
+            return np.append(numbers, np.full(-self.count % width, -1)).reshape(-1, width)
+        shown = sorted(sorted(digits, key=lambda digit: -self.counts[digit])[:2])
+        fixed = [count // 2 for count in self.counts]
+        if cell is not None:
+            fixed = list(map(int, np.unravel_index(cell, self.counts)))
+        place = tuple(slice(None) if digit in shown else at for digit, at in enumerate(fixed))
+        return numbers.reshape(self.counts)[place]
+
     def __call__(self, observations: Array) -> IntArray:
         """The cells [N] of observations [N, n]."""
         digits = np.floor((observations - self.low) * self.scale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from nn.typing import Array, IntArray, State
 from rl.agents.base import Agent, GreedyTable, Parts
 from rl.agents.cells import Cells
 from rl.agents.learning import require_finite_loss, with_history
-from rl.agents.thoughts import Thoughts, of_values
+from rl.agents.thoughts import Heat, Thoughts, of_values
 from rl.agents.values import allowed
 from rl.environments import Transitions
 from rl.environments.spaces import Discrete
@@ -114,7 +114,16 @@ class Tabular(Agent):
         return GreedyTable(cells.low, cells.scale, cells.most, cells.strides, self.table)
 
     def thoughts(self, observations: Array, masks: Array | None = None) -> Thoughts:
-        return of_values(self.values(observations, masks)[0])
+        thoughts = of_values(self.values(observations, masks)[0])
+        return replace(thoughts, heat=self.heat(int(self.cells(observations)[0])))
+
+    def heat(self, cell: int | None = None) -> Heat:
+        """max_a Q(s, a) and the greedy action over a plane of states, through `cell`."""
+        plane = self.cells.plane(cell)
+        rows = self.table[plane]
+        values = np.where(plane < 0, np.nan, rows.max(axis=2))
+        at = None if cell is None else tuple(np.argwhere(plane == cell)[0].tolist())
+        return Heat(values, rows.argmax(axis=2), at)
 
     def explore(self, observations: Array, masks: Array | None = None) -> IntArray:
         actions: IntArray = self.exploration.choose(self.values(observations, masks), self.steps)

@@ -6,7 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nn.typing import Array
+from nn.typing import Array, IntArray
+
+
+@dataclass(frozen=True)
+class Heat:
+    """What an agent thinks of all states of a plane, as a heat map.
+
+    Args:
+        values: what each state is worth [h, w]; nan where there is none.
+        actions: the greedy action in each [h, w].
+        at: row and column of the state that the agent is in; None if it is in none.
+        names: of the actions; empty if they are only numbered.
+    """
+
+    values: Array
+    actions: IntArray
+    at: tuple[int, int] | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -22,6 +39,7 @@ class Thoughts:
             that action.
         value: the return that a critic expects from here; None without a critic.
         names: of the bars; empty if they are only numbered.
+        heat: what it thinks of the other states, if there are few enough to show.
     """
 
     title: str
@@ -30,6 +48,7 @@ class Thoughts:
     chosen: int | tuple[int, ...] | None = None
     value: float | None = None
     names: tuple[str, ...] = ()
+    heat: Heat | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:

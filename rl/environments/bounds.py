@@ -58,12 +58,12 @@ def bounds_of(flatten: Flattener, env: gymnasium.Env) -> Bounds:
 def _bounds(part: Part) -> tuple[Array, Array, BoolArray, tuple[int, ...]]:
     space: Any = part.space
     if not isinstance(space, spaces.Box):
-        groups: tuple[int, ...] = (1,) * part.size
-        if isinstance(space, spaces.Discrete):
-            groups = (part.size,)
-        if isinstance(space, spaces.MultiDiscrete):
-            groups = tuple(map(int, space.nvec.ravel()))
-        return np.zeros(part.size), np.ones(part.size), np.ones(part.size, np.bool_), groups
+        low, ones, groups = np.zeros(part.size), np.ones(part.size), (1,) * part.size
+        if not isinstance(space, spaces.MultiBinary):
+            counts = np.atleast_1d(space.n if isinstance(space, spaces.Discrete) else space.nvec)
+            groups = tuple(map(int, counts.ravel()))
+            low = np.repeat(counts.ravel() == 1, counts.ravel()).astype(float)  # a choice of one
+        return low, ones, np.ones(part.size, np.bool_), groups
     low, high = (np.asarray(each, float).ravel() for each in (space.low, space.high))
     low, high = np.where(low < -_UNBOUNDED, -np.inf, low), np.where(high > _UNBOUNDED, np.inf, high)
     return low, high, np.full(part.size, space.dtype.kind != "f"), (1,) * part.size

@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from rl.agents import AGENTS
+from rl.agents.tabular import Tabular
 from rl.analysis.charts import numbers
 from rl.console.optional import complain, not_made, reason
 from rl.console.signals import is_asked, noticed
 from rl.environments import evaluation_seeds
+from rl.environments.names import bar_names
 from rl.errors import Unseen
 from rl.report.blocks import Block, Picture, Replay, Text
 from rl.saved.run import Run
@@ -23,12 +26,14 @@ from rl.storage.files import read_bytes
 from rl.watching.animation import pace
 from rl.watching.film import choose_stages, make_film, sheet
 from rl.watching.frames import Moment, Scene
+from rl.watching.heat import draw_heat
 from rl.watching.rendering import NothingToSee
 
 FRAMES = 80  # of a replay, at most
 COLUMNS = 8  # of its sheet: no side exceeds the 16,383 pixels of a WebP
 WIDTH, HEIGHT = 320, 1600  # pixels of a frame, at most
 QUALITY = 70  # of WebP
+HEAT = 720  # pixels of a heat map, at most
 
 
 def moving(run: Run) -> tuple[list[Block], list[Block]]:
@@ -67,6 +72,34 @@ def _made(make: Callable[[], Sequence[Block]]) -> tuple[list[Block], BaseExcepti
         if is_asked(error):
             raise
         return [Text(f"Not to be had: {reason(error)}.")], error
+
+
+def table(run: Run) -> list[Block]:
+    """The heat map of an agent with a table, in its best checkpoint; nothing of any other."""
+    kind = AGENTS.get(run.specification.block("agent")["name"])
+    return _made(lambda: [_heat(run)])[0] if kind and issubclass(kind, Tabular) else []
+
+
+def _heat(run: Run) -> Picture:
+    """What each state is worth to the best policy of a session.
+
+    Raises:
+        UserError: the environment cannot be made, or the checkpoint is damaged.
+    """
+    player = run.player("best")
+    assert isinstance(player.agent, Tabular)
+    heat = replace(player.agent.heat(), names=bar_names(player.spaces))
+    rows, columns = heat.values.shape
+    file = io.BytesIO()
+    draw_heat(heat, HEAT, HEAT).save(file, "PNG")
+    low, high = np.nanmin(heat.values), np.nanmax(heat.values)
+    return Picture(
+        data_uri("image/png", file.getvalue()),
+        f"A heat map of {rows} rows and {columns} columns.",
+        f"What each state is worth, max Q(s, a), from {low:.3g} (dark) to {high:.3g}, with the "
+        "greedy action. Of states with more than two parts, the two with the most values are "
+        "shown, and the others are in their middle.",
+    )
 
 
 def film(run: Run) -> Picture:

@@ -16,7 +16,7 @@ from rl.analysis.trial_charts import (
 from rl.console.place import shown
 from rl.report.blocks import Block, Charts, Code, Page, Section, Table, Text
 from rl.report.origin import origin, reproduction
-from rl.report.pictures import moving
+from rl.report.pictures import moving, table
 from rl.report.verdicts import verdict_of
 from rl.saved.run import Run
 from rl.storage.files import read_bytes
@@ -45,6 +45,7 @@ def trial_page(run: Run) -> Page:
         [
             Section("Learning", [Charts([learning_curve(records, threshold)], wide=True)]),
             Section("Evaluation", _charts(score_charts(records, threshold))),
+            Section("Table", table(seen)),
             Section("Sessions", [_sessions(records)] if several else []),
             Section("Film", [*([Text(middle)] if several else []), *learning]),
             Section("Episodes", episodes),

@@ -146,6 +146,13 @@ def _table(steps: int) -> Blocks:
                             "steps": _share(steps, 2)}}  # fmt: skip
 
 
+def _whole_episodes(steps: int) -> Blocks:
+    return {
+        "agent": {"episodes": 4},
+        "preprocessor": _normalize(rewards=False, warmup=_share(steps, 10)),
+    }
+
+
 def _searched(steps: int) -> Blocks:
     warmup = _share(steps, 10)
     return {
@@ -163,6 +170,7 @@ _FAMILIES: dict[type[Agent], Callable[[int], Blocks]] = {
     SAC: _soft_actor,
     A2C: _stochastic_actor,
     PPO: _clipped_passes,
+    REINFORCE: _whole_episodes,
     Tabular: _table,
     CEM: _searched,
 }

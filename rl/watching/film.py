@@ -20,7 +20,7 @@ from rl.session.player import Player
 from rl.storage.session_folder import SessionFolder
 from rl.watching.animation import animation, pace
 from rl.watching.frames import Moment, Scene
-from rl.watching.panel import BACKGROUND, CHOSEN, DIM, TEXT, font
+from rl.watching.letters import BACKGROUND, CHOSEN, DIM, TEXT, font
 from rl.watching.rendering import NothingToSee
 
 if TYPE_CHECKING:

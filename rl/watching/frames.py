@@ -87,7 +87,8 @@ class Scene:
             np.fmax.at(best, actions.places, thoughts.bars[:, None])
             chosen = tuple(actions.places[thoughts.chosen].tolist())
             thoughts = replace(thoughts, bars=best, chosen=chosen)
-        return replace(thoughts, names=self._names)
+        heat = thoughts.heat and replace(thoughts.heat, names=self._names)
+        return replace(thoughts, names=self._names, heat=heat)
 
     def _picture(self) -> Array:
         """The current picture [height, width, 3], bytes; all of an episode have one shape."""

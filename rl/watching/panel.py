@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,18 +9,19 @@ import numpy as np
 from nn.typing import Array
 from rl.agents.thoughts import Thoughts
 from rl.watching.frames import Moment, describe, written
+from rl.watching.heat import draw_heat
+from rl.watching.letters import BACKGROUND, BAR, CHOSEN, DIM, TEXT, TRACK, font
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageDraw import ImageDraw
 
-BACKGROUND, TRACK, BAR = "#15181e", "#232832", "#5b6b84"
-CHOSEN, TEXT, DIM = "#e9b44c", "#e8eaee", "#8b93a1"
 WIDTH = 260  # pixels
 LEAST_HEIGHT = 360
 MARGIN = 22
 HEAD = 112  # where the bars begin
 FOOT = 66  # for the value
+HEAT = 240  # for a heat map, in place of that
 LONGEST = 96  # pixels of a bar's name, at most
 ROW = 34  # for a bar, at most
 
@@ -45,13 +45,20 @@ class Panel:
         world = Image.fromarray(moment.picture)
         if self._plain:
             return world
-        height = max(world.height, LEAST_HEIGHT)
+        heat = moment.thoughts.heat
+        height = max(world.height, LEAST_HEIGHT + (HEAT if heat else 0))
         picture = Image.new("RGB", (world.width + WIDTH, height), BACKGROUND)
         picture.paste(world, (0, (height - world.height) // 2))
         left, right = world.width + MARGIN, world.width + WIDTH - MARGIN
         pen = ImageDraw.Draw(picture)
         _draw_figures(pen, left, describe(moment))
-        self._draw_bars(pen, (left, HEAD, right, height - FOOT), moment.thoughts)
+        foot = HEAT if heat else FOOT
+        self._draw_bars(pen, (left, HEAD, right, height - foot), moment.thoughts)
+        if heat:
+            top = height - HEAT
+            pen.text((left, top), "max Q(s, a)", DIM, font(14))
+            drawn = draw_heat(heat, right - left, HEAT - 2 * MARGIN)
+            picture.paste(drawn, (left, top + MARGIN))
         if moment.thoughts.value is not None:
             pen.text((left, height - 46), "V", DIM, font(14))
             pen.text((right, height - 52), f"{moment.thoughts.value:,.2f}", TEXT, font(22), "ra")
@@ -113,11 +120,3 @@ def _draw_bar(
     pen.rounded_rectangle(track, 3, TRACK)
     start, stop = sorted(left + (right - left) * at for at in (zero, end))
     pen.rounded_rectangle((start, top, max(stop, start + 3), bottom), 3, colour)
-
-
-@lru_cache
-def font(size: int) -> Any:
-    """The font that comes with Pillow."""
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size)

@@ -24,7 +24,8 @@ from rl.specification.build import build
 from rl.specification.specification import Specification
 from rl.watching.animation import animation, check_file, pace
 from rl.watching.frames import Moment, Scene
-from rl.watching.panel import BACKGROUND, BAR, CHOSEN, LEAST_HEIGHT, WIDTH, Panel
+from rl.watching.letters import BACKGROUND, BAR, CHOSEN
+from rl.watching.panel import LEAST_HEIGHT, WIDTH, Panel
 from rl.watching.terminal import HIDE, SHOW, Terminal, fit, half_blocks, status
 from rl.watching.watching import in_file, in_terminal, watch
 from rl.watching.window import Window, WindowCallback
