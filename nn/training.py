@@ -101,6 +101,7 @@ def fit(
     validation: Pair | None = None,
     seed: int | np.random.Generator | None = None,
     augment: Augmentation | None = None,
+    callback: Callable[[History], object] | None = None,
     **given: Any,
 ) -> History:
     """Trains a network on examples x [n, n_in] with targets y [n, n_out].
@@ -115,6 +116,7 @@ def fit(
         seed: of the shuffling, an integer or a generator.
         augment: called with the inputs [B, n_in] of each batch and the generator; returns the
             inputs to learn from.
+        callback: called with the history after each epoch; training ends if it returns True.
         given: the settings below, and the optimizer's own, such as momentum=0.9.
 
     Returns:
@@ -162,6 +164,8 @@ def fit(
         if reports and (epoch + 1) % reports == 0:
             print(_line(history, epoch + 1, settings.epochs))
         if settings.patience is not None and epoch - history.best_epoch >= settings.patience:
+            break
+        if callback is not None and callback(history) is True:
             break
     if settings.patience is not None:
         np.copyto(net.parameters, best)
@@ -220,7 +224,7 @@ def _settings(net: Supervised, given: dict[str, Any]) -> tuple[FitSettings, Opti
     settings = FitSettings(**{name: given[name] for name in given if name in known})
     kind = OPTIMIZERS[settings.optimizer]
     own = {name: given[name] for name in given if name not in known}
-    allowed = [*known, *fields_of(kind.Settings), "validation", "seed", "augment"]
+    allowed = [*known, *fields_of(kind.Settings), "validation", "seed", "augment", "callback"]
     for name in own:
         if name not in allowed:
             raise TypeError(

@@ -7,12 +7,14 @@ program starts inherit the number.
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import os
 import signal
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -110,7 +112,8 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     if title:
-        figure.suptitle(title)
+        lines = (textwrap.fill(line, int(9 * width)) for line in title.split("\n"))
+        figure.suptitle("\n".join(lines))
     return figure
 
 
@@ -168,3 +171,61 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
     return int(text)
+
+
+def layers(text: str) -> tuple[int, ...]:
+    """The units of each layer, such as 784,100,10, as the type of an option."""
+    sizes = text.strip("()").replace(" ", "").split(",")
+    if len(sizes) < 2 or not all(size.isdecimal() and int(size) for size in sizes):
+        raise argparse.ArgumentTypeError(f"must be units of layers such as 784,100,10, not {text}")
+    return tuple(map(int, sizes))
+
+
+def not_negative(text: str) -> float:
+    """A finite number of at least 0, as the type of an option."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of at least 0, not {text}")
+    return number
+
+
+def name_in(table: Iterable[str], kind: str) -> Callable[[str], str]:
+    """The spelling of a name in a table of parts, as the type of an option."""
+    from nn.names import known_name
+
+    def known(text: str) -> str:
+        try:
+            return known_name(table, text, kind)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return known
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """The options that describe a network of one's own and how it is trained; None if not given."""
+    import nn
+
+    group = parser.add_argument_group("a network of your own, trained instead")
+    add = group.add_argument
+    add("--network", dest="sizes", type=layers, help="units of its layers, such as 784,100,10")
+    tables: tuple[tuple[str, str, Iterable[str], str], ...] = (
+        ("--activation", "hidden", nn.ACTIVATIONS, "activation"),
+        ("--output-activation", "output_activation", nn.ACTIVATIONS, "activation"),
+        ("--cost", "cost", nn.COSTS, "cost"),
+        ("--initializer", "initializer", nn.INITIALIZERS, "initializer"),
+        ("--bias-initializer", "bias_initializer", nn.BIAS_INITIALIZERS, "initializer"),
+        ("--optimizer", "optimizer", nn.OPTIMIZERS, "optimizer"),
+    )
+    for option, dest, table, kind in tables:
+        add(option, dest=dest, type=name_in(table, kind), help=", ".join(table), metavar="NAME")
+    add("--learning-rate", "--rate", type=not_negative, metavar="X")
+    add("--schedule", choices=("cosine", "constant"), help="of the learning rate")
+    add("--batch-size", "--batch", type=positive, metavar="N", help="examples per update")
+    for option in ("--dropout", "--l2", "--l1"):
+        add(option, type=not_negative, metavar="X")
+    add("--penalty-per", choices=("examples", "batch"), help="what l1 and l2 are divided by")
+    add("--last-batch", choices=("keep", "drop_short", "drop"), help="of each epoch")

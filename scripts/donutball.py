@@ -2,6 +2,7 @@
 
     python scripts/donutball.py                           # all of it, in runs/donutball
     python scripts/donutball.py --only nodes --seeds 3    # one part, on fewer seeds
+    python scripts/donutball.py --network 2,8,8,1 --optimizer Adam --rate 0.01    # one of your own
 
 Two inputs, four hidden tanh units and a sigmoid output, trained with plain gradient descent at
 learning rate 0.1 in batches of 10. The parts:
@@ -10,6 +11,10 @@ learning rate 0.1 in batches of 10. The parts:
                they change, curves, and an animation of the boundary as it forms
     compare    the epochs that each cost, initializer and batch size needs
     nodes      two, three and four hidden units: two are too few, three suffice
+    surface    the cost along two directions through the trained network
+
+An option such as --network or --activation describes a network of your own, which is trained
+instead; what is not given is as above.
 
 A seed determines the points, the initial weights and the order of the examples. The seeds are 0 to
 SEEDS - 1, and every table shows each of them. *Solved* is the first epoch after which all training
@@ -80,9 +85,11 @@ def donutball(examples: int, seed: int | np.random.Generator) -> tuple[Array, Ar
     return x, in_ball[:, None].astype(float)
 
 
-def data_sets(rng: np.random.Generator) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+def data_sets(
+    rng: np.random.Generator, examples: int = TRAINING
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """The training points and the test points, the first that a training draws."""
-    return donutball(TRAINING, rng), donutball(TEST, rng)
+    return donutball(examples, rng), donutball(TEST, rng)
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,8 @@ class Setting:
     Attributes:
         epochs: the most.
         to_the_end: whether it continues when all points are right.
+        sizes: of the layers; None for those of `nodes` hidden units.
+        examples: training points.
     """
 
     cost: str = "cross_entropy"
@@ -101,13 +110,36 @@ class Setting:
     epochs: int = EPOCHS["cross_entropy"]
     to_the_end: bool = False
     seed: int = 0
+    sizes: tuple[int, ...] | None = None
+    hidden: str = "tanh"
+    output: str = "sigmoid"
+    bias_initializer: str = "zero"
+    threshold: str = ">= 0.5"
+    optimizer: str = "SGD"
+    learning_rate: float = LEARNING_RATE
+    schedule: str = "constant"  # or "cosine", to 0
+    dropout: float = 0.0
+    l2: float = 0.0
+    l1: float = 0.0
+    penalty_per: str = "examples"
+    last_batch: str = "keep"
+    examples: int = TRAINING
 
     def network(self, rng: np.random.Generator) -> nn.NeuralNet:
         """The network with its initial weights."""
         return nn.NeuralNet(
-            (2, self.nodes, 1), "tanh", "sigmoid",
-            cost=self.cost, initializer=self.initializer, seed=rng,
+            self.sizes or (2, self.nodes, 1), self.hidden, self.output,
+            cost=self.cost, initializer=self.initializer, bias_initializer=self.bias_initializer,
+            threshold=self.threshold, dropout=self.dropout, seed=rng,
         )  # fmt: skip
+
+    @property
+    def rate(self) -> float | nn.Schedule:
+        """The learning rate, or its schedule over the updates."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        updates = self.epochs * math.ceil(self.examples / self.batch_size)
+        return nn.Cosine(start=self.learning_rate, end=0.0, steps=updates)
 
 
 @dataclass(frozen=True)
@@ -148,24 +180,35 @@ class Run:
         net.parameters[:] = self.parameters[epoch]
         return net
 
+    def points(self) -> tuple[Array, Array]:
+        """The training points."""
+        return data_sets(np.random.default_rng(self.setting.seed), self.setting.examples)[0]
+
 
 def train(setting: Setting) -> Run:
     """Trains a network and keeps the parameters of every epoch."""
     rng = np.random.default_rng(setting.seed)
-    (x, y), test = data_sets(rng)
+    (x, y), test = data_sets(rng, setting.examples)
     net = setting.network(rng)
-    parameters, measured = [net.parameters.copy()], []
-    started = time.perf_counter()
-    for _ in range(setting.epochs):
-        past = net.fit(x, y, validation=test, epochs=1, batch_size=setting.batch_size,
-                       learning_rate=LEARNING_RATE, seed=rng, report_every=0)  # fmt: skip
-        measured.append(past.cost + past.validation_cost + past.accuracy + past.validation_accuracy)
+    parameters = [net.parameters.copy()]
+
+    def keep(history: nn.History) -> bool:
         parameters.append(net.parameters.copy())
-        if not setting.to_the_end and measured[-1][2:] == [1, 1]:
-            break
+        perfect = history.accuracy[-1:] == history.validation_accuracy[-1:] == [1]
+        return perfect and not setting.to_the_end
+
+    started = time.perf_counter()
+    with np.errstate(over="ignore", invalid="ignore"):  # some rates are too high on purpose
+        past = net.fit(
+            x, y, validation=test, epochs=setting.epochs, batch_size=setting.batch_size,
+            optimizer=setting.optimizer, learning_rate=setting.rate, l2=setting.l2, l1=setting.l1,
+            penalty_per=setting.penalty_per, last_batch=setting.last_batch, callback=keep,
+            verbose=False, seed=rng,
+        )  # fmt: skip
     seconds = time.perf_counter() - started
-    history = np.array(measured)
-    return Run(setting, history[:, :2], history[:, 2:], np.array(parameters), seconds)
+    cost = np.column_stack([past.cost, past.validation_cost])
+    accuracy = np.column_stack([past.accuracy, past.validation_accuracy])
+    return Run(setting, cost, accuracy, np.array(parameters), seconds)
 
 
 def train_seeds(setting: Setting, what: str, options: argparse.Namespace) -> list[Run]:
@@ -183,7 +226,7 @@ def training_table(groups: Sequence[Sequence[Run]]) -> str:
     """A row for each seed, with the result of each cost."""
     header = ["seed"]
     for runs in groups:
-        name = NAMES[runs[0].setting.cost]
+        name = NAMES.get(runs[0].setting.cost, runs[0].setting.cost)
         header += [f"{name}: solved after epoch", f"training, test after {runs[0].epochs}"]
     rows = [
         [seed, *(cell for run in runs for cell in training_cells(run))]
@@ -238,7 +281,7 @@ def draw_regions(axes: Axes, run: Run, epoch: int) -> float:
     for z in (grid @ net.weights[0] + net.biases[0]).T.reshape(-1, GRID, GRID):
         draw_level(axes, z, 0.0, colors="0.35", linewidths=0.9, linestyles="dashed")
     draw_level(axes, output, 0.5, colors="black", linewidths=1.8)
-    (x, y), _ = data_sets(np.random.default_rng(run.setting.seed))
+    x, y = run.points()
     draw_points(axes, x, y, wrong=(net.predict(x) != y)[:, 0])
     axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 1], yticks=[0, 1], aspect="equal")
     return net.accuracy(x, y)
@@ -284,15 +327,17 @@ def draw_stages(runs: Sequence[Run], path: Path) -> None:
     """A row for each run: four steps to where it was solved, and the end."""
     seed = runs[0].setting.seed
     figure = common.new_figure(
-        15, 6.4, f"Decision regions while it learns, and the share of points right, seed {seed}"
+        15,
+        1.1 + 2.65 * len(runs),
+        f"Decision regions while it learns, and the share of points right, seed {seed}",
     )
-    panels = figure.subplots(len(runs), 6)
+    panels = figure.subplots(len(runs), 6, squeeze=False)
     for row, run in zip(panels, runs, strict=True):
         solved = run.solved or run.epochs
         stages = (0, solved // 4, solved // 2, solved * 3 // 4, solved, run.epochs)
         for axes, epoch in zip(row, stages, strict=True):
             axes.set_title(f"epoch {epoch}: {draw_regions(axes, run, epoch):.1%}")
-    name_axes(panels, [NAMES[run.setting.cost] for run in runs])
+    name_axes(panels, [NAMES.get(run.setting.cost, run.setting.cost) for run in runs])
     add_regions_legend(figure)
     common.save(figure, path, 110)
 
@@ -335,9 +380,9 @@ def draw_curves(groups: Sequence[Sequence[Run]], path: Path) -> None:
     """A column for each cost: its value above, the accuracy below, over the epochs."""
     title = f"Learning curves: thin, each of {len(groups[0])} seeds; thick, their median"
     figure = common.new_figure(13, 8, title)
-    panels = figure.subplots(2, len(groups), sharex="col")
+    panels = figure.subplots(2, len(groups), sharex="col", squeeze=False)
     for (above, below), runs in zip(panels.T, groups, strict=True):
-        name = NAMES[runs[0].setting.cost]
+        name = NAMES.get(runs[0].setting.cost, runs[0].setting.cost)
         draw_seeds(above, np.array([run.cost for run in runs]))
         draw_seeds(below, np.array([run.accuracy for run in runs]))
         above.set(title=f"{name}: {count_solved(runs)} seeds solved", ylabel=f"{name} cost")
@@ -473,7 +518,91 @@ def study_nodes(options: argparse.Namespace) -> None:
     draw_nodes(groups, options.output / "nodes.png")
 
 
-STUDIES = {"train": study_training, "compare": study_settings, "nodes": study_nodes}
+def study_surface(options: argparse.Namespace) -> None:
+    """The cost around the trained network, and the way that training took through it.
+
+    The directions are the first two principal components of the parameters over the epochs, so
+    that the plane shows as much of the way as a plane can (after Li et al. 2018).
+    """
+    settings = [Setting(cost, epochs=EPOCHS[cost], to_the_end=True) for cost in EPOCHS]
+    runs = [train_seeds(each, NAMES[each.cost], options)[0] for each in settings]
+    draw_surfaces(runs, options.output / "surface.png")
+
+
+def study_own(setting: Setting, options: argparse.Namespace) -> None:
+    """A network of one's own: one table, two pictures."""
+    runs = train_seeds(setting, "your own", options)
+    print(training_table([runs]))
+    milliseconds = np.median([run.milliseconds for run in runs])
+    print(f"{count_solved(runs)} seeds solved within {runs[0].setting.epochs} epochs, "
+          f"{milliseconds:.1f} ms per epoch")  # fmt: skip
+    draw_curves([runs], options.output / "curves.png")
+    draw_stages(runs[:1], options.output / "regions.png")
+
+
+def draw_surfaces(runs: Sequence[Run], path: Path) -> None:
+    """A panel for each run: contours of the training cost, and the path of the parameters."""
+    figure = common.new_figure(13, 5.6, "The cost in the plane of the way that training took")
+    for axes, run in zip(figure.subplots(1, len(runs)), runs, strict=True):
+        across, along, cost, path_taken = surface(run)
+        levels = np.geomspace(cost.min(), cost.max(), 25)
+        filled = axes.contourf(across, along, cost, levels, cmap="Blues_r", norm="log")
+        figure.colorbar(filled, ax=axes, format="%.2g", label=NAMES[run.setting.cost] + " cost")
+        axes.plot(*path_taken.T, color=ORANGE, linewidth=2, label="the way, epoch by epoch")
+        axes.plot(*path_taken[0], "o", color="black", label="initial weights")
+        axes.plot(*path_taken[-1], "*", color=RED, markersize=14, label=f"epoch {run.epochs}")
+        axes.set(title=f"{NAMES[run.setting.cost]}, seed {run.setting.seed}",
+                 xlabel="first direction", ylabel="second direction")  # fmt: skip
+        axes.legend(loc="upper left", fontsize=9)
+    common.save(figure, path, 110)
+
+
+def surface(run: Run, points: int = 41) -> tuple[Array, Array, Array, Array]:
+    """The training cost [points, points] over two directions, their places, and the way [E, 2]."""
+    way = run.parameters - run.parameters[-1]
+    directions = np.linalg.svd(way, full_matrices=False)[2][:2]
+    taken = way @ directions.T
+    low, high = taken.min(axis=0), taken.max(axis=0)
+    room = 0.35 * (high - low).max()
+    across, along = (np.linspace(low[k] - room, high[k] + room, points) for k in (0, 1))
+    x, y = run.points()
+    net, cost = run.network(-1), np.empty((points, points))
+    for (row, column), _ in np.ndenumerate(cost):
+        place = across[column] * directions[0] + along[row] * directions[1]
+        net.parameters[:] = run.parameters[-1] + place
+        cost[row, column] = net.measure(x, y)[0]
+    return across, along, cost, taken
+
+
+STUDIES = {
+    "train": study_training,
+    "compare": study_settings,
+    "nodes": study_nodes,
+    "surface": study_surface,
+}
+OWN = ("sizes", "hidden", "cost", "output_activation", "initializer", "bias_initializer",
+       "optimizer", "learning_rate", "schedule", "batch_size", "dropout", "l2", "l1",
+       "penalty_per", "last_batch", "examples")  # fmt: skip
+
+
+def own_setting(options: argparse.Namespace) -> Setting | None:
+    """The training that the options describe; None if they describe none.
+
+    Raises:
+        ValueError: they describe no network from two inputs to one output.
+    """
+    given = {name: value for name in OWN if (value := getattr(options, name)) is not None}
+    if not given:
+        return None
+    if output := given.pop("output_activation", None):
+        given["output"] = output
+    setting = replace(Setting(epochs=options.epochs or Setting.epochs, to_the_end=True), **given)
+    net = setting.network(np.random.default_rng(0))
+    if (net.sizes[0], net.sizes[-1]) != (2, 1):
+        raise ValueError(f"--network must be from 2 inputs to 1 output, not {net.sizes}")
+    if setting.batch_size > setting.examples:
+        raise ValueError(f"--batch-size must be at most the {setting.examples} --examples")
+    return setting
 
 
 def main() -> None:
@@ -484,12 +613,21 @@ def main() -> None:
     parser.add_argument("--epochs", type=common.positive, help="the most for each training")
     parser.add_argument("--only", choices=STUDIES, nargs="+", help="only these parts")
     parser.add_argument("--jobs", type=common.positive, default=1, help="processes that train")
+    common.add_network_options(parser)
+    parser.add_argument("--examples", type=common.positive, help="training points (default 1,400)")
     options = parser.parse_args()
+    try:
+        own = own_setting(options)
+    except ValueError as error:
+        parser.refuse(str(error))
     parser.make_folder(options.output)
     os.environ["MPLBACKEND"] = "agg"  # a Jupyter kernel's may not be installed
     from matplotlib import rc_context
 
     with rc_context({"font.size": 12, "axes.titlesize": 12, "figure.titlesize": 16}):
+        if own is not None:
+            study_own(own, options)
+            return
         for study in options.only or STUDIES:
             STUDIES[study](options)
 

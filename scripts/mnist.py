@@ -3,6 +3,8 @@
     python scripts/mnist.py --data DIR                  # the comparison, about 4 minutes
     python scripts/mnist.py --data DIR --only main      # only the main network, half a minute
     python scripts/mnist.py --data DIR --download URL   # fetches the files from a mirror first
+    python scripts/mnist.py --data DIR --only full      # what takes all 60,000 digits, see below
+    python scripts/mnist.py --data DIR --network 784,30,10 --optimizer SGD --learning-rate 0.1 ...
 
 DIR holds the MNIST files as `mnist_data.py` describes them. With all four, the networks train on
 the 60,000 training digits and are tested on the 10,000 others. With only the two `t10k` files, the
@@ -20,24 +22,36 @@ except with early stopping, which holds out a tenth of the training digits and m
 The rate, the epochs and the strength of each regularization were chosen on six other shuffles (10
 to 15), within their training halves: 4,000 digits to train and 1,000 to choose by. These are
 shuffles of the same 10,000, so a digit tested here may have been used for that choice.
+
+The group `full` is for all four files: the network and the settings of the textbook program
+(docs/neural-networks.md has its conventions), the same (784, 100, 10) trained on deformed digits
+(`deformation.py`), and a larger one. Their settings were chosen with `--choose`, which tests on
+10,000 of the training digits and trains on the other 50,000.
+
+An option such as --network, --activation or --learning-rate describes a single network, which is
+trained instead of the comparison; what is not given is as for the plain one.
 """
 
 from __future__ import annotations
 
+import argparse
 import functools
 import math
 import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import common
 import numpy as np
+from deformation import Deformation
 from mnist_data import CLASSES, SIDE, DataError, Digits, download, has_part, read_part
+from mnist_pictures import draw_confusion, draw_mistakes, draw_weights
+from mnist_pictures import mistakes as mistakes
 
 import nn
 
@@ -51,7 +65,8 @@ EPOCHS = 50
 LEARNING_RATE = 3e-3  # at first
 HELD_OUT = 10  # early stopping holds out one in this many
 INK, ACCENT = "#222222", "#d55e00"  # vermilion, which the colour-blind tell from black
-GRID = (4, 10)  # rows and columns of the picture of mistakes
+PIXELS = {"unit": 1.0, "raw": 255.0}  # the value of ink
+CHOOSING = 6  # to choose settings, one in this many of the training digits tests
 INTERRUPTED = 130
 
 
@@ -72,6 +87,15 @@ class Variant:
     l1: float = 0.0
     max_norm: float | None = None
     patience: int | None = None  # epochs; early stopping if there is any
+    bias_initializer: str = "zero"
+    optimizer: str = "Adam"
+    learning_rate: float = LEARNING_RATE
+    schedule: str = "cosine"  # to 0, or "constant"
+    epochs: int = EPOCHS
+    pixels: str = "unit"
+    penalty_per: str = "examples"
+    last_batch: str = "keep"
+    deformation: Deformation | None = None
 
 
 def architecture(*hidden: int) -> Variant:
@@ -107,6 +131,19 @@ VARIANTS = (
     Variant("batch", "128 digits a batch", batch_size=128),
     Variant("batch", "512 digits a batch", batch_size=512),
 )
+POST = Variant(
+    "full", "the textbook program's settings", initializer="normal", bias_initializer="normal",
+    optimizer="SGD", learning_rate=1e-4, schedule="constant", batch_size=100, l2=0.5,
+    penalty_per="batch", last_batch="drop", pixels="raw", epochs=101,
+)  # fmt: skip
+FULL = (
+    POST,
+    Variant("full", "deformed digits", batch_size=100, learning_rate=2e-3, epochs=60,
+            deformation=Deformation()),
+    Variant("full", "(784, 400, 400, 10), deformed digits", (SIDE * SIDE, 400, 400, CLASSES),
+            batch_size=100, learning_rate=1e-3, epochs=40,
+            deformation=Deformation(1.5, 10.0, 0.12, 0.8)),
+)  # fmt: skip
 GROUPS = tuple(dict.fromkeys(each.group for each in VARIANTS))
 
 
@@ -119,7 +156,8 @@ class Outcome(NamedTuple):
         training_accuracy: on the training digits.
         cost: on the test digits.
         epochs: until training ended.
-        seconds: of training.
+        seconds: of the processor, in training.
+        weights: of the first layer [784, units].
     """
 
     variant: Variant
@@ -130,6 +168,7 @@ class Outcome(NamedTuple):
     cost: float
     epochs: int
     seconds: float
+    weights: Array = np.zeros((SIDE * SIDE, 1))
 
 
 @dataclass(frozen=True)
@@ -138,7 +177,8 @@ class Settings:
 
     data: Path
     examples: int | None  # to learn from; None for all there are
-    epochs: int
+    epochs: int | None = None  # None for those of the variant
+    choose: bool = False  # whether training digits test
 
 
 @functools.cache
@@ -149,17 +189,20 @@ def read(folder: Path) -> tuple[Digits, Digits | None]:
 
 
 def split(
-    t10k: Digits, train: Digits | None, examples: int | None, rng: np.random.Generator
-) -> tuple[Digits, Digits]:
+    t10k: Digits, train: Digits | None, examples: int | None, rng: np.random.Generator,
+    choose: bool = False,
+) -> tuple[Digits, Digits]:  # fmt: skip
     """The digits to train and to test on.
 
-    Without `train`, these are the two halves of the shuffled `t10k`. The test digits are the same
-    for any number of examples.
+    Without `train`, these are the two halves of the shuffled `t10k`. To choose settings, a sixth
+    of `train` tests. The test digits are the same for any number of examples.
     """
-    if train is not None:
+    if train is not None and not choose:
         return train.take(rng.permutation(len(train.labels))[:examples]), t10k
-    order, half = rng.permutation(len(t10k.labels)), len(t10k.labels) // 2
-    return t10k.take(order[:half][:examples]), t10k.take(order[half:])
+    digits, tested = (t10k, 2) if train is None else (train, CHOOSING)
+    order = rng.permutation(len(digits.labels))
+    end = len(order) - -(-len(order) // tested)
+    return digits.take(order[:end][:examples]), digits.take(order[end:])
 
 
 def hold_out(digits: Digits) -> tuple[Digits, Digits]:
@@ -168,46 +211,52 @@ def hold_out(digits: Digits) -> tuple[Digits, Digits]:
     return digits.take(slice(end)), digits.take(slice(end, None))
 
 
-def targets(digits: Digits) -> tuple[Array, Array]:
+def targets(digits: Digits, pixels: str = "unit") -> tuple[Array, Array]:
     """x [n, 784] and the one-hot y [n, 10]."""
-    return digits.pixels, nn.one_hot(digits.labels, CLASSES)
+    return digits.pixels * np.float32(PIXELS[pixels]), nn.one_hot(digits.labels, CLASSES)
 
 
 def train_one(settings: Settings, variant: Variant, shuffle: int) -> Outcome:
     """Trains one variant on one shuffle and tests it."""
     rng = np.random.default_rng(shuffle)
-    training, test = split(*read(settings.data), settings.examples, rng)
+    training, test = split(*read(settings.data), settings.examples, rng, settings.choose)
     validation = None
     if variant.patience is not None:
         training, held_out = hold_out(training)
-        validation = targets(held_out)
+        validation = targets(held_out, variant.pixels)
     net = nn.NeuralNet(
         variant.sizes, variant.hidden, variant.output, cost=variant.cost,
-        initializer=variant.initializer, dropout=variant.dropout, seed=rng,
+        initializer=variant.initializer, bias_initializer=variant.bias_initializer,
+        dropout=variant.dropout, seed=rng,
     )  # fmt: skip
-    updates = settings.epochs * math.ceil(len(training.labels) / variant.batch_size)
-    started = time.perf_counter()
+    epochs = settings.epochs or variant.epochs
+    updates = epochs * math.ceil(len(training.labels) / variant.batch_size)
+    rate: float | nn.Schedule = variant.learning_rate
+    if variant.schedule == "cosine":
+        rate = nn.Cosine(start=variant.learning_rate, end=0.0, steps=updates)
+    (x, y), (test_x, test_y) = targets(training, variant.pixels), targets(test, variant.pixels)
+    started = time.process_time()
     history = net.fit(
-        *targets(training), validation=validation, epochs=settings.epochs,
-        batch_size=variant.batch_size, optimizer="Adam",
-        learning_rate=nn.Cosine(start=LEARNING_RATE, end=0.0, steps=updates),
-        l2=variant.l2, l1=variant.l1, max_norm=variant.max_norm, patience=variant.patience,
-        report_every=0, seed=rng,
+        x, y, validation=validation, epochs=epochs, batch_size=variant.batch_size,
+        optimizer=variant.optimizer, learning_rate=rate, l2=variant.l2, l1=variant.l1,
+        penalty_per=variant.penalty_per, last_batch=variant.last_batch, max_norm=variant.max_norm,
+        patience=variant.patience, augment=variant.deformation, verbose=False, seed=rng,
     )  # fmt: skip
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     return Outcome(
-        variant, shuffle, net.feedforward(test.pixels), net.accuracy(*targets(test)),
-        net.accuracy(*targets(training)), net.cost(*targets(test)), len(history.cost), seconds,
+        variant, shuffle, net.feedforward(test_x), net.accuracy(test_x, test_y),
+        net.accuracy(x, y), net.cost(test_x, test_y), len(history.cost), seconds,
+        net.weights[0].copy(),
     )  # fmt: skip
 
 
 def train_all(
-    settings: Settings, variants: Sequence[Variant], jobs: int
+    settings: Settings, variants: Sequence[Variant], jobs: int, shuffles: Sequence[int] = SHUFFLES
 ) -> dict[Variant, list[Outcome]]:
     """The outcomes of each variant, one per shuffle; prints the progress on standard error."""
     works = [
         functools.partial(train_one, settings, variant, shuffle)
-        for shuffle in SHUFFLES for variant in variants
+        for shuffle in shuffles for variant in variants
     ]  # fmt: skip
     outcomes: dict[Variant, list[Outcome]] = {variant: [] for variant in variants}
     for number, outcome in enumerate(common.in_processes(works, jobs), start=1):
@@ -222,9 +271,9 @@ def train_all(
 
 def table(outcomes: dict[Variant, list[Outcome]]) -> str:
     """All outcomes in Markdown, a row for each variant; accuracies in per cent."""
-    head = ("compared", "network", "test accuracy, %", f"of shuffles {SHUFFLES}", "against plain",
+    head = ("compared", "network", "test accuracy, %", "of each shuffle", "against plain",
             "training accuracy, %", "test cost", "epochs", "seconds")  # fmt: skip
-    plain = percent(outcomes[PLAIN])
+    plain = percent(outcomes[PLAIN]) if PLAIN in outcomes else None
     return common.table(head, (_row(each, found, plain) for each, found in outcomes.items()))
 
 
@@ -238,7 +287,7 @@ def percent(outcomes: Sequence[Outcome]) -> Array:
     return np.array([100 * each.accuracy for each in outcomes])
 
 
-def _row(variant: Variant, outcomes: Sequence[Outcome], plain: Array) -> tuple[str, ...]:
+def _row(variant: Variant, outcomes: Sequence[Outcome], plain: Array | None) -> tuple[str, ...]:
     accuracies = percent(outcomes)
     training, epochs, seconds = (
         np.mean([getattr(each, name) for each in outcomes])
@@ -247,14 +296,19 @@ def _row(variant: Variant, outcomes: Sequence[Outcome], plain: Array) -> tuple[s
     return (
         variant.group,
         variant.name,
-        f"{accuracies.mean():.2f} ± {accuracies.std(ddof=1):.2f}",
+        f"{accuracies.mean():.2f}{deviation(accuracies)}",
         ", ".join(f"{each:.2f}" for each in accuracies),
-        "" if variant is PLAIN else f"{(accuracies - plain).mean():+.2f}",
+        "" if variant == PLAIN or plain is None else f"{(accuracies - plain).mean():+.2f}",
         f"{100 * training:.2f}",
         f"{costs(outcomes).mean():.3f}" if comparable(variant) else "",
         f"{epochs:.0f}",
         f"{seconds:.1f}",
     )
+
+
+def deviation(values: Array) -> str:
+    """The standard deviation of two values or more."""
+    return f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
 
 
 def comparable(variant: Variant) -> bool:
@@ -306,48 +360,20 @@ def _label_rows(axes: Axes, rows: Sequence[tuple[str, Variant | None]]) -> None:
         text.set_color(ACCENT if variant is MAIN else INK)
 
 
-def draw_mistakes(test: Digits, outputs: Array, title: str, path: Path) -> None:
-    """Draws digits that a network misreads, from the surest to the least sure.
-
-    Args:
-        test: the digits, n of them.
-        outputs: the network's probabilities for them [n, 10].
-        title: the network.
-        path: of the PNG.
-    """
-    order = mistakes(test.labels, outputs)
-    most = min(len(order), math.prod(GRID))
-    shown = order[np.linspace(0, len(order) - 1, most).astype(int)]
-    figure = common.new_figure(
-        1.3 * GRID[1], 1.65 * GRID[0] + 0.7,
-        f"{title} misreads {len(order):,} of {len(outputs):,} test digits; "
-        f"{most} of them, the surest first\n",
-    )  # fmt: skip
-    grid = figure.subplots(*GRID).ravel()
-    for axes in grid:
-        axes.axis("off")
-    for axes, which in zip(grid, shown, strict=False):
-        axes.imshow(test.pixels[which].reshape(SIDE, SIDE), cmap="gray_r", vmin=0, vmax=1)
-        read_as = outputs[which].argmax()
-        axes.set_title(f"{test.labels[which]}, read as {read_as}\nat {outputs[which, read_as]:.1%}")
-    common.save(figure, path, 120)
-
-
-def mistakes(labels: Array, outputs: Array) -> Array:
-    """The indices of misread digits, sorted by the largest output [n, 10], descending."""
-    wrong = np.flatnonzero(outputs.argmax(axis=1) != labels)
-    return wrong[np.argsort(-outputs[wrong].max(axis=1), kind="stable")]
-
-
-def require(settings: Settings) -> None:
+def require(settings: Settings, variants: Sequence[Variant] = VARIANTS) -> None:
     """Refuses settings that the data do not allow.
 
     Raises:
-        DataError: there are fewer examples than requested or than in a batch.
+        DataError: there are fewer examples than requested or than in a batch, or no training
+            digits to choose by.
     """
     t10k, train = read(settings.data)
+    if settings.choose and train is None:
+        raise DataError(f"--choose takes the training digits, and {settings.data} has none")
     most = len(t10k.labels) // 2 if train is None else len(train.labels)
-    least = max(each.batch_size for each in VARIANTS)
+    if settings.choose:
+        most -= -(-most // CHOOSING)
+    least = max(each.batch_size for each in variants)
     if most < least:
         raise DataError(
             f"{settings.data} holds {most:,} digits to learn from; the comparison needs {least}"
@@ -359,36 +385,86 @@ def require(settings: Settings) -> None:
         )
 
 
-def report(settings: Settings, variants: Sequence[Variant], jobs: int, folder: Path) -> None:
+def report(
+    settings: Settings, variants: Sequence[Variant], jobs: int, folder: Path,
+    shuffles: Sequence[int] = SHUFFLES,
+) -> None:  # fmt: skip
     """Trains everything, prints the table, and writes it and the pictures into the folder."""
-    outcomes = train_all(settings, variants, jobs)
+    outcomes = train_all(settings, variants, jobs, shuffles)
     print(table(outcomes))
     with common.written(folder / "comparison.md") as file:
         file.write(f"{table(outcomes)}\n".encode())
-    draw_comparison(outcomes, folder / "comparison.png")
-    first = outcomes[MAIN][0]
-    _, test = split(*read(settings.data), settings.examples, np.random.default_rng(first.shuffle))
-    title = f"Shuffle {first.shuffle}: {MAIN.sizes} with {MAIN.name}"
-    draw_mistakes(test, first.outputs, title, folder / "mistakes.png")
+    if PLAIN in outcomes:
+        draw_comparison(outcomes, folder / "comparison.png")
+    shown = MAIN if variants[-1].group in GROUPS else variants[-1]
+    draw_outcome(settings, outcomes[shown][0], folder)
+
+
+def draw_outcome(settings: Settings, outcome: Outcome, folder: Path) -> None:
+    """Draws what a network has learned and what it misreads."""
+    rng = np.random.default_rng(outcome.shuffle)
+    _, test = split(*read(settings.data), settings.examples, rng, settings.choose)
+    variant = outcome.variant
+    title = f"Shuffle {outcome.shuffle}: {variant.sizes} with {variant.name}"
+    draw_mistakes(test, outcome.outputs, title, folder / "mistakes.png")
+    draw_confusion(test.labels, outcome.outputs, title, folder / "confusion.png")
+    draw_weights(outcome.weights, title, folder / "weights.png")
 
 
 def main() -> None:
     os.environ["MPLBACKEND"] = "agg"  # a Jupyter kernel's may not be installed
     parser = _parser()
     options = parser.parse_args()
-    settings = Settings(options.data, options.examples, options.epochs)
-    wanted = {PLAIN.group, *(options.only or GROUPS)}
+    settings = Settings(options.data, options.examples, options.epochs, options.choose)
     try:
+        variants = _variants(options)
         if options.download:
             download(options.data, options.download)
-        require(settings)
+        require(settings, variants)
         parser.make_folder(options.output)
-        variants = [each for each in VARIANTS if each.group in wanted]
-        report(settings, variants, options.jobs, options.output)
+        report(settings, variants, options.jobs, options.output, range(options.seeds))
     except DataError as error:
         parser.refuse(str(error))
     except KeyboardInterrupt:
         parser.exit(INTERRUPTED, "mnist.py: interrupted\n")
+
+
+def _variants(options: argparse.Namespace) -> list[Variant]:
+    """Those of the wanted groups, or the one that the options describe.
+
+    Raises:
+        DataError: they do not describe a network that reads digits.
+    """
+    given = {name: value for name in OWN if (value := getattr(options, name)) is not None}
+    if output := given.pop("output_activation", None):
+        given["output"] = output
+    if not given:
+        wanted = {*(options.only or GROUPS)}
+        if wanted != {POST.group}:  # which differ in more than one thing from the plain network
+            wanted.add(PLAIN.group)
+        return [each for each in (*VARIANTS, *FULL) if each.group in wanted]
+    if given.get("cost", PLAIN.cost) != PLAIN.cost:
+        given.setdefault("output", "sigmoid")
+    variant = replace(PLAIN, group="own", name=", ".join(map(_described, given.items())), **given)
+    if (variant.sizes[0], variant.sizes[-1]) != (SIDE * SIDE, CLASSES):
+        raise DataError(f"--network must be from {SIDE * SIDE} inputs to {CLASSES} outputs, "
+                        f"not {variant.sizes}")  # fmt: skip
+    try:
+        nn.NeuralNet(variant.sizes, variant.hidden, variant.output, cost=variant.cost,
+                     dropout=variant.dropout)  # fmt: skip
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    return [variant]
+
+
+def _described(given: tuple[str, object]) -> str:
+    name, value = given
+    return f"{name.replace('_', ' ')} {value}"
+
+
+OWN = ("sizes", "hidden", "cost", "output_activation", "initializer", "bias_initializer",
+       "optimizer", "learning_rate", "schedule", "batch_size", "pixels", "dropout", "l2", "l1",
+       "penalty_per", "last_batch")  # fmt: skip
 
 
 def _parser() -> common.Parser:
@@ -398,14 +474,20 @@ def _parser() -> common.Parser:
     parser.add_argument("--download", metavar="URL", help="first fetch them from this mirror")
     parser.add_argument("--examples", type=int, metavar="N",
                         help="digits to train on (default: all)")  # fmt: skip
-    parser.add_argument("--epochs", type=common.positive, default=EPOCHS, metavar="N",
-                        help="default %(default)s")  # fmt: skip
-    parser.add_argument("--only", choices=GROUPS, action="append",
-                        help="this group and the main one; may be repeated")  # fmt: skip
+    parser.add_argument("--epochs", type=common.positive, metavar="N",
+                        help=f"default {EPOCHS}; full: those of each")  # fmt: skip
+    parser.add_argument("--only", choices=(*GROUPS, "full"), action="append",
+                        help="this group, beside the main one; may be repeated")  # fmt: skip
+    parser.add_argument("--seeds", type=common.positive, default=len(SHUFFLES), metavar="N",
+                        help="shuffles 0 to N - 1 (default %(default)s)")  # fmt: skip
+    parser.add_argument("--choose", action="store_true",
+                        help="test on a sixth of the training digits")  # fmt: skip
     parser.add_argument("--jobs", type=common.positive, default=1, metavar="N",
                         help="processes (default %(default)s)")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("runs/mnist"), metavar="DIR",
                         help="for the table and the pictures (default %(default)s)")  # fmt: skip
+    common.add_network_options(parser)
+    parser.add_argument("--pixels", choices=PIXELS, help="0 to 1, or raw: 0 to 255")
     return parser
 
 

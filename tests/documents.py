@@ -77,6 +77,7 @@ MEASUREMENTS = {
     "benchmark_commands.py": "minutes on a quiet machine",
     "benchmark_throughput.py": "wants stable-baselines3 and SBX",
     "benchmark_fit.py": "minutes on a quiet machine",
+    "benchmark_mnist.py": "wants PyTorch, scikit-learn and files of digits",
     "benchmark_pages.py": "a run, and its film",
     "benchmark_solve.py": "wants stable-baselines3, and half an hour",
     "benchmark_update.py": "wants PyTorch, JAX and scikit-learn",

@@ -19,7 +19,8 @@ from tests.programs import SCRIPTS
 from tests.programs import program as load_program
 
 SCRIPT = SCRIPTS / "donutball.py"
-PICTURES = ("boundary.gif", "comparison.png", "curves.png", "nodes.png", "regions.png")
+PICTURES = ("boundary.gif", "comparison.png", "curves.png", "nodes.png", "regions.png",
+            "surface.png")  # fmt: skip
 
 
 script = load_program("donutball")
@@ -154,6 +155,53 @@ def test_each_seed_is_trained_once_for_as_long_as_it_may() -> None:
     assert len({run.parameters[0].tobytes() for run in runs}) == 3
 
 
+@pytest.mark.parametrize(("options", "wanted"), [
+    (["--network", "2,8,8,1"], {"sizes": (2, 8, 8, 1)}),
+    (["--activation", "relu"], {"hidden": "relu"}),
+    (["--cost", "quadratic"], {"cost": "quadratic", "output": "sigmoid"}),
+    (["--optimizer", "adam", "--rate", "0.01"], {"optimizer": "Adam", "learning_rate": 0.01}),
+    (["--batch", "50", "--schedule", "cosine"], {"batch_size": 50, "schedule": "cosine"}),
+    (["--examples", "300", "--epochs", "2"], {"examples": 300, "epochs": 2}),
+    (["--initializer", "uniform", "--bias-initializer", "unit"],
+     {"initializer": "uniform", "bias_initializer": "unit"}),
+])  # fmt: skip
+def test_options_describe_a_network_of_ones_own(
+    options: list[str], wanted: dict[str, Any], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    seen: list[Any] = []
+    monkeypatch.setattr(script, "study_own", lambda setting, options: seen.append(setting))
+    monkeypatch.setattr(sys, "argv", ["donutball.py", "--output", str(tmp_path), *options])
+    script.main()
+    (setting,) = seen
+    assert {name: getattr(setting, name) for name in wanted} == wanted
+    if setting.epochs == 2:
+        run = script.train(setting)
+        assert (run.epochs, run.setting.examples) == (2, 300)
+
+
+def test_a_moment_outlasts_an_epoch() -> None:
+    """Two epochs with Adam are one training, not twice a new optimizer."""
+    run = script.train(script.Setting(seed=5, epochs=3, optimizer="Adam", examples=200))
+    rng = np.random.default_rng(5)
+    (x, y), _ = script.data_sets(rng, 200)
+    net = run.setting.network(rng)
+    net.fit(x, y, epochs=3, batch_size=10, learning_rate=0.1, optimizer="adam", seed=rng,
+            verbose=False)  # fmt: skip
+    np.testing.assert_array_equal(run.parameters[-1], net.parameters)
+
+
+def test_the_surface_has_the_costs_along_the_way() -> None:
+    run = script.train(script.Setting(seed=3, epochs=6, examples=100, to_the_end=True))
+    across, along, cost, way = script.surface(run, points=5)
+    assert cost.shape == (5, 5)
+    assert way.shape == (7, 2)
+    assert np.abs(way[-1]).max() < 1e-9  # the end is the origin of the plane
+    assert across[0] < way[:, 0].min()
+    assert along[-1] > way[:, 1].max()
+    assert cost.min() < run.cost[0, 0]
+
+
 def test_solved_takes_both_data_sets_at_once() -> None:
     assert run_of([[1, 0.9], [0.9, 1], [1, 1], [0.9, 0.9]]).solved == 3
     assert run_of([[1, 0.9], [0.9, 1]]).solved is None
@@ -218,7 +266,10 @@ def test_a_part_of_it_in_two_processes_is_the_same(tmp_path: Path) -> None:
     ("arguments", "said"),
     [(["--seeds", "0"], "at least 1, not 0"), (["--epochs", "many"], "not many"),
      (["--only", "dough"], "choose from"), (["--jobs", "1.5"], "not 1.5"),
-     (["--output", str(SCRIPT)], "cannot write to")],
+     (["--output", str(SCRIPT)], "cannot write to"),
+     (["--network", "3,4,1"], "from 2 inputs to 1 output, not (3, 4, 1)"),
+     (["--cost", "log_likelihood"], "goes with the output Softmax"),
+     (["--examples", "5"], "--batch-size must be at most the 5 --examples")],
 )  # fmt: skip
 def test_a_mistake_is_answered_in_one_line(arguments: list[str], said: str) -> None:
     answer = program(*arguments)

@@ -416,6 +416,84 @@ def test_a_variant_is_what_its_name_says(
     assert call["learning_rate"](updates - 1) > 0 == call["learning_rate"](updates)
 
 
+@pytest.mark.parametrize(("options", "field", "value"), [
+    (["--network", "784,8,10"], "sizes", (784, 8, 10)),
+    (["--network", "(784, 8, 9, 10)"], "sizes", (784, 8, 9, 10)),
+    (["--activation", "leaky-relu"], "hidden", "leaky_relu"),
+    (["--cost", "quadratic"], "output", "sigmoid"),
+    (["--cost", "cross_entropy", "--output-activation", "sigmoid"], "cost", "cross_entropy"),
+    (["--initializer", "glorot"], "initializer", "glorot"),
+    (["--bias-initializer", "unit"], "bias_initializer", "unit"),
+    (["--optimizer", "sgd"], "optimizer", "SGD"), (["--rate", "0.5"], "learning_rate", 0.5),
+    (["--schedule", "constant"], "schedule", "constant"), (["--batch", "7"], "batch_size", 7),
+    (["--pixels", "raw"], "pixels", "raw"), (["--dropout", "0.2"], "dropout", 0.2),
+    (["--l2", "3"], "l2", 3.0), (["--penalty-per", "batch"], "penalty_per", "batch"),
+    (["--last-batch", "drop"], "last_batch", "drop"),
+])  # fmt: skip
+def test_an_option_describes_a_network_of_ones_own(
+    options: list[str], field: str, value: object, learning: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(mnist, "read", lambda folder: (numbered(90), None))
+    monkeypatch.setattr(sys, "argv", ["mnist.py", "--data", "x", *options])
+    (variant,) = mnist._variants(mnist._parser().parse_args())
+    assert getattr(variant, field) == value
+    assert variant.group == "own"
+    changed = {
+        each for each in vars(variant) if getattr(variant, each) != getattr(mnist.PLAIN, each)
+    }
+    assert changed - {"group", "name", "output", "cost"} == {field} - {"output", "cost"}
+    mnist.train_one(mnist.Settings(Path(), None, 1), variant, 0)
+    (call,) = learning
+    ink = 255.0 if value == "raw" else 1.0
+    assert sorted(numbers(call["x"] / ink)) == sorted(halves_of(90))
+
+
+def halves_of(count: int) -> list[int]:
+    """The numbers of the digits that shuffle 0 learns from."""
+    return numbers(mnist.split(numbered(count), None, None, np.random.default_rng(0))[0].pixels)
+
+
+def test_settings_are_chosen_on_training_digits_alone() -> None:
+    t10k, train = numbered(50), numbered(120, first=50)
+    learned, test = mnist.split(t10k, train, None, np.random.default_rng(0), choose=True)
+    assert (len(learned.labels), len(test.labels)) == (100, 20)
+    assert sorted(numbers(learned.pixels) + numbers(test.pixels)) == list(range(50, 170))
+
+
+def test_deformed_digits_are_learned_from_and_plain_ones_tested_on(
+    learning: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist, "read", lambda folder: (numbered(220), None))
+    variant = next(each for each in mnist.FULL if each.deformation is not None)
+    mnist.train_one(mnist.Settings(Path(), None, 1), variant, 0)
+    (call,) = learning
+    assert call["augment"] is variant.deformation
+    assert (call["optimizer"], call["batch_size"]) == ("Adam", 100)
+
+
+def test_the_posts_settings_are_those_of_its_notebook(
+    learning: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist, "read", lambda folder: (numbered(220), None))
+    mnist.train_one(mnist.Settings(Path(), None, None), mnist.POST, 0)
+    (call,) = learning
+    assert (call["epochs"], call["learning_rate"], call["l2"]) == (101, 1e-4, 0.5)
+    assert (call["penalty_per"], call["last_batch"], call["optimizer"]) == ("batch", "drop", "SGD")
+    assert call["x"].max() > 1
+
+
+def test_the_confusion_counts_by_hand(tmp_path: Path) -> None:
+    pictures = program("mnist_pictures")
+    labels, outputs = np.array([3, 3, 8, 3]), np.eye(10)[[3, 5, 8, 5]]
+    counts = pictures.confusion(labels, outputs)
+    assert (counts[3, 3], counts[3, 5], counts[8, 8], counts.sum()) == (1, 2, 1, 4)
+    pictures.draw_confusion(labels, outputs, "It", tmp_path / "confusion.png")
+    pictures.draw_weights(np.zeros((784, 3)), "It", tmp_path / "weights.png")
+    for name in ("confusion", "weights"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
 def outcome(variant: Any, shuffle: int, accuracy: float, **others: Any) -> Any:
     values = {"training_accuracy": 1.0, "cost": 0.25, "epochs": 9, "seconds": 2.0, **others}
     return mnist.Outcome(variant, shuffle, np.zeros((1, 10)), accuracy, **values)
@@ -499,6 +577,23 @@ def test_the_program_learns_compares_and_draws(tmp_path: Path) -> None:
     assert [line.split("|")[2:8] for line in again.stdout.splitlines() if line[0] == "|"] == [
         line.split("|")[2:8] for line in table
     ]  # the same to the last digit, only the seconds differ
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (["--network", "784,10,9"], "from 784 inputs to 10 outputs, not (784, 10, 9)"),
+    (["--network", "784"], "must be units of layers such as 784,100,10, not 784"),
+    (["--activation", "rleu"], "unknown activation 'rleu'; did you mean 'relu'?"),
+    (["--rate", "-1"], "must be a number of at least 0, not -1"),
+    (["--rate", "fast"], "must be a number of at least 0, not fast"),
+    (["--dropout", "1"], "dropout must lie in [0, 1), not 1.0"),
+    (["--cost", "log_likelihood", "--output-activation", "relu"], "goes with the output Softmax"),
+    (["--batch", "0"], "at least 1, not 0"), (["--choose"], "--choose takes the training digits"),
+])  # fmt: skip
+def test_a_network_that_cannot_be_is_refused(
+    options: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_test_part(tmp_path / "data", 1100)
+    assert said in refusal(mnist, capsys, "--data", folder, *options)
 
 
 def test_the_program_refuses_with_one_line(tmp_path: Path) -> None:

@@ -272,6 +272,20 @@ def test_many_examples_are_measured_in_part() -> None:
     assert few.cost == [net.cost(x[:2048], x[:2048])]
 
 
+def test_a_callback_sees_each_epoch_and_may_end_training() -> None:
+    lengths: list[int] = []
+
+    def third(history: nn.History) -> bool:
+        lengths.append(len(history.cost))
+        return len(lengths) == 3
+
+    history = xor_net().fit(*XOR, epochs=9, batch_size=4, verbose=False, callback=third)
+    assert lengths == [1, 2, 3] == list(range(1, len(history.cost) + 1))
+    histories: list[nn.History] = []  # whose `append` returns None
+    xor_net().fit(*XOR, epochs=2, batch_size=4, verbose=False, callback=histories.append)
+    assert len(histories[0].cost) == len(histories) == 2
+
+
 def test_augmentation_changes_what_is_learned_from_and_not_what_is_measured() -> None:
     net = Recording((1, 1), seed=0)
     net.seen = []
