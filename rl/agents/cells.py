@@ -49,6 +49,7 @@ class Cells:
                 self.most[first] = counts[-1] - 1
             first += size
         self._refuse_many(counts, bins, actions)
+        self._has_numbers = numbers > 0
         self.counts = tuple(counts)
         self.strides = _strides(bounds.groups, self.counts)
 
@@ -91,9 +92,11 @@ class Cells:
 
     def __call__(self, observations: Array) -> IntArray:
         """The cells [N] of observations [N, n]."""
-        digits = np.floor((observations - self.low) * self.scale)
-        np.clip(digits, 0.0, self.most, out=digits)
-        return (digits @ self.strides).astype(np.int64)
+        digits = observations
+        if self._has_numbers:
+            digits = np.floor((observations - self.low) * self.scale)
+            np.clip(digits, 0.0, self.most, out=digits)
+        return (digits @ self.strides).astype(np.int64)  # exact: whole numbers below 2^24
 
 
 def _binned(bounds: Bounds, entry: int, bins: int, reach: float) -> tuple[float, float, int]:

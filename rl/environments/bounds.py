@@ -14,7 +14,7 @@ from nn.typing import Array, BoolArray
 from rl.environments.observations import Flattener, Part
 from rl.preprocessors import Preprocessor
 
-_UNBOUNDED = 1e30  # the bounds that stand for none in a space of float32 are greater
+_UNBOUNDED = 2e9  # the limits of float32, int64 and int32 stand for none, and are greater
 
 
 @dataclass(frozen=True, eq=False)

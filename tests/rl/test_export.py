@@ -14,9 +14,11 @@ import gymnasium
 import numpy as np
 import pytest
 
-from nn import ACTIVATIONS, NeuralNet
+from nn import ACTIVATIONS, Network
 from nn.activations import Identity
 from nn.typing import Array
+from rl.agents import CEM
+from rl.agents.tabular import Tabular
 from rl.cli import main
 from rl.errors import UserError
 from rl.export import FORMATS, export, find_format, policy_of
@@ -47,6 +49,11 @@ POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
     "unbounded": ("Unbounded-v0", {"agent": {"name": "ActorCritic"}}),
     "from 5 on": ("Fives-v0", {"agent": {"name": "DQN"}}),
     "one-hot": ("FrozenLake-v1", {"agent": {"name": "DQN"}}),
+    "bins": (CARTPOLE, {"agent": {"name": "QTable", "bins": [3, 4, 5, 6]}, "network": None}),
+    "rows": ("FrozenLake-v1", {"agent": {"name": "Sarsa"}, "network": None}),
+    "searched": (CARTPOLE, {"agent": {"name": "CEM"}}),
+    "searched actions": (PENDULUM, {"agent": {"name": "CEM"}}),
+    "returns": (PENDULUM, {"agent": {"name": "REINFORCE", "state_dependent_std": True}}),
     "layer_norm": (PENDULUM, {"agent": SQUASHED, "network": {"hidden": [7], "layer_norm": True}}),
     "batch_norm": (PENDULUM, {"agent": {"name": "DDPG"}, "network": {"batch_norm": True}}),
     "noisy": (CARTPOLE, {"agent": {"name": "DQN"}, "network": {"noisy": True}}),
@@ -65,8 +72,11 @@ gymnasium.register("Fives-v0", "tests.rl.worlds:Counter")
 def make_player(problem: str, values: dict[str, Any]) -> Player:
     """A player whose parameters, of every kind, are far from their first values."""
     given = {"problem": problem, **HIDDEN, "train": {"steps": 5000}, **values}
+    given = {key: value for key, value in given.items() if value is not None}
     experiment = build(Specification("test", "test.json", given), seed=0)
     rng = np.random.default_rng(1)
+    if isinstance(experiment.agent, Tabular):
+        experiment.agent.table[:] = rng.standard_normal(experiment.agent.table.shape)
     for network in networks(experiment.agent):
         network.parameters += 0.5 * rng.standard_normal(len(network.parameters), np.float32)
         network.statistics += rng.uniform(0.1, 2.0, len(network.statistics))
@@ -76,7 +86,11 @@ def make_player(problem: str, values: dict[str, Any]) -> Player:
     return player_of(experiment)
 
 
-def networks(agent: Any) -> list[NeuralNet]:
+def networks(agent: Any) -> list[Network]:
+    if isinstance(agent, Tabular):
+        return []
+    if isinstance(agent, CEM):
+        return [agent.network]
     if hasattr(agent, "networks"):
         return list(agent.networks.values())
     return [agent.actor] if hasattr(agent, "actor") else [agent.q.network, agent.policy.network]
