@@ -37,6 +37,7 @@ class Tabular(Agent):
         exploration: chooses actions from values.
         settings: of the class's own `Settings`.
         lanes: environments stepped together.
+        masked: whether some actions are not allowed in some states.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -76,9 +77,11 @@ class Tabular(Agent):
         exploration: Explorer,
         settings: Settings | None = None,
         lanes: int = 1,
+        masked: bool = False,
     ) -> None:
         self.settings = settings = settings or self.Settings()
         self.cells, self.exploration, self.lanes = cells, exploration, lanes
+        self.masked = masked
         self.table = np.full((cells.count, actions), settings.initial_value)
         self._alpha = make_schedule(settings.learning_rate)
         self._latest: Transitions | None = None  # to be learned from
@@ -90,7 +93,8 @@ class Tabular(Agent):
         assert isinstance(actions, Discrete)
         assert bounds is not None
         cells = Cells(bounds, settings.bins, settings.reach, actions.count)
-        return cls(cells, actions.count, parts.exploration(), settings, parts.lanes)
+        explorer = parts.exploration()
+        return cls(cells, actions.count, explorer, settings, parts.lanes, actions.masked)
 
     @property
     def learns_after(self) -> int:
@@ -118,9 +122,16 @@ class Tabular(Agent):
         return replace(thoughts, heat=self.heat(int(self.cells(observations)[0])))
 
     def heat(self, cell: int | None = None) -> Heat:
-        """max_a Q(s, a) and the greedy action over a plane of states, through `cell`."""
+        """max_a Q(s, a) and the greedy action over a plane of states, through `cell`.
+
+        Where actions may be forbidden, those that were never taken in a state do not count.
+        """
         plane = self.cells.plane(cell)
         rows = self.table[plane]
+        if self.masked:
+            is_known = rows != self.settings.initial_value
+            is_known |= ~is_known.any(axis=2, keepdims=True)
+            rows = np.where(is_known, rows, -np.inf)
         values = np.where(plane < 0, np.nan, rows.max(axis=2))
         at = None if cell is None else tuple(np.argwhere(plane == cell)[0].tolist())
         return Heat(values, rows.argmax(axis=2), at)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nn.typing import Array
 from rl.agents.thoughts import Heat
 from rl.watching.letters import CHOSEN, TEXT, TRACK, font
 
@@ -18,8 +19,6 @@ COLD, WARM = (35, 40, 50), (200, 90, 60)  # of the least and of the greatest val
 LARGEST = 64  # pixels of a cell
 LEGIBLE = 12  # pixels of a cell that has room for its action
 _WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
-
-Box = tuple[float, float, float, float]
 
 
 def draw_heat(heat: Heat, width: int, height: int) -> Picture:
@@ -33,32 +32,36 @@ def draw_heat(heat: Heat, width: int, height: int) -> Picture:
 
     rows, columns = heat.values.shape
     side = min(width / columns, height / rows, LARGEST)
-    picture = Image.new("RGB", (math.ceil(side * columns), math.ceil(side * rows)), TRACK)
+    size = math.ceil(side * columns), math.ceil(side * rows)
+    picture = Image.fromarray(_colours(heat.values)).resize(size, Image.Resampling.NEAREST)
     pen = ImageDraw.Draw(picture)
-    for (row, column), share in np.ndenumerate(_shares(heat.values)):
-        if math.isnan(share):
-            continue
-        left, top = column * side, row * side
-        box = (left, top, left + side - (side >= LEGIBLE), top + side - (side >= LEGIBLE))
-        colours = zip(COLD, WARM, strict=True)
-        pen.rectangle(box, tuple(round(a + share * (b - a)) for a, b in colours))
-        if side >= LEGIBLE:
-            _draw_action(pen, box, int(heat.actions[row, column]), heat.names)
+    if side >= LEGIBLE:
+        for row, column in np.argwhere(~np.isnan(heat.values)).tolist():
+            centre = (side * (column + 0.5), side * (row + 0.5))
+            _draw_action(pen, centre, side / 4, int(heat.actions[row, column]), heat.names)
     if heat.at:
         top, left = (side * place for place in heat.at)
         pen.rectangle((left, top, left + side - 1, top + side - 1), outline=CHOSEN, width=2)
     return picture
 
 
-def _shares(values: np.ndarray) -> np.ndarray:
-    """How far each value lies between the least and the greatest [h, w], from 0 to 1."""
+def _colours(values: Array) -> Array:
+    """Red, green and blue of each state [h, w, 3], from COLD at the least to WARM, in bytes."""
+    from PIL import ImageColor
+
     low, high = np.nanmin(values), np.nanmax(values)
-    return (values - low) / (high - low) if high > low else values - low
+    shares = (values - low) / (high - low) if high > low else values - low
+    cold, warm = np.array(COLD), np.array(WARM)
+    colours = cold + shares[..., None] * (warm - cold)
+    none = np.isnan(values)[..., None]
+    colours = np.where(none, ImageColor.getrgb(TRACK)[:3], np.rint(np.nan_to_num(colours)))
+    return colours.astype(np.uint8)
 
 
-def _draw_action(pen: ImageDraw, box: Box, action: int, names: tuple[str, ...]) -> None:
-    left, top, right, bottom = box
-    x, y, size = (left + right) / 2, (top + bottom) / 2, (right - left) / 4
+def _draw_action(
+    pen: ImageDraw, centre: tuple[float, float], size: float, action: int, names: tuple[str, ...]
+) -> None:
+    x, y = centre
     name = names[action] if names else str(action)
     if name not in _WAYS:
         pen.text((x, y), name[0], TEXT, font(max(8, int(2 * size))), "mm")
