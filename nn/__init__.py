@@ -13,6 +13,7 @@ from nn.activations import ACTIVATIONS, Activation, make_activation
 from nn.checkpoint import CheckpointError
 from nn.costs import COSTS, Cost, CrossEntropy, Huber, LogLikelihood, Quadratic, make_cost
 from nn.data import one_hot
+from nn.ensemble import Ensemble
 from nn.initializers import BIAS_INITIALIZERS, INITIALIZERS, make_initializer
 from nn.network import Network
 from nn.neural_net import NeuralNet, load
@@ -44,8 +45,8 @@ from nn.training import History, fit
 __all__ = [
     "ACTIVATIONS", "BIAS_INITIALIZERS", "COSTS", "INITIALIZERS", "OPTIMIZERS", "SCHEDULES",
     "Activation", "AdaGrad", "Adam", "AdamW", "BaseSettings", "CheckpointError", "Constant",
-    "Cosine", "Cost", "CrossEntropy", "Exponential", "History", "Huber", "Linear", "LogLikelihood",
-    "Network", "NeuralNet", "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule", "SettingError",
-    "Step", "Warmup", "clip_norm", "fit", "load", "make_activation", "make_cost",
+    "Cosine", "Cost", "CrossEntropy", "Ensemble", "Exponential", "History", "Huber", "Linear",
+    "LogLikelihood", "Network", "NeuralNet", "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule",
+    "SettingError", "Step", "Warmup", "clip_norm", "fit", "load", "make_activation", "make_cost",
     "make_initializer", "make_optimizer", "make_schedule", "one_hot", "setting",
 ]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -86,19 +85,24 @@ class Network:
 
     def _stack(self, initializer: Initializer, bias_initializer: Initializer) -> list[Layer]:
         layers: list[Layer] = []
-        for inputs, outputs in pairwise(self.sizes[:-1]):
-            layers += self._dense_layers(inputs, outputs, initializer, bias_initializer)
+        for number, outputs in enumerate(self.sizes[1:-1]):
+            layers += self._dense_layers(number, initializer, bias_initializer)
             if self.layer_norm:
                 layers.append(LayerNorm(outputs))
             layers += _activate(outputs, self.hidden)
             if self.dropout:
                 layers.append(Dropout(outputs, self.dropout, self.rng))
-        inputs, outputs = self.sizes[-2:]
-        layers += self._dense_layers(inputs, outputs, initializer, bias_initializer)
-        return layers + _activate(outputs, self.output, self._keeps_logits)
+        layers += self._dense_layers(len(self.sizes) - 2, initializer, bias_initializer)
+        return layers + _activate(self.sizes[-1], self.output, self._keeps_logits)
 
-    def _dense_layers(self, inputs: int, outputs: int, *initializers: Initializer) -> list[Layer]:
-        dense = (NoisyDense if self.noisy else Dense)(inputs, outputs, *initializers)
+    def _dense_layers(
+        self, number: int, initializer: Initializer, bias_initializer: Initializer
+    ) -> list[Layer]:
+        """The layer of the weights from `sizes[number]` to the next, and what normalizes before."""
+        inputs, outputs = self.sizes[number : number + 2]
+        dense = (NoisyDense if self.noisy else Dense)(
+            inputs, outputs, initializer, bias_initializer
+        )
         return [BatchRenorm(inputs), dense] if self.batch_norm else [dense]
 
     def _bind_layers(self, dtype: Any) -> None:

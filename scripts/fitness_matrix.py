@@ -49,6 +49,7 @@ PUBLISHED = {
     "cartpole_double_dqn": Published(500, "50k"),
     "cartpole_qrdqn": Published(500, "50k"),
     "cartpole_rainbow": Published(500, "50k"),
+    "cartpole_bootstrapped_dqn": Published(500, "50k"),
     "cartpole_actor_critic": Published(500, "500k"),
     "acrobot_dqn": Published(-76.6, "100k"),
     "acrobot_double_dqn": Published(-83.9, "300k"),

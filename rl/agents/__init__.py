@@ -2,6 +2,7 @@
 
 from rl.agents.a2c import A2C
 from rl.agents.base import Agent
+from rl.agents.bootstrapped_dqn import BootstrappedDQN
 from rl.agents.cem import CEM
 from rl.agents.crossq import CrossQ
 from rl.agents.ddpg import DDPG
@@ -24,6 +25,7 @@ AGENTS: dict[str, type[Agent]] = {
     "DoubleDQN": DoubleDQN,
     "QRDQN": QRDQN,
     "Rainbow": Rainbow,
+    "BootstrappedDQN": BootstrappedDQN,
     "A2C": A2C,
     "PPO": PPO,
     "DDPG": DDPG,
@@ -42,6 +44,6 @@ AGENTS: dict[str, type[Agent]] = {
 
 __all__ = [
     "A2C", "AGENTS", "CEM", "DDPG", "DQN", "PPO", "QRDQN", "REINFORCE", "SAC", "TD3", "Agent",
-    "CrossQ", "DeepExpectedSarsa", "DeepSarsa", "DoubleDQN", "ExpectedSarsa", "QTable", "Rainbow",
-    "Random", "Sarsa",
+    "BootstrappedDQN", "CrossQ", "DeepExpectedSarsa", "DeepSarsa", "DoubleDQN", "ExpectedSarsa",
+    "QTable", "Rainbow", "Random", "Sarsa",
 ]  # fmt: skip

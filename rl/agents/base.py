@@ -31,9 +31,17 @@ class Parts(Protocol):
     lanes: int  # environments stepped together
 
     def network(
-        self, inputs: int, outputs: int, role: str | None = None, output: str = "identity"
+        self,
+        inputs: int,
+        outputs: int,
+        role: str | None = None,
+        output: str = "identity",
+        members: int | None = None,
     ) -> Network:
-        """A network with the hidden layers that the block gives, and this output activation."""
+        """A network with the hidden layers that the block gives, and this output activation.
+
+        With `members` it is an `Ensemble` of so many of them.
+        """
 
     def optimizer(self, network: Network, role: str | None = None) -> Optimizer:
         """An optimizer of the network's parameters."""
@@ -59,7 +67,7 @@ class GreedyPolicy:
         network: from what the agent sees to outputs.
         first: the first output that counts.
         count: how many do; None for all from there on.
-        groups: outputs side by side whose mean is one number.
+        mix: weights [outputs, m] of the sums of these that count; None if they count themselves.
         bound: "tanh" or "clip" keeps continuous actions in [-1, 1]; "" leaves the outputs as they
             are. Of discrete actions the one of the greatest output is taken, of several at once
             that of each.
@@ -68,7 +76,7 @@ class GreedyPolicy:
     network: Network
     first: int = 0
     count: int | None = None
-    groups: int = 1
+    mix: Array | None = None
     bound: str = ""
 
 
@@ -107,6 +115,7 @@ class Agent:
 
     kinds: tuple[type[Actions], ...] = (Discrete,)  # of actions that it can handle
     roles: tuple[str, ...] = ()  # of its networks, if there are several
+    explores_itself = False  # whether an explorer has no place beside it
     network_options: tuple[str, ...] = ()  # of `OPTIONS` of the block `network`, those it handles
     network_defaults: Mapping[str, Any] = MappingProxyType({})  # of that block, where it is silent
     metric_names: tuple[str, ...] = ()

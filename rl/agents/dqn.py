@@ -69,7 +69,7 @@ class DQN(ReplayAgent):
             return Head(dueling=self.dueling)
 
     kin = "values of actions"
-    network_options = ("batch_norm", "noisy")
+    network_options: tuple[str, ...] = ("batch_norm", "noisy")
     carried: tuple[str, ...] = ("dueling",)
     settings: Settings
 
@@ -84,14 +84,18 @@ class DQN(ReplayAgent):
     ) -> None:
         super().__init__(memory, exploration, settings, lanes)
         self.cost.require_output(network.output)
-        self.q, self.optimizer = ActionValues(network, self.settings.head), optimizer
+        self.q, self.optimizer = self.make_values(network), optimizer
         self._noise = network.rng  # draws that of noisy networks
         self.rows = np.arange(memory.batch_size)  # beside actions [B], the index of their values
         self.target = self.q.copy()
         self.policy = self.q.copy() if self.settings.average_updates else self.q
 
+    def make_values(self, network: Network) -> ActionValues:
+        """Q, of the network behind it."""
+        return ActionValues(network, self.settings.head)
+
     @classmethod
-    def assemble(cls, parts: Parts, settings: Settings) -> DQN:
+    def assemble(cls, parts: Parts, settings: Any) -> DQN:
         actions = parts.spaces.actions
         assert isinstance(actions, Discrete)
         outputs = settings.head.outputs(actions.count)
@@ -110,9 +114,14 @@ class DQN(ReplayAgent):
     @property
     def greedy_policy(self) -> GreedyPolicy:
         # Of dueling heads V, which is first, and the mean do not change which action is the best.
-        groups = self.policy.head.quantiles or 1
-        first = groups * self.policy.head.dueling
-        return GreedyPolicy(self.policy.network, first=first, groups=groups)
+        network, quantiles = self.policy.network, self.policy.head.quantiles
+        if quantiles is None:
+            return GreedyPolicy(network, first=int(self.policy.head.dueling))
+        first = quantiles * self.policy.head.dueling
+        each = np.eye((network.sizes[-1] - first) // quantiles, dtype=np.float32)
+        return GreedyPolicy(
+            network, first=first, mix=np.repeat(each, quantiles, axis=0) / quantiles
+        )
 
     def thoughts(self, observations: Array, masks: Array | None = None) -> Thoughts:
         return of_values(self.values(observations, masks)[0])

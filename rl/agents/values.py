@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nn import Network
+from nn import Ensemble, Network
 from nn.typing import Array, IntArray, State
 
 
@@ -78,6 +78,45 @@ class ActionValues:
     def restore(self, state: State) -> None:
         """Takes over a saved state."""
         self.network.restore(state)
+
+
+class EnsembleValues(ActionValues):
+    """Q_k(s, a) = f_k(s, a) + scale p_k(s, a) of all actions and of K members; Q is their mean.
+
+    Args:
+        network: f, an ensemble.
+        head: how the outputs of a member are read; of no quantiles.
+        prior: p, likewise; it is fixed, and copies share it.
+        scale: its weight.
+    """
+
+    network: Ensemble
+
+    def __init__(self, network: Ensemble, head: Head, prior: Ensemble, scale: float) -> None:
+        super().__init__(network, head)
+        self.prior, self.scale = prior, scale
+
+    def predict(self, observations: Array, training: bool = False) -> Array:
+        """Q_k(s, a) [B, A, K] for observations [B, n]."""
+        outputs = self.network.forward(observations, training)
+        if self.scale:
+            outputs = outputs + self.scale * self.prior.forward(observations)
+        each = outputs.reshape(len(outputs), self.network.members, -1).transpose(0, 2, 1)
+        return dueling_values(each) if self.head.dueling else each
+
+    def values(self, observations: Array, masks: Array | None = None) -> Array:
+        """The mean over the members [B, A]; -inf where masks [B, A] do not allow a."""
+        return allowed(self.predict(observations).mean(axis=2), masks)
+
+    def backward(self, gradient: Array) -> None:
+        """Leaves the gradients of f's parameters, given those of what `predict` gave last."""
+        if self.head.dueling:
+            gradient = dueling_gradient(gradient)
+        self.network.backward(gradient.transpose(0, 2, 1).reshape(len(gradient), -1))
+
+    def copy(self) -> EnsembleValues:
+        """Values of their own that are equal to these, with the same prior."""
+        return EnsembleValues(self.network.copy(), self.head, self.prior, self.scale)
 
 
 def allowed(values: Array, masks: Array | None) -> Array:

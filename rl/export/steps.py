@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nn import ACTIVATIONS, Network
+from nn.ensemble import BlockDense
 from nn.layers import Activate, Dense, Layer
 from nn.names import describe
 from nn.normalization import BatchRenorm, LayerNorm
@@ -43,6 +44,8 @@ def _of_network(network: Network, first: int = 0, count: int | None = None) -> l
 
 
 def _of_layer(layer: Layer) -> Step:
+    if isinstance(layer, BlockDense):
+        return Step("dense", {"weights": layer.matrix, "biases": layer.biases})
     if isinstance(layer, Dense):
         return Step("dense", {"weights": layer.weights, "biases": layer.biases})
     if isinstance(layer, LayerNorm):
@@ -65,10 +68,9 @@ def of_agent(agent: Agent) -> list[Step]:
         return [Step("bins", {name: getattr(policy, name) for name in ("low", "scale", "most")}),
                 Step("row", {"strides": policy.strides, "table": policy.table})]  # fmt: skip
     steps = _of_network(policy.network, policy.first, policy.count)
-    if policy.groups > 1:
-        count = (policy.network.sizes[-1] - policy.first) // policy.groups
-        means = np.repeat(np.eye(count, dtype=np.float32), policy.groups, axis=0) / policy.groups
-        steps.append(Step("dense", {"weights": means, "biases": np.zeros(count, np.float32)}))
+    if policy.mix is not None:
+        biases = np.zeros(policy.mix.shape[1], np.float32)
+        steps.append(Step("dense", {"weights": policy.mix, "biases": biases}))
     return [*steps, Step(policy.bound)] if policy.bound else steps
 
 

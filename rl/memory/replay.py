@@ -146,6 +146,12 @@ class Replay:
         np.multiply(self._uniform, self.size, out=self._uniform)
         np.copyto(self._indices, self._uniform, casting="unsafe")
 
+    @property
+    def latest(self) -> IntArray:
+        """The numbers, in the order of adding, of the transitions of the latest sample [B]."""
+        newest = self.added - 1
+        return newest - (newest - self._indices) % self.capacity
+
     def update_priorities(self, errors: Array) -> None:
         """Updates the priorities of the latest sample by its errors [B]; here all count alike."""
 

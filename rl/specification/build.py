@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from nn import OPTIMIZERS, Network, Optimizer
+from nn import OPTIMIZERS, Ensemble, Network, Optimizer, SettingError
 from nn.limits import require_memory
 from nn.names import lookup, suggestion
 from rl.agents import AGENTS, Agent
@@ -179,7 +180,12 @@ class SpecifiedParts:
         return made
 
     def network(
-        self, inputs: int, outputs: int, role: str | None = None, output: str = "identity"
+        self,
+        inputs: int,
+        outputs: int,
+        role: str | None = None,
+        output: str = "identity",
+        members: int | None = None,
     ) -> Network:
         """A network from `inputs` to `outputs` with the hidden layers of the `network` block."""
         kind = AGENTS[self._resolved["agent"]["name"]]
@@ -187,7 +193,7 @@ class SpecifiedParts:
         self._refuse_options(settings, role)
         net: Network = self._refusing(
             self._block("network", role)[0],
-            lambda: make_network(inputs, outputs, output, self.rngs["network"], settings),
+            lambda: make_network(inputs, outputs, output, self.rngs["network"], settings, members),
         )
         self._units += sum(net.sizes)
         self._noisy |= net.noisy
@@ -259,14 +265,14 @@ class SpecifiedParts:
         actions = self.spaces.actions
         table = next(each for kind, each in EXPLORERS.items() if isinstance(actions, kind))
         others = {name: each for kind in EXPLORERS.values() for name, each in kind.items()}
-        default = "None" if self._noisy else next(iter(table))
+        agent = self._resolved["agent"]["name"]
+        alone = self._noisy or AGENTS[agent].explores_itself
+        default = "None" if alone else next(iter(table))
         part = self.find(table, "exploration", default, others=others)
-        if self._noisy and part is not table["None"]:
-            name = self._resolved["exploration"]["name"]
-            complaint = (
-                f"is {name}, but a noisy network explores by its noise; write {{name: None}}"
-            )
-            raise self.specification.explain("exploration", complaint)
+        if alone and part is not table["None"]:
+            who = "a noisy network" if self._noisy else agent
+            complaint = f"is {self._resolved['exploration']['name']}, but {who} explores by itself"
+            raise self.specification.explain("exploration", f"{complaint}; write {{name: None}}")
         made: Explorer = part(self.rngs["exploration"], self.settings("exploration", part))
         return made
 
@@ -365,7 +371,12 @@ class SpecifiedParts:
 
 
 def make_network(
-    inputs: int, outputs: int, output: str, rng: np.random.Generator, settings: NetworkSettings
+    inputs: int,
+    outputs: int,
+    output: str,
+    rng: np.random.Generator,
+    settings: NetworkSettings,
+    members: int | None = None,
 ) -> Network:
     """A network as the `network` block describes it.
 
@@ -375,15 +386,19 @@ def make_network(
         output: the activation of the last layer, which the agent chooses.
         rng: draws the weights.
         settings: of what is between.
+        members: how many of these side by side, as an `Ensemble`; None for a single one.
 
     Raises:
-        SettingError: it does not fit into the machine.
+        SettingError: it does not fit into the machine, or a normalization an ensemble.
     """
-    sizes = (inputs, *settings.hidden, outputs)
-    parameters = sum((before + 1) * after for before, after in pairwise(sizes))
+    sizes, many = (inputs, *settings.hidden, outputs), members or 1
+    parameters = many * sum((before + 1) * after for before, after in pairwise(sizes))
     require_memory("hidden", brief(list(settings.hidden)), parameters * PARAMETER_BYTES)
-    network = Network(
-        sizes, settings.activation, output,
+    if members and settings.layer_norm:
+        raise SettingError("layer_norm", "would mix the members of an ensemble; leave it out")
+    make = partial(Ensemble, members=members) if members else Network
+    network: Network = make(
+        (inputs, *(many * size for size in sizes[1:])), settings.activation, output,
         initializer=settings.initializer, layer_norm=settings.layer_norm,
         batch_norm=settings.batch_norm, noisy=settings.noisy, seed=rng,
     )  # fmt: skip

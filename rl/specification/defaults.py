@@ -53,7 +53,7 @@ def default_blocks(
                 blocks["preprocessor"]["observations"] = not spaces.one_hot
         if issubclass(kind, REINFORCE):  # A2C with a memory of its own
             del blocks["memory"]
-        if kind.network_defaults.get("noisy"):  # which explores by itself
+        if kind.explores_itself or kind.network_defaults.get("noisy"):
             del blocks["exploration"]
     return blocks
 

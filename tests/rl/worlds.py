@@ -45,6 +45,46 @@ class Chain(gymnasium.Env[Any, Any]):
         return np.eye(4, dtype=np.float32)[self.at]
 
 
+class DeepSea(gymnasium.Env[Any, Any]):
+    """A grid of N by N cells, through which one sinks a row a step (Osband et al. 2018, section 4).
+
+    Of the two actions one goes left and one right; which of them, differs from cell to cell. Going
+    right costs 0.01 / N, and only who goes right N times finds the treasure, 1, in the corner: at
+    random once in 2^N episodes. Everything else looks as if staying left were the best.
+    """
+
+    SIZE = 10
+
+    observation_space = Box(0.0, 1.0, (SIZE * SIZE,), np.float32)
+    action_space = Discrete(2)
+    rights = np.random.default_rng(0).integers(2, size=(SIZE, SIZE))
+
+    def reset(
+        self, *, seed: int | None = None, options: Any = None
+    ) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.row = self.column = 0
+        return self._observe(), {}
+
+    def step(self, action: int) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        is_right = action == self.rights[self.row, self.column]
+        reward = -0.01 / self.SIZE if is_right else 0.0
+        if is_right and self.row == self.column == self.SIZE - 1:
+            reward += 1.0
+        self.column = min(self.column + 1, self.SIZE - 1) if is_right else max(self.column - 1, 0)
+        self.row += 1
+        return self._observe(), reward, self.row == self.SIZE, False, {}
+
+    def _observe(self) -> Array:
+        seen = np.zeros(self.SIZE * self.SIZE, np.float32)
+        if self.row < self.SIZE:
+            seen[self.row * self.SIZE + self.column] = 1.0
+        return seen
+
+
+gymnasium.register("DeepSea-v0", "tests.rl.worlds:DeepSea")
+
+
 class Steady(gymnasium.Env[Any, Any]):
     """One state that pays 1 each step for ever; a time limit makes episodes of it.
 
