@@ -85,6 +85,7 @@ MEASUREMENTS = {
     "defaults_matrix.py": "wants stable-baselines3, and hours",
     "fitness_matrix.py": "hours",
     "mnist.py": "wants files of digits; tests/test_mnist.py runs its parts on others",
+    "openai_lab.py": "wants OpenAI Lab's files; tests/rl/test_openai_lab.py runs it on them",
     "profile_update.py": "a quiet machine",
 }
 

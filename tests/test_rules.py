@@ -23,6 +23,7 @@ LADDER = (
     ("rl.environments",),
     ("rl.analysis",),
     ("rl.agents",),
+    ("rl.openai_lab",),
     ("rl.specification",),
     ("rl.session",),
     ("rl.saved",),

@@ -220,6 +220,8 @@ class Session:
                 self._recorder.episode(episode, progress)
                 if self._tells_episodes:
                     self.callback.episode_ended(self.job, self, episode)
+                if training.stop_at_training_mean:
+                    self._stop_at_mean()
             self._recorder.updates(progress)
             if self._tells_steps:
                 self.callback.stepped(self.job, self, transitions)
@@ -233,6 +235,12 @@ class Session:
             if now >= next_save:
                 next_save = now + training.checkpoint_seconds
                 self._save()
+
+    def _stop_at_mean(self) -> None:
+        """Stops once the mean return of the latest training episodes is at the threshold."""
+        mean, threshold = float(np.mean(self.progress.recent)), self.experiment.problem.solved
+        if threshold is not None and mean >= threshold:
+            self.stop(f"mean return of the latest training episodes: {mean:.6g}")
 
     @property
     def _is_done(self) -> bool:

@@ -75,6 +75,11 @@ class Training(BaseSettings):
     stop_when_solved: bool = setting(
         "whether to stop once an evaluation shows that the problem is solved", True
     )
+    stop_at_training_mean: bool = setting(
+        "whether to stop, too, once the mean return of the latest 100 training episodes (of all, "
+        "if there are fewer) is at least the threshold, as OpenAI Lab did",
+        False,
+    )
     checkpoint_seconds: float = setting("wall-clock seconds between checkpoints", 30.0, above=0)
     keep_state: int = setting(
         "megabytes that a session may keep at its end to go on later by `rl resume --steps`: its "

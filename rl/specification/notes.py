@@ -18,9 +18,14 @@ _NOTHING = 1e-6  # of its greatest value
 
 def notes_of(experiment: Experiment) -> list[str]:
     """One line for each."""
-    of_problem = _of_environment, _of_threshold, _of_observations, _of_actions
+    of_problem = _of_reading, _of_environment, _of_threshold, _of_observations, _of_actions
     parts = *of_problem, _of_exploration, _of_rates
     return [note for notes in parts for note in notes(experiment)]
+
+
+def _of_reading(experiment: Experiment) -> list[str]:
+    note = experiment.specification.note
+    return [note] if note else []
 
 
 def _of_observations(experiment: Experiment) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 from nn.names import suggestion
 from rl.environments.problems import SPEC_FOLDER
 from rl.errors import UserError, brief
+from rl.openai_lab.reading import is_openai_lab, translated
 from rl.specification.keys import KEYS
 from rl.specification.modules import file_meant
 from rl.specification.overrides import given_by, keys_on
@@ -41,6 +42,8 @@ class Specification:
         values: the blocks by their key, as in the file.
         overridden: the dotted paths that `--set` gave.
         folders: where the modules that it names are looked for first.
+        note: what a user should know as it begins, of how it was read.
+        refusal: why nothing can be built of it; empty if something can.
     """
 
     name: str
@@ -48,6 +51,8 @@ class Specification:
     values: dict[str, Any]
     overridden: frozenset[str] = field(default_factory=frozenset)
     folders: tuple[str, ...] = ()
+    note: str = ""
+    refusal: str = ""
 
     @property
     def digest(self) -> str:
@@ -168,7 +173,7 @@ def read_specifications(path: Path) -> dict[str, Specification]:
     Raises:
         UserError: the file is missing, does not parse, or is not of the right form.
     """
-    values = _read(path)
+    values = read_values(path)
     if not isinstance(values, dict) or not all(isinstance(each, dict) for each in values.values()):
         wanted = "must map the name of each experiment to its specification"
         raise UserError(f"{path}: {wanted}{_instead(values)}")
@@ -176,13 +181,19 @@ def read_specifications(path: Path) -> dict[str, Specification]:
     found = {
         name: Specification(name, str(path), each, folders=home) for name, each in values.items()
     }
+    if is_openai_lab(values):
+        for name, each in translated(path, values).items():
+            found[name] = replace(
+                found[name], values=each.values, note=each.note, refusal=each.refusal
+            )
     for name, specification in found.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise UserError(
                 f"{path}: {brief(name)} cannot be the name of an experiment: up to 60 letters, "
                 "digits, '_', '-' and '.', of which the first is a letter or a digit"
             )
-        check_form(specification)
+        if not specification.refusal:
+            check_form(specification)
     return found
 
 
@@ -207,7 +218,12 @@ def _instead(values: Any) -> str:
     return ""
 
 
-def _read(path: Path) -> Any:
+def read_values(path: Path) -> Any:
+    """What a JSON or YAML file holds, whatever its form.
+
+    Raises:
+        UserError: the file is missing, or does not parse.
+    """
     if path.is_dir() and (path / "spec.yaml").exists():
         path /= "spec.yaml"
     try:
@@ -307,4 +323,6 @@ def load_specification(
         where = f"{file}: " if file else ""
         near = (None if file else file_meant(name)) or suggestion(name, found)
         raise UserError(f"{where}unknown experiment {name!r}{near}")
+    if found[name].refusal:
+        raise UserError(f"{found[name].place}: cannot be built: {found[name].refusal}")
     return found[name].override(overrides)

@@ -51,7 +51,8 @@ def _list_parts(file: Path | None) -> int:
     from rl.specification.specification import read_specifications
 
     for each in read_specifications(file).values() if file else ():
-        import_modules(each)
+        if not each.refusal:
+            import_modules(each)
     _print_columns([("kind", "name", "from"), *all_parts()])
     for complaint in complaints():
         warn(complaint)

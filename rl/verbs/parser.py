@@ -11,6 +11,7 @@ from rl.verbs import (
     check,
     dashboard,
     export,
+    importing,
     look,
     merge,
     play,
@@ -22,7 +23,7 @@ from rl.verbs import (
 )
 from rl.verbs.arguments import refuse_unknown
 
-VERBS = (run, resume, search, merge, look, spec, play, report, dashboard, export, check)
+VERBS = (run, resume, search, merge, look, spec, importing, play, report, dashboard, export, check)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

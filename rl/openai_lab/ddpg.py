@@ -1,0 +1,52 @@
+"""DDPG as OpenAI Lab has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nn.settings import setting
+from nn.typing import Array
+from rl.agents.ddpg import DDPG
+from rl.agents.off_policy_actor_critic import pairs, value_of
+from rl.memory import Batch
+from rl.openai_lab.counting import Counting, mean_square
+
+
+class DDPG2017(Counting, DDPG):
+    """DDPG whose targets follow after each step of the environment, and not after each update.
+
+    There are no random actions at first. The priority of a transition is the error of
+    Q_target(s, mu_target(s')), as in the original.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Counting.Settings, DDPG.Settings):
+        """Those of `DDPG2017`."""
+
+        tau: float = setting(
+            "weight of a network in each update of its target", 0.001, above=0, most=1
+        )
+        cost: str = setting("the mean square, and no other", "quadratic", names=("quadratic",))
+
+    network_options = ()  # type: ignore[assignment]
+    settings: Settings
+
+    def prepare(self, t: int, is_over: bool) -> None:
+        self.update_target_critics()
+        self.target_actor.polyak_update(self.actor, self.settings.tau)
+
+    def update(self, batch: Batch) -> None:
+        errors = None
+        if batch.weights is not None:
+            mu = self.next_actions(batch.next_observations)
+            q = value_of(self.target_critics[0], pairs(batch.observations, mu))
+            errors = q - self.targets(batch)
+        self.update_critics(batch)
+        if errors is not None:
+            self.memory.update_priorities(errors)
+        self.update_actor(batch.observations)
+
+    def loss(self, q: Array, y: Array) -> tuple[float, Array]:
+        return mean_square((q - y).astype(np.float32))

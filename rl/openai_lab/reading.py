@@ -1,0 +1,315 @@
+"""Reads the specifications of OpenAI Lab (2017), as they are, into this lab's form."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nn.names import suggestion
+from rl.errors import brief
+from rl.openai_lab.tables import (
+    ABSENT,
+    ACTIVATIONS,
+    BARE,
+    COMPONENTS,
+    DECAY,
+    ENVIRONMENTS,
+    REFUSED,
+    Component,
+    Known,
+)
+from rl.storage.files import read_json
+
+_KEYS = ("problem", *COMPONENTS, "param", "param_range")
+_ORDER = ("description", "import", "environment", "agent", "network", "optimizer", "memory",
+          "exploration", "preprocessor", "train", "search")  # fmt: skip
+PARTS = "rl.openai_lab.parts"  # the module that registers them
+
+
+class Refused(Exception):
+    """An experiment cannot be built; the message says why."""
+
+
+@dataclass
+class Translation:
+    """An experiment of OpenAI Lab in this lab's form.
+
+    Args:
+        values: the blocks by their key.
+        notes: what is approximated, by dotted path.
+        refusal: why it cannot be built; empty if it can be.
+    """
+
+    values: dict[str, Any]
+    notes: dict[str, str] = field(default_factory=dict)
+    refusal: str = ""
+
+    @property
+    def note(self) -> str:
+        """All notes on one line, for the start of a run; empty without any."""
+        said = "; ".join(f"{path}: {note}" for path, note in self.notes.items())
+        return f"approximates OpenAI Lab: {said}" if said else ""
+
+    def put(self, path: str, value: Any) -> None:
+        """Puts a value at its dotted path."""
+        *blocks, key = path.split(".")
+        values = self.values
+        for block in blocks:
+            values = values.setdefault(block, {})
+        values[key] = copy.deepcopy(value)
+
+
+def is_openai_lab(values: Any) -> bool:
+    """Whether a file holds specifications of OpenAI Lab, which name a "Policy" by that key."""
+    return isinstance(values, Mapping) and any(
+        isinstance(each, Mapping) and {"Agent", "Policy"} <= each.keys() for each in values.values()
+    )
+
+
+def translated(path: Path, values: Mapping[str, Any]) -> dict[str, Translation]:
+    """Every experiment of a file, by name.
+
+    Args:
+        path: of the file; its problems.json and component_locks.json, if there are any, are
+            beside it.
+        values: of the file.
+
+    Raises:
+        UserError: one of the files beside it cannot be read.
+    """
+    problems = read_json(path.parent / "problems.json")
+    locks = read_json(path.parent / "component_locks.json")
+    return {name: _translate(each, problems, locks) for name, each in values.items()}
+
+
+def _translate(given: Any, problems: Mapping[str, Any], locks: Mapping[str, Any]) -> Translation:
+    made = Translation({})
+    try:
+        _check_form(given)
+        problem, known = _problem(given, problems, made)
+        components = _components(given)
+        _put_components(given, components, made)
+        _put_params(given, components, made)
+        _fit(given, known, problem, made)
+        _put_search(given, components, made)
+    except Refused as error:
+        return Translation(made.values, {}, str(error))
+    if violated := [name for name, lock in locks.items() if _violates(given, lock)]:
+        made.notes["agent.name"] = f"violates the component locks {', '.join(violated)}"
+    made.values = {key: made.values[key] for key in _ORDER if key in made.values}
+    return made
+
+
+def _check_form(given: Any) -> None:
+    if not isinstance(given, Mapping):
+        raise Refused(f"is {brief(given)}, and no specification")
+    for key in ("problem", *COMPONENTS):
+        if not isinstance(given.get(key, ABSENT.get(key)), str):
+            raise Refused(f"{key} must be a name, not {brief(given.get(key))}")
+    for key in given:
+        if key not in (*_KEYS, "experiment_name"):
+            raise Refused(f"{key} is an unknown key{suggestion(key, _KEYS)}")
+    for key in ("param", "param_range"):
+        if not isinstance(given.get(key, {}), Mapping):
+            raise Refused(f"{key} must be a block of settings, not {brief(given[key])}")
+    for key, names in REFUSED.items():
+        if given.get(key) in names:
+            raise Refused(f"{key} {given[key]}: {names[given[key]]}")
+
+
+def _problem(
+    given: Mapping[str, Any], problems: Mapping[str, Any], made: Translation
+) -> tuple[Mapping[str, Any], Known]:
+    """The problem, as problems.json has it, and what is known of its environment."""
+    name = given["problem"]
+    problem = problems.get(name, {})
+    if not isinstance(problem, Mapping):
+        raise Refused(f"problem {name}: is {brief(problem)} in problems.json, and no block")
+    gym = problem.get("GYM_ENV_NAME", name)
+    if gym in REFUSED["problem"]:
+        raise Refused(f"problem {name}: {REFUSED['problem'][gym]}")
+    known = ENVIRONMENTS.get(gym, Known(gym, 1000, 0))
+    episodes = problem.get("MAX_EPISODES", known.episodes)
+    if not isinstance(episodes, int) or episodes < 1:
+        remedy = "put OpenAI Lab's problems.json, which has its MAX_EPISODES, beside the file"
+        raise Refused(f"problem {name}: is unknown; {remedy}")
+    made.values.update(description=f"OpenAI Lab: {given['Agent']} on {name}", **{"import": PARTS})
+    made.put("environment.id", known.id)
+    if known.id != gym:
+        made.notes["environment.id"] = f"{known.id} for {gym}"
+    made.put("train.episodes", episodes)
+    made.put("train.evaluate_every", None)
+    made.put("train.stop_when_solved", False)
+    solved = problem.get("SOLVED_MEAN_REWARD")
+    if solved is not None:
+        made.put("environment.solved", solved)
+    if solved is not None or not problem:
+        made.put("train.stop_at_training_mean", True)
+    if not problem:
+        made.notes["train.episodes"] = (
+            f"{episodes}, and this lab's threshold, for there is no problems.json beside the file"
+        )
+    return problem, known
+
+
+def _components(given: Mapping[str, Any]) -> dict[str, Component]:
+    """The component of each kind; those that the agent needs."""
+    found = {}
+    for kind, table in COMPONENTS.items():
+        name = given.get(kind, ABSENT.get(kind))
+        if name not in table:
+            raise Refused(f"{kind} {brief(name)} is unknown{suggestion(str(name), table)}")
+        found[kind] = table[name]
+    if given["Policy"] not in found["Agent"].policies:
+        fitting = ", ".join(found["Agent"].policies)
+        raise Refused(
+            f"Policy {given['Policy']} does not go with {given['Agent']}; these do: {fitting}"
+        )
+    if given["Agent"] in BARE:  # what else is named has no effect, as in the original
+        return {kind: found[kind] for kind in ("Agent", "PreProcessor", "HyperOptimizer")}
+    if given["Agent"] == "DDPG":
+        del found["Optimizer"]  # it has Adam, whatever is named
+    if "memory.capacity" in found["Agent"].puts:
+        del found["Memory"]  # whichever it is, the latest transition alone is learned from
+    return found
+
+
+def _put_components(
+    given: Mapping[str, Any], components: Mapping[str, Component], made: Translation
+) -> None:
+    for kind in ("Memory", "Policy", "Optimizer", "PreProcessor", "Agent"):
+        if kind in components:
+            for path, value in components[kind].puts.items():
+                made.put(path, value)
+            made.notes.update(components[kind].notes)
+    if given["Agent"] == "DoubleDQN" and not given["Policy"].startswith("DoubleDQN"):
+        made.put("agent.acts_on_both", False)
+
+
+def _put_params(
+    given: Mapping[str, Any], components: Mapping[str, Component], made: Translation
+) -> None:
+    """Puts each key of `param` at its path."""
+    params, decays = dict(given.get("param", {})), _decays(given, components)
+    if "network" in made.values and params.get("auto_architecture"):
+        params["hidden_layers"] = _halved(params)
+    if decays:
+        rate = made.values["optimizer"]["learning_rate"]
+        made.put("optimizer.learning_rate", {"name": "inverse_time", "start": rate, "decay": 0.0})
+    for key, value in params.items():
+        for path in _paths(key, components, decays):
+            if value is not None:
+                made.put(path, _value(key, value))
+    known = {key for each in components.values() for key in (*each.keys, *each.ignores)}
+    if strange := [key for key in params if key not in {*known, *_ELSEWHERE}]:
+        made.notes["description"] = f"param {', '.join(strange)}: not used, as in the original"
+
+
+_ELSEWHERE = ("max_evals", "auto_architecture", "num_hidden_layers", "first_hidden_layer_size",
+              "num_initial_channels")  # fmt: skip
+
+
+def _halved(params: Mapping[str, Any]) -> list[int]:
+    """The hidden layers of `auto_architecture`: each has half the units of the one before."""
+    size, count = params.get("first_hidden_layer_size", 256), params.get("num_hidden_layers", 3)
+    if not isinstance(size, int) or not isinstance(count, int):
+        raise Refused("auto_architecture: first_hidden_layer_size and num_hidden_layers must be "
+                      "whole numbers")  # fmt: skip
+    return [size // 2**layer for layer in range(count)]
+
+
+def _decays(given: Mapping[str, Any], components: Mapping[str, Component]) -> bool:
+    """Whether the learning rate falls with each update."""
+    decays = given.get("param", {}).get("decay") or "decay" in given.get("param_range", {})
+    return bool(decays) and "Optimizer" in components
+
+
+def _paths(key: str, components: Mapping[str, Component], decays: bool) -> list[str]:
+    """The paths that a key of `param` is put at."""
+    found = [each.keys[key] for each in components.values() if key in each.keys]
+    if decays and key == "lr":
+        found = [f"{path}.start" for path in found]
+    return [path for path in found if decays or path != DECAY]
+
+
+def _value(key: str, value: Any) -> Any:
+    """A value of `param` as the setting has it."""
+    if key in ("hidden_layers_activation", "output_layer_activation"):
+        if not isinstance(value, str) or value not in ACTIVATIONS:
+            raise Refused(f"{key} {brief(value)} is unknown{suggestion(str(value), ACTIVATIONS)}")
+        return ACTIVATIONS[value]
+    return [value] if key == "resolution" else value
+
+
+def _fit(
+    given: Mapping[str, Any], known: Known, problem: Mapping[str, Any], made: Translation
+) -> None:
+    """What follows from several components together, or from the problem."""
+    agent, policy, params = given["Agent"], given.get("Policy"), given.get("param", {})
+    episodes = made.values["train"]["episodes"]
+    if made.values.get("memory", {}).get("capacity") == 1_000_000:
+        made.put("memory.capacity", min(1_000_000, episodes * known.limit))
+    if agent == "DDPG" and params.get("output_layer_activation") != "tanh":
+        raise Refused("output_layer_activation of DDPG must be tanh, not "
+                      f"{params.get('output_layer_activation', 'linear')}")  # fmt: skip
+    if policy == "TargetedEpsilonGreedyPolicy" and agent not in BARE:
+        if problem.get("SOLVED_MEAN_REWARD") is None:
+            raise Refused(f"Policy {policy} needs a SOLVED_MEAN_REWARD of the problem")
+        made.put("exploration.target", problem["SOLVED_MEAN_REWARD"])
+    if "2017" in made.values.get("exploration", {}).get("name", "") and known.unit != 1.0:
+        made.put("exploration.unit", known.unit)
+    if policy == "GaussianPolicy" and known.unit != 1.0:
+        made.put("agent.unit", known.unit)
+
+
+def _put_search(
+    given: Mapping[str, Any], components: Mapping[str, Component], made: Translation
+) -> None:
+    """The block `search`, if there is a `param_range`."""
+    ranges, method = given.get("param_range", {}), components["HyperOptimizer"]
+    if not ranges:
+        return
+    for path, value in method.puts.items():
+        made.put(path, value)
+    made.notes.update(method.notes)
+    if "search.trials" in method.puts and "max_evals" in given.get("param", {}):
+        made.put("search.trials", given["param"]["max_evals"])
+    space, decays = {}, _decays(given, components)
+    for key, values in sorted(ranges.items()):
+        if not (paths := _paths(key, components, decays)):
+            made.notes["search.space"] = f"without {key}, which is not used"
+        for path in paths:
+            space[path] = _dimension(key, values)
+    made.put("search.space", space)
+
+
+def _dimension(key: str, values: Any) -> Any:
+    """A list of values, or a range, as the search has it."""
+    if isinstance(values, Mapping):
+        if values.keys() != {"min", "max"}:
+            raise Refused(f"param_range {key} must have min and max, not {brief(dict(values))}")
+        return {"low": values["min"], "high": values["max"]}
+    if not isinstance(values, list):
+        raise Refused(f"param_range {key} must be a list or a range, not {brief(values)}")
+    return [_value(key, each) for each in values]
+
+
+def _violates(given: Mapping[str, Any], lock: Mapping[str, Any]) -> bool:
+    """Whether the components do not go together, by a lock of OpenAI Lab.
+
+    In a `mutex` the head is of the set if and only if the others are; in a `subset` the others
+    are only if the head is.
+    """
+    if not isinstance(lock, Mapping) or lock.get("head") not in lock:
+        return False
+    head = lock["head"]
+    rest = {given.get(key) in names for key, names in lock.items()
+            if key in given and key != head}  # fmt: skip
+    is_head = given.get(head) in lock[head]
+    if len(rest) > 1:
+        return True
+    return any(each != is_head if lock.get("type") == "mutex" else each and not is_head
+               for each in rest)  # fmt: skip

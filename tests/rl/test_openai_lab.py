@@ -1,0 +1,280 @@
+"""OpenAI Lab's specifications: what they become, what is said of it, and what is refused."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rl.openai_lab import tables
+from rl.specification import packages
+from rl.specification.build import build
+from rl.specification.specification import Specification, read_specifications
+from rl.storage.files import read_json
+from tests.rl.conftest import Command
+
+ROOT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("OPENAI_LAB", ROOT.parent / "shared/data/openai_lab"))
+needs_data = pytest.mark.skipif(
+    not DATA.is_dir(), reason="OpenAI Lab's files are not there; OPENAI_LAB names their folder"
+)
+
+PROBLEMS = {
+    "Pole-v0": {"GYM_ENV_NAME": "CartPole-v0", "SOLVED_MEAN_REWARD": 30.0, "MAX_EPISODES": 7},
+    "Acrobot-v1": {"GYM_ENV_NAME": "Acrobot-v1", "SOLVED_MEAN_REWARD": None, "MAX_EPISODES": 9},
+    "Game-v0": {"GYM_ENV_NAME": "Pong-v0", "SOLVED_MEAN_REWARD": None, "MAX_EPISODES": 9},
+}
+POLE: dict[str, Any] = {
+    "problem": "Pole-v0", "Agent": "DQN", "HyperOptimizer": "GridSearch",
+    "Memory": "LinearMemoryWithForgetting", "Optimizer": "AdamOptimizer",
+    "Policy": "BoltzmannPolicy", "PreProcessor": "NoPreProcessor",
+    "param": {"lr": 0.02, "gamma": 0.99, "hidden_layers": [8], "exploration_anneal_episodes": 3},
+}  # fmt: skip
+SWING = {**POLE, "problem": "Pendulum-v0", "Agent": "DDPG", "Policy": "LinearNoisePolicy",
+         "param": {"output_layer_activation": "tanh", "hidden_layers": [8]}}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def tables_restored() -> Iterator[None]:
+    """The parts that a specification imports are out of the tables again afterwards."""
+    before = {kind: dict(table) for kind, (table, _) in packages.KINDS.items()}
+    yield
+    for kind, (table, _) in packages.KINDS.items():
+        table.clear()
+        table.update(before[kind])
+    sys.modules.pop("rl.openai_lab.parts", None)
+
+
+def written(folder: Path, **experiments: Any) -> Path:
+    (folder / "problems.json").write_text(json.dumps(PROBLEMS))
+    file = folder / "small_experiment_specs.json"
+    file.write_text(json.dumps(experiments))
+    return file
+
+
+def read(folder: Path, experiment: Any) -> Specification:
+    return read_specifications(written(folder, it=experiment))["it"]
+
+
+def with_param(base: dict[str, Any] = POLE, **param: Any) -> dict[str, Any]:
+    return {**base, "param": {**base["param"], **param}}
+
+
+def test_an_experiment_is_translated_key_by_key(tmp_path: Path) -> None:
+    found = read(
+        tmp_path, {**POLE, "param_range": {"lr": [0.1, 0.2], "gamma": {"min": 0, "max": 1}}}
+    )
+    assert found.note == ""
+    assert found.values == {
+        "description": "OpenAI Lab: DQN on Pole-v0",
+        "import": "rl.openai_lab.parts",
+        "environment": {"id": "CartPole-v0", "solved": 30.0},
+        "agent": {"name": "DQN_2017", "gamma": 0.99},
+        "network": {"hidden": [8], "activation": "sigmoid", "initializer": "lecun_uniform"},
+        "optimizer": {"name": "Adam", "learning_rate": 0.02},
+        "memory": {"name": "Replay", "capacity": 50_000, "batch_size": 16},
+        "exploration": {"name": "Boltzmann_2017", "episodes": 3},
+        "train": {"episodes": 7, "evaluate_every": None, "stop_when_solved": False,
+                  "stop_at_training_mean": True},
+        "search": {"method": "grid", "space": {"agent.gamma": {"low": 0, "high": 1},
+                                               "optimizer.learning_rate": [0.1, 0.2]}},
+    }  # fmt: skip
+
+
+PARAMS: list[tuple[dict[str, Any], str, Any]] = [
+    (with_param(epi_change_lr=100), "agent.epi_change_lr", 100),
+    (with_param(n_epoch=3, train_per_n_new_exp=4), "agent.n_epoch", 3),
+    (with_param(train_per_n_new_exp=4), "agent.train_per_n_new_exp", 4),
+    (with_param(output_layer_activation="linear"), "agent.output", "identity"),
+    (with_param(hidden_layers_activation="relu"), "network.activation", "relu"),
+    (with_param(auto_architecture=True, first_hidden_layer_size=9), "network.hidden", [9, 4, 2]),
+    (with_param(auto_architecture=False, first_hidden_layer_size=9), "network.hidden", [8]),
+    (with_param(decay=0.0), "optimizer.learning_rate", 0.02),
+    (with_param(decay=0.5), "optimizer.learning_rate",
+     {"name": "inverse_time", "start": 0.02, "decay": 0.5}),
+    (with_param(beta_1=0.5), "optimizer.beta1", 0.5),
+    ({**POLE, "Optimizer": "RMSpropOptimizer", "param": {"rho": 0.8}}, "optimizer",
+     {"name": "RMSProp", "learning_rate": 0.001, "decay": 0.8}),
+    ({**POLE, "Optimizer": "SGDOptimizer", "param": {"momentum": 0.5}}, "optimizer",
+     {"name": "SGD", "learning_rate": 0.01, "momentum": 0.5}),
+    ({**POLE, "Memory": "LinearMemory"}, "memory.capacity", 7 * 200),
+    ({**with_param(e=0.5, alpha=0.1, max_mem_len=99), "Memory": "PrioritizedExperienceReplay"},
+     "memory", {"name": "Prioritized_2017", "capacity": 99, "epsilon": 0.5, "alpha": 0.1,
+                "batch_size": 16}),
+    ({**POLE, "PreProcessor": "StackStates"}, "preprocessor.name", "Stack_2017"),
+    ({**POLE, "PreProcessor": "DiffStates"}, "preprocessor.name", "Difference_2017"),
+    ({**POLE, "problem": "Acrobot-v1"}, "train.stop_at_training_mean", None),
+    ({**POLE, "Policy": "TargetedEpsilonGreedyPolicy"}, "exploration.target", 30.0),
+    ({**POLE, "Agent": "DeepSarsa"}, "memory",
+     {"name": "Replay", "capacity": 1, "batch_size": 1}),
+    ({**POLE, "Agent": "DoubleDQN"}, "agent.acts_on_both", False),
+    ({**POLE, "Agent": "DoubleDQN", "Policy": "DoubleDQNBoltzmannPolicy"}, "agent.acts_on_both",
+     None),
+    ({**POLE, "Agent": "Dummy"}, "agent", {"name": "Random"}),
+    (SWING, "environment.id", "Pendulum-v1"),
+    (SWING, "exploration", {"name": "LinearNoise_2017", "unit": 2.0}),
+    (with_param(SWING, lr=0.1, critic_lr=0.2), "optimizer.critic.learning_rate", 0.2),
+    ({**POLE, "HyperOptimizer": "RandomSearch", "param": {"max_evals": 5},
+      "param_range": {"lr": [0.1]}}, "search.trials", 5),
+    ({**POLE, "HyperOptimizer": "LineSearch", "param_range": {"lr": [0.1]}}, "search.method",
+     "line"),
+    ({**POLE, "param": {"decay": 0.1}, "param_range": {"lr": [0.1]}}, "search.space",
+     {"optimizer.learning_rate.start": [0.1]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("experiment", "path", "value"), PARAMS)
+def test_a_key_is_put_at_its_path(tmp_path: Path, experiment: Any, path: str, value: Any) -> None:
+    found = read(tmp_path, experiment)
+    assert found.value(path) == value
+    build(found, seed=0)
+
+
+NOTED = [
+    ({**POLE, "Agent": "QTable"}, "values start at 0"),
+    (SWING, "Pendulum-v1 for Pendulum-v0"),
+    ({**SWING, "problem": "Pendulum-v0"}, "no problems.json"),
+    ({**POLE, "HyperOptimizer": "RandomSearch", "param_range": {"lr": [1]}}, "independent"),
+    ({**POLE, "Memory": "HighLowMemory"}, "median"),
+    ({**POLE, "Memory": "LeftTailMemory"}, "half a normal"),
+    (with_param(gama=0.9), "param gama: not used"),
+    ({**POLE, "Agent": "ActorCritic", "Policy": "SoftmaxPolicy"}, "count of steps"),
+]
+
+
+@pytest.mark.parametrize(("experiment", "said"), NOTED)
+def test_what_is_approximated_is_said(tmp_path: Path, experiment: Any, said: str) -> None:
+    note = read(tmp_path, experiment).note
+    assert note.startswith("approximates OpenAI Lab: ")
+    assert said in note
+
+
+REFUSALS = [
+    ({**POLE, "problem": "Pong-v0"}, "an Atari game"),
+    ({**POLE, "problem": "Game-v0"}, "an Atari game"),
+    ({**POLE, "problem": "Snake-v0"}, "PyGame"),
+    ({**POLE, "problem": "CarRacing-v0"}, "pictures"),
+    ({**POLE, "problem": "Nothing-v0"}, "problems.json"),
+    ({**POLE, "Agent": "ConvDQN"}, "pictures"),
+    ({**POLE, "PreProcessor": "Atari"}, "pictures"),
+    ({**POLE, "Agent": "DQM"}, "did you mean 'DQN'"),
+    ({**POLE, "Memory": None}, "must be a name"),
+    ({**POLE, "Policy": ["EpsilonGreedyPolicy"]}, "must be a name"),
+    ({**POLE, "Policy": "SoftmaxPolicy"}, "does not go with DQN; these do: BoltzmannPolicy"),
+    ({**POLE, "Agent": "DeepExpectedSarsa"}, "does not go with DeepExpectedSarsa"),
+    ({**POLE, "params": {}}, "did you mean 'param'"),
+    ({**POLE, "param": 3}, "block of settings"),
+    ({**POLE, "param_range": {"lr": 3}}, "list or a range"),
+    ({**POLE, "param_range": {"lr": {"min": 3}}}, "min and max"),
+    (with_param(hidden_layers_activation="wavy"), "wavy"),
+    (with_param(auto_architecture=True, num_hidden_layers="3"), "whole numbers"),
+    ({**SWING, "param": {}}, "must be tanh, not linear"),
+    ({**POLE, "problem": "Acrobot-v1", "Policy": "TargetedEpsilonGreedyPolicy"}, "SOLVED"),
+]
+
+
+@pytest.mark.parametrize(("experiment", "reason"), REFUSALS)
+def test_what_cannot_be_built_is_refused_and_hinders_no_other(
+    tmp_path: Path, rl_here: Command, experiment: Any, reason: str
+) -> None:
+    written(tmp_path, other=POLE, it=experiment)
+    answer = rl_here("run", "it", "--spec", "small_experiment_specs.json")
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("rl: ")
+    assert answer.stderr.count("\n") == 1
+    assert "it: cannot be built: " in answer.stderr
+    assert reason in answer.stderr
+    assert not (tmp_path / "runs").exists()
+    assert not read_specifications(tmp_path / "small_experiment_specs.json")["other"].refusal
+
+
+def test_a_run_says_what_is_approximated_and_ends_with_its_episodes(
+    tmp_path: Path, rl_here: Command
+) -> None:
+    written(tmp_path, it={**with_param(gama=1), "problem": "Acrobot-v1"})
+    answer = rl_here("run", "it", "--spec", "small_experiment_specs.json", "--episodes", "1",
+                     "--steps", "20", "--output", "out")  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.count("approximates OpenAI Lab: description: param gama: not used") == 1
+
+
+def test_a_run_stops_at_the_mean_of_its_training_episodes(tmp_path: Path, rl_here: Command) -> None:
+    written(tmp_path, it=POLE)
+    answer = rl_here("run", "it", "--spec", "small_experiment_specs.json", "--output", "out",
+                     "--quiet", "--set", "environment.solved=1.0")  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    outcome = json.loads((tmp_path / "out/trial_000/session_000/session.json").read_text())
+    assert (outcome["status"], outcome["episodes"]) == ("stopped", 1)
+    assert outcome["reason"].startswith("mean return of the latest training episodes: ")
+
+
+def test_an_imported_file_has_the_same_experiments_with_comments(
+    tmp_path: Path, rl_here: Command
+) -> None:
+    file = written(tmp_path, pole=POLE, swing=SWING, game={**POLE, "problem": "Pong-v0"})
+    answer = rl_here("import", file.name)
+    assert answer.returncode == 0, answer.stderr
+    found = read_specifications(file)
+    assert yaml.safe_load(answer.stdout) == {name: found[name].values for name in ("pole", "swing")}
+    assert "# game cannot be built: problem Pong-v0" in answer.stdout
+    assert "    # approximated: Pendulum-v1 for Pendulum-v0\n    id: Pendulum-v1\n" in answer.stdout
+    (tmp_path / "mine.yaml").write_text(answer.stdout)
+    assert rl_here("import", "mine.yaml").stderr.startswith(
+        "rl: mine.yaml: is no file of OpenAI Lab"
+    )
+    build(read_specifications(tmp_path / "mine.yaml")["swing"], seed=0)
+
+
+LOCKS = {
+    "pair": {"type": "mutex", "head": "Agent", "Agent": ["DoubleDQN"], "Policy": ["P"]},
+    "some": {"type": "subset", "head": "problem", "problem": ["Pole-v0"], "Agent": ["DQN"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "violated"),
+    [({}, ""), ({"Agent": "DoubleDQN"}, "pair"), ({"problem": "Acrobot-v1"}, "some"),
+     ({"problem": "Acrobot-v1", "Agent": "FreezeDQN"}, "")],
+)  # fmt: skip
+def test_component_locks_are_warnings(
+    tmp_path: Path, change: dict[str, str], violated: str
+) -> None:
+    (tmp_path / "component_locks.json").write_text(json.dumps(LOCKS))
+    note = read(tmp_path, {**POLE, **change}).note
+    assert note == (violated and f"approximates OpenAI Lab: agent.name: violates the component "
+                    f"locks {violated}")  # fmt: skip
+
+
+@pytest.mark.parametrize("agent", tables.AGENTS)
+def test_each_agent_builds_with_each_policy_that_goes_with_it(tmp_path: Path, agent: str) -> None:
+    for policy in tables.AGENTS[agent].policies:
+        is_continuous = agent == "DDPG" or policy in ("GaussianPolicy", "BoundedPolicy")
+        base = SWING if is_continuous else POLE
+        param = {} if agent != "DDPG" else {"output_layer_activation": "tanh"}
+        built = build(read(tmp_path, {**base, "Agent": agent, "Policy": policy, "param": param}), 0)
+        assert type(built.agent).__name__.removesuffix("2017") in (agent, "Random")
+
+
+@needs_data
+def test_the_table_of_the_page_is_that_of_the_files() -> None:
+    place = importlib.util.spec_from_file_location("openai_lab", ROOT / "scripts/openai_lab.py")
+    assert place
+    assert place.loader
+    script = importlib.util.module_from_spec(place)
+    place.loader.exec_module(script)
+    page = (ROOT / "docs/openai_lab.md").read_text()
+    assert "\n".join(script.table(DATA)) in page
+
+
+@needs_data
+def test_the_problems_of_the_file_are_those_that_are_known_without_it() -> None:
+    problems = read_json(DATA / "problems.json")
+    for name, known in tables.ENVIRONMENTS.items():
+        assert problems[name]["MAX_EPISODES"] == known.episodes

@@ -1,0 +1,258 @@
+"""The parts of OpenAI Lab, against numbers worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nn
+from nn.typing import Array
+from rl.environments import Transitions
+from rl.exploration import Explorer
+from rl.memory import Replay
+from rl.openai_lab import exploration, noise
+from rl.openai_lab.actor_critic import ActorCritic2017
+from rl.openai_lab.double_dqn import DoubleDQN2017
+from rl.openai_lab.dqn import (
+    DQN2017,
+    DeepExpectedSarsa2017,
+    DeepSarsa2017,
+    FreezeDQN2017,
+    OffPolicySarsa2017,
+)
+from rl.openai_lab.engine import InverseTime, lecun_uniform
+from rl.openai_lab.memory import Prioritized2017
+from rl.openai_lab.preprocessors import Difference2017, Stack2017
+
+RATE = 0.1
+
+
+def made(kind: Any, outputs: int = 2, explorer: Explorer | None = None, **settings: Any) -> Any:
+    """An agent with a linear network of one input, all of it 0 but the biases."""
+    network = nn.Network((1, outputs), seed=0)
+    network.parameters[:] = 0.0
+    optimizer = nn.SGD(network.parameters, network.gradients, learning_rate=RATE)
+    memory = Replay(1, np.random.default_rng(0), Replay.Settings(capacity=9, batch_size=1))
+    explorer = explorer or exploration.EpsilonGreedy2017(np.random.default_rng(0))
+    return kind(network, optimizer, memory, explorer, kind.Settings(gamma=0.5, **settings))
+
+
+def stored(agent: Any, reward: float = 1.0, discount: float = 0.5) -> Any:
+    """A sample of one transition: s = 2, a = 1, s' = 4."""
+    agent.memory.add(np.array([2.0]), 1, reward, discount, np.array([4.0]))
+    return agent.memory.sample()
+
+
+def biases(agent: Any, *values: float) -> None:
+    agent.q.network.biases[-1][:] = values
+
+
+VALUES = [  # of s' where Q(s', .) = (8, 4)
+    (DQN2017, {}, 8.0),
+    (OffPolicySarsa2017, {"eval_e": 0.25}, 0.75 * 8 + 0.25 * 6),
+    (DeepExpectedSarsa2017, {}, 6.0),  # epsilon is 1
+]
+
+
+@pytest.mark.parametrize(("kind", "settings", "value"), VALUES)
+def test_the_value_of_the_next_state(kind: Any, settings: dict[str, Any], value: float) -> None:
+    agent = made(kind, **settings)
+    biases(agent, 8.0, 4.0)
+    assert agent.targets(stored(agent)) == pytest.approx([1.0 + 0.5 * value])
+
+
+def test_sarsa_values_an_action_of_its_policy() -> None:
+    agent = made(DeepSarsa2017)
+    biases(agent, 8.0, 4.0)
+    assert {float(agent.next_values(stored(agent))[0]) for _ in range(20)} == {8.0, 4.0}
+
+
+def test_values_are_cut_at_ten_thousand() -> None:
+    agent = made(DQN2017)
+    biases(agent, 30_000.0, 4.0)
+    assert agent.targets(stored(agent)) == [1.0 + 0.5 * 10_000]
+
+
+def test_an_update_averages_the_squares_over_the_actions() -> None:
+    """Q = (8, 4), y = 5: e = (0, -1); dC/dQ = 2 e / 2; b <- b - 0.1 dC/dQ, w likewise times s."""
+    agent = made(DQN2017)
+    biases(agent, 8.0, 4.0)
+    agent.update(stored(agent))
+    np.testing.assert_allclose(agent.q.network.biases[-1], [8.0, 4.1])
+    np.testing.assert_allclose(agent.q.network.weights[-1], [[0.0, 0.2]], rtol=1e-6)
+
+
+def test_the_frozen_target_is_copied_as_an_episode_ends() -> None:
+    agent = made(FreezeDQN2017)
+    biases(agent, 8.0, 4.0)
+    agent.prepare(3, is_over=False)
+    assert agent.next_values(stored(agent)) == [0.0]
+    agent.prepare(4, is_over=True)
+    assert agent.next_values(stored(agent)) == [8.0]
+
+
+def test_two_networks_swap_roles_and_value_each_others_choice() -> None:
+    """A = (8, 4), B = (1, 2): after the swap B learns, chooses 1, which A values at 4: y = 3."""
+    agent = made(DoubleDQN2017)
+    biases(agent, 8.0, 4.0)
+    first = agent.q.network
+    agent.target.network.biases[-1][:] = 1.0, 2.0
+    np.testing.assert_allclose(agent.values(np.array([[0.0]])), [[9.0, 6.0]])
+    agent.update(stored(agent))
+    assert agent.target.network is first
+    np.testing.assert_allclose(first.biases[-1], [8.0, 4.0])
+    np.testing.assert_allclose(agent.q.network.biases[-1], [1.0, 2.0 + 0.1 * (3.0 - 2.0)])
+
+
+def step(agent: Any, is_over: bool = False) -> int:
+    """One step of its episode, which a time limit may end; returns the updates it makes."""
+    one, no = np.ones((1, 1), np.float32), np.zeros(1, bool)
+    before = agent.updates
+    agent.observe(
+        Transitions(one, np.array([1]), np.ones(1), one, no, np.array([is_over]), np.ones(1))
+    )
+    agent.learn()
+    return int(agent.updates - before)
+
+
+def test_minibatches_are_counted_in_episodes_and_calls_within_them() -> None:
+    agent = made(DQN2017, n_epoch=3, train_per_n_new_exp=2)
+    assert [step(agent) for _ in range(5)] == [0, 0, 2, 0, 2]
+    assert step(agent, is_over=True) == 2
+    assert agent.memory.sample().discounts is not None
+    assert [step(agent) for _ in range(2)] + [step(agent, is_over=True)] == [0, 0, 2]
+    for _ in range(4):
+        assert [step(agent) for _ in range(2)] + [step(agent, is_over=True)] == [0, 0, 3]
+
+
+def test_a_time_limit_is_terminal() -> None:
+    agent = made(DQN2017)
+    step(agent, is_over=True)
+    assert agent.memory.sample().discounts == [0.0]
+
+
+def test_several_lanes_are_refused() -> None:
+    agent = made(DQN2017)
+    with pytest.raises(ValueError, match="lanes must be 1"):
+        DQN2017(agent.q.network, agent.optimizer, agent.memory, agent.exploration,
+                agent.settings, 2)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [DQN2017, DoubleDQN2017])
+def test_the_learning_rate_is_a_tenth_from_an_episode_on(kind: Any) -> None:
+    agent = made(kind, epi_change_lr=1)
+    step(agent), step(agent, is_over=True)
+    assert agent.optimizer.learning_rate == RATE
+    step(agent)
+    rates = {agent.optimizer.learning_rate, getattr(agent, "other_optimizer", agent.optimizer)
+             .learning_rate}  # fmt: skip
+    assert rates == ({RATE / 10} if kind is DQN2017 else {RATE / 10, RATE})
+    again = made(kind, epi_change_lr=1)
+    again.restore(agent.state())
+    assert again.optimizer.learning_rate == agent.optimizer.learning_rate
+
+
+def test_the_actor_is_regressed_on_the_difference_of_values() -> None:
+    """V(s) = w s + b with w = 1, b = 0: V(2) = 2, V(4) = 4; y = 3, delta = 2.
+
+    Critic: dC/dV = 2 (2 - 3); w <- 1 + 0.1 * 2 * 2. Actor: f = (5, 7), e = (0, 5), df = 2 e / 2.
+    """
+    actor, critic = nn.Network((1, 2), seed=0), nn.Network((1, 1), seed=0)
+    critic.parameters[:], actor.parameters[:] = 0.0, 0.0
+    critic.weights[-1][:], actor.biases[-1][:] = 1.0, (5.0, 7.0)
+    optimizers: list[nn.Optimizer] = [
+        nn.SGD(each.parameters, each.gradients, learning_rate=RATE) for each in (actor, critic)
+    ]
+    memory = Replay(1, np.random.default_rng(0), Replay.Settings(capacity=9, batch_size=1))
+    explorer = exploration.Boltzmann2017(np.random.default_rng(0))
+    agent = ActorCritic2017((actor, critic), optimizers, memory, explorer)
+    agent.update(stored(agent))
+    np.testing.assert_allclose(critic.weights[-1], [[1.4]], rtol=1e-6)
+    np.testing.assert_allclose(critic.biases[-1], [0.2], rtol=1e-6)
+    np.testing.assert_allclose(actor.biases[-1], [5.0, 6.5], rtol=1e-6)
+
+
+def amounts(explorer: Any, returns: list[float]) -> list[float]:
+    """The amount in each episode, from its second action on."""
+    found, seen = [], np.zeros((1, 2), np.float32)
+    for total in returns:
+        explorer.choose(seen, 0)
+        found.append(explorer.amount(0))
+        explorer.ended(0, total)
+    return found
+
+
+RAMPS: list[tuple[Any, dict[str, Any], list[float], list[float]]] = [
+    (exploration.EpsilonGreedy2017, {"init": 1.0, "final": 0.2, "episodes": 2},
+     [0.0] * 4, [1.0, 0.6, 0.2, 0.2]),
+    (exploration.Boltzmann2017, {"episodes": 3}, [0.0] * 5, [5.0, 3.5, 2.0, 0.5, 0.5]),
+    (exploration.DecayingEpsilonGreedy2017, {}, [0.0] * 2, [0.9997, 0.9997**2]),
+    (exploration.OscillatingEpsilonGreedy2017, {"init": 1.0, "final": 0.1, "episodes": 90},
+     [0.0] * 20, [1 - e / 100 if e < 18 or e % 3 else 0.82 / 3 for e in range(20)]),
+    (exploration.TargetedEpsilonGreedy2017, {"target": 10.0, "episodes": 9},
+     [0.0, 8.0, 8.0], [1.0, 0.95, 0.9]),
+    (noise.LinearNoise2017, {"episodes": 3}, [0.0] * 4, [1.0, 0.5, 1 / 3, 0.0]),
+    (noise.GaussianNoise2017, {"sigma_min": 0.1, "episodes": 2}, [0.0] * 3, [0.3, 0.2, 0.1]),
+    (noise.GaussianNoise2017, {}, [0.0] * 2, [0.3, 0.3]),
+    (noise.EpsilonGreedyNoise2017, {"episodes": 9}, [0.0] * 2, [1.0, 0.9]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "settings", "returns", "expected"), RAMPS)
+def test_exploration_is_counted_in_episodes(
+    kind: Any, settings: dict[str, Any], returns: list[float], expected: list[float]
+) -> None:
+    explorer = kind(np.random.default_rng(0), kind.Settings(**settings))
+    assert amounts(explorer, returns) == pytest.approx(expected)
+    other = kind(np.random.default_rng(1), kind.Settings(**settings))
+    other.restore(explorer.state())
+    assert amounts(other, [1.0, 2.0]) == amounts(explorer, [1.0, 2.0])
+
+
+def test_linear_noise_is_in_the_units_of_the_environment() -> None:
+    kind = noise.LinearNoise2017
+    explorer = kind(np.random.default_rng(0), kind.Settings(unit=2.0))
+    np.testing.assert_allclose(explorer.choose(np.array([[-0.25, 0.75]]), 0), [[0.25, 1.0]])
+
+
+def test_an_ornstein_uhlenbeck_process_starts_from_x0() -> None:
+    kind = noise.OrnsteinUhlenbeck2017
+    settings = kind.Settings(sigma=0.0, theta=0.5, dt=0.5, x0=0.8, mu=0.4)
+    chosen = kind(np.random.default_rng(0), settings).choose(np.zeros((1, 1)), 0)
+    np.testing.assert_allclose(chosen, [[0.8 + 0.5 * (0.4 - 0.8) * 0.5]])
+
+
+def test_a_new_transition_has_the_priority_of_its_reward() -> None:
+    settings = Prioritized2017.Settings(capacity=4, batch_size=8, epsilon=1.0, alpha=2.0 / 2)
+    memory = Prioritized2017(1, np.random.default_rng(0), settings)
+    for reward in (-2.0, 0.0):
+        memory.add(np.zeros(1), 0, reward, 1.0, np.zeros(1))
+    batch = memory.sample()  # of more transitions than there are: 3 of 4 parts are the first's
+    assert sorted(batch.rewards) == [-2.0] * 6 + [0.0] * 2
+    assert batch.weights is not None
+    assert set(batch.weights) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [(Stack2017, [0.0, 0.0, 1.0, 2.0], [1.0, 2.0, 4.0, 7.0]),
+     (Difference2017, [1.0, 2.0], [3.0, 5.0])],
+)  # fmt: skip
+def test_zeros_precede_the_first_observation(
+    kind: Any, first: list[float], second: list[float]
+) -> None:
+    seen = kind(2).for_lanes(1, learning=True)
+    out: Array = np.empty(seen.size, np.float32)
+    for _ in range(2):
+        seen.start(0, np.array([1.0, 2.0]), out)
+        assert out.tolist() == first
+        seen.follow(0, np.array([4.0, 7.0]), out)
+        assert out.tolist() == second
+
+
+def test_what_keras_has() -> None:
+    weights = lecun_uniform(3, 1000, np.random.default_rng(0))
+    assert np.abs(weights).max() == pytest.approx(1.0, abs=0.01)
+    assert InverseTime(start=6.0, decay=0.5)(4) == 2.0
