@@ -96,4 +96,4 @@ def make_initializer(
     part: str | Initializer, table: Mapping[str, Initializer] = INITIALIZERS
 ) -> Initializer:
     """An initializer by name, or the function itself."""
-    return lookup(table, part, "initializer") if isinstance(part, str) else part
+    return part if callable(part) else lookup(table, part, "initializer")

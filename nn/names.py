@@ -76,4 +76,4 @@ def rebuild(
 
 def plain(name: str) -> str:
     """What two spellings of a name have in common."""
-    return name.lower().replace("_", "").replace("-", "")
+    return str(name).lower().replace("_", "").replace("-", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -63,11 +64,14 @@ class Network:
         seed: int | np.random.Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
-        if len(sizes) < 2 or min(sizes) < 1:
+        try:
+            self.sizes = tuple(operator.index(size) for size in sizes)
+        except TypeError:  # not whole numbers, or not several
+            self.sizes = ()
+        if len(self.sizes) < 2 or min(self.sizes) < 1:
             raise ValueError(f"sizes must be two or more layers of at least 1 unit, not {sizes}")
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, not {np.dtype(dtype)}")
-        self.sizes = tuple(int(size) for size in sizes)
         self.hidden, self.output = make_activation(hidden), make_activation(output)
         self.dropout, self.noisy = dropout, noisy
         self.layer_norm, self.batch_norm = layer_norm, batch_norm

@@ -98,6 +98,6 @@ class Dropout(Layer):
 
     def __init__(self, units: int, rate: float, rng: np.random.Generator) -> None:
         super().__init__(units, units)
-        if not 0 <= rate < 1:
+        if isinstance(rate, str) or not 0 <= rate < 1:
             raise ValueError(f"dropout must lie in [0, 1), not {rate}")
         self.rate, self.rng = rate, rng

@@ -61,6 +61,18 @@ class FitSettings(BaseSettings):
     )
     each_batch: bool = setting("whether History keeps the cost of each batch too", False)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, each in fields_of(type(self)).items():
+            value, kind = getattr(self, name), str(each.type)
+            whole = value is None or hasattr(value, "__index__")
+            if kind.startswith("int") and not whole:
+                raise SettingError(name, f"must be a whole number, not {value!r}")
+            if kind == "str" and not isinstance(value, str):
+                raise SettingError(name, f"must be a name, not {value!r}")
+            if value is None and "None" not in kind:
+                raise SettingError(name, "must be a number, not None")
+
 
 @dataclass
 class History:
@@ -147,7 +159,7 @@ def fit(
     penalty = net.penalty(share, settings.l1, settings.l2)
     history, best = History(), net.parameters.copy()
     update = _Update(net, settings, optimizer, penalty, augment, rng, held_out, history)
-    reports = settings.report_every if settings.verbose is not False else 0
+    reports = settings.report_every if settings.verbose in (None, True) else 0
     part = _part(x, y)
     if reports:
         print(_line(_measure(net, part, held_out, penalty, History()), 0, settings.epochs))
@@ -259,7 +271,10 @@ class _Update:
     def __call__(self, x: Array, y: Array) -> None:
         net = self.net
         if self.augment is not None:
-            x = self.augment(x, self.rng)
+            shape, x = x.shape, self.augment(x, self.rng)
+            if np.shape(x) != shape:
+                raise ValueError(f"augment must return inputs of the shape {list(shape)}, "
+                                 f"not {list(np.shape(x))}")  # fmt: skip
         cost = net.propagate(x, y)
         if self.settings.each_batch:
             self.history.batch_cost.append(cost + self.penalty.value(net.parameters))

@@ -86,6 +86,7 @@ MEASUREMENTS = {
     "fitness_matrix.py": "hours",
     "mnist.py": "wants files of digits; tests/test_mnist.py runs its parts on others",
     "openai_lab.py": "wants OpenAI Lab's files; tests/rl/test_openai_lab.py runs it on them",
+    "notebooks.py": "a quarter of an hour, and files of digits; tests/test_notebooks.py runs parts",
     "profile_update.py": "a quiet machine",
 }
 

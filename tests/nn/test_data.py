@@ -287,6 +287,12 @@ SOFT: Any = nn.NeuralNet((2, 2), cost="log_likelihood", seed=0)
         (lambda: nn.one_hot([0, 1.5], 3), r"labels\[1\] is 1.5"),
         (lambda: nn.one_hot([-1], 3), r"labels\[0\] is -1"),
         (lambda: nn.one_hot([[0, 1]], 3), r"one-dimensional, \[n\], not \[1, 2\]"),
+        (lambda: nn.NeuralNet((2, 3, 1), hidden=None), "unknown activation None. Known: elu"),
+        (lambda: nn.NeuralNet((2, 1), initializer=3), "unknown initializer 3. Known: glorot"),
+        (
+            lambda: nn.NeuralNet((2, 3, 1), dropout="half"),
+            r"dropout must lie in \[0, 1\), not half",
+        ),
         (lambda: nn.NeuralNet((2, 1), dtype=int), "float32 or float64, not int64"),
         (lambda: nn.NeuralNet((2, 1), bias_initializer="zeros"), "did you mean 'zero'"),
         (lambda: setattr(NET, "weights", [np.zeros((3, 2))]), r"weights must .*\[\[2, 3\]\]"),

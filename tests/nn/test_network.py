@@ -205,8 +205,10 @@ def test_a_refused_input_leaves_the_latest_forward_in_place() -> None:
     np.testing.assert_array_equal(net.backward(gradient), expected)
 
 
-@pytest.mark.parametrize("sizes", [(), (3,), (3, 0), (0, 3), (3, -1, 2)], ids=str)
-def test_sizes_that_are_no_network_are_refused(sizes: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    "sizes", [(), (3,), (3, 0), (0, 3), (3, -1, 2), (3, 2.5), ("3", "1"), 5, "31", None], ids=str
+)
+def test_sizes_that_are_no_network_are_refused(sizes: Any) -> None:
     with pytest.raises(ValueError, match="two or more layers of at least 1 unit"):
         nn.NeuralNet(sizes)
 

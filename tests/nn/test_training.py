@@ -191,7 +191,7 @@ def test_the_internals_of_an_update_by_hand(capsys: pytest.CaptureFixture[str]) 
     ("settings", "epochs"),
     [({}, ["0/4", "1/4", "2/4", "3/4", "4/4"]), ({"report_every": 2}, ["0/4", "2/4", "4/4"]),
      ({"report_every": 3, "validation": XOR}, ["0/4", "3/4"]), ({"report_every": 0}, []),
-     ({"verbose": False}, []), ({"verbose": False, "report_every": 2}, [])],
+     ({"verbose": False}, []), ({"verbose": 0}, []), ({"verbose": False, "report_every": 2}, [])],
 )  # fmt: skip
 def test_reports(
     settings: dict[str, Any], epochs: list[str], capsys: pytest.CaptureFixture[str]
@@ -323,6 +323,15 @@ def test_augmentation_changes_what_is_learned_from_and_not_what_is_measured() ->
         ({"validation": (XOR[0][:, :1], XOR[1])}, r"validation data: x must be .* \[B, 2\]"),
         ({"last_batch": "drop"}, "last_batch leaves no batch: choose a smaller batch_size"),
         ({"last_batch": "dorp"}, "did you mean 'drop'"),
+        ({"epochs": 2.5}, "epochs must be a whole number, not 2.5"),
+        ({"epochs": None}, "epochs must be a number, not None"),
+        ({"epochs": "ten"}, "epochs must be a number, not 'ten'"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number, not 2.5"),
+        ({"patience": 1.5, "validation": XOR}, "patience must be a whole number, not 1.5"),
+        ({"optimizer": None}, "optimizer must be a name, not None"),
+        ({"optimizer": nn.Adam}, "optimizer must be a name, not <class"),
+        ({"learning_rate": "fast"}, "unknown schedule 'fast'"),
+        ({"augment": lambda x, rng: x[:2]}, r"inputs of the shape \[4, 2\], not \[2, 2\]"),
         ({"penalty_per": "bach"}, "did you mean 'batch'"),
         ({"optimizer": "adma"}, "did you mean 'Adam'"),
         ({"learning_rate": -1.0}, "learning_rate must not be negative"),
