@@ -243,6 +243,7 @@ def test_integers_are_converted() -> None:
     assert net.cost([[1, 2]], [[1]]) == net.cost([[1.0, 2.0]], [[1.0]])
 
 
+NOTHING: Any = None
 NET: Any = nn.NeuralNet((2, 3), seed=0)
 GOOD = np.zeros((4, 3))
 SOFT: Any = nn.NeuralNet((2, 2), cost="log_likelihood", seed=0)
@@ -287,7 +288,7 @@ SOFT: Any = nn.NeuralNet((2, 2), cost="log_likelihood", seed=0)
         (lambda: nn.one_hot([0, 1.5], 3), r"labels\[1\] is 1.5"),
         (lambda: nn.one_hot([-1], 3), r"labels\[0\] is -1"),
         (lambda: nn.one_hot([[0, 1]], 3), r"one-dimensional, \[n\], not \[1, 2\]"),
-        (lambda: nn.NeuralNet((2, 3, 1), hidden=None), "unknown activation None. Known: elu"),
+        (lambda: nn.NeuralNet((2, 3, 1), hidden=NOTHING), "unknown activation None. Known: elu"),
         (lambda: nn.NeuralNet((2, 1), initializer=3), "unknown initializer 3. Known: glorot"),
         (
             lambda: nn.NeuralNet((2, 3, 1), dropout="half"),
