@@ -115,7 +115,8 @@ def describe_trial(figures: dict[str, Any]) -> list[str]:
     if reached:
         number = figures["steps_to_threshold"]["reached"]
         lines.append(f"to the threshold, median and range of {number}: {', '.join(reached)}")
-    measures = [f"{name} {figures[name]:.3g}" for name in METRICS if figures[name] is not None]
+    measures = [f"{name} {figures[name]:.3g}" for name in (*METRICS, "fitness_2017")
+                if figures.get(name) is not None]  # fmt: skip
     if measures:
         lines.append(", ".join(measures))
     for each in figures["outcomes"]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nn.typing import Array
+from rl.analysis.fitness_2017 import fitness_2017
 from rl.analysis.records import Record
 from rl.analysis.statistics import AVERAGES, bootstrap_interval
 
@@ -28,6 +29,7 @@ STATISTICS: dict[str, Callable[[Figures], float | None]] = {
     "worst_return": lambda figures: figures["best"]["min"],
     "final_return": lambda figures: figures["final"] and figures["final"]["mean"],
     "fitness": lambda figures: figures["fitness"],
+    "fitness_2017": lambda figures: figures.get("fitness_2017"),
 }
 
 
@@ -49,6 +51,9 @@ def trial_metrics(records: Sequence[Record]) -> Figures:
     for name, measure in (("strength", strength), ("stability", stability), ("power", power)):
         figures[name] = _mean([measure(record) for record in counted])
     figures["fitness"] = fitness(figures["power"], figures["stability"], figures["consistency"])
+    threshold = counted[0].threshold if counted else None
+    trained = [record.trained for record in counted]
+    figures["fitness_2017"] = fitness_2017(trained, threshold, measured)
     return figures
 
 
@@ -96,13 +101,27 @@ def stability(record: Record) -> float | None:
     """U / (U + D): the share of rises in all movement from one evaluation to the next, 0 to 1.
 
     U is the sum of all rises and D that of all falls; a curve that never falls has 1. Shifting or
-    scaling the returns does not change it, so that it suits negative returns too.
+    scaling the returns does not change it, so that it suits negative returns too. A session that
+    never came near its threshold has 0: it has nothing to keep.
     """
     if not len(record.returns):
         return None
+    if not _comes_near(record):
+        return 0.0
     moves = np.diff(record.returns)
     rises, movement = moves[moves > 0].sum(), np.abs(moves).sum()
     return float(rises / movement) if movement else 1.0
+
+
+def _comes_near(record: Record) -> bool:
+    """Whether an evaluation was half the way from the initial return to the threshold, or beyond.
+
+    True without a threshold.
+    """
+    if record.threshold is None:
+        return True
+    first = record.returns[0] if record.baseline is None else record.baseline
+    return bool(record.returns.max() >= min(0.5 * (first + record.threshold), record.threshold))
 
 
 def power(record: Record) -> float | None:

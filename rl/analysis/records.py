@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Record:
     returns: Array  # [t] their mean returns
     baseline: float | None  # mean return of the first training episodes, if there are any
     read: Read = read_table  # reads its tables
+    trained: Array = field(default_factory=lambda: np.zeros(0))  # [e] training episodes' returns
 
     @property
     def number(self) -> int:
@@ -48,6 +49,12 @@ class Record:
     def best(self) -> float:
         """The mean return of its best checkpoint on unseen episodes."""
         return float(self.outcome["evaluation"]["mean_return"])
+
+    @property
+    def threshold(self) -> float | None:
+        """The mean return that solves the problem, if there is one and it was evaluated."""
+        threshold = self.outcome.get("evaluation", {}).get("threshold")
+        return None if threshold is None else float(threshold)
 
     @property
     def final(self) -> float | None:
@@ -73,7 +80,7 @@ def read_record(folder: SessionFolder, read: Read = read_table) -> Record:
     first = episodes[:BASELINE_EPISODES]
     with np.errstate(over="ignore", invalid="ignore"):
         baseline = float(first.mean()) if len(first) else None
-    return Record(folder, folder.read_outcome(), steps, returns, baseline, read)
+    return Record(folder, folder.read_outcome(), steps, returns, baseline, read, episodes)
 
 
 def columns(path: Path, names: tuple[str, ...], read: Read = read_table) -> list[Array]:

@@ -274,6 +274,7 @@ def _put_search(
         return
     for path, value in method.puts.items():
         made.put(path, value)
+    made.put("search.statistic", "fitness_2017")
     made.notes.update(method.notes)
     if "search.trials" in method.puts and "max_evals" in given.get("param", {}):
         made.put("search.trials", given["param"]["max_evals"])

@@ -117,7 +117,7 @@ RESULT = block_of(
         "curve": maybe_empty(_POINTS),
         "rungs": map_of(is_number),
         **dict.fromkeys(("strength", "stability", "consistency"), optional(is_number)),
-        **dict.fromkeys(("power", "fitness", "solved"), optional(is_number)),
+        **dict.fromkeys(("power", "fitness", "fitness_2017", "solved"), optional(is_number)),
         "counted": is_count,
         **dict.fromkeys(_REACHED_AFTER, optional(block_of({"median": is_number}))),
         "reason": is_text,

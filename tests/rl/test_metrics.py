@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rl.analysis.fitness_2017 import fitness_2017
 from rl.analysis.metrics import fitness, power, spread, stability, strength, trial_metrics
 from rl.analysis.records import Record
 from rl.storage.session_folder import SessionFolder
@@ -112,3 +113,56 @@ def test_a_session_from_before_there_was_a_final_evaluation() -> None:
     assert figures["best"]["mean"] == 3.0
     assert figures["final"] is None
     assert figures["steps_to_threshold"] is None
+
+
+@pytest.mark.parametrize(
+    ("returns", "expected"),
+    [
+        ([-200.0, -200.0], 0.0),  # never learned anything
+        ([-190.0, -180.0], 0.0),
+        ([-190.0, -150.0, -160.0], 0.8),  # half the way from -200 to -100
+    ],
+)
+def test_a_session_that_was_never_near_its_threshold_is_not_stable(
+    returns: list[float], expected: float
+) -> None:
+    evaluation = {"mean_return": -200.0, "threshold": -100.0}
+    assert stability(record(returns, baseline=-200.0, evaluation=evaluation)) == expected
+
+
+def test_an_agent_that_improves_is_fitter_than_one_that_does_not() -> None:
+    def fit(returns: list[float]) -> Any:
+        found = record(returns, best=returns[-1], baseline=-200.0)
+        found.outcome["evaluation"]["threshold"] = -110.0
+        return trial_metrics([found])["fitness"]
+
+    assert fit([-200.0, -190.0, -180.0]) > fit([-200.0, -200.0, -200.0])
+
+
+SESSIONS_2017: list[tuple[list[list[float]], float | None, int | None, float]] = [
+    # Solved at the 3rd episode: power 10 / 3; above from the 2nd on: 2 / 1; all solved: 2^2.
+    ([[2.0, 11.0, 17.0, 99.0]], 10.0, None, 10 / 3 * (1 + 2 / 1) * 4),
+    # Not solved; one of 4 episodes is above, 2 before the last: 1 / 2.
+    ([[2.0, 12.0, 2.0, 4.0]], 10.0, None, 5 / 4 * (1 + 1 / 2)),
+    # One of two solved in its 2nd episode, which is the first above; the other has none.
+    ([[8.0, 12.0], [4.0, 6.0]], 10.0, None, (10 / 2 + 5 / 2) / 2 * (1 + 0.0) * 1.5**2),
+    # A third one diverged.
+    ([[8.0, 12.0], [4.0, 6.0]], 10.0, 3, (10 / 2 + 5 / 2) / 2 * (4 / 3) ** 2),
+    # A negative power is divided; without a threshold that is -10 - 0.1 * 30 = -13.
+    ([[-40.0, -10.0, -12.0]], None, None, -62 / 9 / (1 + 2 / 1)),
+    ([[]], 10.0, None, float("nan")),
+]
+
+
+@pytest.mark.parametrize(("sessions", "threshold", "planned", "expected"), SESSIONS_2017)
+def test_fitness_2017_by_hand(
+    sessions: list[list[float]], threshold: float | None, planned: int | None, expected: float
+) -> None:
+    found = fitness_2017([np.array(each) for each in sessions], threshold, planned)
+    assert found is None if np.isnan(expected) else found == pytest.approx(expected)
+
+
+def test_only_the_latest_hundred_episodes_are_averaged() -> None:
+    returns = np.array([0.0] * 50 + [10.0] * 100)
+    found = fitness_2017([returns], 9.95, None)
+    assert found == pytest.approx(10 / 150 * (1 + 100 / 99) * 4)

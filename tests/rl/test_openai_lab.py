@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import os
@@ -10,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
+from rl.environments import Transitions
 from rl.openai_lab import tables
 from rl.specification import packages
-from rl.specification.build import build
+from rl.specification.build import Experiment, build
 from rl.specification.specification import Specification, read_specifications
 from rl.storage.files import read_json
 from tests.rl.conftest import Command
@@ -83,8 +86,9 @@ def test_an_experiment_is_translated_key_by_key(tmp_path: Path) -> None:
         "exploration": {"name": "Boltzmann_2017", "episodes": 3},
         "train": {"episodes": 7, "evaluate_every": None, "stop_when_solved": False,
                   "stop_at_training_mean": True},
-        "search": {"method": "grid", "space": {"agent.gamma": {"low": 0, "high": 1},
-                                               "optimizer.learning_rate": [0.1, 0.2]}},
+        "search": {"method": "grid", "statistic": "fitness_2017",
+                   "space": {"agent.gamma": {"low": 0, "high": 1},
+                             "optimizer.learning_rate": [0.1, 0.2]}},
     }  # fmt: skip
 
 
@@ -260,6 +264,49 @@ def test_each_agent_builds_with_each_policy_that_goes_with_it(tmp_path: Path, ag
         param = {} if agent != "DDPG" else {"output_layer_activation": "tanh"}
         built = build(read(tmp_path, {**base, "Agent": agent, "Policy": policy, "param": param}), 0)
         assert type(built.agent).__name__.removesuffix("2017") in (agent, "Random")
+
+
+def lived(experiment: Experiment, steps: int, first: int = 0) -> None:
+    """Steps of episodes of seven, in a world whose observations follow from the step alone."""
+    agent, size = experiment.agent, experiment.preprocessor.size
+    for t in range(first, first + steps):
+        seen, following = (np.cos(np.arange(size)[None] + k).astype(np.float32) for k in (t, t + 1))
+        chosen = agent.explore(seen)
+        over, no = np.array([t % 7 == 6]), np.array([False])
+        agent.observe(Transitions(seen, chosen, following[0, :1], following, over, no, seen[0, :1]))
+        agent.learn()
+
+
+@pytest.mark.parametrize("agent", [name for name in tables.AGENTS if name not in tables.BARE])
+@pytest.mark.parametrize("memory", ["LinearMemory", "PrioritizedExperienceReplay"])
+def test_an_agent_goes_on_as_if_it_had_not_been_saved(
+    tmp_path: Path, agent: str, memory: str
+) -> None:
+    base = SWING if agent == "DDPG" else POLE
+    policy = {"DDPG": "OUNoisePolicy", "ActorCritic": "SoftmaxPolicy"}.get(agent)
+    more = {"lr": 0.01} if agent == "DDPG" else {"epi_change_lr": 2, "lr": 0.01}
+    specification = read(tmp_path, {**with_param(base, **more), "Agent": agent, "Memory": memory,
+                                    "Policy": policy or "EpsilonGreedyPolicy"})  # fmt: skip
+    whole, other = build(specification, seed=0), build(specification, seed=1)
+    lived(whole, 25)
+    state, replay = copy.deepcopy(whole.agent.state()), whole.agent.replay
+    other.agent.restore(state)
+    assert replay
+    assert other.agent.replay
+    first = replay.added - replay.size
+    other.agent.replay.put(first, replay.records(first, replay.added))
+    for each in (whole, other):
+        lived(each, 20, first=25)
+    parameters = [leaves(each.agent.policy_state()) for each in (whole, other)]
+    assert whole.agent.updates > 20
+    assert parameters[0] == parameters[1]
+
+
+def leaves(state: Any) -> list[Any]:
+    """All numbers of a state."""
+    if isinstance(state, dict):
+        return [leaf for each in state.values() for leaf in leaves(each)]
+    return np.asarray(state).tolist() if isinstance(state, np.ndarray) else [state]
 
 
 @needs_data
