@@ -158,26 +158,28 @@ def test_what_does_not_fit_is_refused(blocks: dict[str, Any], said: str) -> None
         experiment(values("BootstrappedDQN", Discrete, **blocks))
 
 
-def late_return(name: str, **blocks: Any) -> float:
-    """The mean return of the last ten of 200 episodes in the deep sea."""
+FALLING = {"start": 1.0, "end": 0.05, "steps": 1000}  # epsilon
+
+
+def late_return(name: str, seed: int = 1, episodes: int = 200, **blocks: Any) -> float:
+    """The mean return of the last ten episodes in the deep sea."""
     agent = {"learn_start": 100, "learn_every": 1, "cost": "quadratic", "tau": 0.02}
     play = Play(experiment(values(
         name, Discrete, problem="DeepSea-v0", agent=agent, network={"hidden": [32]},
         optimizer={"learning_rate": 0.003}, memory={"capacity": 5000, "batch_size": 32},
         train={"steps": 2000, "lanes": 1}, **blocks,
-    ), seed=1))  # fmt: skip
+    ), seed))  # fmt: skip
     returns: list[float] = []
 
     def note(transitions: Any) -> None:
         if transitions.terminated[0]:
             returns.append(float(transitions.returns[0]))
 
-    play.steps(2000, note)
+    play.steps(10 * episodes, note)
     return float(np.mean(returns[-10:]))
 
 
 def test_it_finds_what_is_ten_steps_away_where_epsilon_greedy_does_not() -> None:
     """At random, one of 1,024 episodes finds it."""
     assert late_return("BootstrappedDQN") > 0.5
-    exploration = {"start": 1.0, "end": 0.05, "steps": 1000}
-    assert late_return("DoubleDQN", exploration=exploration) <= 0.0
+    assert late_return("DoubleDQN", exploration=FALLING) <= 0.0
