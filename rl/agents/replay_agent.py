@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from nn.settings import setting
 from nn.typing import Array, State
 from rl.agents.base import Agent
 from rl.agents.learning import clip_and_step, require_finite_loss, with_history
+from rl.agents.reward_scale import RewardScale
 from rl.environments import Transitions
 from rl.errors import Diverged
 from rl.exploration import Explorer
@@ -49,6 +50,12 @@ class ReplayAgent(Agent):
         max_gradient_norm: float = setting(
             "maximum norm of each network's gradient; longer ones are scaled down", 10.0, above=0
         )
+        return_std: float | None = setting(
+            "standard deviation that rewards are scaled to give to discounted returns, so that the "
+            "scale of a problem's rewards does not matter; null leaves them as they are",
+            None,
+            above=0,
+        )
         cost: str = setting('cost of the values, "huber" or "quadratic"', "huber", names=COSTS)
 
     settings: Settings
@@ -66,6 +73,7 @@ class ReplayAgent(Agent):
         self.cost = make_cost(settings.cost)
         steps, gamma = settings.n_step, settings.gamma
         self._n_step = [NStep(memory.adder(lane), steps, gamma) for lane in range(lanes)]
+        self._scale = settings.return_std and RewardScale(settings.return_std, gamma, lanes)
         self._loss = self._gradient_norm = math.nan
         self._q: Array = np.full(memory.batch_size, np.nan, np.float32)  # of the latest update
 
@@ -82,6 +90,8 @@ class ReplayAgent(Agent):
 
     def abandon(self, lane: int) -> None:
         self._n_step[lane].clear()
+        if self._scale:
+            self._scale.abandon(lane)
         self._ended(lane, None)
 
     def observe(self, transitions: Transitions) -> None:
@@ -98,6 +108,8 @@ class ReplayAgent(Agent):
                 truncated,
                 next_mask,
             )
+            if self._scale:
+                self._scale.add(lane, float(t.rewards[lane]), terminated or truncated)
             if terminated or truncated:
                 self._ended(lane, float(t.returns[lane]))
         self.steps += len(self._n_step)
@@ -110,6 +122,8 @@ class ReplayAgent(Agent):
         due = (self.steps - self.settings.learn_start) // self.settings.learn_every
         while self.updates < due and self.memory.size:
             batch = self.memory.sample()
+            if self._scale:
+                batch = replace(batch, rewards=batch.rewards * np.float32(self._scale.factor))
             try:
                 self.update(batch)
             except Diverged as error:
@@ -182,6 +196,7 @@ class ReplayAgent(Agent):
             "steps": self.steps,
             "updates": self.updates,
             "latest": latest,
+            **({"scale": self._scale.state()} if self._scale else {}),
         }
 
     def restore(self, state: State) -> None:
@@ -190,6 +205,8 @@ class ReplayAgent(Agent):
         for lane, each in enumerate(self._n_step):
             each.restore(state["n_step"][str(lane)])
         self.steps, self.updates = int(state["steps"]), int(state["updates"])
+        if self._scale:
+            self._scale.restore(state["scale"])
         latest = state["latest"]
         self._loss, self._gradient_norm = latest["loss"], latest["gradient_norm"]
         self._q = latest["q"]
