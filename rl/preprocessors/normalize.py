@@ -99,12 +99,6 @@ class Normalize(Preprocessor):
             least=0,
         )
         rewards: bool = setting("whether to normalize rewards", False)
-        return_std: float = setting(
-            "standard deviation of the discounted return after scaling: the larger, the smaller "
-            "are an optimizer's steps beside the values that are learned",
-            1.0,
-            above=0,
-        )
         gamma: float = setting(
             "discount of the return whose deviation scales the rewards", 0.99, least=0, most=1
         )
@@ -192,8 +186,7 @@ class Normalize(Preprocessor):
         if ended:
             self._returns[lane] = 0.0
         deviation = math.sqrt(self._returned.variance + self.settings.epsilon)
-        scaled = within(reward / (deviation or 1.0), self.settings.clip)
-        return self.settings.return_std * scaled
+        return within(reward / (deviation or 1.0), self.settings.clip)
 
     def state(self) -> State:
         return {"observations": self.seen.state(), "returns": self._returned.state()}

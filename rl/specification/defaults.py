@@ -12,7 +12,7 @@ from rl.agents.tabular import Tabular
 from rl.environments.spaces import Spaces
 
 # The agent of an environment is the first of these that handles its actions.
-PREFERRED = ("DoubleDQN", "TD3", "PPO")
+PREFERRED = ("DoubleDQN", "SAC", "PPO")
 STEPS = 100_000
 CUT = 1_000  # steps of an episode where the environment has no time limit
 
@@ -85,33 +85,34 @@ def _normalize(**settings: Any) -> dict[str, Any]:
 def _values(steps: int) -> Blocks:
     return {
         "agent": {"n_step": 3, "learn_start": _share(steps, 500), "learn_every": 1, "tau": 0.02,
-                  "average_updates": 1_000, "cost": "quadratic"},
+                  "average_updates": 1_000, "cost": "quadratic", "return_std": 10.0},
         "network": {"hidden": [128, 128]},
         "memory": {"name": "Replay", "capacity": 50_000, "batch_size": 64},
         "exploration": {"name": "EpsilonGreedy", "start": 1.0, "end": 0.05,
                         "steps": _share(steps, 20)},
-        "preprocessor": _normalize(warmup=_share(steps, 10)),
+        "preprocessor": _normalize(rewards=False, warmup=_share(steps, 10)),
     }  # fmt: skip
 
 
 def _deterministic_actor(steps: int) -> Blocks:
     return {
-        "agent": {"learn_start": _share(steps, 50), "tau": 0.01},
+        "agent": {"learn_start": _share(steps, 50), "tau": 0.01, "return_std": 100.0},
         "network": {"hidden": [128, 128]},
         "memory": {"name": "Replay", "capacity": 100_000, "batch_size": 128},
         "exploration": {"name": "OrnsteinUhlenbeck", "start": 1.0, "end": 0.1, "theta": 0.1,
                         "steps": _share(steps, 5)},
-        "preprocessor": _normalize(warmup=_share(steps, 10), return_std=100.0),
+        "preprocessor": _normalize(rewards=False, warmup=_share(steps, 10)),
     }  # fmt: skip
 
 
 def _soft_actor(steps: int) -> Blocks:
     return {
-        "agent": {"learn_start": _share(steps, 100), "tau": 0.01},
+        "agent": {"learn_start": _share(steps, 100), "tau": 0.01, "theta": 0.1,
+                  "return_std": 100.0},
         "network": {"hidden": [128, 128]},
         "memory": {"name": "Replay", "capacity": 100_000, "batch_size": 128},
-        "preprocessor": _normalize(warmup=_share(steps, 10), return_std=10.0),
-    }
+        "preprocessor": _normalize(rewards=False, warmup=_share(steps, 10)),
+    }  # fmt: skip
 
 
 def _stochastic_actor(steps: int) -> Blocks:

@@ -57,7 +57,7 @@ def weights(run: Path) -> str:
 
 @pytest.mark.parametrize(
     ("id", "agent"),
-    [("CartPole-v1", "DoubleDQN"), ("FrozenLake-v1", "DoubleDQN"), ("Pendulum-v1", "TD3"),
+    [("CartPole-v1", "DoubleDQN"), ("FrozenLake-v1", "DoubleDQN"), ("Pendulum-v1", "SAC"),
      (f"{HERE}:short", "DoubleDQN")],
 )  # fmt: skip
 def test_the_agent_is_chosen_by_the_kind_of_actions(id: str, agent: str) -> None:
@@ -74,7 +74,7 @@ def test_every_kind_of_actions_has_an_agent() -> None:
 
     continuous = object.__new__(Continuous)
     assert default_agent(Spaces(Discrete(2))) == "DoubleDQN"  # type: ignore[arg-type]
-    assert default_agent(Spaces(continuous)) == "TD3"  # type: ignore[arg-type]
+    assert default_agent(Spaces(continuous)) == "SAC"  # type: ignore[arg-type]
 
 
 def test_what_is_given_goes_before_the_defaults() -> None:
@@ -89,7 +89,7 @@ def test_what_is_given_goes_before_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (["preprocessor.name=normalize"], {"preprocessor.rewards": True}),
+        (["preprocessor.name=normalize"], {"preprocessor.center_beyond": 3.0}),
         (["preprocessor.name=Stack"], {"preprocessor": {"name": "Stack"}}),
         (["memory.capacity=777"], {"memory.capacity": 777, "memory.batch_size": 64}),
         (["train.steps=20000"], {"exploration.steps": 1_000, "preprocessor.warmup": 2_000}),

@@ -127,17 +127,17 @@ def test_after_the_warmup_the_statistics_of_observations_stay() -> None:
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
 def test_without_an_epsilon_the_scale_does_not_matter(scale: float) -> None:
-    """gamma 1/2; a constant stays what it is; returns have a deviation of 3."""
-    settings = Normalize.Settings(rewards=True, gamma=0.5, epsilon=0.0, return_std=3.0)
+    """gamma 1/2; a constant stays what it is."""
+    settings = Normalize.Settings(rewards=True, gamma=0.5, epsilon=0.0)
     one, other = (Normalize(2, settings).for_lanes(1, learning=True) for _ in range(2))
     raw = [[1.0, 5.0], [2.0, 5.0], [4.0, 5.0]]
     scaled = [[scale * first, second] for first, second in raw]
     np.testing.assert_allclose(np.array(seen(other, scaled)), np.array(seen(one, raw)))
     assert [row[1] for row in seen(one, raw)] == [0.0, 0.0, 0.0]
     assert one.reward(0, 0.0, False) == 0.0
-    assert one.reward(0, 4.0, True) == pytest.approx(3.0 * 4.0 / np.std([0.0, 4.0]))
+    assert one.reward(0, 4.0, True) == pytest.approx(4.0 / np.std([0.0, 4.0]))
     assert [other.reward(0, scale * each, each > 0) for each in (0.0, 4.0)] == [
-        0.0, pytest.approx(6.0)
+        0.0, pytest.approx(2.0)
     ]  # fmt: skip
 
 
