@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rl.errors import UserError
+from rl.openai_lab.reading import APPROXIMATES
 from rl.specification.build import build
 from rl.specification.specification import Specification, read_specifications
 
@@ -26,8 +27,9 @@ def verdict(specification: Specification) -> tuple[str, str]:
             build(specification, seed=0)
         except UserError as error:
             return "refused", str(error)
-        note = specification.note.partition(": ")[2]
-        return ("approximated" if note else "as the original"), note
+        note = specification.note
+        is_exact = not note.startswith(APPROXIMATES)
+        return KINDS[not is_exact], note if is_exact else note.partition(": ")[2]
     return "refused", specification.refusal
 
 

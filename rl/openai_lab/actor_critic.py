@@ -132,7 +132,7 @@ class ActorCritic2017(Counting):
         loss, gradient = mean_square((v - y).astype(np.float32))
         require_finite_loss(loss, self.updates)
         self.critic.backward(gradient[:, None])
-        norm = self.clip_and_step("critic", self.critic, self.optimizers[1])
+        norm = self._step(1)
         self.update_actor(batch, delta)
         self.conclude(batch, loss, bounded(v), y, norm)
 
@@ -146,7 +146,17 @@ class ActorCritic2017(Counting):
             error = f - delta[:, None]
         _, gradient = mean_square(error.astype(np.float32))
         self.actor.backward(gradient)
-        self.clip_and_step("actor", self.actor, self.optimizers[0])
+        self._step(0)
+
+    def _step(self, role: int) -> float:
+        """Steps along the gradient of one network; the optimizers share the count of their steps.
+
+        So the moments of Adam are corrected, and the rate decays, by the steps of both.
+        """
+        network = (self.actor, self.critic)[role]
+        norm = self.clip_and_step(self.roles[role], network, self.optimizers[role])
+        self.optimizers[1 - role].steps += 1
+        return norm
 
     def policy_state(self) -> State:
         require_finite_weights({"actor": self.actor, "critic": self.critic}, self.updates)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from nn.settings import setting
 from nn.typing import Array
+from rl.agents.base import Parts
 from rl.agents.ddpg import DDPG
 from rl.agents.off_policy_actor_critic import pairs, value_of
 from rl.memory import Batch
+from rl.openai_lab.branched import BranchedCritic
 from rl.openai_lab.counting import Counting, mean_square
 
 
 class DDPG2017(Counting, DDPG):
     """DDPG whose targets follow after each step of the environment, and not after each update.
 
-    There are no random actions at first. The priority of a transition is the error of
-    Q_target(s, mu_target(s')), as in the original.
+    Its critic has a branch of the first layer's units for states and another for actions, which
+    are in the environment's units; its weights start from `lecun_uniform`, whatever the block
+    `network` says. There are no random actions at first. The priority of a transition is the error
+    of Q_target(s, mu_target(s')), as in the original.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -28,10 +33,26 @@ class DDPG2017(Counting, DDPG):
         tau: float = setting(
             "weight of a network in each update of its target", 0.001, above=0, most=1
         )
+        unit: float = setting("half the range of the environment's actions", 1.0, above=0)
         cost: str = setting("the mean square, and no other", "quadratic", names=("quadratic",))
 
     network_options = ()  # type: ignore[assignment]
     settings: Settings
+
+    @classmethod
+    def assemble(cls, parts: Parts, settings: Any) -> DDPG2017:
+        n, k = parts.spaces.observation_size, cls.bounded(parts).size
+        actor = parts.network(n, k, "actor", output="tanh")
+        plain, rng = parts.network(n + k, 1, "critic"), parts.generator()
+        if len(plain.sizes) < 3:
+            raise ValueError("needs a hidden layer, for the branches of the critic")
+        sizes = (n + k, 2 * plain.sizes[1], *plain.sizes[2:])
+        critic = BranchedCritic(
+            sizes, plain.hidden, plain.output, actions=k, unit=settings.unit, seed=rng
+        )
+        optimizers = [parts.optimizer(actor, "actor"), parts.optimizer(critic, "critic")]
+        return cls(actor, [critic], optimizers, parts.memory(), parts.exploration(), rng,
+                   settings, parts.lanes)  # fmt: skip
 
     def prepare(self, t: int, is_over: bool) -> None:
         self.update_target_critics()

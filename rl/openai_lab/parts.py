@@ -13,6 +13,7 @@ from rl.openai_lab.ddpg import DDPG2017
 from rl.openai_lab.double_dqn import DoubleDQN2017
 from rl.openai_lab.memory import Prioritized2017
 from rl.openai_lab.preprocessors import Difference2017, Stack2017
+from rl.openai_lab.q_table import QTable2017
 from rl.preprocessors import PREPROCESSORS
 
 
@@ -26,6 +27,7 @@ def register() -> None:
     AGENTS["OffPolicySarsa_2017"] = dqn.OffPolicySarsa2017
     AGENTS["ActorCritic_2017"] = ActorCritic2017
     AGENTS["DDPG_2017"] = DDPG2017
+    AGENTS["QTable_2017"] = QTable2017
     REPLAYS["Prioritized_2017"] = Prioritized2017
     DISCRETE_EXPLORERS["Boltzmann_2017"] = exploration.Boltzmann2017
     DISCRETE_EXPLORERS["EpsilonGreedy_2017"] = exploration.EpsilonGreedy2017

@@ -26,6 +26,7 @@ from rl.storage.files import read_json
 _KEYS = ("problem", *COMPONENTS, "param", "param_range")
 _ORDER = ("description", "import", "environment", "agent", "network", "optimizer", "memory",
           "exploration", "preprocessor", "train", "search")  # fmt: skip
+APPROXIMATES = "approximates OpenAI Lab"  # begins a note
 PARTS = "rl.openai_lab.parts"  # the module that registers them
 
 
@@ -41,17 +42,19 @@ class Translation:
         values: the blocks by their key.
         notes: what is approximated, by dotted path.
         refusal: why it cannot be built; empty if it can be.
+        warnings: what is perhaps not meant, though the original takes it.
     """
 
     values: dict[str, Any]
     notes: dict[str, str] = field(default_factory=dict)
     refusal: str = ""
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def note(self) -> str:
-        """All notes on one line, for the start of a run; empty without any."""
+        """All notes and warnings on one line, for the start of a run; empty without any."""
         said = "; ".join(f"{path}: {note}" for path, note in self.notes.items())
-        return f"approximates OpenAI Lab: {said}" if said else ""
+        return "; ".join([*([f"{APPROXIMATES}: {said}"] if said else []), *self.warnings])
 
     def put(self, path: str, value: Any) -> None:
         """Puts a value at its dotted path."""
@@ -98,7 +101,7 @@ def _translate(given: Any, problems: Mapping[str, Any], locks: Mapping[str, Any]
     except Refused as error:
         return Translation(made.values, {}, str(error))
     if violated := [name for name, lock in locks.items() if _violates(given, lock)]:
-        made.notes["agent.name"] = f"violates the component locks {', '.join(violated)}"
+        made.warnings.append(f"violates OpenAI Lab's component locks {', '.join(violated)}")
     made.values = {key: made.values[key] for key in _ORDER if key in made.values}
     return made
 
@@ -138,8 +141,8 @@ def _problem(
         raise Refused(f"problem {name}: is unknown; {remedy}")
     made.values.update(description=f"OpenAI Lab: {given['Agent']} on {name}", **{"import": PARTS})
     made.put("environment.id", known.id)
-    if known.id != gym:
-        made.notes["environment.id"] = f"{known.id} for {gym}"
+    if known.differs:
+        made.notes["environment.id"] = f"{known.id} for {gym}, which it differs from"
     made.put("train.episodes", episodes)
     made.put("train.evaluate_every", None)
     made.put("train.stop_when_solved", False)
@@ -203,9 +206,9 @@ def _put_params(
         for path in _paths(key, components, decays):
             if value is not None:
                 made.put(path, _value(key, value))
-    known = {key for each in components.values() for key in (*each.keys, *each.ignores)}
+    known = {key for table in COMPONENTS.values() for each in table.values() for key in each.keys}
     if strange := [key for key in params if key not in {*known, *_ELSEWHERE}]:
-        made.notes["description"] = f"param {', '.join(strange)}: not used, as in the original"
+        made.warnings.append(f"param {', '.join(strange)}: not used, as in OpenAI Lab")
 
 
 _ELSEWHERE = ("max_evals", "auto_architecture", "num_hidden_layers", "first_hidden_layer_size",
@@ -241,6 +244,8 @@ def _value(key: str, value: Any) -> Any:
         if not isinstance(value, str) or value not in ACTIVATIONS:
             raise Refused(f"{key} {brief(value)} is unknown{suggestion(str(value), ACTIVATIONS)}")
         return ACTIVATIONS[value]
+    if key == "hidden_layers":
+        return value or [4]
     return [value] if key == "resolution" else value
 
 
@@ -261,7 +266,7 @@ def _fit(
         made.put("exploration.target", problem["SOLVED_MEAN_REWARD"])
     if "2017" in made.values.get("exploration", {}).get("name", "") and known.unit != 1.0:
         made.put("exploration.unit", known.unit)
-    if policy == "GaussianPolicy" and known.unit != 1.0:
+    if (policy == "GaussianPolicy" or agent == "DDPG") and known.unit != 1.0:
         made.put("agent.unit", known.unit)
 
 
@@ -281,7 +286,7 @@ def _put_search(
     space, decays = {}, _decays(given, components)
     for key, values in sorted(ranges.items()):
         if not (paths := _paths(key, components, decays)):
-            made.notes["search.space"] = f"without {key}, which is not used"
+            made.warnings.append(f"param_range {key}: not used, and not searched")
         for path in paths:
             space[path] = _dimension(key, values)
     made.put("search.space", space)

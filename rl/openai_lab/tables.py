@@ -20,14 +20,12 @@ class Component:
         puts: values by their dotted paths: the part's name, and the original's defaults.
         notes: what is approximated, by dotted path.
         policies: of an agent, those that it can act by.
-        ignores: keys of `param` that have no effect on it, as in the original.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
     puts: Mapping[str, Any] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     policies: tuple[str, ...] = ()
-    ignores: tuple[str, ...] = ()
 
 
 _NETWORK = {"hidden_layers": "network.hidden", "hidden_layers_activation": "network.activation"}
@@ -53,7 +51,6 @@ _LATEST = {  # Sarsa learns from the latest transition, once
 }  # fmt: skip
 _LATEST_KEYS = {key: path for key, path in _VALUES.items()
                 if key not in ("batch_size", "n_epoch", "train_per_n_new_exp")}  # fmt: skip
-_PACE = ("batch_size", "n_epoch", "train_per_n_new_exp", "max_mem_len", "e", "alpha")
 _EPSILON = ("EpsilonGreedyPolicy", "DecayingEpsilonGreedyPolicy", "OscillatingEpsilonGreedyPolicy",
             "TargetedEpsilonGreedyPolicy")  # fmt: skip
 _BY_VALUES = ("BoltzmannPolicy", *_EPSILON)
@@ -75,16 +72,15 @@ AGENTS: dict[str, Component] = {
     ),
     "DeepSarsa": Component(
         _LATEST_KEYS, {"agent.name": "DeepSarsa_2017", **_LATEST},
-        policies=_BY_VALUES, ignores=_PACE,
+        policies=_BY_VALUES,
     ),
     "DeepExpectedSarsa": Component(
         _LATEST_KEYS, {"agent.name": "DeepExpectedSarsa_2017", **_LATEST},
-        policies=_EPSILON, ignores=_PACE,
+        policies=_EPSILON,
     ),
     "ActorCritic": Component(
         _VALUES,
         {"agent.name": "ActorCritic_2017", **_DEFAULTS},
-        {"optimizer": "each network has its own; the original's count of steps was of both"},
         policies=("ArgmaxPolicy", "SoftmaxPolicy", "GaussianPolicy", "BoundedPolicy"),
     ),
     "DDPG": Component(
@@ -93,22 +89,16 @@ AGENTS: dict[str, Component] = {
         {"agent.name": "DDPG_2017", **_DEFAULTS,
          "optimizer.actor": {"name": "Adam", "learning_rate": 0.1},
          "optimizer.critic": {"name": "Adam", "learning_rate": 0.001}},
-        {"network": "the critic's first layer sees states and actions together, not in two "
-         "branches of that many units each",
-         "agent": "the critic sees actions from -1 to 1, not in the environment's units"},
         policies=_NOISES,
-        ignores=("epi_change_lr", "output_layer_activation", "decay", "beta_1", "beta_2",
-                 "epsilon", "momentum", "nesterov", "rho"),
     ),
+    # Numbers without bounds had 10 bins up to 3.4e38: one of each sign is ever seen, as with 100.
     "QTable": Component(
         {"gamma": "agent.gamma", "lr": "agent.learning_rate", "resolution": "agent.bins",
          "init_e": "exploration.start", "final_e": "exploration.end",
          "exploration_anneal_episodes": "exploration.steps"},
-        {"agent.name": "QTable", "agent.gamma": 0.95, "agent.learning_rate": 0.1,
-         "agent.bins": [10], "exploration.name": "EpsilonGreedy", "exploration.start": 1.0,
-         "exploration.end": 0.1, "exploration.steps": 1000},
-        {"agent": "values start at 0, not at random in [-1, 1]; no value follows the end of an "
-         "episode; unbounded numbers are binned from -3 to 3, not up to 1e38"},
+        {"agent.name": "QTable_2017", "agent.gamma": 0.95, "agent.learning_rate": 0.1,
+         "agent.bins": [10], "agent.reach": 100.0, "exploration.name": "EpsilonGreedy",
+         "exploration.start": 1.0, "exploration.end": 0.1, "exploration.steps": 1000},
         policies=(*_BY_VALUES, *_BY_BOTH),
     ),
     "Dummy": Component({}, {"agent.name": "Random"}, policies=(*_BY_VALUES, *_BY_BOTH)),
@@ -228,12 +218,14 @@ class Known:
         limit: steps of an episode.
         episodes: of a session, where there is no problems.json.
         unit: half the range of its continuous actions.
+        differs: whether what it does has changed with its version.
     """
 
     id: str
     limit: int
     episodes: int
     unit: float = 1.0
+    differs: bool = False
 
 
 ENVIRONMENTS = {
@@ -243,10 +235,10 @@ ENVIRONMENTS = {
     "MountainCar-v0": Known("MountainCar-v0", 200, 1400),
     "MountainCarContinuous-v0": Known("MountainCarContinuous-v0", 999, 5000),
     "Pendulum-v0": Known("Pendulum-v1", 200, 300, unit=2.0),
-    "LunarLander-v2": Known("LunarLander-v3", 1000, 600),
-    "LunarLanderContinuous-v2": Known("LunarLanderContinuous-v3", 1000, 800),
-    "BipedalWalker-v2": Known("BipedalWalker-v3", 1600, 5000),
-    "BipedalWalkerHardcore-v2": Known("BipedalWalkerHardcore-v3", 2000, 5000),
+    "LunarLander-v2": Known("LunarLander-v3", 1000, 600, differs=True),
+    "LunarLanderContinuous-v2": Known("LunarLanderContinuous-v3", 1000, 800, differs=True),
+    "BipedalWalker-v2": Known("BipedalWalker-v3", 1600, 5000, differs=True),
+    "BipedalWalkerHardcore-v2": Known("BipedalWalkerHardcore-v3", 2000, 5000, differs=True),
 }
 _ATARI = "an Atari game, whose pictures this lab does not take yet"
 _PYGAME = "a game of PyGame, whose pictures this lab does not take yet"

@@ -40,6 +40,8 @@ def _lines(file: Path) -> Iterator[str]:
         if each.refusal:
             yield from _comment(f"{name} cannot be built: {each.refusal}", 0)
             continue
+        for warning in each.warnings:
+            yield from _comment(warning, 0)
         yield f"{name}:"
         for key, value in each.values.items():
             yield from _block(key, value, each.notes)

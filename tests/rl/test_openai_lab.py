@@ -124,6 +124,8 @@ PARAMS: list[tuple[dict[str, Any], str, Any]] = [
     ({**POLE, "Agent": "Dummy"}, "agent", {"name": "Random"}),
     (SWING, "environment.id", "Pendulum-v1"),
     (SWING, "exploration", {"name": "LinearNoise_2017", "unit": 2.0}),
+    (SWING, "agent.unit", 2.0),
+    (with_param(hidden_layers=[]), "network.hidden", [4]),
     (with_param(SWING, lr=0.1, critic_lr=0.2), "optimizer.critic.learning_rate", 0.2),
     ({**POLE, "HyperOptimizer": "RandomSearch", "param": {"max_evals": 5},
       "param_range": {"lr": [0.1]}}, "search.trials", 5),
@@ -142,14 +144,11 @@ def test_a_key_is_put_at_its_path(tmp_path: Path, experiment: Any, path: str, va
 
 
 NOTED = [
-    ({**POLE, "Agent": "QTable"}, "values start at 0"),
-    (SWING, "Pendulum-v1 for Pendulum-v0"),
-    ({**SWING, "problem": "Pendulum-v0"}, "no problems.json"),
+    ({**POLE, "problem": "LunarLander-v2"}, "LunarLander-v3 for LunarLander-v2"),
+    (SWING, "no problems.json"),
     ({**POLE, "HyperOptimizer": "RandomSearch", "param_range": {"lr": [1]}}, "independent"),
     ({**POLE, "Memory": "HighLowMemory"}, "median"),
     ({**POLE, "Memory": "LeftTailMemory"}, "half a normal"),
-    (with_param(gama=0.9), "param gama: not used"),
-    ({**POLE, "Agent": "ActorCritic", "Policy": "SoftmaxPolicy"}, "count of steps"),
 ]
 
 
@@ -206,7 +205,7 @@ def test_a_run_says_what_is_approximated_and_ends_with_its_episodes(
     answer = rl_here("run", "it", "--spec", "small_experiment_specs.json", "--episodes", "1",
                      "--steps", "20", "--output", "out")  # fmt: skip
     assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.count("approximates OpenAI Lab: description: param gama: not used") == 1
+    assert answer.stdout.count("param gama: not used, as in OpenAI Lab") == 1
 
 
 def test_a_run_stops_at_the_mean_of_its_training_episodes(tmp_path: Path, rl_here: Command) -> None:
@@ -222,13 +221,18 @@ def test_a_run_stops_at_the_mean_of_its_training_episodes(tmp_path: Path, rl_her
 def test_an_imported_file_has_the_same_experiments_with_comments(
     tmp_path: Path, rl_here: Command
 ) -> None:
-    file = written(tmp_path, pole=POLE, swing=SWING, game={**POLE, "problem": "Pong-v0"})
+    lander, game = ({**POLE, "problem": name} for name in ("LunarLander-v2", "Pong-v0"))
+    file = written(tmp_path, pole=with_param(gama=1), swing=lander, game=game)
     answer = rl_here("import", file.name)
     assert answer.returncode == 0, answer.stderr
     found = read_specifications(file)
     assert yaml.safe_load(answer.stdout) == {name: found[name].values for name in ("pole", "swing")}
+    assert "# param gama: not used, as in OpenAI Lab\npole:\n" in answer.stdout
     assert "# game cannot be built: problem Pong-v0" in answer.stdout
-    assert "    # approximated: Pendulum-v1 for Pendulum-v0\n    id: Pendulum-v1\n" in answer.stdout
+    assert (
+        "    # approximated: LunarLander-v3 for LunarLander-v2, which it differs from\n"
+        "    id: LunarLander-v3\n"
+    ) in answer.stdout
     (tmp_path / "mine.yaml").write_text(answer.stdout)
     assert rl_here("import", "mine.yaml").stderr.startswith(
         "rl: mine.yaml: is no file of OpenAI Lab"
@@ -252,8 +256,7 @@ def test_component_locks_are_warnings(
 ) -> None:
     (tmp_path / "component_locks.json").write_text(json.dumps(LOCKS))
     note = read(tmp_path, {**POLE, **change}).note
-    assert note == (violated and f"approximates OpenAI Lab: agent.name: violates the component "
-                    f"locks {violated}")  # fmt: skip
+    assert note == (violated and f"violates OpenAI Lab's component locks {violated}")
 
 
 @pytest.mark.parametrize("agent", tables.AGENTS)

@@ -9,11 +9,14 @@ import pytest
 
 import nn
 from nn.typing import Array
+from rl.agents.cells import Cells
 from rl.environments import Transitions
+from rl.environments.bounds import Bounds
 from rl.exploration import Explorer
 from rl.memory import Replay
 from rl.openai_lab import exploration, noise
 from rl.openai_lab.actor_critic import ActorCritic2017
+from rl.openai_lab.branched import BranchedCritic
 from rl.openai_lab.double_dqn import DoubleDQN2017
 from rl.openai_lab.dqn import (
     DQN2017,
@@ -25,6 +28,7 @@ from rl.openai_lab.dqn import (
 from rl.openai_lab.engine import InverseTime, lecun_uniform
 from rl.openai_lab.memory import Prioritized2017
 from rl.openai_lab.preprocessors import Difference2017, Stack2017
+from rl.openai_lab.q_table import QTable2017
 
 RATE = 0.1
 
@@ -172,6 +176,37 @@ def test_the_actor_is_regressed_on_the_difference_of_values() -> None:
     np.testing.assert_allclose(critic.weights[-1], [[1.4]], rtol=1e-6)
     np.testing.assert_allclose(critic.biases[-1], [0.2], rtol=1e-6)
     np.testing.assert_allclose(actor.biases[-1], [5.0, 6.5], rtol=1e-6)
+    assert [each.steps for each in optimizers] == [2, 2]
+
+
+def test_no_state_of_the_table_is_terminal() -> None:
+    """Q(s, .) = (2, 4) everywhere: the last step, too, moves 2 to 2 + 0.5 (1 + 0.9 * 4 - 2)."""
+    explorer = exploration.EpsilonGreedy2017(np.random.default_rng(0))
+    bounds = Bounds(np.zeros(1), np.ones(1), np.zeros(1, np.bool_), (1,))
+    cells = Cells(bounds, (2,), 3.0, 2)
+    agent = QTable2017(cells, 2, explorer, QTable2017.Settings(gamma=0.9, learning_rate=0.5))
+    agent.table[:] = 2.0, 4.0
+    one, over = np.full((1, 1), 0.8), np.array([True])
+    agent.update(Transitions(one, np.array([0]), np.ones(1), one, over, ~over, np.ones(1)))
+    np.testing.assert_allclose(agent.table, [[2.0, 4.0], [2.0 + 0.5 * 2.6, 4.0]])
+
+
+def test_a_branched_critic_sees_states_and_actions_apart() -> None:
+    """Q = v1 w1 s + v2 w2 (2 a), w = (3, 5), v = (7, 11), s = 1, a = 0.5: 21 + 55.
+
+    dQ/dw = (v1 s, v2 2 a); dQ/da = 2 v2 w2.
+    """
+    critic = BranchedCritic((2, 2, 1), "identity", "identity", actions=1, unit=2.0, seed=0)
+    assert critic.weights[0][0, 1] == critic.weights[0][1, 0] == 0.0
+    critic.weights[0][0, 0], critic.weights[0][1, 1] = 3.0, 5.0
+    critic.weights[1][:] = [[7.0], [11.0]]
+    for each in (critic, critic.copy()):
+        seen = np.array([[1.0, 0.5]], np.float32)
+        np.testing.assert_allclose(each.forward(seen), [[76.0]])
+        np.testing.assert_allclose(each.input_gradient(np.ones((1, 1)))[:, 1:], [[110.0]])
+        each.forward(seen, training=True)
+        each.backward(np.ones((1, 1), np.float32))
+        np.testing.assert_allclose(each.gradients[:6], [7.0, 0.0, 0.0, 11.0, 7.0, 11.0])
 
 
 def amounts(explorer: Any, returns: list[float]) -> list[float]:
