@@ -11,6 +11,7 @@ from rl.openai_lab import dqn, engine, exploration, noise
 from rl.openai_lab.actor_critic import ActorCritic2017
 from rl.openai_lab.ddpg import DDPG2017
 from rl.openai_lab.double_dqn import DoubleDQN2017
+from rl.openai_lab.left_tail import LeftTail2017
 from rl.openai_lab.memory import Prioritized2017
 from rl.openai_lab.preprocessors import Difference2017, Stack2017
 from rl.openai_lab.q_table import QTable2017
@@ -28,6 +29,7 @@ def register() -> None:
     AGENTS["ActorCritic_2017"] = ActorCritic2017
     AGENTS["DDPG_2017"] = DDPG2017
     AGENTS["QTable_2017"] = QTable2017
+    REPLAYS["LeftTail_2017"] = LeftTail2017
     REPLAYS["Prioritized_2017"] = Prioritized2017
     DISCRETE_EXPLORERS["Boltzmann_2017"] = exploration.Boltzmann2017
     DISCRETE_EXPLORERS["EpsilonGreedy_2017"] = exploration.EpsilonGreedy2017

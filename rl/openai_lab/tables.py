@@ -158,10 +158,8 @@ MEMORIES: dict[str, Component] = {
         {"memory.name": "Prioritized_2017", "memory.capacity": _LARGE},
     ),
     "LeftTailMemory": Component(
-        {},
-        {"memory.name": "LeftTail", "memory.capacity": _LARGE},
-        {"memory": "the distribution is this lab's: not half a normal one, and without the latest "
-         "transitions in every minibatch"},
+        {"train_per_n_new_exp": "memory.newest"},
+        {"memory.name": "LeftTail_2017", "memory.capacity": _LARGE},
     ),
     **dict.fromkeys(
         ("HighLowMemory", "HighLowMemoryWithForgetting"),

@@ -112,6 +112,8 @@ PARAMS: list[tuple[dict[str, Any], str, Any]] = [
     ({**with_param(e=0.5, alpha=0.1, max_mem_len=99), "Memory": "PrioritizedExperienceReplay"},
      "memory", {"name": "Prioritized_2017", "capacity": 99, "epsilon": 0.5, "alpha": 0.1,
                 "batch_size": 16}),
+    ({**with_param(train_per_n_new_exp=3), "Memory": "LeftTailMemory"}, "memory",
+     {"name": "LeftTail_2017", "capacity": 1400, "batch_size": 16, "newest": 3}),
     ({**POLE, "PreProcessor": "StackStates"}, "preprocessor.name", "Stack_2017"),
     ({**POLE, "PreProcessor": "DiffStates"}, "preprocessor.name", "Difference_2017"),
     ({**POLE, "problem": "Acrobot-v1"}, "train.stop_at_training_mean", None),
@@ -148,7 +150,6 @@ NOTED = [
     (SWING, "no problems.json"),
     ({**POLE, "HyperOptimizer": "RandomSearch", "param_range": {"lr": [1]}}, "independent"),
     ({**POLE, "Memory": "HighLowMemory"}, "median"),
-    ({**POLE, "Memory": "LeftTailMemory"}, "half a normal"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from rl.openai_lab.dqn import (
     OffPolicySarsa2017,
 )
 from rl.openai_lab.engine import InverseTime, lecun_uniform
+from rl.openai_lab.left_tail import LeftTail2017
 from rl.openai_lab.memory import Prioritized2017
 from rl.openai_lab.preprocessors import Difference2017, Stack2017
 from rl.openai_lab.q_table import QTable2017
@@ -268,6 +270,21 @@ def test_a_new_transition_has_the_priority_of_its_reward() -> None:
     assert sorted(batch.rewards) == [-2.0] * 6 + [0.0] * 2
     assert batch.weights is not None
     assert set(batch.weights) == {1.0}
+
+
+def test_a_left_tailed_sample_ends_with_the_latest() -> None:
+    """Of 12 in a ring of 10, 2 to 11 are there; o = 7 is number 9: |x| < 1 has P = 0.142."""
+    settings = LeftTail2017.Settings(capacity=10, batch_size=9, newest=2)
+    memory = LeftTail2017(1, np.random.default_rng(0), settings)
+    for number in range(12):
+        memory.add(np.zeros(1), 0, number, 1.0, np.zeros(1))
+    drawn = np.array([memory.sample().rewards.copy() for _ in range(500)])
+    assert (drawn[:, -2:] == [10, 11]).all()
+    rest = drawn[:, :-2]
+    assert (rest.min(), rest.max()) == (2, 9)
+    expected = math.erf(1 / (0.8 * 7) / math.sqrt(2))
+    assert np.mean(rest == 9) == pytest.approx(expected, abs=0.025)
+    assert np.mean(rest == 2) == pytest.approx(1 - math.erf(7 / 5.6 / math.sqrt(2)), abs=0.03)
 
 
 @pytest.mark.parametrize(
