@@ -85,6 +85,7 @@ def translated(path: Path, values: Mapping[str, Any]) -> dict[str, Translation]:
     """
     problems = read_json(path.parent / "problems.json")
     locks = read_json(path.parent / "component_locks.json")
+    locks = {name: lock for name, lock in locks.items() if _is_lock(lock)}
     return {name: _translate(each, problems, locks) for name, each in values.items()}
 
 
@@ -132,6 +133,8 @@ def _problem(
     if not isinstance(problem, Mapping):
         raise Refused(f"problem {name}: is {brief(problem)} in problems.json, and no block")
     gym = problem.get("GYM_ENV_NAME", name)
+    if not isinstance(gym, str):
+        raise Refused(f"problem {name}: GYM_ENV_NAME must be a name, not {brief(gym)}")
     if gym in REFUSED["problem"]:
         raise Refused(f"problem {name}: {REFUSED['problem'][gym]}")
     known = ENVIRONMENTS.get(gym, Known(gym, 1000, 0))
@@ -303,14 +306,20 @@ def _dimension(key: str, values: Any) -> Any:
     return [_value(key, each) for each in values]
 
 
+def _is_lock(lock: Any) -> bool:
+    """Whether a lock of the file is of the form that can be checked."""
+    if not isinstance(lock, Mapping) or not isinstance(lock.get("head"), str):
+        return False
+    sets = {key: names for key, names in lock.items() if key not in ("type", "details", "head")}
+    return lock["head"] in sets and all(isinstance(names, list) for names in sets.values())
+
+
 def _violates(given: Mapping[str, Any], lock: Mapping[str, Any]) -> bool:
     """Whether the components do not go together, by a lock of OpenAI Lab.
 
     In a `mutex` the head is of the set if and only if the others are; in a `subset` the others
     are only if the head is.
     """
-    if not isinstance(lock, Mapping) or lock.get("head") not in lock:
-        return False
     head = lock["head"]
     rest = {given.get(key) in names for key, names in lock.items()
             if key in given and key != head}  # fmt: skip

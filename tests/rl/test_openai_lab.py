@@ -32,6 +32,7 @@ needs_data = pytest.mark.skipif(
 PROBLEMS = {
     "Pole-v0": {"GYM_ENV_NAME": "CartPole-v0", "SOLVED_MEAN_REWARD": 30.0, "MAX_EPISODES": 7},
     "Acrobot-v1": {"GYM_ENV_NAME": "Acrobot-v1", "SOLVED_MEAN_REWARD": None, "MAX_EPISODES": 9},
+    "Odd-v0": {"GYM_ENV_NAME": ["Pong-v0"], "MAX_EPISODES": 9},
     "Game-v0": {"GYM_ENV_NAME": "Pong-v0", "SOLVED_MEAN_REWARD": None, "MAX_EPISODES": 9},
 }
 POLE: dict[str, Any] = {
@@ -163,6 +164,7 @@ def test_what_is_approximated_is_said(tmp_path: Path, experiment: Any, said: str
 REFUSALS = [
     ({**POLE, "problem": "Pong-v0"}, "an Atari game"),
     ({**POLE, "problem": "Game-v0"}, "an Atari game"),
+    ({**POLE, "problem": "Odd-v0"}, "GYM_ENV_NAME must be a name"),
     ({**POLE, "problem": "Snake-v0"}, "PyGame"),
     ({**POLE, "problem": "CarRacing-v0"}, "pictures"),
     ({**POLE, "problem": "Nothing-v0"}, "problems.json"),
@@ -244,6 +246,7 @@ def test_an_imported_file_has_the_same_experiments_with_comments(
 LOCKS = {
     "pair": {"type": "mutex", "head": "Agent", "Agent": ["DoubleDQN"], "Policy": ["P"]},
     "some": {"type": "subset", "head": "problem", "problem": ["Pole-v0"], "Agent": ["DQN"]},
+    "damaged": {"type": "mutex", "head": "Agent", "Agent": 3},
 }
 
 
