@@ -49,7 +49,7 @@ PRESUPPOSED = {
 }
 
 # Their commands train again and again.
-LONG = ("README.md", "docs/PERFORMANCE.md", "docs/clusters.md", "docs/dashboard.md",
+LONG = ("docs/openai_lab.md", "README.md", "docs/PERFORMANCE.md", "docs/clusters.md", "docs/dashboard.md",
         "docs/environments.md", "docs/export.md", "docs/python.md", "docs/reports.md",
         "docs/resuming.md", "docs/search.md", "docs/tutorial.md")  # fmt: skip
 

@@ -30,7 +30,7 @@ from tests.contracts.cases import (
     with_options,
 )
 from tests.rl import worlds  # noqa: F401  registers the problems
-from tests.rl.conftest import take_over
+from tests.rl.conftest import quick, take_over
 
 MellowDQN = mellow_dqn()
 
@@ -115,7 +115,7 @@ def test_what_is_not_finite_is_found_in_the_update_that_made_it(
 
 
 @VALUING
-@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("ends", quick(1, [False, True]))
 def test_a_time_limit_is_worth_its_value_and_a_terminal_state_is_not(
     name: str, kind: Any, ends: bool
 ) -> None:

@@ -19,6 +19,7 @@ from rl.errors import Diverged
 from rl.memory import Rollout
 from rl.specification.build import build
 from rl.specification.specification import Specification
+from tests.rl.conftest import quick
 from tests.rl.worlds import Chain
 
 
@@ -211,7 +212,7 @@ def test_every_step_of_a_rollout_is_learned_from_in_each_epoch() -> None:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize("lanes", [1, 4])
+@pytest.mark.parametrize("lanes", quick(1, [4, 1]))
 def test_the_shortest_way_along_a_chain_is_learned(shared: bool, lanes: int) -> None:
     values = {
         "problem": "Chain-v0",

@@ -293,6 +293,7 @@ def test_rl_resume_says_that_it_has_no_callbacks(
     assert "the callbacks Logs; with them: rl.resume" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_with_several_sessions_a_callback_hears_of_all_or_goes_with_each(tmp_path: Path) -> None:
     """If it takes the session, each process has a copy; metrics are logged, and it can stop."""
     diary, logs = Diary(), Logs(stops_at=450)

@@ -22,6 +22,9 @@ CHAIN = {
 }
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One experiment that learns, and the same that cannot."""

@@ -23,7 +23,13 @@ SAYING = [
     if path.suffix in (".md", ".py", ".html", ".js", "")  # what is written by hand
     and path.is_file()
 ]
-COMPARED = {"stable-baselines3", "sbx-rl", "jax", "scikit-learn"}  # which the scripts measure beside the lab
+# Which the scripts measure beside the lab.
+COMPARED = {
+    "stable-baselines3",
+    "sbx-rl",
+    "jax",
+    "scikit-learn",
+}
 
 
 def names(requirements: str) -> set[str]:

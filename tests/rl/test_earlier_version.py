@@ -58,6 +58,7 @@ def test_it_is_verified(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert status == 0, said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["td3", "search"], indirect=True)
 def test_it_is_reported(folder: Path) -> None:
     assert main(["report", str(folder)]) == 0

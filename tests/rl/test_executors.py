@@ -280,6 +280,7 @@ class Changing(Steady):
 gymnasium.register("Changing-v0", "tests.rl.test_executors:Changing", max_episode_steps=50)
 
 
+@pytest.mark.slow
 def test_what_a_session_does_to_its_process_does_not_reach_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

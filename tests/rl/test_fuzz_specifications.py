@@ -223,6 +223,7 @@ def stop_after(session: Session, steps: int) -> None:
 
 @cases(150)
 @given(mutants(soon=True))
+@pytest.mark.slow
 def test_an_accepted_experiment_runs(specification: Specification) -> None:
     """It learns or diverges; either is an answer."""
     if refused(lambda: checked(specification), "mutant.json", "mutant: ."):

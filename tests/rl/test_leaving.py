@@ -84,6 +84,7 @@ PLAYING = [
 ]
 
 
+@pytest.mark.slow
 def test_whoever_plays_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -177,6 +177,7 @@ def check_events(run: Path) -> Any:
     return events
 
 
+@pytest.mark.slow
 def test_tensorboard_has_the_tables_and_nothing_is_learned_otherwise(
     rl: Command, tmp_path: Path, cartpole_run: Path
 ) -> None:

@@ -164,6 +164,7 @@ def test_a_session_at_work_is_not_copied(
     assert not (here / "m").exists()
 
 
+@pytest.mark.slow
 def test_other_machines_are_named(rl_here: Command, here: Path) -> None:
     for name in ("b", "c"):
         blas = {**manifest(here / name)["blas"], "kernel": "Abacus"}
@@ -189,6 +190,7 @@ def test_single_seeds_are_merged_before_they_are_compared(rl_here: Command, here
     assert rl_here("compare", "whole", "other").returncode == 0
 
 
+@pytest.mark.slow
 def test_analyzing_a_folder_of_runs_says_what_is_in_it(rl_here: Command, here: Path) -> None:
     (here / "other/spec.yaml").write_text("{")
     answer = rl_here("analyze", ".")

@@ -202,6 +202,7 @@ def test_a_killed_one_is_resumed_by_the_same_command_to_the_bit(
             session(tmp_path / "whole", 1).path / name).read_bytes()  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_session_at_work_elsewhere_is_left_alone(
     rl_here: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

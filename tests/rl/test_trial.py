@@ -191,7 +191,7 @@ MINE = [ValueError("mine"), OSError(28, "No space left on device", "mine"), Keyb
 
 
 @pytest.mark.parametrize("method", ["started", "progressed", "evaluated"])
-@pytest.mark.parametrize("error", quick(2, MINE), ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", quick(1, MINE), ids=lambda error: type(error).__name__)
 def test_what_a_callback_raises_is_raised_once_all_is_saved(
     error: BaseException, method: str, tmp_path: Path
 ) -> None:
@@ -220,6 +220,7 @@ def test_what_a_callback_raises_is_raised_once_all_is_saved(
         assert (session / table).read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_program_from_a_pipe(tmp_path: Path) -> None:
     program = (
         "import rl\nprint(rl.train('cartpole_dqn', sessions=2, jobs=2, draw=False, "

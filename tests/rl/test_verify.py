@@ -96,6 +96,7 @@ def test_an_outcome_that_differs_is_named(
     assert str(difference(copy)).startswith(expected)
 
 
+@pytest.mark.slow
 def test_saved_agents_play_the_same_episodes_again(copy: Path) -> None:
     (verdict,) = verify_evaluation(Run.open(copy))
     assert verdict.difference is None
