@@ -49,9 +49,9 @@ PRESUPPOSED = {
 }
 
 # Their commands train again and again.
-LONG = ("docs/openai_lab.md", "README.md", "docs/PERFORMANCE.md", "docs/clusters.md", "docs/dashboard.md",
-        "docs/environments.md", "docs/export.md", "docs/python.md", "docs/reports.md",
-        "docs/resuming.md", "docs/search.md", "docs/tutorial.md")  # fmt: skip
+LONG = ("README.md", "docs/PERFORMANCE.md", "docs/clusters.md", "docs/dashboard.md",
+        "docs/environments.md", "docs/export.md", "docs/openai_lab.md", "docs/python.md",
+        "docs/reports.md", "docs/resuming.md", "docs/search.md", "docs/tutorial.md")  # fmt: skip
 
 # What must hold where the last program of a document has ended.
 HOLDS = {
