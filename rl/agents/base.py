@@ -122,6 +122,7 @@ class Agent:
     kin = ""  # agents of the same kin can start from each other's networks
     carried: tuple[str, ...] = ()  # settings that must be the same for that
     waits_for = "agent.learn_start"  # the settings that `learns_after` follows from
+    exploration: Explorer | None = None  # what chooses its actions, if not the agent alone
     steps = 0
     updates = 0
 
@@ -193,11 +194,14 @@ class Agent:
     @property
     def follows_returns(self) -> bool:
         """Whether `metrics` change when an episode ends, and not only with updates and steps."""
-        return False
+        return self.exploration is not None and self.exploration.follows_returns
 
     def metrics_at(self, metrics: Mapping[str, Any], step: int) -> Mapping[str, Any]:
         """Earlier metrics, as they are at `step` if there was no update in between."""
-        return metrics
+        explorer = self.exploration
+        if explorer is None or "exploration" not in self.metric_names or self.follows_returns:
+            return metrics
+        return {**metrics, "exploration": explorer.amount(step)}
 
     def policy_state(self) -> State:
         """What a greedy agent needs; `restore_policy` takes it.

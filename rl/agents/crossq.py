@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from nn import Network
 from nn.settings import setting
 from nn.typing import Array
 from rl.agents.off_policy_actor_critic import pairs, value_of
@@ -40,8 +39,8 @@ class CrossQ(SAC):
     network_defaults = MappingProxyType({"batch_norm": True})
     settings: Settings
 
-    def make_targets(self) -> list[Network]:
-        return []
+    def make_targets(self) -> None:
+        self.target_critics = []
 
     def update(self, batch: Batch) -> None:
         self.update_critics(batch)

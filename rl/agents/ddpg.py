@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nn import Network, Optimizer
+from nn import Network
 from nn.typing import Array, State
 from rl.agents.base import GreedyPolicy, Parts
 from rl.agents.off_policy_actor_critic import (
@@ -15,8 +15,7 @@ from rl.agents.off_policy_actor_critic import (
     slope_of,
     value_of,
 )
-from rl.exploration import Explorer
-from rl.memory import Batch, Replay
+from rl.memory import Batch
 
 
 class DDPG(OffPolicyActorCritic):
@@ -42,19 +41,9 @@ class DDPG(OffPolicyActorCritic):
     network_options = ("batch_norm",)
     settings: Settings
 
-    def __init__(
-        self,
-        actor: Network,
-        critics: list[Network],
-        optimizers: list[Optimizer],
-        memory: Replay,
-        exploration: Explorer,
-        rng: np.random.Generator,
-        settings: Settings | None = None,
-        lanes: int = 1,
-    ) -> None:
-        super().__init__(actor, critics, optimizers, memory, exploration, rng, settings, lanes)
-        self.target_actor = actor.copy()
+    def make_targets(self) -> None:
+        super().make_targets()
+        self.target_actor = self.actor.copy()
 
     @classmethod
     def assemble(cls, parts: Parts, settings: Settings) -> DDPG:

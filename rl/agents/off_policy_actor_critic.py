@@ -72,13 +72,13 @@ class OffPolicyActorCritic(ReplayAgent):
         if len(critics) != self.settings.count:
             raise ValueError(f"needs {self.settings.count} critics, not {len(critics)}")
         self.actor, self.critics, self.optimizers = actor, critics, optimizers
-        self.target_critics = self.make_targets()
+        self.make_targets()
         self._rng, self._lanes = rng, lanes
         self.action_size = critics[0].sizes[0] - actor.sizes[0]
 
-    def make_targets(self) -> list[Network]:
-        """The target critics, if there are any."""
-        return [critic.copy() for critic in self.critics]
+    def make_targets(self) -> None:
+        """Makes the target networks, as copies."""
+        self.target_critics = [critic.copy() for critic in self.critics]
 
     @staticmethod
     def bounded(parts: Parts) -> Continuous:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -59,6 +57,7 @@ class ReplayAgent(Agent):
         cost: str = setting('cost of the values, "huber" or "quadratic"', "huber", names=COSTS)
 
     settings: Settings
+    exploration: Explorer
     metric_names: tuple[str, ...] = ("loss", "mean_q", "gradient_norm", "exploration")
 
     def __init__(
@@ -177,15 +176,6 @@ class ReplayAgent(Agent):
             "gradient_norm": self._gradient_norm,
             "exploration": self.exploration.amount(self.steps),
         }
-
-    @property
-    def follows_returns(self) -> bool:
-        return self.exploration.follows_returns
-
-    def metrics_at(self, metrics: Mapping[str, Any], step: int) -> Mapping[str, Any]:
-        if self.follows_returns:
-            return metrics
-        return {**metrics, "exploration": self.exploration.amount(step)}
 
     def state(self) -> State:
         latest = {"loss": self._loss, "gradient_norm": self._gradient_norm, "q": self._q}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
@@ -189,9 +187,6 @@ class SAC(OffPolicyActorCritic):
     def metrics(self) -> dict[str, float]:
         metrics = {**super().metrics(), "alpha": self.alpha, "entropy": self._entropy}
         return {name: metrics[name] for name in self.metric_names}
-
-    def metrics_at(self, metrics: Mapping[str, Any], step: int) -> Mapping[str, Any]:
-        return metrics
 
     def learned_state(self) -> State:
         return {**super().learned_state(), "temperature": self.temperature.state()}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -69,6 +67,7 @@ class Tabular(Agent):
     kin = "table of values"
     carried = ("bins", "reach")
     settings: Settings
+    exploration: Explorer
 
     def __init__(
         self,
@@ -181,15 +180,6 @@ class Tabular(Agent):
     def metrics(self) -> dict[str, float]:
         exploration = self.exploration.amount(self.steps)
         return {"loss": self._loss, "mean_q": self._mean_q, "exploration": exploration}
-
-    @property
-    def follows_returns(self) -> bool:
-        return self.exploration.follows_returns
-
-    def metrics_at(self, metrics: Mapping[str, Any], step: int) -> Mapping[str, Any]:
-        if self.follows_returns:
-            return metrics
-        return {**metrics, "exploration": self.exploration.amount(step)}
 
     def policy_state(self) -> State:
         return {"table": self.table.copy()}

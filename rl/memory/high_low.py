@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from nn.settings import setting
-from nn.typing import Array, State
-from rl.memory.replay import DISCRETE, Replay
+from nn.typing import State
+from rl.memory.replay import Replay
 
 
 class HighLow(Replay):
@@ -37,15 +37,7 @@ class HighLow(Replay):
     settings: Settings
     _BESIDE = 16  # a place in the order, and its place there
 
-    def __init__(
-        self,
-        observation_size: int,
-        rng: np.random.Generator,
-        settings: Settings | None = None,
-        actions: Array = DISCRETE,
-        masks: int = 0,
-    ) -> None:
-        super().__init__(observation_size, rng, settings, actions, masks)
+    def _prepare(self) -> None:
         # The places of the ring, the high ones first; and where each place stands among them.
         self._order, self._rank = np.arange(self.capacity), np.arange(self.capacity)
         self._high = 0

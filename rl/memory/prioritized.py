@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nn.settings import setting
-from nn.typing import Array, BoolArray, IntArray, State
-from rl.memory.replay import DISCRETE, Replay
+from nn.typing import Array, IntArray, State
+from rl.memory.replay import Replay
 
 _CHILDREN = 16  # of a node
 _WIDEST = 1024  # sums that are searched as they are
@@ -102,15 +102,7 @@ class Prioritized(Replay):
     settings: Settings
     _BESIDE = 9  # bytes of the tree for each leaf: its priority, and a 15th of a sum above
 
-    def __init__(
-        self,
-        observation_size: int,
-        rng: np.random.Generator,
-        settings: Settings | None = None,
-        actions: Array = DISCRETE,
-        masks: int = 0,
-    ) -> None:
-        super().__init__(observation_size, rng, settings, actions, masks)
+    def _prepare(self) -> None:
         self._tree = SumTree(self.capacity)
         self._greatest = 1.0  # p^alpha
         # Priorities that are still to be set: of the latest sample, and of new places.
@@ -120,17 +112,9 @@ class Prioritized(Replay):
         self._weights = np.ones(self.batch_size, np.float32)
         self._batch = replace(self._batch, weights=self._weights)
 
-    def add(
-        self,
-        observation: Array,
-        action: Any,
-        reward: float,
-        discount: float,
-        next_observation: Array,
-        next_mask: BoolArray | None = None,
-    ) -> None:
+    def add(self, *args: Any, **kwargs: Any) -> None:
         self._unseen.append(self.added % self.capacity)
-        super().add(observation, action, reward, discount, next_observation, next_mask)
+        super().add(*args, **kwargs)
 
     def _choose(self) -> None:
         self._set_due()

@@ -91,6 +91,10 @@ class Replay:
         ]
         self._uniform = np.empty(batch_size)
         self._indices = np.empty(batch_size, np.int64)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Makes what a subclass keeps."""
 
     def add(
         self,

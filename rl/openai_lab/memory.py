@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn.settings import BaseSettings, setting
-from nn.typing import Array, BoolArray
+from nn.typing import Array
 from rl.memory.prioritized import Prioritized
 
 
@@ -28,16 +28,8 @@ class Prioritized2017(Prioritized):
 
     settings: Settings
 
-    def add(
-        self,
-        observation: Array,
-        action: Any,
-        reward: float,
-        discount: float,
-        next_observation: Array,
-        next_mask: BoolArray | None = None,
-    ) -> None:
-        super().add(observation, action, reward, discount, next_observation, next_mask)
+    def add(self, observation: Array, action: Any, reward: float, *more: Any, **named: Any) -> None:
+        super().add(observation, action, reward, *more, **named)
         self._set_due()  # with the greatest priority so far, as the base class has it
         place = np.array([(self.added - 1) % self.capacity])
         first = (abs(reward) + self.settings.epsilon) ** self.settings.alpha

@@ -45,10 +45,11 @@ def make_agent(
     )  # fmt: skip
 
 
-def make_batch(seed: int = 0) -> Batch:
+def make_batch(seed: int = 0, k: int = K) -> Batch:
+    """Three transitions of two observed numbers and k actions."""
     rng = np.random.default_rng(seed)
     observations, following = rng.normal(size=(2, B, N)).astype(np.float32)
-    actions = rng.uniform(-1, 1, (B, K)).astype(np.float32)
+    actions = rng.uniform(-1, 1, (B, k)).astype(np.float32)
     rewards, discounts = rng.normal(size=(2, B)).astype(np.float32)
     return Batch(observations, actions, rewards, discounts, following)
 

@@ -15,6 +15,8 @@ from rl.agents import SAC
 from rl.agents.distributions import SquashedNormal
 from rl.cli import main
 from rl.memory import Batch, Replay
+from tests.rl import test_ddpg
+from tests.rl.test_ddpg import q
 
 N, K, B = 2, 2, 3
 
@@ -35,15 +37,7 @@ def make_agent(dtype: type = np.float32, **settings: Any) -> Any:
 
 
 def make_batch(seed: int = 0) -> Batch:
-    rng = np.random.default_rng(seed)
-    observations, following = rng.normal(size=(2, B, N)).astype(np.float32)
-    actions = rng.uniform(-1, 1, (B, K)).astype(np.float32)
-    rewards, discounts = rng.normal(size=(2, B)).astype(np.float32)
-    return Batch(observations, actions, rewards, discounts, following)
-
-
-def values(critic: NeuralNet, observations: Array, actions: Array) -> Array:
-    return critic.feedforward(np.hstack([observations, actions]))[:, 0]
+    return test_ddpg.make_batch(seed, K)
 
 
 def freeze(agent: Any) -> Array:
@@ -108,7 +102,7 @@ def test_the_target_by_hand() -> None:
     for critic in agent.critics:
         critic.parameters[:] = 7.0  # the online ones must not matter
     policy = SquashedNormal(agent.actor.feedforward(batch.next_observations), xi)
-    both = [values(each, batch.next_observations, policy.actions) for each in agent.target_critics]
+    both = [q(each, batch.next_observations, policy.actions) for each in agent.target_critics]
     assert (both[0] < both[1]).any()
     assert (both[0] > both[1]).any()
     soft = np.minimum(*both) - 0.5 * policy.log_probs
@@ -126,7 +120,7 @@ def test_the_actors_gradient_agrees_with_finite_differences() -> None:
     xi = freeze(agent)
 
     def both(policy: SquashedNormal) -> list[Array]:
-        return [values(each, observations, policy.actions) for each in agent.critics]
+        return [q(each, observations, policy.actions) for each in agent.critics]
 
     def cost() -> float:
         policy = SquashedNormal(agent.actor.feedforward(observations), xi)
