@@ -24,18 +24,20 @@ from typing import Any
 
 import common
 
+from rl.agents import AGENTS
 from rl.session.job import Job
 from rl.session.recorder import TABLES
 from rl.session.saved import weights_digest
 from rl.session.session import Session
 from rl.specification.build import build
+from rl.specification.earlier_names import with_present_names
+from rl.specification.settings import settings_of
 from rl.specification.specification import Specification, all_specifications, check_form
 from rl.storage.session_folder import SessionFolder
 
 STEPS = 2_000
 LEARN_START = 500
 SEEDS = (0, 1)
-ON_POLICY = ("ActorCritic", "A2C", "PPO")  # the first is A2C's name of earlier versions
 
 DQN: dict[str, Any] = {"problem": "CartPole-v1", "agent": {"name": "DQN"}}
 DDPG: dict[str, Any] = {"problem": "Pendulum-v1", "agent": {"name": "DDPG"}}
@@ -121,9 +123,10 @@ def shortened(specification: Specification) -> Specification:
         "train.evaluate_episodes": 2,
         "train.stop_when_solved": False,
     }
-    if specification.values["agent"]["name"] not in ON_POLICY:
+    agent = AGENTS[with_present_names(specification).values["agent"]["name"]]
+    if "learn_start" in settings_of(agent):
         given["agent.learn_start"] = LEARN_START
-    elif specification.block("memory").get("horizon", 0) > STEPS // 20:
+    if specification.block("memory").get("horizon", 0) > STEPS // 20:
         given["memory.horizon"] = STEPS // 20
     return specification.assign(given)
 

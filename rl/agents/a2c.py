@@ -36,7 +36,36 @@ from rl.memory import Rollout, Steps
 from rl.targets import advantages
 
 _MOST_EPOCHS = 1_000  # an update cannot be interrupted
-_LOG_STD = "deviation"  # what checkpoints call the network of ln sigma
+LOG_STD = "deviation"  # what checkpoints call the network of ln sigma
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySettings(Agent.Settings):
+    """Those of every agent that learns a stochastic policy."""
+
+    gamma: float = setting("discount per step", 0.99, least=0, most=1)
+    entropy_weight: float = setting("weight of the entropy bonus", 0.0, least=0)
+    max_gradient_norm: float = setting(
+        "maximum norm of each network's gradient; longer ones are scaled down", 0.5, above=0
+    )
+    squash: bool = setting(
+        "whether continuous actions are squashed by tanh instead of clipped to bounds", False
+    )
+    log_std: float = setting(
+        "initial ln of a continuous policy's standard deviations, for actions from -1 to 1",
+        0.0,
+    )
+    state_dependent_std: bool = setting("whether the actor outputs the deviations", False)
+
+    def policy_outputs(self, actions: Actions) -> int:
+        """What the actor gives of the policy; with a shared network, V comes behind it."""
+        if isinstance(actions, Continuous):
+            return actions.size * (1 + self.state_dependent_std)
+        return actions.choices
+
+    def has_own_std(self, actions: Actions) -> bool:
+        """Whether the standard deviations are parameters of their own."""
+        return isinstance(actions, Continuous) and not self.state_dependent_std
 
 
 class A2C(Agent):
@@ -67,14 +96,12 @@ class A2C(Agent):
     """
 
     @dataclass(frozen=True, kw_only=True)
-    class Settings(Agent.Settings):
+    class Settings(PolicySettings):
         """Those of `A2C`."""
 
-        gamma: float = setting("discount per step", 0.99, least=0, most=1)
         lam: float = setting(
             "lambda of the advantages: 0 trusts the critic, 1 the rewards", 0.95, least=0, most=1
         )
-        entropy_weight: float = setting("weight of the entropy bonus", 0.0, least=0)
         value_weight: float = setting(
             "weight of the critic's cost in a shared network", 0.5, least=0
         )
@@ -82,34 +109,14 @@ class A2C(Agent):
         normalize_advantages: bool = setting(
             "whether each update scales them to mean 0 and standard deviation 1", False
         )
-        max_gradient_norm: float = setting(
-            "maximum norm of each network's gradient; longer ones are scaled down", 0.5, above=0
-        )
         epochs: int = setting("passes over a rollout", 1, least=1, most=_MOST_EPOCHS)
         minibatches: int = setting("gradient steps per pass", 1, least=1)
-        squash: bool = setting(
-            "whether continuous actions are squashed by tanh instead of clipped to bounds", False
-        )
-        log_std: float = setting(
-            "initial ln of a continuous policy's standard deviations, for actions from -1 to 1",
-            0.0,
-        )
-        state_dependent_std: bool = setting("whether the actor outputs the deviations", False)
-
-        def policy_outputs(self, actions: Actions) -> int:
-            """What the actor gives of the policy; with a shared network, V comes behind it."""
-            if isinstance(actions, Continuous):
-                return actions.size * (1 + self.state_dependent_std)
-            return actions.choices
 
         def roles(self, actions: Actions) -> dict[str, str]:
             """The networks, and whose settings each takes."""
-            roles = {"actor": "actor"}
-            if not self.shared:
-                roles["critic"] = "critic"
-            if isinstance(actions, Continuous) and not self.state_dependent_std:
-                roles[_LOG_STD] = "actor"
-            return roles
+            critic = {} if self.shared else {"critic": "critic"}
+            deviation = {LOG_STD: "actor"} if self.has_own_std(actions) else {}
+            return {"actor": "actor", **critic, **deviation}
 
     kinds = (Discrete, MultiDiscrete, Continuous)
     roles: tuple[str, ...] = ("actor", "critic")
@@ -153,8 +160,8 @@ class A2C(Agent):
         if self.settings.state_dependent_std:
             self.networks["actor"].biases[-1][size : 2 * size] = self.settings.log_std
         else:
-            self.networks[_LOG_STD].parameters[:] = 0.0
-            self.networks[_LOG_STD].biases[0][:] = self.settings.log_std
+            self.networks[LOG_STD].parameters[:] = 0.0
+            self.networks[LOG_STD].biases[0][:] = self.settings.log_std
 
     @classmethod
     def assemble(cls, parts: Parts, settings: Settings) -> A2C:
@@ -164,9 +171,9 @@ class A2C(Agent):
         networks = {"actor": parts.network(inputs, outputs, "actor")}
         if "critic" in roles:
             networks["critic"] = parts.network(inputs, 1, "critic")
-        if _LOG_STD in roles:
+        if LOG_STD in roles:
             assert isinstance(actions, Continuous)
-            networks[_LOG_STD] = Network((1, actions.size))
+            networks[LOG_STD] = Network((1, actions.size))
         optimizers = {name: parts.optimizer(each, roles[name]) for name, each in networks.items()}
         return cls(networks, optimizers, actions, parts.rollout(), parts.generator(), settings)
 
@@ -310,10 +317,10 @@ class A2C(Agent):
         outputs = self.networks["actor"].forward(observations)
         if self.settings.shared:
             outputs = outputs[:, :-1]
-        if _LOG_STD in self.networks:
+        if LOG_STD in self.networks:
             means, k = outputs, outputs.shape[1]
             outputs = np.empty((len(means), 2 * k), means.dtype)
-            outputs[:, :k], outputs[:, k:] = means, self.networks[_LOG_STD].biases[0]
+            outputs[:, :k], outputs[:, k:] = means, self.networks[LOG_STD].biases[0]
         return masked(outputs, masks)
 
     def _values(self, observations: Array) -> Array:
@@ -323,10 +330,10 @@ class A2C(Agent):
 
     def _backward(self, of_outputs: Array, of_values: Array) -> None:
         """Leaves each network's gradients, given those of its outputs [B, m] and values [B, 1]."""
-        if _LOG_STD in self.networks:
+        if LOG_STD in self.networks:
             k = of_outputs.shape[1] // 2
-            self.networks[_LOG_STD].forward(_NOTHING)
-            self.networks[_LOG_STD].backward(of_outputs[:, k:].sum(axis=0, keepdims=True))
+            self.networks[LOG_STD].forward(_NOTHING)
+            self.networks[LOG_STD].backward(of_outputs[:, k:].sum(axis=0, keepdims=True))
             of_outputs = of_outputs[:, :k]
         if self.settings.shared:
             of_outputs = np.hstack([of_outputs, self.settings.value_weight * of_values])

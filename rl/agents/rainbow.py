@@ -11,7 +11,7 @@ from rl.agents.qrdqn import QRDQN
 
 
 class Rainbow(DoubleDQN, QRDQN):
-    """Six improvements of DQN together: a table line each, and nothing that is its own.
+    """Six improvements of DQN together, each of which is a part of its own elsewhere.
 
     Double Q-learning (`DoubleDQN`), a distribution of the return (`QRDQN`: quantiles, where the
     paper has C51), a dueling head, returns of several steps, noisy layers (`nn.noisy`), and, if the

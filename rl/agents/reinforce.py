@@ -10,8 +10,8 @@ import numpy as np
 from nn import Network
 from nn.settings import setting
 from nn.typing import Array
-from rl.agents.a2c import A2C
-from rl.agents.base import Agent, Parts
+from rl.agents.a2c import A2C, LOG_STD, PolicySettings
+from rl.agents.base import Parts
 from rl.agents.thoughts import Thoughts
 from rl.environments.spaces import Actions, Continuous
 from rl.memory import Rollout
@@ -33,26 +33,13 @@ class REINFORCE(A2C):
     """
 
     @dataclass(frozen=True, kw_only=True)
-    class Settings(Agent.Settings):
+    class Settings(PolicySettings):
         """Those of `REINFORCE`."""
 
-        gamma: float = setting("discount per step", 0.99, least=0, most=1)
         episodes: int = setting("complete episodes per update", 1, least=1)
         normalize_advantages: bool = setting(
             "whether each update scales returns to mean 0 and standard deviation 1", True
         )
-        entropy_weight: float = setting("weight of the entropy bonus", 0.0, least=0)
-        max_gradient_norm: float = setting(
-            "maximum norm of the gradient; longer ones are scaled down", 0.5, above=0
-        )
-        squash: bool = setting(
-            "whether continuous actions are squashed by tanh instead of clipped to bounds", False
-        )
-        log_std: float = setting(
-            "initial ln of a continuous policy's standard deviations, for actions from -1 to 1",
-            0.0,
-        )
-        state_dependent_std: bool = setting("whether the network outputs the deviations", False)
 
         # What A2C may vary: here the values are 0, the advantages returns, and a step is one.
         lam: ClassVar[float] = 1.0
@@ -60,14 +47,9 @@ class REINFORCE(A2C):
         epochs: ClassVar[int] = 1
         minibatches: ClassVar[int] = 1
 
-        def policy_outputs(self, actions: Actions) -> int:
-            """What the network gives of the policy."""
-            return A2C.Settings.policy_outputs(cast(Any, self), actions)
-
         def roles(self, actions: Actions) -> dict[str, str]:
             """The networks, and whose settings each takes."""
-            roles = A2C.Settings.roles(cast(Any, self), actions)
-            return {name: "" for name in roles if name != "critic"}
+            return {"actor": "", **({LOG_STD: ""} if self.has_own_std(actions) else {})}
 
     kin = "stochastic actor"
     carried = ("squash", "state_dependent_std")
@@ -81,9 +63,9 @@ class REINFORCE(A2C):
         actions = parts.spaces.actions
         outputs = settings.policy_outputs(actions)
         networks = {"actor": parts.network(parts.spaces.observation_size, outputs)}
-        if len(settings.roles(actions)) > 1:
+        if settings.has_own_std(actions):
             assert isinstance(actions, Continuous)
-            networks["deviation"] = Network((1, actions.size))
+            networks[LOG_STD] = Network((1, actions.size))
         optimizers = {name: parts.optimizer(each) for name, each in networks.items()}
         rollout = cast(Rollout, Episodes(parts.lanes, settings.episodes))
         return cls(networks, optimizers, actions, rollout, parts.generator(), settings)
