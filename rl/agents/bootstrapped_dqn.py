@@ -159,7 +159,7 @@ class BootstrappedDQN(DQN):
 def uniform(numbers: Array, key: int) -> Array:
     """A random number in [0, 1) for each of uint64 `numbers`, the same each time.
 
-    The output function of SplitMix64 (Steele, Lea and Flood 2014, figure 15) of a counter.
+    The output function of SplitMix64 (Steele, Lea and Flood 2014) of a counter.
     """
     z = numbers * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
