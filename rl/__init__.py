@@ -10,6 +10,8 @@ action = agent.act(observation)
 
 from __future__ import annotations
 
+from rl.distribution import __version__ as __version__
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rl.errors import Diverged, SessionsFailed, UserError

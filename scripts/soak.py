@@ -54,11 +54,12 @@ def rl(*arguments: str) -> subprocess.Popen[bytes]:
 
 def resident(pid: int) -> float:
     """MB of resident memory; 0 where it is unknown."""
+    command = ["ps", "-o", "rss=", "-p", str(pid)]
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
         return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return float(told or 0) / 1024
 
 
 def run_undisturbed(arguments: list[str], path: Path) -> float:

@@ -29,9 +29,10 @@ PURPOSES = {
     "mujoco": "Gymnasium's MuJoCo environments",
     "video": "MP4 files of `rl watch` and `rl film`",
     "dashboard": "rl dashboard",
+    "completion": "rl completion",
     "test": "python -m pytest",
     "test-peers": "tests that compare with other libraries",
-    "lint": "the linter and the type checker",
+    "lint": "the linter, the type checker and the hooks of commits",
 }
 ENOUGH_DISK = 200e6  # bytes; a run takes a few million, a search some hundred million
 

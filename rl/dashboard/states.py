@@ -45,7 +45,7 @@ def session_state(folder: SessionFolder) -> State:
 def _grew_lately(folder: SessionFolder) -> bool:
     """Whether its tables were written a moment ago, and later than its outcome.
 
-    This shows a session whose lock is not visible: on another system, or on a shared disk.
+    This shows a session whose lock is not visible: on a disk that other machines share.
     """
     latest = max(map(_changed, (folder.episodes, folder.updates, folder.evaluations)))
     return latest > max(time.time() - SECONDS_OF_SILENCE, _changed(folder.outcome))

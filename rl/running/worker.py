@@ -49,7 +49,7 @@ def _next_line(control: Connection) -> Connection:
     """The pipe of this process's job; forks, and goes on in the new process with each pipe."""
     _import()
     while True:
-        line = Connection(recv_handle(control))
+        line = type(control)(recv_handle(control))  # a PipeConnection on Windows
         if not _can_fork():
             return line
         with ExitStack() as stack:
@@ -98,7 +98,11 @@ def _import() -> None:
 
 def _can_fork() -> bool:
     """Returns True if a fork of this process is whole: no thread of it would be missing there."""
-    return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1
+    if sys.platform != "linux":
+        return False
+    with suppress(OSError):  # /proc is not mounted
+        return len(os.listdir("/proc/self/task")) == 1
+    return False
 
 
 @contextmanager

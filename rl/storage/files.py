@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from nn.checkpoint import growing, naming, open_regular, regular, replacing, sync_folder
 from rl.errors import Busy, UserError, on_disk
@@ -178,16 +179,33 @@ def only_one(path: Path, seconds: float = 0.0) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Returns True if a process of this machine holds a lock file, without touching it.
+    """Returns True if a process holds a lock file, without changing it.
 
-    Only Linux lists its locks; elsewhere it returns False.
+    It asks for a shared lock, for a moment: whoever wants the file's own lock must wait a little.
     """
+    with suppress(OSError), open_regular(path) as file:
+        return not _is_free(file)
+    return False
+
+
+def _is_free(file: IO[bytes]) -> bool:
+    """Returns True if a lock on an open file, as `filelock` takes it, is granted here."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+        return True
+    import fcntl
+
     try:
-        file, locks = path.stat(), Path("/proc/locks").read_text(encoding="ascii")
-    except OSError:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # until the file is closed
+    except BlockingIOError:
         return False
-    device = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}"
-    return f" {device}:{file.st_ino} " in locks
+    return True
 
 
 class Table:

@@ -95,7 +95,7 @@ class SessionFolder:
 
     @property
     def is_locked(self) -> bool:
-        """Returns True if a process of this machine is known to write here."""
+        """Returns True if a process is known to write here."""
         return is_held(self.path / ".lock")
 
     def write_outcome(self, outcome: Mapping[str, Any]) -> None:

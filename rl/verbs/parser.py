@@ -6,9 +6,11 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from rl.distribution import __version__
 from rl.errors import UserError
 from rl.verbs import (
     check,
+    completion,
     dashboard,
     export,
     importing,
@@ -23,7 +25,8 @@ from rl.verbs import (
 )
 from rl.verbs.arguments import refuse_unknown
 
-VERBS = (run, resume, search, merge, look, spec, importing, play, report, dashboard, export, check)
+VERBS = (run, resume, search, merge, look, spec, importing, play, report, dashboard, export, check,
+         completion)  # fmt: skip
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -32,7 +35,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         UserError: something that was typed is wrong.
     """
-    parser, verbs = _parser()
+    parser, verbs = make_parser()
     _check_verb(arguments, verbs)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -40,11 +43,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
-    """The parser, and that of each verb."""
+def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser, and that of each verb by its name."""
     parser = _Parser(
         prog="rl", description="A reinforcement-learning lab. Each verb has its own --help."
     )
+    parser.add_argument("--version", action="version", version=f"rl {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for module in VERBS:
         module.add(verbs)

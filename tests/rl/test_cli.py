@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import yaml
 from PIL import Image
 
 from nn import checkpoint
+from rl.cli import main
 from rl.distribution import DISTRIBUTION
 from rl.specification.build import build
 from rl.specification.specification import load_specification
@@ -321,3 +323,42 @@ def test_a_damaged_best_checkpoint_leaves_the_last_usable(
     assert "best.npz" in answer.stderr
     assert answer.stderr.count("\n") == 1
     assert rl_here("evaluate", run, "--episodes", 2, "--checkpoint", "last").returncode == 0
+
+
+def test_without_its_package_completion_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert main(["completion", "bash"]) == 2
+    assert 'pip install "reinforcement-by-hand[completion]"' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["res"], {"resume"}),
+        (["run", "cartpole_d"], {"cartpole_dqn", "cartpole_double_dqn"}),
+        (["run", "Acro"], {"Acrobot-v1"}),
+        (["run", "x", "--sess"], {"--sessions"}),
+        (["run", "x", "--executor", ""], {"local", "ray"}),
+        (["run", "x", "--agent", "Double"], {"DoubleDQN"}),
+        (["run", "x", "--spec", "./sp"], {"./spec.yaml"}),
+        (["resume", "./ru"], {"./runs"}),
+        (["run", "x", "--output", "./"], {"./runs"}),
+        (["completion", ""], {"bash", "zsh", "tcsh"}),
+    ],
+)
+def test_a_shell_completes_what_is_typed(
+    typed: list[str], offered: set[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("shtab")
+    assert main(["completion", "bash"]) == 0
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "spec.yaml").touch()
+    words = " ".join(map(shlex.quote, ["rl", *typed]))
+    shell = f"{capsys.readouterr().out}\nCOMP_WORDS=({words}); COMP_CWORD={len(typed)}\n"
+    shell += '_shtab_rl; printf "%s\\n" "${COMPREPLY[@]}"'
+    answer = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True)
+    assert offered <= {each.strip() for each in answer.stdout.splitlines()}
+    assert all(each.startswith(typed[-1]) for each in answer.stdout.split())

@@ -51,10 +51,6 @@ ADDRESSES = ("/", "/rows", "/run?name=short", "/data?name=short", "/report?name=
              "/assets/charts.js", "/nowhere")  # fmt: skip
 SMALL = ("network.hidden=[4]", "memory.capacity=500", "agent.learn_start=64")
 
-needs_locks = pytest.mark.skipif(
-    not Path("/proc/locks").exists(), reason="the system does not list its locks"
-)
-
 
 @pytest.fixture
 def root(tmp_path: Path, cartpole_run: Path) -> Path:
@@ -186,7 +182,6 @@ def test_the_state_of_a_session_that_nobody_works_on(
     assert (session_state(folder).word, session_state(folder).under_way) == (word, False)
 
 
-@needs_locks
 @pytest.mark.parametrize(
     ("status", "word"), [("interrupted", "training"), ("finished", "evaluating")]
 )
@@ -215,7 +210,6 @@ def test_sessions_together(root: Path) -> None:
     assert run_state([], 2).word == "not begun"
 
 
-@needs_locks
 def test_a_lock_is_seen_and_left_alone(tmp_path: Path) -> None:
     lock = tmp_path / ".lock"
     assert not is_held(lock)

@@ -58,7 +58,7 @@ def test_the_former_name_is_a_strangers() -> None:
 
 def test_the_project_has_the_name() -> None:
     assert f'\nname = "{DISTRIBUTION}"\n' in PROJECT
-    assert f'"{DISTRIBUTION}[search,video,dashboard]"' in PROJECT
+    assert f'"{DISTRIBUTION}[search,video,dashboard,completion]"' in PROJECT
     assert installing("video") == f'python -m pip install "{DISTRIBUTION}[video]"'
 
 
