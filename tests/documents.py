@@ -51,7 +51,8 @@ PRESUPPOSED = {
 # Their commands train again and again.
 LONG = ("README.md", "docs/PERFORMANCE.md", "docs/clusters.md", "docs/dashboard.md",
         "docs/environments.md", "docs/export.md", "docs/openai_lab.md", "docs/python.md",
-        "docs/reports.md", "docs/resuming.md", "docs/search.md", "docs/tutorial.md")  # fmt: skip
+        "docs/reports.md", "docs/resuming.md", "docs/search.md", "docs/theory.md", "docs/tips.md",
+        "docs/tutorial.md", "docs/which-agent.md")  # fmt: skip
 
 # What must hold where the last program of a document has ended.
 HOLDS = {
@@ -97,6 +98,7 @@ CHECKS = (
     "ruff check .",
     "ruff format --check .",
     "mypy nn rl scripts tests",
+    "mkdocs build --strict",
 )
 
 # Packages that an extra brings, by the word of a command that wants it. Without it, the command

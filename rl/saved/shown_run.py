@@ -85,7 +85,12 @@ class ShownRun(Opened):
         return folder
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r}: {self._verdict()})"
+        return f"Run({self._place()!r}: {self._verdict()})"
+
+    def _place(self) -> str:
+        """Its folder, relative to the working folder if it is in there."""
+        here = Path.cwd()
+        return str(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
 
     def _verdict(self) -> str:
         """What came of it, in a line."""
@@ -103,7 +108,7 @@ class ShownRun(Opened):
             self._draw_missing()
         pictures = [_inline(self.trial.curve) or _inline(self.session.curve)]
         pictures.append(_inline(self.session.film))
-        text = f"<p><b>{escape(self._verdict())}</b><br><code>{escape(str(self.path))}</code></p>"
+        text = f"<p><b>{escape(self._verdict())}</b><br><code>{escape(self._place())}</code></p>"
         return text + "".join(pictures)
 
     def _draw_missing(self) -> None:
