@@ -90,10 +90,14 @@ class DDPG(OffPolicyActorCritic):
     def update_actor(self, observations: Array) -> None:
         """Moves the actor along dQ/da dmu/dparameters (Silver et al. 2014, eq. 9)."""
         actions = self.actor.forward(observations, training=True)
-        descent = np.full(len(actions), -1.0 / len(actions), np.float32)  # of -Q, averaged
         value_of(self.critics[0], pairs(observations, actions))
+        descent = self.descent(len(actions))
         self.actor.backward(slope_of(self.critics[0], descent, self.action_size))
         self.clip_and_step("actor", self.actor, self.optimizers[0])
+
+    def descent(self, count: int) -> Array:
+        """The weight of each value in the actor's cost [B], which is the mean of -Q."""
+        return np.full(count, -1.0 / count, np.float32)
 
     def restore_policy(self, state: State) -> None:
         super().restore_policy(state)

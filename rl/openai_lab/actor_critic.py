@@ -102,7 +102,7 @@ class ActorCritic2017(Counting):
 
     def explore(self, observations: Array, masks: Array | None = None) -> Array:
         chosen: Array = self.exploration.choose(self.outputs(observations, masks), self.steps)
-        return chosen
+        return chosen if self._is_discrete else np.clip(chosen, -1.0, 1.0)
 
     @property
     def greedy_policy(self) -> GreedyPolicy:

@@ -24,6 +24,10 @@ class Counting(ReplayAgent):
     episode's end. In episode e, counted from 0, n is 2 + e // 2, at most `n_epoch`. An episode's
     end is terminal also where a time limit makes it: no value follows.
 
+    With `joins_first` the first two steps of a session are stored as one transition, as the
+    original did behind `StackStates` and `DiffStates`: the first one's observation, and all else of
+    the second.
+
     Raises:
         ValueError: there are several lanes.
     """
@@ -37,6 +41,11 @@ class Counting(ReplayAgent):
             "steps of an episode from one call of training to the next", 1, least=1
         )
         n_epoch: int = setting("minibatches per call, in the end", 5, least=1, most=1000)
+        joins_first: bool = setting(
+            "whether the first two steps of a session are stored as one transition, from the first "
+            "observation with the second action to where that led",
+            False,
+        )
         learn_start: int = setting("not used", 0, least=0, most=0)
         learn_every: int = setting("not used", 1, least=1, most=1)
         max_gradient_norm: float = setting(
@@ -53,6 +62,7 @@ class Counting(ReplayAgent):
         if len(self._n_step) != 1:
             raise ValueError("counts the steps of one episode: train.lanes must be 1")
         self._episode, self._t, self._is_over = 0, -1, False
+        self._first: Array | None = None  # observation [1, n], until it is stored
 
     @property
     def learns_after(self) -> int:
@@ -68,12 +78,18 @@ class Counting(ReplayAgent):
 
     def observe(self, transitions: Transitions) -> None:
         over = transitions.terminated | transitions.truncated
-        super().observe(replace(transitions, terminated=over, truncated=np.zeros_like(over)))
+        t = replace(transitions, terminated=over, truncated=np.zeros_like(over))
+        if self.settings.joins_first and self.steps == 0 and not over[0]:
+            self._first = t.observations.copy()
+            self.steps = 1
+        else:
+            kept, self._first = self._first, None
+            super().observe(t if kept is None else replace(t, observations=kept))
         self._t, self._is_over = self._t + 1, bool(over[0])
 
     def abandon(self, lane: int) -> None:
         super().abandon(lane)
-        self._t, self._is_over = -1, False
+        self._t, self._is_over, self._first = -1, False, None
 
     def learn(self) -> None:
         if self._t < 0:
@@ -90,11 +106,13 @@ class Counting(ReplayAgent):
         """Called after step `t` of an episode, which it may have ended, before what is learned."""
 
     def state(self) -> State:
-        return {**super().state(), "counted": [self._episode, self._t]}
+        first = {} if self._first is None else {"first": self._first}
+        return {**super().state(), "counted": [self._episode, self._t], **first}
 
     def restore(self, state: State) -> None:
         super().restore(state)
         self._episode, self._t = map(int, state["counted"])
+        self._first = state.get("first")
 
 
 def mean_square(error: Array) -> tuple[float, Array]:

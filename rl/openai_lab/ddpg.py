@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from nn import ACTIVATIONS
 from nn.settings import setting
 from nn.typing import Array
-from rl.agents.base import Parts
+from rl.agents.base import GreedyPolicy, Parts
 from rl.agents.ddpg import DDPG
 from rl.agents.off_policy_actor_critic import pairs, value_of
 from rl.memory import Batch
@@ -20,10 +21,12 @@ from rl.openai_lab.counting import Counting, mean_square
 class DDPG2017(Counting, DDPG):
     """DDPG whose targets follow after each step of the environment, and not after each update.
 
-    Its critic has a branch of the first layer's units for states and another for actions, which
-    are in the environment's units; its weights start from `lecun_uniform`, whatever the block
-    `network` says. There are no random actions at first. The priority of a transition is the error
-    of Q_target(s, mu_target(s')), as in the original.
+    Target networks start from weights of their own. The critic has a branch of the first layer's
+    units for states and another for actions, which are in the environment's units; its weights
+    start from `lecun_uniform`, whatever the block `network` says. The actor's gradient is the sum
+    over a minibatch. Its outputs, which `output` may leave unbounded, are clipped when the agent
+    acts but not when it learns. There are no random actions at first. The priority of a transition
+    is the error of Q_target(s, mu_target(s')), as in the original.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,7 @@ class DDPG2017(Counting, DDPG):
         tau: float = setting(
             "weight of a network in each update of its target", 0.001, above=0, most=1
         )
+        output: str = setting("activation of the actor's last layer", "tanh", names=ACTIVATIONS)
         unit: float = setting("half the range of the environment's actions", 1.0, above=0)
         cost: str = setting("the mean square, and no other", "quadratic", names=("quadratic",))
 
@@ -42,17 +46,32 @@ class DDPG2017(Counting, DDPG):
     @classmethod
     def assemble(cls, parts: Parts, settings: Any) -> DDPG2017:
         n, k = parts.spaces.observation_size, cls.bounded(parts).size
-        actor = parts.network(n, k, "actor", output="tanh")
+        actor, target = (parts.network(n, k, "actor", output=settings.output) for _ in range(2))
         plain, rng = parts.network(n + k, 1, "critic"), parts.generator()
         if len(plain.sizes) < 3:
             raise ValueError("needs a hidden layer, for the branches of the critic")
         sizes = (n + k, 2 * plain.sizes[1], *plain.sizes[2:])
-        critic = BranchedCritic(
-            sizes, plain.hidden, plain.output, actions=k, unit=settings.unit, seed=rng
+        critic, target_critic = (
+            BranchedCritic(
+                sizes, plain.hidden, plain.output, actions=k, unit=settings.unit, seed=rng
+            )
+            for _ in range(2)
         )
         optimizers = [parts.optimizer(actor, "actor"), parts.optimizer(critic, "critic")]
-        return cls(actor, [critic], optimizers, parts.memory(), parts.exploration(), rng,
+        made = cls(actor, [critic], optimizers, parts.memory(), parts.exploration(), rng,
                    settings, parts.lanes)  # fmt: skip
+        made.target_actor, made.target_critics = target, [target_critic]
+        return made
+
+    def act(self, observations: Array, masks: Array | None = None) -> Array:
+        return np.clip(self.actor.forward(observations), -1.0, 1.0)
+
+    def try_out(self, observations: Array) -> Array:
+        return np.clip(super().try_out(observations), -1.0, 1.0)
+
+    @property
+    def greedy_policy(self) -> GreedyPolicy:
+        return GreedyPolicy(self.actor, bound="" if self.settings.output == "tanh" else "clip")
 
     def prepare(self, t: int, is_over: bool) -> None:
         self.update_target_critics()
@@ -68,6 +87,9 @@ class DDPG2017(Counting, DDPG):
         if errors is not None:
             self.memory.update_priorities(errors)
         self.update_actor(batch.observations)
+
+    def descent(self, count: int) -> Array:
+        return np.full(count, -1.0, np.float32)
 
     def loss(self, q: Array, y: Array) -> tuple[float, Array]:
         return mean_square((q - y).astype(np.float32))

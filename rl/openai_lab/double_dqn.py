@@ -1,4 +1,4 @@
-"""Double Q-learning with two networks that swap roles (van Hasselt 2010)."""
+"""Agents that act on the sum of two networks; of those, double Q-learning (van Hasselt 2010)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,41 @@ from rl.agents.values import ActionValues
 from rl.errors import UserError
 from rl.memory import Batch
 from rl.openai_lab.counting import bounded, tenth
-from rl.openai_lab.dqn import DQN2017
+from rl.openai_lab.dqn import DQN2017, FreezeDQN2017
 
 
-class DoubleDQN2017(DQN2017):
+class OfBoth(DQN2017):
+    """Acts on the sum of its network and the target network."""
+
+    kin = "values of two networks"
+
+    def values(self, observations: Array, masks: Array | None = None) -> Array:
+        """Q(s, a) + Q_target(s, a) [N, A] for observations [N, n]."""
+        return self.q.values(observations, masks) + self.target.values(observations, masks)
+
+    def explore(self, observations: Array, masks: BoolArray | None = None) -> IntArray:
+        chosen: IntArray = self.exploration.choose(self.values(observations, masks), self.steps)
+        return chosen
+
+    @property
+    def greedy_policy(self) -> GreedyPolicy:
+        name = type(self).__name__.removesuffix("2017")
+        raise UserError(f"the policy of {name}_2017 is of two networks: it cannot be exported")
+
+    def policy_state(self) -> State:
+        require_finite_weights({"network": self.q.network}, self.updates)
+        return {"network": self.q.state(), "other": self.target.state()}
+
+    def restore_policy(self, state: State) -> None:
+        self.q.restore(state["network"])
+        self.target.restore(state["other"])
+
+
+class FreezeDQNOfBoth2017(OfBoth, FreezeDQN2017):
+    """`FreezeDQN2017` that acts on the sum of its network and the frozen target network."""
+
+
+class DoubleDQN2017(OfBoth):
     """Two networks, each with its optimizer, swap roles before each minibatch (algorithm 1):
 
         y = r + gamma Q_B(s', argmax_a' Q_A(s', a'))
@@ -32,7 +63,6 @@ class DoubleDQN2017(DQN2017):
 
         acts_on_both: bool = setting("whether it explores by the sum of both, or by Q_A", True)
 
-    kin = "values of two networks"
     settings: Settings
 
     def __init__(self, network: Any, optimizer: Optimizer, *parts: Any) -> None:
@@ -61,26 +91,10 @@ class DoubleDQN2017(DQN2017):
         chosen: Array = self.following(batch)[self.rows, best]
         return chosen
 
-    def values(self, observations: Array, masks: Array | None = None) -> Array:
-        """Q_A + Q_B [N, A] for observations [N, n]."""
-        return self.q.values(observations, masks) + self.target.values(observations, masks)
-
     def explore(self, observations: Array, masks: BoolArray | None = None) -> IntArray:
-        by = self.values if self.settings.acts_on_both else self.q.values
-        chosen: IntArray = self.exploration.choose(by(observations, masks), self.steps)
-        return chosen
-
-    @property
-    def greedy_policy(self) -> GreedyPolicy:
-        raise UserError("the policy of DoubleDQN_2017 is of two networks: it cannot be exported")
-
-    def policy_state(self) -> State:
-        require_finite_weights({"network": self.q.network}, self.updates)
-        return {"network": self.q.state(), "other": self.target.state()}
-
-    def restore_policy(self, state: State) -> None:
-        self.q.restore(state["network"])
-        self.target.restore(state["other"])
+        if self.settings.acts_on_both:
+            return super().explore(observations, masks)
+        return DQN2017.explore(self, observations, masks)
 
     def state(self) -> State:
         return {**super().state(), "other_lowered": self._other_lowered}

@@ -17,6 +17,7 @@ from rl.agents.values import ActionValues
 from rl.environments.spaces import Discrete
 from rl.memory import Batch
 from rl.openai_lab.counting import Counting, bounded, mean_square, tenth
+from rl.openai_lab.exploration import ByEpisode
 
 
 class DQN2017(Counting, DQN):
@@ -148,8 +149,9 @@ class DeepSarsa2017(DQN2017):
 
     def next_values(self, batch: Batch) -> Array:
         """Q(s', a') [B]; draws a'."""
-        values = self.following(batch)
-        chosen: Array = values[self.rows, self.exploration.choose(values, self.steps)]
+        values, explorer = self.following(batch), self.exploration
+        draw = explorer.peek if isinstance(explorer, ByEpisode) else explorer.choose
+        chosen: Array = values[self.rows, draw(values, self.steps)]
         return chosen
 
 

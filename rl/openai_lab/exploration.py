@@ -45,6 +45,13 @@ class ByEpisode(Explorer):
         self._amount = self.amount_of(self._ended)
         return chosen
 
+    def peek(self, greedy: Array, step: int) -> Any:
+        """Chooses as `choose` does, and leaves the amount as it is."""
+        amount = self._amount
+        chosen = self.choose(greedy, step)
+        self._amount = amount
+        return chosen
+
     def amount_of(self, episode: int) -> float:
         """The amount in an episode."""
         settings = self.settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nn import INITIALIZERS
+from nn import INITIALIZERS, OPTIMIZERS
 from nn.schedules import SCHEDULES
 from rl.agents import AGENTS
 from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS
@@ -10,7 +10,7 @@ from rl.memory import REPLAYS
 from rl.openai_lab import dqn, engine, exploration, noise
 from rl.openai_lab.actor_critic import ActorCritic2017
 from rl.openai_lab.ddpg import DDPG2017
-from rl.openai_lab.double_dqn import DoubleDQN2017
+from rl.openai_lab.double_dqn import DoubleDQN2017, FreezeDQNOfBoth2017
 from rl.openai_lab.left_tail import LeftTail2017
 from rl.openai_lab.memory import Prioritized2017
 from rl.openai_lab.preprocessors import Difference2017, Stack2017
@@ -22,6 +22,7 @@ def register() -> None:
     """Puts the parts into the tables."""
     AGENTS["DQN_2017"] = dqn.DQN2017
     AGENTS["FreezeDQN_2017"] = dqn.FreezeDQN2017
+    AGENTS["FreezeDQNOfBoth_2017"] = FreezeDQNOfBoth2017
     AGENTS["DoubleDQN_2017"] = DoubleDQN2017
     AGENTS["DeepSarsa_2017"] = dqn.DeepSarsa2017
     AGENTS["DeepExpectedSarsa_2017"] = dqn.DeepExpectedSarsa2017
@@ -43,6 +44,8 @@ def register() -> None:
     PREPROCESSORS["Stack_2017"] = Stack2017
     PREPROCESSORS["Difference_2017"] = Difference2017
     INITIALIZERS["lecun_uniform"] = engine.lecun_uniform
+    OPTIMIZERS["Adam_2017"] = engine.Adam2017
+    OPTIMIZERS["SGD_2017"] = engine.SGD2017
     SCHEDULES["inverse_time"] = engine.InverseTime
 
 

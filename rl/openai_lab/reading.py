@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from rl.openai_lab.tables import (
     COMPONENTS,
     DECAY,
     ENVIRONMENTS,
+    MEAN_OF,
+    MOST_KEPT,
+    NOISES,
+    RECOMPILED,
     REFUSED,
     Component,
     Known,
@@ -145,7 +150,7 @@ def _problem(
     made.values.update(description=f"OpenAI Lab: {given['Agent']} on {name}", **{"import": PARTS})
     made.put("environment.id", known.id)
     if known.differs:
-        made.notes["environment.id"] = f"{known.id} for {gym}, which it differs from"
+        made.notes["environment.id"] = f"{known.id} for {gym}, {known.differs}"
     made.put("train.episodes", episodes)
     made.put("train.evaluate_every", None)
     made.put("train.stop_when_solved", False)
@@ -154,6 +159,8 @@ def _problem(
         made.put("environment.solved", solved)
     if solved is not None or not problem:
         made.put("train.stop_at_training_mean", True)
+    if (count := problem.get("REWARD_MEAN_LEN", MEAN_OF)) != MEAN_OF:
+        made.notes["train.stop_at_training_mean"] = f"the mean of {MEAN_OF} episodes, not {count}"
     if not problem:
         made.notes["train.episodes"] = (
             f"{episodes}, and this lab's threshold, for there is no problems.json beside the file"
@@ -178,8 +185,8 @@ def _components(given: Mapping[str, Any]) -> dict[str, Component]:
         return {kind: found[kind] for kind in ("Agent", "PreProcessor", "HyperOptimizer")}
     if given["Agent"] == "DDPG":
         del found["Optimizer"]  # it has Adam, whatever is named
-    if "memory.capacity" in found["Agent"].puts:
-        del found["Memory"]  # whichever it is, the latest transition alone is learned from
+    if "memory.capacity" in found["Agent"].puts:  # the latest transition alone is learned from
+        found["Memory"] = replace(found["Memory"], keys={}, puts={}, notes=found["Memory"].alone)
     return found
 
 
@@ -191,8 +198,11 @@ def _put_components(
             for path, value in components[kind].puts.items():
                 made.put(path, value)
             made.notes.update(components[kind].notes)
-    if given["Agent"] == "DoubleDQN" and not given["Policy"].startswith("DoubleDQN"):
+    by_both = given.get("Policy", "").startswith("DoubleDQN")
+    if given["Agent"] == "DoubleDQN" and not by_both:
         made.put("agent.acts_on_both", False)
+    if given["Agent"] == "FreezeDQN" and by_both:
+        made.put("agent.name", "FreezeDQNOfBoth_2017")
 
 
 def _put_params(
@@ -224,7 +234,7 @@ def _halved(params: Mapping[str, Any]) -> list[int]:
     if not isinstance(size, int) or not isinstance(count, int):
         raise Refused("auto_architecture: first_hidden_layer_size and num_hidden_layers must be "
                       "whole numbers")  # fmt: skip
-    return [size // 2**layer for layer in range(count)]
+    return [size // 2**layer for layer in range(max(count, 1))]
 
 
 def _decays(given: Mapping[str, Any], components: Mapping[str, Component]) -> bool:
@@ -256,20 +266,28 @@ def _fit(
     given: Mapping[str, Any], known: Known, problem: Mapping[str, Any], made: Translation
 ) -> None:
     """What follows from several components together, or from the problem."""
-    agent, policy, params = given["Agent"], given.get("Policy"), given.get("param", {})
-    episodes = made.values["train"]["episodes"]
-    if made.values.get("memory", {}).get("capacity") == 1_000_000:
-        made.put("memory.capacity", min(1_000_000, episodes * known.limit))
-    if agent == "DDPG" and params.get("output_layer_activation") != "tanh":
-        raise Refused("output_layer_activation of DDPG must be tanh, not "
-                      f"{params.get('output_layer_activation', 'linear')}")  # fmt: skip
+    agent, policy, params = given["Agent"], given["Policy"], given.get("param", {})
+    steps = made.values["train"]["episodes"] * known.limit
+    if made.values.get("memory", {}).get("capacity") == MOST_KEPT:
+        made.put("memory.capacity", min(MOST_KEPT, steps))
+        if steps > MOST_KEPT and "max_mem_len" not in params:
+            made.notes["memory.capacity"] = f"the latest {MOST_KEPT:,} transitions, not all"
+    if given.get("PreProcessor") in ("StackStates", "DiffStates") and agent not in BARE:
+        made.put("agent.joins_first", True)
+    if agent == "DDPG" and params.get("auto_architecture"):
+        made.notes["network.hidden"] = "of the critic too, which had hidden_layers"
+    if agent == "QTable" and not known.id.startswith("CartPole"):
+        made.notes["agent.reach"] = "stands for bounds that are infinite; they were 3.4e38"
+    if params.get("epi_change_lr") is not None and "lr" not in params and agent in RECOMPILED:
+        made.notes["agent.epi_change_lr"] = "to a tenth of the optimizer's rate; it was to 0.01"
     if policy == "TargetedEpsilonGreedyPolicy" and agent not in BARE:
         if problem.get("SOLVED_MEAN_REWARD") is None:
             raise Refused(f"Policy {policy} needs a SOLVED_MEAN_REWARD of the problem")
         made.put("exploration.target", problem["SOLVED_MEAN_REWARD"])
     if "2017" in made.values.get("exploration", {}).get("name", "") and known.unit != 1.0:
         made.put("exploration.unit", known.unit)
-    if (policy == "GaussianPolicy" or agent == "DDPG") and known.unit != 1.0:
+    in_units = agent == "ActorCritic" and policy in ("GaussianPolicy", *NOISES)
+    if (in_units or agent == "DDPG") and known.unit != 1.0:
         made.put("agent.unit", known.unit)
 
 
@@ -287,11 +305,17 @@ def _put_search(
     if "search.trials" in method.puts and "max_evals" in given.get("param", {}):
         made.put("search.trials", given["param"]["max_evals"])
     space, decays = {}, _decays(given, components)
+    is_automatic = given.get("param", {}).get("auto_architecture")
     for key, values in sorted(ranges.items()):
-        if not (paths := _paths(key, components, decays)):
+        paths = _paths(key, components, decays)
+        if not paths or (is_automatic and key == "hidden_layers"):
             made.warnings.append(f"param_range {key}: not used, and not searched")
-        for path in paths:
-            space[path] = _dimension(key, values)
+            continue
+        space[paths[0]] = _dimension(key, values)
+        for path in paths[1:]:
+            made.notes[path] = f"stays as it is while {paths[0]} is searched"
+        if isinstance(values, Mapping) and given.get("HyperOptimizer") != "RandomSearch":
+            made.notes[f"search.space.{paths[0]}"] = "evenly spaced values; it took lists alone"
     made.put("search.space", space)
 
 
@@ -303,6 +327,8 @@ def _dimension(key: str, values: Any) -> Any:
         return {"low": values["min"], "high": values["max"]}
     if not isinstance(values, list):
         raise Refused(f"param_range {key} must be a list or a range, not {brief(values)}")
+    with suppress(TypeError):  # it failed at what cannot be compared
+        values = sorted(values)
     return [_value(key, each) for each in values]
 
 

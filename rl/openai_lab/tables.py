@@ -20,12 +20,14 @@ class Component:
         puts: values by their dotted paths: the part's name, and the original's defaults.
         notes: what is approximated, by dotted path.
         policies: of an agent, those that it can act by.
+        alone: of a memory, notes where the latest transition alone is learned from.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
     puts: Mapping[str, Any] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     policies: tuple[str, ...] = ()
+    alone: Mapping[str, str] = field(default_factory=dict)
 
 
 _NETWORK = {"hidden_layers": "network.hidden", "hidden_layers_activation": "network.activation"}
@@ -55,21 +57,19 @@ _EPSILON = ("EpsilonGreedyPolicy", "DecayingEpsilonGreedyPolicy", "OscillatingEp
             "TargetedEpsilonGreedyPolicy")  # fmt: skip
 _BY_VALUES = ("BoltzmannPolicy", *_EPSILON)
 _BY_BOTH = ("DoubleDQNBoltzmannPolicy", "DoubleDQNEpsilonGreedyPolicy")
-_NOISES = ("NoNoisePolicy", "LinearNoisePolicy", "EpsilonGreedyNoisePolicy",
+NOISES = ("NoNoisePolicy", "LinearNoisePolicy", "EpsilonGreedyNoisePolicy",
            "GaussianWhiteNoisePolicy", "OUNoisePolicy")  # fmt: skip
 
 
-def _values(name: str) -> Component:
-    return Component(_VALUES, {"agent.name": name, **_DEFAULTS}, policies=_BY_VALUES)
+def _values(name: str, *more: str) -> Component:
+    return Component(_VALUES, {"agent.name": name, **_DEFAULTS}, policies=(*_BY_VALUES, *more))
 
 
 AGENTS: dict[str, Component] = {
     "DQN": _values("DQN_2017"),
-    "FreezeDQN": _values("FreezeDQN_2017"),
+    "FreezeDQN": _values("FreezeDQN_2017", *_BY_BOTH),
     "OffPolicySarsa": _values("OffPolicySarsa_2017"),
-    "DoubleDQN": Component(
-        _VALUES, {"agent.name": "DoubleDQN_2017", **_DEFAULTS}, policies=(*_BY_VALUES, *_BY_BOTH)
-    ),
+    "DoubleDQN": _values("DoubleDQN_2017", *_BY_BOTH),
     "DeepSarsa": Component(
         _LATEST_KEYS, {"agent.name": "DeepSarsa_2017", **_LATEST},
         policies=_BY_VALUES,
@@ -81,15 +81,16 @@ AGENTS: dict[str, Component] = {
     "ActorCritic": Component(
         _VALUES,
         {"agent.name": "ActorCritic_2017", **_DEFAULTS},
-        policies=("ArgmaxPolicy", "SoftmaxPolicy", "GaussianPolicy", "BoundedPolicy"),
+        policies=("ArgmaxPolicy", "SoftmaxPolicy", "GaussianPolicy", "BoundedPolicy", *NOISES),
     ),
     "DDPG": Component(
-        {**_LEARNING, "tau": "agent.tau", "lr": "optimizer.actor.learning_rate",
+        {**_LEARNING, "tau": "agent.tau", "output_layer_activation": "agent.output",
+         "lr": "optimizer.actor.learning_rate",
          "critic_lr": "optimizer.critic.learning_rate"},
-        {"agent.name": "DDPG_2017", **_DEFAULTS,
-         "optimizer.actor": {"name": "Adam", "learning_rate": 0.1},
-         "optimizer.critic": {"name": "Adam", "learning_rate": 0.001}},
-        policies=_NOISES,
+        {"agent.name": "DDPG_2017", "agent.output": "identity", **_DEFAULTS,
+         "optimizer.actor": {"name": "Adam_2017", "learning_rate": 0.1},
+         "optimizer.critic": {"name": "Adam_2017", "learning_rate": 0.001}},
+        policies=("GaussianPolicy", *NOISES),
     ),
     # Numbers without bounds had 10 bins up to 3.4e38: one of each sign is ever seen, as with 100.
     "QTable": Component(
@@ -103,6 +104,15 @@ AGENTS: dict[str, Component] = {
     ),
     "Dummy": Component({}, {"agent.name": "Random"}, policies=(*_BY_VALUES, *_BY_BOTH)),
 }  # fmt: skip
+RECOMPILED = (
+    "DQN",
+    "FreezeDQN",
+    "OffPolicySarsa",
+    "DoubleDQN",
+    "DeepSarsa",
+    "DeepExpectedSarsa",
+    "ActorCritic",
+)  # those with `epi_change_lr`
 BARE = ("QTable", "Dummy")  # agents that have no network, optimizer, memory or policy of their own
 _BOLTZMANN = Component(
     {"init_tau": "exploration.init", "final_tau": "exploration.final",
@@ -147,27 +157,30 @@ POLICIES: dict[str, Component] = {
         {**_BY_SIGMA, **{key: f"exploration.{key}" for key in ("theta", "dt", "x0")}},
     ),
 }
-_LARGE = 1_000_000
+MOST_KEPT = 1_000_000  # transitions of a memory that forgets none
+MEAN_OF = 100  # training episodes, whose mean return is that of a session
 MEMORIES: dict[str, Component] = {
-    "LinearMemory": Component({}, {"memory.name": "Replay", "memory.capacity": _LARGE}),
+    "LinearMemory": Component({}, {"memory.name": "Replay", "memory.capacity": MOST_KEPT}),
     "LinearMemoryWithForgetting": Component(
         {"max_mem_len": "memory.capacity"}, {"memory.name": "Replay", "memory.capacity": 50_000}
     ),
     "PrioritizedExperienceReplay": Component(
         {"max_mem_len": "memory.capacity", "e": "memory.epsilon", "alpha": "memory.alpha"},
-        {"memory.name": "Prioritized_2017", "memory.capacity": _LARGE},
+        {"memory.name": "Prioritized_2017", "memory.capacity": MOST_KEPT},
+        alone={"memory": "the latest transition; the original fails with priorities"},
     ),
     "LeftTailMemory": Component(
         {"train_per_n_new_exp": "memory.newest"},
-        {"memory.name": "LeftTail_2017", "memory.capacity": _LARGE},
+        {"memory.name": "LeftTail_2017", "memory.capacity": MOST_KEPT},
     ),
     **dict.fromkeys(
         ("HighLowMemory", "HighLowMemoryWithForgetting"),
         Component(
             {},
-            {"memory.name": "HighLow", "memory.capacity": _LARGE, "memory.high_share": 0.66},
+            {"memory.name": "HighLow", "memory.capacity": MOST_KEPT, "memory.high_share": 0.66},
             {"memory": "high and low are divided by the median of the latest returns; the "
              "original fails at its 11th episode"},
+            alone={"memory": "the latest transition, not the last one of the episode before"},
         ),
     ),
 }  # fmt: skip
@@ -176,12 +189,12 @@ OPTIMIZERS: dict[str, Component] = {
     "AdamOptimizer": Component(
         {"lr": "optimizer.learning_rate", "beta_1": "optimizer.beta1",
          "beta_2": "optimizer.beta2", "epsilon": "optimizer.epsilon", "decay": DECAY},
-        {"optimizer.name": "Adam", "optimizer.learning_rate": 0.001},
+        {"optimizer.name": "Adam_2017", "optimizer.learning_rate": 0.001},
     ),
     "SGDOptimizer": Component(
         {"lr": "optimizer.learning_rate", "momentum": "optimizer.momentum",
          "nesterov": "optimizer.nesterov", "decay": DECAY},
-        {"optimizer.name": "SGD", "optimizer.learning_rate": 0.01},
+        {"optimizer.name": "SGD_2017", "optimizer.learning_rate": 0.01},
     ),
     "RMSpropOptimizer": Component(
         {"lr": "optimizer.learning_rate", "rho": "optimizer.decay",
@@ -196,12 +209,8 @@ PREPROCESSORS: dict[str, Component] = {
 }
 METHODS: dict[str, Component] = {
     "GridSearch": Component(puts={"search.method": "grid"}),
-    "LineSearch": Component(puts={"search.method": "line"}),
-    "RandomSearch": Component(
-        {},
-        {"search.method": "random", "search.trials": 10},
-        {"search.method": "draws are independent, not within a shrinking distance of the best"},
-    ),
+    "LineSearch": Component(puts={"search.method": "line_2017"}),
+    "RandomSearch": Component(puts={"search.method": "random_2017", "search.trials": 10}),
 }
 ACTIVATIONS = {"linear": "identity", **{name: name for name in
                ("sigmoid", "tanh", "relu", "elu", "softplus", "softmax")}}  # fmt: skip
@@ -216,27 +225,30 @@ class Known:
         limit: steps of an episode.
         episodes: of a session, where there is no problems.json.
         unit: half the range of its continuous actions.
-        differs: whether what it does has changed with its version.
+        differs: how it differs from what it was; empty if it does not.
     """
 
     id: str
     limit: int
     episodes: int
     unit: float = 1.0
-    differs: bool = False
+    differs: str = ""
 
 
+_PHYSICS = "which it differs from"
 ENVIRONMENTS = {
     "CartPole-v0": Known("CartPole-v0", 200, 250),
     "CartPole-v1": Known("CartPole-v1", 500, 500),
     "Acrobot-v1": Known("Acrobot-v1", 500, 600),
     "MountainCar-v0": Known("MountainCar-v0", 200, 1400),
     "MountainCarContinuous-v0": Known("MountainCarContinuous-v0", 999, 5000),
-    "Pendulum-v0": Known("Pendulum-v1", 200, 300, unit=2.0),
-    "LunarLander-v2": Known("LunarLander-v3", 1000, 600, differs=True),
-    "LunarLanderContinuous-v2": Known("LunarLanderContinuous-v3", 1000, 800, differs=True),
-    "BipedalWalker-v2": Known("BipedalWalker-v3", 1600, 5000, differs=True),
-    "BipedalWalkerHardcore-v2": Known("BipedalWalkerHardcore-v3", 2000, 5000, differs=True),
+    "Pendulum-v0": Known(
+        "Pendulum-v1", 200, 300, unit=2.0, differs="which bounded the speed after moving by it"
+    ),
+    "LunarLander-v2": Known("LunarLander-v3", 1000, 600, differs=_PHYSICS),
+    "LunarLanderContinuous-v2": Known("LunarLanderContinuous-v3", 1000, 800, differs=_PHYSICS),
+    "BipedalWalker-v2": Known("BipedalWalker-v3", 1600, 5000, differs=_PHYSICS),
+    "BipedalWalkerHardcore-v2": Known("BipedalWalkerHardcore-v3", 2000, 5000, differs=_PHYSICS),
 }
 _ATARI = "an Atari game, whose pictures this lab does not take yet"
 _PYGAME = "a game of PyGame, whose pictures this lab does not take yet"

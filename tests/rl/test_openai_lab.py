@@ -32,9 +32,11 @@ needs_data = pytest.mark.skipif(
 PROBLEMS = {
     "Pole-v0": {"GYM_ENV_NAME": "CartPole-v0", "SOLVED_MEAN_REWARD": 30.0, "MAX_EPISODES": 7},
     "Acrobot-v1": {"GYM_ENV_NAME": "Acrobot-v1", "SOLVED_MEAN_REWARD": None, "MAX_EPISODES": 9},
+    "Long-v0": {"GYM_ENV_NAME": "CartPole-v0", "SOLVED_MEAN_REWARD": 30.0, "MAX_EPISODES": 9000,
+                "REWARD_MEAN_LEN": 20},
     "Odd-v0": {"GYM_ENV_NAME": ["Pong-v0"], "MAX_EPISODES": 9},
     "Game-v0": {"GYM_ENV_NAME": "Pong-v0", "SOLVED_MEAN_REWARD": None, "MAX_EPISODES": 9},
-}
+}  # fmt: skip
 POLE: dict[str, Any] = {
     "problem": "Pole-v0", "Agent": "DQN", "HyperOptimizer": "GridSearch",
     "Memory": "LinearMemoryWithForgetting", "Optimizer": "AdamOptimizer",
@@ -72,9 +74,7 @@ def with_param(base: dict[str, Any] = POLE, **param: Any) -> dict[str, Any]:
 
 
 def test_an_experiment_is_translated_key_by_key(tmp_path: Path) -> None:
-    found = read(
-        tmp_path, {**POLE, "param_range": {"lr": [0.1, 0.2], "gamma": {"min": 0, "max": 1}}}
-    )
+    found = read(tmp_path, {**POLE, "param_range": {"lr": [0.1, 0.2], "gamma": [0.9, 1]}})
     assert found.note == ""
     assert found.values == {
         "description": "OpenAI Lab: DQN on Pole-v0",
@@ -82,13 +82,13 @@ def test_an_experiment_is_translated_key_by_key(tmp_path: Path) -> None:
         "environment": {"id": "CartPole-v0", "solved": 30.0},
         "agent": {"name": "DQN_2017", "gamma": 0.99},
         "network": {"hidden": [8], "activation": "sigmoid", "initializer": "lecun_uniform"},
-        "optimizer": {"name": "Adam", "learning_rate": 0.02},
+        "optimizer": {"name": "Adam_2017", "learning_rate": 0.02},
         "memory": {"name": "Replay", "capacity": 50_000, "batch_size": 16},
         "exploration": {"name": "Boltzmann_2017", "episodes": 3},
         "train": {"episodes": 7, "evaluate_every": None, "stop_when_solved": False,
                   "stop_at_training_mean": True},
         "search": {"method": "grid", "statistic": "fitness_2017",
-                   "space": {"agent.gamma": {"low": 0, "high": 1},
+                   "space": {"agent.gamma": [0.9, 1],
                              "optimizer.learning_rate": [0.1, 0.2]}},
     }  # fmt: skip
 
@@ -108,7 +108,7 @@ PARAMS: list[tuple[dict[str, Any], str, Any]] = [
     ({**POLE, "Optimizer": "RMSpropOptimizer", "param": {"rho": 0.8}}, "optimizer",
      {"name": "RMSProp", "learning_rate": 0.001, "decay": 0.8}),
     ({**POLE, "Optimizer": "SGDOptimizer", "param": {"momentum": 0.5}}, "optimizer",
-     {"name": "SGD", "learning_rate": 0.01, "momentum": 0.5}),
+     {"name": "SGD_2017", "learning_rate": 0.01, "momentum": 0.5}),
     ({**POLE, "Memory": "LinearMemory"}, "memory.capacity", 7 * 200),
     ({**with_param(e=0.5, alpha=0.1, max_mem_len=99), "Memory": "PrioritizedExperienceReplay"},
      "memory", {"name": "Prioritized_2017", "capacity": 99, "epsilon": 0.5, "alpha": 0.1,
@@ -116,7 +116,12 @@ PARAMS: list[tuple[dict[str, Any], str, Any]] = [
     ({**with_param(train_per_n_new_exp=3), "Memory": "LeftTailMemory"}, "memory",
      {"name": "LeftTail_2017", "capacity": 1400, "batch_size": 16, "newest": 3}),
     ({**POLE, "PreProcessor": "StackStates"}, "preprocessor.name", "Stack_2017"),
+    ({**POLE, "PreProcessor": "StackStates"}, "agent.joins_first", True),
     ({**POLE, "PreProcessor": "DiffStates"}, "preprocessor.name", "Difference_2017"),
+    ({**POLE, "Agent": "FreezeDQN", "Policy": "DoubleDQNBoltzmannPolicy"}, "agent.name",
+     "FreezeDQNOfBoth_2017"),
+    ({**SWING, "param": {}}, "agent.output", "identity"),
+    ({**SWING, "Agent": "ActorCritic", "param": {}}, "agent.unit", 2.0),
     ({**POLE, "problem": "Acrobot-v1"}, "train.stop_at_training_mean", None),
     ({**POLE, "Policy": "TargetedEpsilonGreedyPolicy"}, "exploration.target", 30.0),
     ({**POLE, "Agent": "DeepSarsa"}, "memory",
@@ -129,11 +134,12 @@ PARAMS: list[tuple[dict[str, Any], str, Any]] = [
     (SWING, "exploration", {"name": "LinearNoise_2017", "unit": 2.0}),
     (SWING, "agent.unit", 2.0),
     (with_param(hidden_layers=[]), "network.hidden", [4]),
+    (with_param(auto_architecture=True, num_hidden_layers=0), "network.hidden", [256]),
     (with_param(SWING, lr=0.1, critic_lr=0.2), "optimizer.critic.learning_rate", 0.2),
     ({**POLE, "HyperOptimizer": "RandomSearch", "param": {"max_evals": 5},
       "param_range": {"lr": [0.1]}}, "search.trials", 5),
-    ({**POLE, "HyperOptimizer": "LineSearch", "param_range": {"lr": [0.1]}}, "search.method",
-     "line"),
+    ({**POLE, "param_range": {"lr": [0.3, 0.1]}}, "search.space",
+     {"optimizer.learning_rate": [0.1, 0.3]}),
     ({**POLE, "param": {"decay": 0.1}, "param_range": {"lr": [0.1]}}, "search.space",
      {"optimizer.learning_rate.start": [0.1]}),
 ]  # fmt: skip
@@ -149,8 +155,30 @@ def test_a_key_is_put_at_its_path(tmp_path: Path, experiment: Any, path: str, va
 NOTED = [
     ({**POLE, "problem": "LunarLander-v2"}, "LunarLander-v3 for LunarLander-v2"),
     (SWING, "no problems.json"),
-    ({**POLE, "HyperOptimizer": "RandomSearch", "param_range": {"lr": [1]}}, "independent"),
+    (SWING, "which bounded the speed after moving by it"),
     ({**POLE, "Memory": "HighLowMemory"}, "median"),
+    (
+        {**POLE, "problem": "Long-v0", "Memory": "LinearMemory"},
+        "the latest 1,000,000 transitions, not all",
+    ),
+    (
+        {**POLE, "problem": "Long-v0"},
+        "train.stop_at_training_mean: the mean of 100 episodes, not 20",
+    ),
+    ({**POLE, "Agent": "DeepSarsa", "Memory": "PrioritizedExperienceReplay"}, "the original fails"),
+    ({**POLE, "Agent": "DeepSarsa", "Memory": "HighLowMemory"}, "of the episode before"),
+    ({**POLE, "Agent": "QTable", "problem": "Acrobot-v1"}, "they were 3.4e38"),
+    (with_param(SWING, auto_architecture=True), "of the critic too"),
+    ({**POLE, "param": {"epi_change_lr": 3}}, "it was to 0.01"),
+    ({**POLE, "param_range": {"lr": {"min": 0.1, "max": 0.2}}}, "it took lists alone"),
+    (
+        {
+            **with_param(train_per_n_new_exp=2),
+            "Memory": "LeftTailMemory",
+            "param_range": {"train_per_n_new_exp": [1, 2]},
+        },
+        "memory.newest: stays as it is",
+    ),
 ]
 
 
@@ -181,7 +209,6 @@ REFUSALS = [
     ({**POLE, "param_range": {"lr": {"min": 3}}}, "min and max"),
     (with_param(hidden_layers_activation="wavy"), "wavy"),
     (with_param(auto_architecture=True, num_hidden_layers="3"), "whole numbers"),
-    ({**SWING, "param": {}}, "must be tanh, not linear"),
     ({**POLE, "problem": "Acrobot-v1", "Policy": "TargetedEpsilonGreedyPolicy"}, "SOLVED"),
 ]
 
@@ -266,11 +293,11 @@ def test_component_locks_are_warnings(
 @pytest.mark.parametrize("agent", tables.AGENTS)
 def test_each_agent_builds_with_each_policy_that_goes_with_it(tmp_path: Path, agent: str) -> None:
     for policy in tables.AGENTS[agent].policies:
-        is_continuous = agent == "DDPG" or policy in ("GaussianPolicy", "BoundedPolicy")
-        base = SWING if is_continuous else POLE
-        param = {} if agent != "DDPG" else {"output_layer_activation": "tanh"}
-        built = build(read(tmp_path, {**base, "Agent": agent, "Policy": policy, "param": param}), 0)
-        assert type(built.agent).__name__.removesuffix("2017") in (agent, "Random")
+        noisy = ("GaussianPolicy", "BoundedPolicy", *tables.NOISES)
+        base = SWING if agent == "DDPG" or policy in noisy else POLE
+        built = build(read(tmp_path, {**base, "Agent": agent, "Policy": policy, "param": {}}), 0)
+        name = type(built.agent).__name__.removesuffix("2017").removesuffix("OfBoth")
+        assert name in (agent, "Random")
 
 
 def lived(experiment: Experiment, steps: int, first: int = 0) -> None:

@@ -14,11 +14,14 @@ from rl.agents.cells import Cells
 from rl.environments import Transitions
 from rl.environments.bounds import Bounds
 from rl.exploration import Explorer
+from rl.exploration.discrete import Greedy
+from rl.exploration.noise import NoNoise
 from rl.memory import Replay
 from rl.openai_lab import exploration, noise
 from rl.openai_lab.actor_critic import ActorCritic2017
 from rl.openai_lab.branched import BranchedCritic
-from rl.openai_lab.double_dqn import DoubleDQN2017
+from rl.openai_lab.ddpg import DDPG2017
+from rl.openai_lab.double_dqn import DoubleDQN2017, FreezeDQNOfBoth2017
 from rl.openai_lab.dqn import (
     DQN2017,
     DeepExpectedSarsa2017,
@@ -26,7 +29,7 @@ from rl.openai_lab.dqn import (
     FreezeDQN2017,
     OffPolicySarsa2017,
 )
-from rl.openai_lab.engine import InverseTime, lecun_uniform
+from rl.openai_lab.engine import SGD2017, Adam2017, InverseTime, lecun_uniform
 from rl.openai_lab.left_tail import LeftTail2017
 from rl.openai_lab.memory import Prioritized2017
 from rl.openai_lab.preprocessors import Difference2017, Stack2017
@@ -99,6 +102,19 @@ def test_the_frozen_target_is_copied_as_an_episode_ends() -> None:
     assert agent.next_values(stored(agent)) == [8.0]
 
 
+def test_a_frozen_target_may_have_a_say_in_what_is_done() -> None:
+    """Q = (1, 0) and the frozen target (0, 3): the sum prefers the second action."""
+    agent = made(FreezeDQNOfBoth2017, explorer=Greedy(np.random.default_rng(0)))
+    biases(agent, 1.0, 0.0)
+    agent.target.network.biases[-1][:] = 0.0, 3.0
+    seen = np.zeros((1, 1), np.float32)
+    assert agent.explore(seen).tolist() == agent.act(seen).tolist() == [1]
+    state = agent.policy_state()
+    biases(agent, 9.0, 0.0)
+    agent.restore_policy(state)
+    assert agent.values(seen).tolist() == [[1.0, 3.0]]
+
+
 def test_two_networks_swap_roles_and_value_each_others_choice() -> None:
     """A = (8, 4), B = (1, 2): after the swap B learns, chooses 1, which A values at 4: y = 3."""
     agent = made(DoubleDQN2017)
@@ -137,6 +153,21 @@ def test_a_time_limit_is_terminal() -> None:
     agent = made(DQN2017)
     step(agent, is_over=True)
     assert agent.memory.sample().discounts == [0.0]
+
+
+def test_the_first_two_steps_are_stored_as_one_behind_a_stack() -> None:
+    """Step k of the session goes from observation k by action k to k + 1, with the reward k."""
+    agent = made(DQN2017, joins_first=True)
+    for k in range(4):
+        here, there = np.full((1, 1), k, np.float32), np.full((1, 1), k + 1, np.float32)
+        no = np.array([False])
+        agent.observe(Transitions(here, np.array([k % 2]), np.full(1, k), there, no, no, no * 1.0))
+    stored = agent.memory.records(0, 3)
+    assert (agent.steps, agent.memory.added) == (4, 3)
+    assert stored["observations"].ravel().tolist() == [0.0, 2.0, 3.0]
+    assert stored["actions"].tolist() == [1, 0, 1]
+    assert stored["rewards"].tolist() == [1.0, 2.0, 3.0]
+    assert stored["next_observations"].ravel().tolist() == [2.0, 3.0, 4.0]
 
 
 def test_several_lanes_are_refused() -> None:
@@ -179,6 +210,31 @@ def test_the_actor_is_regressed_on_the_difference_of_values() -> None:
     np.testing.assert_allclose(critic.biases[-1], [0.2], rtol=1e-6)
     np.testing.assert_allclose(actor.biases[-1], [5.0, 6.5], rtol=1e-6)
     assert [each.steps for each in optimizers] == [2, 2]
+
+
+def swinging(output: str = "identity") -> DDPG2017:
+    """An agent of one observation and one action in [-2, 2], whose actor is mu = w s / 2."""
+    rng = np.random.default_rng(0)
+    actor = nn.Network((1, 1), output=output, seed=0)
+    critic = BranchedCritic((2, 2, 1), "identity", "identity", actions=1, unit=2.0, seed=0)
+    optimizers = [nn.SGD(each.parameters, each.gradients, learning_rate=RATE)
+                  for each in (actor, critic)]  # fmt: skip
+    memory = Replay(1, rng, Replay.Settings(capacity=9, batch_size=2), np.zeros((0, 1), np.float32))
+    settings = DDPG2017.Settings(unit=2.0, output=output)
+    return DDPG2017(actor, [critic], optimizers, memory, NoNoise(rng), rng, settings)
+
+
+def test_an_unbounded_actor_is_cut_as_it_acts_and_climbs_by_the_sum() -> None:
+    """Q = 7 (2 a), so dQ/da = 14 for each of two states s = 3: w moves by 0.1 (2 * 14 * 3)."""
+    agent = swinging()
+    agent.actor.weights[0][:], agent.actor.biases[0][:] = 1.0, 0.0
+    critic = agent.critics[0]
+    critic.weights[0][:], critic.weights[1][:] = np.eye(2), [[0.0], [7.0]]
+    seen = np.full((2, 1), 3.0, np.float32)
+    assert agent.act(seen).tolist() == agent.explore(seen).tolist() == [[1.0], [1.0]]
+    assert agent.greedy_policy.bound == "clip"
+    agent.update_actor(seen)
+    np.testing.assert_allclose(agent.actor.weights[0], [[1.0 + 0.1 * 2 * 14 * 3]], rtol=1e-6)
 
 
 def test_no_state_of_the_table_is_terminal() -> None:
@@ -248,6 +304,14 @@ def test_exploration_is_counted_in_episodes(
     assert amounts(other, [1.0, 2.0]) == amounts(explorer, [1.0, 2.0])
 
 
+def test_what_sarsa_draws_leaves_epsilon_alone() -> None:
+    explorer = exploration.DecayingEpsilonGreedy2017(np.random.default_rng(0))
+    agent = made(DeepSarsa2017, explorer=explorer)
+    explorer.choose(np.zeros((1, 2)), 0)
+    agent.next_values(stored(agent))
+    assert explorer.amount(0) == 0.9997
+
+
 def test_linear_noise_is_in_the_units_of_the_environment() -> None:
     kind = noise.LinearNoise2017
     explorer = kind(np.random.default_rng(0), kind.Settings(unit=2.0))
@@ -308,3 +372,26 @@ def test_what_keras_has() -> None:
     weights = lecun_uniform(3, 1000, np.random.default_rng(0))
     assert np.abs(weights).max() == pytest.approx(1.0, abs=0.01)
     assert InverseTime(start=6.0, decay=0.5)(4) == 2.0
+
+
+STEPS = [  # two steps from 0 with the gradients 2 and 4
+    # m = 1 and sqrt(v) = 2 sqrt(0.5), then m = 2.5 and v = 9; the bias is corrected by t alone
+    (Adam2017, {"beta1": 0.5, "beta2": 0.5, "epsilon": 1.0},
+     -math.sqrt(0.5) / 0.5 / (math.sqrt(2.0) + 1) - math.sqrt(0.75) / 0.75 * 2.5 / (3 + 1)),
+    # v = -2, then 0.5 * -2 - 0.5 * 4
+    (SGD2017, {"momentum": 0.5}, -2.0 - 3.0),
+    (SGD2017, {"momentum": 0.5, "nesterov": True}, (-1.0 - 2.0) + (-1.5 - 2.0)),
+    (SGD2017, {"nesterov": True}, -2.0 - 2.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "settings", "end"), STEPS)
+def test_steps_as_keras_takes_them(kind: Any, settings: dict[str, Any], end: float) -> None:
+    """The rate of Adam is 1; that of SGD is 1, and then 1 / 2."""
+    rate = 1.0 if kind is Adam2017 else InverseTime(start=1.0, decay=1.0)
+    p, g = np.zeros(1), np.array([2.0])
+    optimizer = kind(p, g, learning_rate=rate, **settings)
+    optimizer.step()
+    g[:] = 4.0
+    optimizer.step()
+    np.testing.assert_allclose(p, [end])
