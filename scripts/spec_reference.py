@@ -31,8 +31,8 @@ from rl.environments.settings import EnvironmentSettings
 from rl.environments.spaces import Continuous, Discrete, spaces_of
 from rl.memory import REPLAYS, ROLLOUTS
 from rl.preprocessors import PREPROCESSORS
-from rl.search.methods import METHODS
-from rl.search.optuna_methods import PRUNERS, SAMPLERS
+from rl.proposing import METHODS
+from rl.search.optuna_methods import PRUNERS
 from rl.search.settings import SearchSettings
 from rl.search.space import Range
 from rl.specification.blocks import NetworkSettings, Training
@@ -240,7 +240,7 @@ def reference() -> str:
         train=settings(Training),
         search=settings(SearchSettings),
         ranges=settings(Range).removeprefix("Settings:\n\n"),
-        methods=listed([*METHODS, *SAMPLERS]),
+        methods=listed(METHODS),
         pruners=listed(PRUNERS),
         statistics=listed(STATISTICS),
     )  # fmt: skip

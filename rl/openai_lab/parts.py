@@ -15,7 +15,9 @@ from rl.openai_lab.left_tail import LeftTail2017
 from rl.openai_lab.memory import Prioritized2017
 from rl.openai_lab.preprocessors import Difference2017, Stack2017
 from rl.openai_lab.q_table import QTable2017
+from rl.openai_lab.searching import Line2017, Random2017
 from rl.preprocessors import PREPROCESSORS
+from rl.proposing import METHODS
 
 
 def register() -> None:
@@ -46,6 +48,8 @@ def register() -> None:
     INITIALIZERS["lecun_uniform"] = engine.lecun_uniform
     OPTIMIZERS["Adam_2017"] = engine.Adam2017
     OPTIMIZERS["SGD_2017"] = engine.SGD2017
+    METHODS["line_2017"] = Line2017
+    METHODS["random_2017"] = Random2017
     SCHEDULES["inverse_time"] = engine.InverseTime
 
 

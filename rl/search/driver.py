@@ -17,16 +17,16 @@ from rl.analysis.records import columns
 from rl.analysis.search_figures import analyze_search, describe_parameters
 from rl.console.signals import stopped_by_signals
 from rl.errors import DiskError, UserError, on_disk
+from rl.proposing import METHODS, Method, Parameters
 from rl.running.executors import Executor
 from rl.running.trial import at_the_end, refuse_unsaved
 from rl.search.claims import Claims, has_ended
 from rl.search.conclusion import conclude, reasons
 from rl.search.members import Members
-from rl.search.methods import METHODS, Method
 from rl.search.optuna_methods import Studied
 from rl.search.pruning import Pruning
 from rl.search.settings import SearchSettings
-from rl.search.space import Dimension, Parameters
+from rl.search.space import Dimension
 from rl.search.storages import Storage
 from rl.search.trial import SearchTrial
 from rl.session.callback import Callback, Callbacks
@@ -68,7 +68,8 @@ class Search(Callback):
         self.settings, self.executor = settings, executor
         manifest = folder.read_manifest()["search"]
         self._lag = int(manifest["lag"])
-        self._claims = Claims(folder, again=storage is not None)
+        # What a method learns from is told again as a search resumes, or is in its study.
+        self._claims = Claims(folder, again=bool(storage) or METHODS[settings.method].learns)
         self._storage = storage
         self._lost = iter(self._find_lost())
         self._proposed: tuple[int, Parameters] | None = None
@@ -86,7 +87,8 @@ class Search(Callback):
         settings, claim = self.settings, self._claims.claim
         name, trials, seed = settings.method, settings.trials, settings.seed
         if storage is None:
-            return METHODS[name](space, claim, trials, seed)
+            method: Method = METHODS[name](space, claim, trials, seed)
+            return method
         members = Members(self.folder) if storage.is_server else None
         return Studied(name, space, claim, trials, seed, storage, members)
 

@@ -8,79 +8,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
-from rl.search.space import Choice, Dimension, Parameters
+from rl.proposing import METHODS, Claim, Listed, Parameters
+from rl.search.space import Choice, Dimension
 
 _LARGEST_GRID = 1_000_000
 DEFAULT_TRIALS = 20  # of a method that never ends by itself
-Claim = Callable[[int], bool]  # claims a trial by its number: `Claims.claim`
-
-
-class Method(ABC):
-    """Proposes trials."""
-
-    learns = False  # whether its proposals depend on results
-
-    @abstractmethod
-    def propose(self) -> tuple[int, Parameters] | None:
-        """The number and parameters of the next trial to run, or None."""
-
-    @abstractmethod
-    def tell(self, number: int, result: Mapping[str, Any]) -> None:
-        """Receives the result of a trial: its `state`, `score` and `curve`."""
-
-    def told(self) -> Iterator[tuple[int, Parameters]]:
-        """The trials of this run folder whose results the method has received for good."""
-        return iter(())
-
-    def results(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The results of trials that were run in other run folders."""
-        return iter(())
-
-    def awaits(self) -> bool:
-        """Returns True while other machines may be dead, so that their trials are to be run."""
-        return False
-
-    def elsewhere(self) -> list[int]:
-        """The trials that other run folders are running."""
-        return []
-
-    def sharing(self) -> AbstractContextManager[object]:
-        """Within, other machines know that this one lives."""
-        return nullcontext()
-
-
-class Listed(Method):
-    """Trials whose parameters follow from their numbers.
-
-    Args:
-        claim: claims a trial for this process.
-        trials: the maximum number.
-    """
-
-    def __init__(self, claim: Claim, trials: int) -> None:
-        self._claim, self.size = claim, trials
-        self._left = list(range(trials))
-
-    @abstractmethod
-    def parameters(self, number: int) -> Parameters:
-        """The parameters of a trial."""
-
-    def propose(self) -> tuple[int, Parameters] | None:
-        for number in self._left:  # another process may have been killed meanwhile
-            if self._claim(number):
-                self._left.remove(number)
-                return number, self.parameters(number)
-        return None
-
-    def tell(self, number: int, result: Mapping[str, Any]) -> None:
-        """Changes nothing."""
 
 
 class Grid(Listed):
@@ -141,8 +77,4 @@ class Random(Listed):
         return {path: each.draw(rng) for path, each in self._space.items()}
 
 
-METHODS: dict[str, type[Grid] | type[Line] | type[Random]] = {
-    "grid": Grid,
-    "line": Line,
-    "random": Random,
-}
+METHODS.update(grid=Grid, line=Line, random=Random)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rl.errors import UserError
+from rl.proposing import METHODS
 from rl.running.executors import Executor
 from rl.search.claims import Claims
 from rl.search.driver import Search
@@ -64,6 +65,11 @@ def start_search(
     place = None if storage is None else _place(storage, study or specification.name)
     if study is not None and not isinstance(place, Server):
         raise UserError("--study: names a search on a server; it needs --storage URL")
+    if place is not None and METHODS[settings.method].learns and settings.method not in SAMPLERS:
+        raise UserError(
+            f"--storage: several processes cannot share a search by {settings.method}; leave it "
+            "out, and give several --jobs"
+        )
     opening = _Opening(specification, settings, path, output is not None, executor)
     if place is None:
         inside = settings.method in SAMPLERS

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from rl.analysis.figures import any_backend
 from rl.distribution import installing
 from rl.errors import UserError
+from rl.proposing import METHODS, Claim, Method, Parameters
 from rl.search.members import Members
-from rl.search.methods import DEFAULT_TRIALS, METHODS, Claim, Method
+from rl.search.methods import DEFAULT_TRIALS
 from rl.search.pruning import PRUNERS, state_of
-from rl.search.space import Choice, Dimension, Parameters
+from rl.search.space import Choice, Dimension
 from rl.search.storages import Storage, open_study, quiet
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Studied(Method):
     """Trials that are in a study: those of a sampler, or of a method that uses no results.
 
     Args:
-        name: "tpe" (Bergstra et al. 2011), "cmaes" (Hansen and Ostermeier 2001), or of `METHODS`.
+        name: "tpe" (Bergstra et al. 2011), "cmaes" (Hansen and Ostermeier 2001), or another of
+            `METHODS` that uses no results.
         space: of the parameters.
         claim: locks a trial for this process.
         trials: the number of trials in the study.
@@ -65,6 +67,8 @@ class Studied(Method):
         storage: of the study.
         members: the run folders that share a server's study; None if all are in one folder.
     """
+
+    learns = True  # those of a sampler
 
     def __init__(
         self,
@@ -77,8 +81,9 @@ class Studied(Method):
         members: Members | None = None,
     ) -> None:
         self._space, self._claim = space, claim
-        self._listed = METHODS[name](space, claim, trials, seed) if name in METHODS else None
-        self.learns = self._listed is None
+        is_listed = not METHODS[name].learns
+        self._listed = METHODS[name](space, claim, trials, seed) if is_listed else None
+        self.learns = not is_listed
         self._limit = self._listed.size if self._listed else trials or DEFAULT_TRIALS
         self._storage, self._members = storage, members
         self._study = storage.open(_repeatable(name, seed) if self.learns else None)
@@ -179,6 +184,9 @@ class Studied(Method):
             return self._listed.parameters(trial.number)
         with self._storage.reached(), quiet():
             return {path: _suggest(trial, path, each) for path, each in self._space.items()}
+
+
+METHODS.update(dict.fromkeys(SAMPLERS, Studied))
 
 
 def _suggest(trial: Trial, path: str, dimension: Dimension) -> Any:

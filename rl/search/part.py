@@ -15,13 +15,14 @@ from typing import Any
 from rl.analysis.search_figures import analyze_search
 from rl.console.signals import stopped_by_signals
 from rl.errors import DiskError, UserError, on_disk
+from rl.proposing import METHODS
 from rl.running.executors import Executor
 from rl.running.trial import at_the_end, check_number, check_same, refuse_unsaved, run_all
 from rl.saved.run import Run
 from rl.search.claims import Claims, has_ended
 from rl.search.conclusion import conclude
-from rl.search.methods import METHODS
 from rl.search.opening import JOURNAL, lag_of
+from rl.search.optuna_methods import SAMPLERS
 from rl.search.settings import SearchSettings, read_search
 from rl.session.job import Job
 from rl.specification.build import build
@@ -171,10 +172,12 @@ class Part:
 
 def _require_known(settings: SearchSettings) -> None:
     """Refuses a search whose trials are not known beforehand."""
-    if settings.method not in METHODS:
+    if METHODS[settings.method].learns:
+        remedy = "start processes that share its study instead: rl search NAME --storage FILE"
+        if settings.method not in SAMPLERS:
+            remedy = "run the search by one process, with several --jobs"
         raise UserError(
-            f"--only-trial: {settings.method} proposes a trial from the results of others; start "
-            "processes that share its study instead: rl search NAME --storage FILE"
+            f"--only-trial: {settings.method} proposes a trial from the results of others; {remedy}"
         )
     if settings.pruner != "none":
         raise UserError(

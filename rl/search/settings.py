@@ -7,22 +7,24 @@ from dataclasses import dataclass
 from nn.settings import BaseSettings, setting
 from rl.analysis.metrics import STATISTICS
 from rl.errors import UserError
-from rl.search.methods import METHODS
+from rl.proposing import METHODS
 from rl.search.optuna_methods import SAMPLERS, require_optuna
 from rl.search.pruning import PRUNERS
 from rl.search.space import Dimension, Numbers, read_space
+from rl.specification.environment import import_modules
 from rl.specification.settings import make_settings, resolve
 from rl.specification.specification import Specification
 
 MOST_SESSIONS = 1_000
-METHOD_NAMES = (*METHODS, *SAMPLERS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings(BaseSettings):
     """The `search` block without its space."""
 
-    method: str = setting(f"one of {', '.join(METHOD_NAMES)}", "random", names=METHOD_NAMES)
+    method: str = setting(
+        "grid, line, random, tpe, cmaes, or a method of a package", "random", names=METHODS
+    )
     trials: int | None = setting(
         "maximum number; null is all of a grid or a line, and 20 for other methods", None, least=1
     )
@@ -41,6 +43,7 @@ def read_settings(specification: Specification) -> SearchSettings:
     Raises:
         UserError: there is none, or an unknown key or value in it.
     """
+    import_modules(specification)  # which may register methods
     block = specification.block("search")
     if not block:
         raise specification.explain(

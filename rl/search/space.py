@@ -21,8 +21,6 @@ from rl.specification.build import build
 from rl.specification.settings import Explain, make_settings, resolve
 from rl.specification.specification import Specification
 
-Parameters = dict[str, Any]  # a value for each dotted path
-
 MOST_VALUES = 1_000  # of one parameter, each of which is checked
 
 

@@ -6,8 +6,8 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rl.proposing import Parameters
 from rl.search.pruning import Pruning
-from rl.search.space import Parameters
 from rl.session.job import Job, Outcome
 from rl.storage.run_folder import TrialFolder
 from rl.storage.session_folder import SessionFolder, is_unfinished

@@ -23,6 +23,7 @@ from rl.errors import UserError
 from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS, Explorer
 from rl.memory import REPLAYS, ROLLOUTS, Replay, Rollout
 from rl.preprocessors import PREPROCESSORS, Preprocessor
+from rl.proposing import METHODS, Method
 from rl.storage.manifest import PACKAGES
 
 # Each kind of parts: its table, and the class that all of them derive from, if there is one.
@@ -38,6 +39,7 @@ KINDS: dict[str, tuple[dict[str, Any], type | None]] = {
     "costs": (nn.COSTS, nn.Cost),
     "optimizers": (nn.OPTIMIZERS, nn.Optimizer),
     "schedules": (nn.SCHEDULES, nn.Schedule),
+    "search_methods": (METHODS, Method),
 }
 T = TypeVar("T")
 _GROUP = "rl."  # begins the name of each group of entry points

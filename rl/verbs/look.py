@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,6 +51,7 @@ def _list_parts(file: Path | None) -> int:
     from rl.specification.packages import all_parts, complaints
     from rl.specification.specification import read_specifications
 
+    importlib.import_module("rl.search.settings")  # registers the search methods
     for each in read_specifications(file).values() if file else ():
         if not each.refusal:
             import_modules(each)

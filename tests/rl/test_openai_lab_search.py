@@ -1,0 +1,115 @@
+"""The searches of OpenAI Lab, and its end of a trial that has no solution."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rl.errors import UserError
+from rl.openai_lab.searching import Line2017, Random2017
+from rl.running.executors import Executor
+from rl.search.opening import resume_search, start_search
+from rl.search.space import Choice, Dimension, Numbers
+from tests.rl.conftest import Command
+from tests.rl.test_search import Canned, results_of, specification, undrawn  # noqa: F401
+
+SPACE: dict[str, Dimension] = {
+    "a": Numbers(low=10.0, high=20.0),
+    "b": Choice(("x", "y", "z", "w")),
+    "c": Numbers(low=0, high=100, whole=True),
+}
+
+
+def anything(_: int) -> bool:
+    return True
+
+
+def shares(parameters: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """Where parameters are in the unit cube; a list's middle stands for it."""
+    a, b, c = parameters.values()
+    return np.array([(a - 10) / 10, ("xyzw".index(b) + 0.5) / 4, c / 100])
+
+
+def test_a_line_has_each_value_and_not_the_specification_itself() -> None:
+    space = {"a": Choice((1, 2)), "b": Choice(("x", "y"))}
+    found = [each for _, each in iter(Line2017(space, anything, None).propose, None)]
+    assert found == [{"a": 1}, {"a": 2}, {"b": "x"}, {"b": "y"}]
+
+
+def test_a_walk_moves_to_what_is_better_and_stays_there() -> None:
+    """Each step is 5 / n away from the best point, where the cube does not cut it."""
+    space: dict[str, Dimension] = {name: Numbers(low=0.0, high=1.0) for name in "abcdef"}
+    method = Random2017(space, anything, 60, seed=3)
+    points, best, score = [], None, -math.inf
+    for number, parameters in iter(method.propose, None):
+        point = np.array(list(parameters.values()))
+        if best is not None and ((point > 0) & (point < 1)).all():
+            radius = min(max(5 / number, 0.01), 0.5)
+            assert np.linalg.norm(point - best) == pytest.approx(radius, abs=3e-4)
+        points.append(point)
+        worth = -float(np.abs(point - 0.4).max()) if number % 3 else None
+        method.tell(number, {"score": worth})
+        if worth is not None and worth > score:
+            best, score = point, worth
+    assert len(points) == 60
+    assert score > -0.2
+
+
+def test_values_are_rounded_and_lists_are_binned() -> None:
+    method = Random2017(SPACE, anything, 200, seed=0)
+    for number, parameters in iter(method.propose, None):
+        assert parameters["a"] == round(parameters["a"], 4)
+        assert isinstance(parameters["c"], int)
+        point = shares(parameters)
+        method.tell(number, {"score": float(number)})  # so that it wanders
+        assert (point >= 0).all()
+        assert (point <= 1).all()
+    assert number == 199
+
+
+def test_a_walk_ends_where_nothing_is_new() -> None:
+    """Of one parameter there are two points at a distance of 0.5, and 0.5 leads to the ends."""
+    method = Random2017({"a": Choice((1, 2))}, anything, 9, seed=0)
+    found = [number for number, _ in iter(method.propose, None)]
+    assert 3 <= len(found) <= 9
+    assert len(found) < 9 or method._draws <= 90
+
+
+WALK: dict[str, Any] = {"method": "random_2017", "trials": 12}
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.rl.test_search.SPACE", {
+        "optimizer.learning_rate": {"low": 0.0, "high": 0.01}, "agent.gamma": [0.9, 0.98, 0.99],
+    })  # fmt: skip
+    import rl.openai_lab.parts  # noqa: F401
+
+
+def walked(folder: Path, executor: Executor, **block: Any) -> list[Any]:
+    search = start_search(specification(**{**WALK, **block}), folder, None, executor)
+    search.run()
+    return results_of(search.folder)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_walk_does_not_depend_on_which_trial_ends_first_or_on_a_break(tmp_path: Path) -> None:
+    whole = walked(tmp_path / "a", Canned(2))
+    assert whole == walked(tmp_path / "b", Canned(2, newest_first=True))
+    assert len({str(each["parameters"]) for each in whole}) == 12
+    assert whole != walked(tmp_path / "c", Canned(2), seed=1)
+    walked(tmp_path / "d", Canned(2), trials=5)
+    resumed = resume_search(tmp_path / "d", Canned(2), trials=12)
+    resumed.run()
+    # Draws that are left over end a search: the number of trials does not matter before that.
+    assert results_of(resumed.folder) == whole
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_walk_cannot_be_shared(tmp_path: Path, rl_here: Command) -> None:
+    with pytest.raises(UserError, match="cannot share a search by random_2017"):
+        start_search(specification(**WALK), tmp_path / "r", tmp_path / "s.journal", Canned(1))
