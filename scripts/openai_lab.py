@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rl.errors import UserError
 from rl.openai_lab.reading import APPROXIMATES
+from rl.search.settings import read_search
 from rl.specification.build import build
 from rl.specification.specification import Specification, read_specifications
 
@@ -25,6 +26,8 @@ def verdict(specification: Specification) -> tuple[str, str]:
     if not specification.refusal:
         try:
             build(specification, seed=0)
+            if specification.block("search"):
+                read_search(specification)
         except UserError as error:
             return "refused", str(error)
         note = specification.note

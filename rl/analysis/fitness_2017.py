@@ -30,7 +30,7 @@ def fitness_2017(
     Returns:
         The score; None if no session has a training episode.
     """
-    ended = [_until_solved(each, threshold) for each in sessions if len(each)]
+    ended = [until_solved(each, threshold) for each in sessions if len(each)]
     if not ended:
         return None
     power = float(np.mean([each[-_LATEST:].mean() / len(each) for each, _ in ended]))
@@ -39,7 +39,7 @@ def fitness_2017(
     return float(power * ((1 + stable) * (1 + consistency) ** 2) ** np.sign(power))
 
 
-def _until_solved(returns: Array, threshold: float | None) -> tuple[Array, bool]:
+def until_solved(returns: Array, threshold: float | None) -> tuple[Array, bool]:
     """The returns up to the episode that solved the problem, and whether one did."""
     if threshold is None:
         return returns, False

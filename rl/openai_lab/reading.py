@@ -18,6 +18,7 @@ from rl.openai_lab.tables import (
     COMPONENTS,
     DECAY,
     ENVIRONMENTS,
+    GIVES_UP_AFTER,
     MEAN_OF,
     MOST_KEPT,
     NOISES,
@@ -154,6 +155,7 @@ def _problem(
     made.put("train.episodes", episodes)
     made.put("train.evaluate_every", None)
     made.put("train.stop_when_solved", False)
+    made.put("train.give_up_after", GIVES_UP_AFTER)
     solved = problem.get("SOLVED_MEAN_REWARD")
     if solved is not None:
         made.put("environment.solved", solved)

@@ -158,6 +158,7 @@ POLICIES: dict[str, Component] = {
     ),
 }
 MOST_KEPT = 1_000_000  # transitions of a memory that forgets none
+GIVES_UP_AFTER = 2  # sessions without a solution
 MEAN_OF = 100  # training episodes, whose mean return is that of a session
 MEMORIES: dict[str, Component] = {
     "LinearMemory": Component({}, {"memory.name": "Replay", "memory.capacity": MOST_KEPT}),

@@ -11,6 +11,7 @@ from typing import Any
 from rl.console.signals import stopped_by_signals
 from rl.errors import DiskError, UserError, on_disk
 from rl.running.executors import Executor
+from rl.running.patience import Patience
 from rl.saved.run import Run
 from rl.saved.source import Source
 from rl.session.callback import (
@@ -133,7 +134,8 @@ def run_sessions(
         with executor, stopped_by_signals(executor.interrupt, executor.lags):
             for note in run.notes:
                 executor.callback.noted(note)
-            outcomes = run_all(jobs, executor)
+            patience = Patience(run.specification, run.trial) if only is None else None
+            outcomes = run_all(jobs, executor, patience)
         refuse_unsaved(outcomes)
     if raised:
         raise raised[0]
@@ -211,13 +213,32 @@ def refuse_unsaved(outcomes: Iterable[Outcome]) -> None:
             raise DiskError(outcome["reason"])
 
 
-def run_all(jobs: Sequence[Job], executor: Executor) -> list[dict[str, Any]]:
-    """The outcomes of the jobs, in their order."""
-    for job in jobs:
-        executor.submit(job)
+def run_all(
+    jobs: Sequence[Job], executor: Executor, patience: Patience | None = None
+) -> list[dict[str, Any]]:
+    """The outcomes of the jobs, in their order.
+
+    Args:
+        jobs: sessions, of one trial if there is a `patience`.
+        executor: where they run.
+        patience: says which wait for the first ones, and whether they run.
+    """
+    waiting = [job for job in jobs if patience and patience.waits(job)]
     outcomes: dict[int, dict[str, Any]] = {}
-    while executor.unfinished:
-        for job, outcome in executor.wait():
-            outcomes[jobs.index(job)] = outcome
-            executor.callback.ended(job, outcome)
+
+    def run(now: Sequence[Job]) -> None:
+        for job in now:
+            executor.submit(job)
+        while executor.unfinished:
+            for job, outcome in executor.wait():
+                outcomes[jobs.index(job)] = outcome
+                executor.callback.ended(job, outcome)
+
+    run([job for job in jobs if job not in waiting])
+    if patience and waiting and patience.is_over:
+        for job in waiting:
+            outcomes[jobs.index(job)] = patience.give_up(job)
+        executor.callback.noted(outcomes[jobs.index(waiting[0])]["reason"])
+    else:
+        run(waiting)
     return [outcomes[number] for number in range(len(jobs))]

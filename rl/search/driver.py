@@ -19,6 +19,7 @@ from rl.console.signals import stopped_by_signals
 from rl.errors import DiskError, UserError, on_disk
 from rl.proposing import METHODS, Method, Parameters
 from rl.running.executors import Executor
+from rl.running.patience import Patience
 from rl.running.trial import at_the_end, refuse_unsaved
 from rl.search.claims import Claims, has_ended
 from rl.search.conclusion import conclude, reasons
@@ -222,7 +223,7 @@ class Search(Callback):
 
     def _submit(self, trial: SearchTrial, specification: Specification) -> None:
         """Submits the sessions of a trial that have not finished earlier."""
-        settings = self.settings
+        settings, patience = self.settings, Patience(specification, trial.folder)
         for session in range(settings.sessions):
             folder = trial.folder.session(session)
             job = Job(specification, settings.seed + session, folder.path, session, trial.number)
@@ -233,11 +234,27 @@ class Search(Callback):
             self._read_evaluations(trial, job.session)
             if folder.has_ended:
                 trial.outcomes[job.session] = folder.read_outcome()
+            elif patience.waits(job):
+                trial.waiting.append(job)
             else:
                 self.executor.submit(job)
+        self._release(trial, patience)
         self._prune(trial)
         if trial.ended:
             self._conclude_sessions(trial)
+
+    def _release(self, trial: SearchTrial, patience: Patience) -> None:
+        """Submits the sessions that waited for the first ones, or gives them up."""
+        first = range(patience.first or 0)
+        if not trial.waiting or not all(session in trial.outcomes for session in first):
+            return
+        is_over = patience.is_over
+        while trial.waiting:
+            job = trial.waiting.pop(0)
+            if is_over:
+                trial.outcomes[job.session] = patience.give_up(job)
+            else:
+                self.executor.submit(job)
 
     def _read_evaluations(self, trial: SearchTrial, session: int) -> None:
         """Adds the evaluations that another process has made in a session."""
@@ -277,6 +294,7 @@ class Search(Callback):
             return
         trial = self._by_folder[job.folder]
         trial.outcomes[job.session] = outcome
+        self._release(trial, Patience(job.specification, trial.folder))
         self._prune(trial)
         if trial.ended:
             self._conclude_sessions(trial)

@@ -17,6 +17,7 @@ from rl.console.signals import stopped_by_signals
 from rl.errors import DiskError, UserError, on_disk
 from rl.proposing import METHODS
 from rl.running.executors import Executor
+from rl.running.patience import Patience
 from rl.running.trial import at_the_end, check_number, check_same, refuse_unsaved, run_all
 from rl.saved.run import Run
 from rl.search.claims import Claims, has_ended
@@ -108,7 +109,10 @@ class Part:
         disk = on_disk(self.folder.path, remedy="put that right, and give the same command again")
         with executor, disk, self._claimed(), at_the_end(self._conclude):
             with stopped_by_signals(executor.interrupt, executor.lags):
-                outcomes = run_all(self._begin(), executor)
+                jobs = self._begin()
+                alone = self.session is not None or not jobs
+                patience = None if alone else Patience(jobs[0].specification, self.trial)
+                outcomes = run_all(jobs, executor, patience)
             refuse_unsaved(outcomes)
 
     def _claimed(self) -> Any:

@@ -78,4 +78,8 @@ def read_search(specification: Specification) -> tuple[SearchSettings, dict[str,
             "search.pruner",
             f"is {settings.pruner}, which needs the steps of a session; set train.steps too",
         )
+    if settings.pruner != "none" and specification.block("train").get("give_up_after"):
+        raise specification.explain(
+            "search.pruner", f"is {settings.pruner}, which does not go with train.give_up_after"
+        )
     return settings, space

@@ -22,6 +22,7 @@ class SearchTrial:
         parameters: of it.
         folder: of its results.
         jobs: its sessions.
+        waiting: those that wait for the first ones (`Patience`).
         outcomes: of the sessions that have ended, by their number.
         pruning: decides whether it is hopeless; None without a pruner.
         pruned: whether it is.
@@ -33,6 +34,7 @@ class SearchTrial:
     parameters: Parameters
     folder: TrialFolder
     jobs: list[Job] = field(default_factory=list)
+    waiting: list[Job] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     pruning: Pruning | None = None
     pruned: bool = False

@@ -80,6 +80,12 @@ class Training(BaseSettings):
         "if there are fewer) is at least the threshold, as OpenAI Lab did",
         False,
     )
+    give_up_after: int | None = setting(
+        "number of first sessions of which one must solve the problem, by the criterion that stops "
+        "it; else a trial's other sessions do not run (OpenAI Lab had 2). Null runs all",
+        None,
+        least=1,
+    )
     checkpoint_seconds: float = setting("wall-clock seconds between checkpoints", 30.0, above=0)
     keep_state: int = setting(
         "megabytes that a session may keep at its end to go on later by `rl resume --steps`: its "

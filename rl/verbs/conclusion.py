@@ -91,7 +91,7 @@ def _conclude_trial(run: Run, quiet: bool) -> int:
     if not quiet:
         say(*describe_trial(figures))
         say(f"run folder: {run.path}  (curves: {run.trial.path})")
-    if figures["counted"] == figures["planned"]:
+    if figures["counted"] + statuses.count("pruned") == figures["planned"]:
         return 0
     if len(statuses) < figures["planned"] or "interrupted" in statuses:
         say(f"interrupted: {figures['counted']} of {figures['planned']} sessions had finished")

@@ -86,7 +86,7 @@ def test_an_experiment_is_translated_key_by_key(tmp_path: Path) -> None:
         "memory": {"name": "Replay", "capacity": 50_000, "batch_size": 16},
         "exploration": {"name": "Boltzmann_2017", "episodes": 3},
         "train": {"episodes": 7, "evaluate_every": None, "stop_when_solved": False,
-                  "stop_at_training_mean": True},
+                  "give_up_after": 2, "stop_at_training_mean": True},
         "search": {"method": "grid", "statistic": "fitness_2017",
                    "space": {"agent.gamma": [0.9, 1],
                              "optimizer.learning_rate": [0.1, 0.2]}},
@@ -231,7 +231,7 @@ def test_what_cannot_be_built_is_refused_and_hinders_no_other(
 def test_a_run_says_what_is_approximated_and_ends_with_its_episodes(
     tmp_path: Path, rl_here: Command
 ) -> None:
-    written(tmp_path, it={**with_param(gama=1), "problem": "Acrobot-v1"})
+    written(tmp_path, it=with_param(gama=1))
     answer = rl_here("run", "it", "--spec", "small_experiment_specs.json", "--episodes", "1",
                      "--steps", "20", "--output", "out")  # fmt: skip
     assert answer.returncode == 0, answer.stderr

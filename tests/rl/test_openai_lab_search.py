@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import pytest
 
 from rl.errors import UserError
 from rl.openai_lab.searching import Line2017, Random2017
-from rl.running.executors import Executor
+from rl.running.executors import Executor, Inline
 from rl.search.opening import resume_search, start_search
 from rl.search.space import Choice, Dimension, Numbers
+from rl.session.job import Job, Outcome
+from rl.specification.specification import Specification
+from rl.storage.files import read_json, write_json
 from tests.rl.conftest import Command
 from tests.rl.test_search import Canned, results_of, specification, undrawn  # noqa: F401
 
@@ -72,11 +76,9 @@ def test_values_are_rounded_and_lists_are_binned() -> None:
 
 
 def test_a_walk_ends_where_nothing_is_new() -> None:
-    """Of one parameter there are two points at a distance of 0.5, and 0.5 leads to the ends."""
-    method = Random2017({"a": Choice((1, 2))}, anything, 9, seed=0)
-    found = [number for number, _ in iter(method.propose, None)]
-    assert 3 <= len(found) <= 9
-    assert len(found) < 9 or method._draws <= 90
+    """Of one parameter two points are 0.5 away, one to each side; the third is tried once more."""
+    found = iter(Random2017({"a": Choice((1, 2))}, anything, 9, seed=0).propose, None)
+    assert [number for number, _ in found] == [0, 1, 2]
 
 
 WALK: dict[str, Any] = {"method": "random_2017", "trials": 12}
@@ -110,6 +112,64 @@ def test_a_walk_does_not_depend_on_which_trial_ends_first_or_on_a_break(tmp_path
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_walk_cannot_be_shared(tmp_path: Path, rl_here: Command) -> None:
+def test_a_walk_cannot_be_shared(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot share a search by random_2017"):
         start_search(specification(**WALK), tmp_path / "r", tmp_path / "s.journal", Canned(1))
+
+
+def patient(**block: Any) -> Specification:
+    block = {"method": "grid", "sessions": 4, **block}
+    found = specification(**{**block, "space": {"agent.gamma": [0.9, 0.99]}})
+    return found.assign({"train.give_up_after": 2})
+
+
+class Talented(Canned):
+    """The second session of the second trial solves the problem."""
+
+    def wait(self) -> list[tuple[Job, Outcome]]:
+        ((job, outcome),) = super().wait()
+        outcome["evaluation"]["solved"] = (job.trial, job.session) == (1, 1)
+        write_json(job.folder / "session.json", outcome)
+        return [(job, outcome)]
+
+
+@pytest.mark.parametrize("capacity", [1, 3])
+def test_a_trial_ends_after_two_sessions_without_a_solution(tmp_path: Path, capacity: int) -> None:
+    executor = Talented(capacity)
+    start_search(patient(), tmp_path / "r", None, executor).run()
+    begun = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (1, 3)]
+    assert sorted(executor.started) == begun
+    results = [read_json(tmp_path / f"r/trial_{n:03d}/trial.json") for n in range(2)]
+    assert [each["state"] for each in results] == ["complete"] * 2
+    statuses = [[each["status"] for each in result["outcomes"]] for result in results]
+    assert statuses == [["finished"] * 2 + ["pruned"] * 2, ["finished"] * 4]
+    reason = "it did not begin: none of the first 2 sessions solved the problem"
+    assert results[0]["outcomes"][2]["reason"] == reason
+
+
+def test_a_pruner_does_not_go_with_that(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not go with train"):
+        start_search(patient(pruner="median"), tmp_path / "r", None, Canned(1))
+
+
+@pytest.mark.parametrize("solved", [9.0, 400.0])
+def test_a_run_too_ends_after_two_sessions_without_a_solution(
+    tmp_path: Path, rl_here: Command, monkeypatch: pytest.MonkeyPatch, solved: float
+) -> None:
+    """The mean of the training episodes decides, each of which is worth more than 9."""
+    monkeypatch.setattr("rl.verbs.run.processes", lambda jobs, callback, *_: Inline(callback))
+    file = {"it": {**patient().values, "agent": {"name": "Random"}}}
+    for key in ("search", "network"):
+        file["it"].pop(key, None)
+    (tmp_path / "mine.json").write_text(json.dumps(file))
+    answer = rl_here(
+        "run", "it", "--spec", "mine.json", "--sessions", 4, "--steps", 60, "--output", "r",
+        "--set", f"environment.solved={solved}", "train.stop_at_training_mean=true",
+        "train.evaluate_every=null", "train.stop_when_solved=false",
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    found = [read_json(tmp_path / f"r/trial_000/session_{n:03d}/session.json") for n in range(4)]
+    expected = ["stopped"] * 4 if solved == 9.0 else ["finished", "finished", "pruned", "pruned"]
+    assert [each["status"] for each in found] == expected
+    assert ("none of the first 2 sessions" in answer.stdout) == (solved == 400.0)
+    assert rl_here("resume", "r").returncode == 0
