@@ -227,7 +227,7 @@ def _batches(examples: int, settings: FitSettings) -> int:
 def _part(x: Array, y: Array) -> Arrays:
     """The examples that are measured after each epoch, so that it takes little of its time."""
     step = 1 if len(x) <= _ALL else min(_SHARE, len(x) // _SOME)
-    return x[::step], y[::step]
+    return np.ascontiguousarray(x[::step]), np.ascontiguousarray(y[::step])
 
 
 def _settings(net: Supervised, given: dict[str, Any]) -> tuple[FitSettings, Optimizer]:

@@ -2,6 +2,8 @@
 
     python scripts/fitness_matrix.py --jobs 2
     python scripts/fitness_matrix.py --only "pendulum*"      # some experiments; only prints
+    python scripts/fitness_matrix.py --grid                  # runs nothing; prints the grid
+    python scripts/fitness_matrix.py --grid --spec classic_experiment_specs.json
 
 Trains each experiment of rl/spec/ once for each of the seeds 0 to SESSIONS - 1 in processes of
 their own with one BLAS thread, prints a row for each, and puts the table into docs/RESULTS.md. Run
@@ -14,16 +16,19 @@ The return is that of the run's best checkpoint on 100 episodes other than those
 and highest quarter) and interval are over the sessions. The published figures are those of the RL
 Zoo's benchmark table (single runs) and of SLM Lab's (means of four sessions), with their
 environment steps.
+
+The grid has a row for each problem, a column for each agent, and in each cell two scores of
+docs/metrics.md over the sessions: fitness_2017, and the lab's own fitness in brackets; of several
+experiments the one with the best fitness_2017. With --grid it is made of the sessions that are in
+--folder. --spec takes the experiments of a file instead of the lab's, such as OpenAI Lab's.
 """
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
-import hashlib
-import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,10 +36,17 @@ from typing import Any, NamedTuple
 import common
 import numpy as np
 
+from rl.analysis.metrics import trial_metrics
+from rl.analysis.records import read_record
 from rl.analysis.statistics import bootstrap_interval, interquartile_mean
 from rl.environments.problems import find_problem
-from rl.specification.specification import Specification, all_specifications
+from rl.specification.specification import (
+    Specification,
+    all_specifications,
+    read_specifications,
+)
 from rl.storage.run_folder import RunFolder
+from rl.storage.session_folder import SessionFolder
 
 
 class Published(NamedTuple):
@@ -92,16 +104,55 @@ HEADER = ("experiment", "mean return", "IQM", "95% interval", "each seed", "last
           "steps, median and most", "s", "steps/s", "published")  # fmt: skip
 
 
-def session(specification: Specification, seed: int, folder: Path) -> dict[str, Any]:
-    """The outcome of one session, run unless it has been."""
-    name = specification.name
-    text = json.dumps(specification.values, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    path = folder / f"{name}-{digest}" / f"seed_{seed}"
-    if "final" not in RunFolder(path).session().read_outcome():
+Scores = tuple[float, float]  # fitness_2017 and fitness
+
+
+def place(specification: Specification, seed: int, folder: Path) -> SessionFolder:
+    """Where a session is or will be."""
+    path = folder / f"{specification.name}-{specification.digest[:8]}" / f"seed_{seed}"
+    return RunFolder(path).session()
+
+
+def session(
+    specification: Specification, seed: int, folder: Path, more: Sequence[object] = ()
+) -> dict[str, Any]:
+    """The outcome of one session, run unless it has been, with more options of `rl run`."""
+    found = place(specification, seed, folder)
+    if "final" not in found.read_outcome():
+        path = found.path.parents[1]
         shutil.rmtree(path, ignore_errors=True)  # what an interrupted session has left
-        common.rl("run", name, "--seed", seed, "--quiet", "--no-report", "--output", path)
-    return RunFolder(path).session().read_outcome()
+        options = ("--seed", seed, "--quiet", "--no-report", "--output", path, *more)
+        common.rl("run", specification.name, *options)
+    return found.read_outcome()
+
+
+def scores(specification: Specification, folder: Path) -> Scores | None:
+    """The scores over the sessions that are there; None without one."""
+    name = f"{specification.name}-{specification.digest[:8]}"
+    found = [RunFolder(each).session() for each in sorted(folder.glob(f"{name}/seed_*"))]
+    figures = trial_metrics([read_record(each) for each in found])
+    if figures["fitness_2017"] is None:
+        return None
+    return figures["fitness_2017"], figures["fitness"]
+
+
+def grid(specifications: Iterable[Specification], folder: Path) -> str:
+    """The best scores of each agent on each problem, as a table."""
+    best: dict[tuple[str, str], Scores] = {}
+    for each in specifications:
+        pair = each.environment_id, each.values["agent"]["name"].removesuffix("_2017")
+        if found := scores(each, folder):
+            best[pair] = max(found, best.get(pair, found))
+    agents = sorted({agent for _, agent in best})
+    rows = (
+        (problem, *(_cell(best.get((problem, agent))) for agent in agents))
+        for problem in dict.fromkeys(problem for problem, _ in best)
+    )
+    return common.table(("problem", *agents), rows, aligned=False)
+
+
+def _cell(found: Scores | None) -> str:
+    return f"{found[0]:.4g} ({found[1]:.4g})" if found else ""
 
 
 def row(specification: Specification, outcomes: Sequence[dict[str, Any]]) -> str:
@@ -135,24 +186,34 @@ def main() -> None:
                         help="default 5; 10 of lunarlander_dqn, 3 of BipedalWalker")  # fmt: skip
     parser.add_argument("--jobs", type=common.positive, default=2)
     parser.add_argument("--folder", type=Path, default=Path("runs/matrix"))
+    parser.add_argument("--grid", action="store_true", help="run nothing; print the grid alone")
+    parser.add_argument("--spec", type=Path, help="a file of experiments, instead of the lab's")
     options = parser.parse_args()
+    known = read_specifications(options.spec) if options.spec else all_specifications()
     specifications = {
-        name: each for name, each in all_specifications().items()
-        if fnmatch.fnmatch(name, options.only)
+        name: each for name, each in known.items()
+        if fnmatch.fnmatch(name, options.only) and not each.refusal
     }  # fmt: skip
+    if options.grid:
+        print(grid(specifications.values(), options.folder))
+        return
+    more = ("--spec", options.spec) if options.spec else ()
     lines = [common.table(HEADER, [], aligned=False)]
     print(*lines)
     with ThreadPoolExecutor(options.jobs) as pool:
         pending = {
-            name: [pool.submit(session, each, seed, options.folder)
+            name: [pool.submit(session, each, seed, options.folder, more)
                    for seed in range(options.sessions or SESSIONS.get(name, 5))]
             for name, each in specifications.items()
         }  # fmt: skip
         for name, sessions in pending.items():
             lines.append(row(specifications[name], [each.result() for each in sessions]))
             print(lines[-1], flush=True)
-    if options.only == "*":
+    squares = grid(specifications.values(), options.folder)
+    print(f"\n{squares}")
+    if options.only == "*" and not options.spec:
         common.put_into_results("fitness matrix", "\n".join(lines))
+        common.put_into_results("fitness grid", squares)
 
 
 if __name__ == "__main__":

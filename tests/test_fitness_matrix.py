@@ -83,7 +83,29 @@ def test_what_an_interrupted_session_has_left_is_run_again(
     assert commands.asked == ["run"] * 2
 
 
-@pytest.mark.parametrize("name", ["fitness matrix", "defaults matrix"])
+def test_the_grid_has_the_best_scores_of_each_pair(matrix: Any, tmp_path: Path) -> None:
+    """Two sessions solve CartPole (475) in their third episode, of the returns 0, 0, 1600.
+
+    fitness_2017: power 1600 / 3 / 3, no stability, as the last episode is the only one above, and
+    consistency 1. An experiment without a session has no cell.
+    """
+    some = {name: all_specifications()[name] for name in ("cartpole_dqn", "pendulum_sac")}
+    for seed in range(2):
+        folder = matrix.place(some["cartpole_dqn"], seed, tmp_path)
+        folder.path.mkdir(parents=True)
+        outcome = {"status": "finished", "episodes": 3, "steps": 9, "seconds": 1.0, "best_step": 9,
+                   "evaluation": {**evaluation(300.0), "solved": False}}  # fmt: skip
+        folder.outcome.write_text(json.dumps(outcome))
+        folder.episodes.write_text("return\n0\n0\n1600\n")
+        folder.evaluations.write_text("step,mean_return\n5,100\n9,300\n")
+    expected = 1600 / 9 * 4
+    lines = matrix.grid(some.values(), tmp_path).splitlines()
+    assert lines[0] == "| problem | DQN |"
+    assert lines[2] == f"| CartPole-v1 | {expected:.4g} ({300 / 3 * 2:.4g}) |"
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("name", ["fitness matrix", "fitness grid", "defaults matrix"])
 def test_the_table_goes_between_its_marks(
     name: str, matrix: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
