@@ -58,6 +58,8 @@ def start_search(
     """
     path = user_path(output) if output is not None else default_path(specification.name)
     settings, space = read_search(specification)
+    if specification.note:
+        executor.callback.noted(specification.note)
     if not any(path.partition(".")[0] in ("problem", "environment") for path in space):
         specification, notes = settled(specification, build(specification, seed=0).problem)
         for note in notes:

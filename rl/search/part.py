@@ -55,7 +55,7 @@ class Part:
         self, specification: Specification, output: Path, number: int, session: int | None
     ) -> None:
         self.settings, space = read_search(specification)
-        self.number, self.session = number, session
+        self.number, self.session, self.note = number, session, specification.note
         _require_known(self.settings)
         if not any(path.partition(".")[0] in ("problem", "environment") for path in space):
             specification, _ = settled(specification, build(specification, seed=0).problem)
@@ -106,6 +106,8 @@ class Part:
         Raises:
             UserError: another process is at work on it, or the disk is full.
         """
+        if self.note:
+            executor.callback.noted(self.note)
         disk = on_disk(self.folder.path, remedy="put that right, and give the same command again")
         with executor, disk, self._claimed(), at_the_end(self._conclude):
             with stopped_by_signals(executor.interrupt, executor.lags):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rl.openai_lab.searching import Line2017, Random2017
 from rl.running.executors import Executor, Inline
 from rl.search.opening import resume_search, start_search
 from rl.search.space import Choice, Dimension, Numbers
+from rl.session.callback import Callback
 from rl.session.job import Job, Outcome
 from rl.specification.specification import Specification
 from rl.storage.files import read_json, write_json
@@ -131,6 +133,19 @@ class Talented(Canned):
         outcome["evaluation"]["solved"] = (job.trial, job.session) == (1, 1)
         write_json(job.folder / "session.json", outcome)
         return [(job, outcome)]
+
+
+def test_a_search_says_what_it_approximates(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    class Noting(Callback):
+        def noted(self, text: str) -> None:
+            said.append(text)
+
+    executor = Canned(1)
+    executor.callback = Noting()
+    start_search(replace(patient(), note="approximates it"), tmp_path / "r", None, executor)
+    assert said == ["approximates it"]
 
 
 @pytest.mark.parametrize("capacity", [1, 3])
