@@ -21,6 +21,7 @@ from rl.session.job import Job, Outcome
 from rl.specification.specification import Specification
 from rl.storage.files import read_json, write_json
 from tests.rl.conftest import Command
+from tests.rl.test_openai_lab import tables_restored  # noqa: F401
 from tests.rl.test_search import Canned, results_of, specification, undrawn  # noqa: F401
 
 SPACE: dict[str, Dimension] = {
