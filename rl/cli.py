@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 # The verbs whose result is what they print: if that is lost, they have failed.
-TELLING = ("list", "spec", "import", "analyze", "compare", "evaluate", "verify", "doctor")
+TELLING = ("list", "note", "spec", "import", "analyze", "compare", "evaluate", "verify", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,22 +14,42 @@ from contextlib import suppress
 from pathlib import Path
 
 from rl.errors import UserError
+from rl.report.comparison_page import FILE as COMPARISON
 
+RUN = "manifest.json"
 DEPTH = 4  # folders above a run, at most; a run's folder is not searched for others
 
 
-def find_runs(root: Path) -> dict[str, Path]:
-    """The run folders in a folder, or that folder itself, by their relative paths.
+def find_folders(root: Path) -> dict[str, tuple[Path, str]]:
+    """The folders of runs and comparisons in a folder, or that folder itself.
 
     Links are not followed; hidden folders and those with an unprintable name are skipped.
+
+    Returns:
+        By their relative paths, their paths and the file that makes them what they are.
     """
-    return {path.relative_to(root).as_posix(): path for path in _search(root, DEPTH)}
+    found = _search(root, DEPTH)
+    return {path.relative_to(root).as_posix(): (path, file) for path, file in found}
 
 
-def _search(folder: Path, depth: int) -> Iterator[Path]:
-    if (folder / "manifest.json").exists():
-        yield folder
-    elif depth:
+def find_runs(root: Path) -> dict[str, Path]:
+    """The run folders among them."""
+    found = find_folders(root).items()
+    return {name: path for name, (path, file) in found if file == RUN}
+
+
+def find_comparisons(root: Path) -> dict[str, Path]:
+    """The folders of comparisons among them."""
+    found = find_folders(root).items()
+    return {name: path for name, (path, file) in found if file == COMPARISON}
+
+
+def _search(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
+    for file in (RUN, COMPARISON):
+        if (folder / file).exists():
+            yield folder, file
+            return
+    if depth:
         for each in _subfolders(folder):
             yield from _search(each, depth - 1)
 
@@ -55,18 +75,33 @@ def fingerprint(folder: Path) -> str:
             like, none of which a run makes.
     """
     digest = hashlib.blake2b(digest_size=12)
-    for path in _within(folder):
-        with suppress(FileNotFoundError):  # it was just removed
-            found = os.lstat(path)
-            if stat.S_ISLNK(found.st_mode):
-                raise UserError(f"{path}: is a link, and the dashboard follows none; copy the file")
-            if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-                raise UserError(f"{path}: is neither a file nor a folder; remove it")
-            digest.update(os.fsencode(path) + f" {found.st_mtime_ns} {found.st_size}\n".encode())
+    for path, found in _within(os.fspath(folder)):
+        digest.update(os.fsencode(path) + f" {found.st_mtime_ns} {found.st_size}\n".encode())
     return digest.hexdigest()
 
 
-def _within(folder: Path) -> Iterator[str]:
-    """The paths of all files and folders in a folder."""
-    for place, folders, files in os.walk(folder):
-        yield from (os.path.join(place, name) for name in (*folders, *files))
+def _within(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """The paths of all files and folders in a folder, and what the system says of them."""
+    with suppress(OSError), os.scandir(folder) as entries:  # it was just removed, say
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                found = entry.stat(follow_symlinks=False)
+                if stat.S_ISLNK(found.st_mode):
+                    raise UserError(
+                        f"{entry.path}: is a link, and the dashboard follows none; copy the file"
+                    )
+                if stat.S_ISDIR(found.st_mode):
+                    yield from _within(entry.path)
+                elif not stat.S_ISREG(found.st_mode):
+                    raise UserError(f"{entry.path}: is neither a file nor a folder; remove it")
+                yield entry.path, found
+
+
+def glance(folder: Path, file: str) -> str:
+    """A text that changes when a run that had ended goes on, or gets a report or a note.
+
+    Args:
+        folder: of a run or of a comparison, which itself changes when a file in it is replaced.
+        file: that makes it what it is.
+    """
+    return " ".join(str(os.lstat(path).st_mtime_ns) for path in (folder, folder / file))

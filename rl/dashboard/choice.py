@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rl.dashboard.catalogue import find_runs, fingerprint
+from rl.dashboard.catalogue import fingerprint
+from rl.dashboard.pace import Paces
 from rl.dashboard.states import session_state
 from rl.dashboard.views import View, search_view, trial_view
 from rl.report.report import NAME
+from rl.storage.notes import Note, read_note
 from rl.storage.run_folder import RunFolder, TrialFolder
 from rl.storage.session_folder import SessionFolder
 from rl.storage.tables import Read
@@ -44,11 +46,16 @@ class Choice:
         """Its report, which need not exist."""
         return (self.trial if self.trial and self.is_search else self.folder).path / NAME
 
-    def view(self, read: Read) -> View:
+    def view(self, read: Read, paces: Paces) -> View:
         """What a page shows of it, with the tables read by `read`."""
         if self.trial is None:
-            return search_view(self.folder)
-        return trial_view(self.folder, self.trial, self.session, read)
+            return search_view(self.folder, paces)
+        return trial_view(self.folder, self.trial, self.session, read, paces)
+
+    @property
+    def note(self) -> Note:
+        """What is noted about it."""
+        return read_note(self.report.parent)
 
     def stamp(self) -> str:
         """A text that changes whenever the page does."""
@@ -58,8 +65,10 @@ class Choice:
         return hashlib.blake2b(seen.encode(), digest_size=12).hexdigest()
 
 
-def choose(root: Path, name: str, trial: int | None, session: int | None) -> Choice:
-    """The run of a name, a trial of it and a session of that, by their numbers.
+def choose(
+    runs: Mapping[str, Path], name: str, trial: int | None = None, session: int | None = None
+) -> Choice:
+    """The run of a name among some, a trial of it and a session of that, by their numbers.
 
     By default it is the only trial or a search as a whole, and the first session that is under way
     or else the first.
@@ -67,7 +76,7 @@ def choose(root: Path, name: str, trial: int | None, session: int | None) -> Cho
     Raises:
         KeyError: one of them does not exist.
     """
-    folder = RunFolder(find_runs(root)[name])
+    folder = RunFolder(runs[name])
     found = fingerprint(folder.path)
     is_search = folder.read_manifest().get("kind") == "search"
     if trial is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +18,7 @@ from rl.storage.run_folder import RunFolder, TrialFolder
 AGENT = block_of({"name": is_text})
 TRAIN = block_of({}, dict.fromkeys(("steps", "episodes"), optional(is_count)))
 SPECIFICATION = block_of({"agent": AGENT, "train": TRAIN})
+EARLY = ("stop_when_solved", "stop_at_training_mean")  # settings that end a session when it is good
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Plan:
     sessions: int  # of a run, or of each trial of a search
     started: float  # seconds since 1970
     trials: int | None  # of a search that says so
+    setting: str  # the same for runs that differ by their seeds alone
+    may_end_early: bool  # once it is solved
 
     def of(self, budget: int | None) -> str:
         """The planned number for all sessions, as the note of a figure; empty without one."""
@@ -39,7 +44,12 @@ class Plan:
     @property
     def day(self) -> str:
         """When it was started, to read."""
-        return f"{datetime.fromtimestamp(self.started):%Y-%m-%d %H:%M}"
+        return day_of(self.started)
+
+
+def day_of(seconds: float) -> str:
+    """A time since 1970, to read."""
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
 
 
 def read_plan(folder: RunFolder, trial: TrialFolder | None = None) -> Plan:
@@ -65,7 +75,17 @@ def read_plan(folder: RunFolder, trial: TrialFolder | None = None) -> Plan:
         sessions,
         _started(folder, manifest),
         manifest["search"]["trials"] if is_search else None,
+        _setting(values, manifest),
+        any(values["train"].get(key) for key in EARLY),
     )
+
+
+def _setting(values: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """A short text that stands for what the sessions of a run were told, but for their seeds."""
+    told = {key: each for key, each in values.items() if key not in ("description", "search")}
+    start = (manifest.get("start") or {}).get("sha256")
+    text = json.dumps([manifest["experiment"], told, start], sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def _specification(

@@ -18,6 +18,7 @@ from rl.analysis.records import Record, read_records
 from rl.analysis.search_charts import score_chart
 from rl.analysis.search_figures import Result, describe_parameters
 from rl.analysis.trial_charts import learning_curve, metric_charts, score_charts, update_charts
+from rl.dashboard.pace import Pace, Paces
 from rl.dashboard.plan import Plan, read_plan
 from rl.dashboard.states import (
     RunProgress,
@@ -85,14 +86,15 @@ def _verdict(
     return Verdict(state.word.capitalize(), GOOD.get(state.word), [*said, *sentences], figures)
 
 
-def search_view(folder: RunFolder) -> View:
-    """What a search has tried so far, and how good that was."""
+def search_view(folder: RunFolder, paces: Paces) -> View:
+    """What a search has tried so far, how good that was, and how fast it is."""
     plan = read_plan(folder)
     progress = search_progress(plan, folder)
     search, sentences = progress.search, []
     figures = [
-        Figure("trials", progress.trials, "ended"),
+        Figure("trials", _of(progress.ended, plan.trials), "ended"),
         Figure("sessions", str(progress.ended_sessions), "ended"),
+        *_pace(progress.all.pace(plan, paces, str(folder.path), plan.trials)),
     ]
     statistic = search.statistic.replace("_", " ")
     if search.scored:
@@ -111,6 +113,10 @@ def search_view(folder: RunFolder) -> View:
     )
 
 
+def _of(count: int, total: int | None) -> str:
+    return f"{count} of {total}" if total else str(count)
+
+
 def _trial(result: Result, progress: SearchProgress, plan: Plan) -> Trial:
     """A trial without a result has the state of its sessions."""
     sessions, state = progress.sessions[result["trial"]], State(result["state"], ended=True)
@@ -122,23 +128,25 @@ def _trial(result: Result, progress: SearchProgress, plan: Plan) -> Trial:
 
 
 def trial_view(
-    folder: RunFolder, trial: TrialFolder, session: SessionFolder | None, read: Read
+    folder: RunFolder, trial: TrialFolder, session: SessionFolder | None, read: Read, paces: Paces
 ) -> View:
-    """What the sessions of a trial have learned so far.
+    """What the sessions of a trial have learned so far, and how fast they are.
 
     The last rows of a session are shown, if there is one; `read` reads the tables.
     """
     plan, records = read_plan(folder, trial), read_records(trial, read)
     progress = run_progress(plan, [record.folder for record in records])
-    problem = _problem(plan.environment)
+    problem = problem_of(plan.environment)
     threshold = problem.solved
     sentences = [] if threshold is None else [criterion(problem)]
     updates = [*update_charts(records), *metric_charts(records)]
     curves = [learning_curve(records, threshold), *updates]
+    figures = _figures(plan, records, progress)
+    figures += _pace(progress.pace(plan, paces, str(trial.path)))
     return View(
         plan,
         progress.state,
-        _verdict(progress.state, folder, sentences, _figures(plan, records, progress)),
+        _verdict(progress.state, folder, sentences, figures),
         [*curves, *score_charts(records, threshold)],
         [*_logs(session, plan), trial_page.failures(_stopped(records, progress.states))],
         [record.number for record in records],
@@ -154,7 +162,7 @@ def _stopped(records: Sequence[Record], states: Sequence[State]) -> list[Record]
     ]
 
 
-def _problem(environment: EnvironmentSettings) -> Problem:
+def problem_of(environment: EnvironmentSettings) -> Problem:
     """What is known of an environment without importing the module that has it."""
     if ":" not in environment.id:
         with suppress(UserError):
@@ -174,6 +182,10 @@ def _figures(plan: Plan, records: Sequence[Record], progress: RunProgress) -> li
     if counted := [record for record in records if record.counted]:
         figures.append(_result(counted))
     return figures
+
+
+def _pace(pace: Pace | None) -> list[Figure]:
+    return [Figure("steps a second", f"{pace.speed:,.0f}", pace.time_left)] if pace else []
 
 
 def _evaluations(records: Sequence[Record]) -> list[Figure]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rl.analysis.charts import Chart
+from rl.storage.notes import NOTHING, Note
 
 
 class Block:
@@ -110,3 +111,4 @@ class Page:
     subtitle: str
     verdict: Verdict
     sections: Sequence[Section]
+    note: Note = NOTHING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from rl.errors import UserError
@@ -13,6 +14,7 @@ from rl.report.search_page import search_page
 from rl.report.trial_page import trial_page
 from rl.saved.run import Run
 from rl.storage.files import write_text
+from rl.storage.notes import read_note
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder
 
@@ -30,6 +32,7 @@ def write_report(path: str | os.PathLike[str], trial: int | None = None) -> Path
         UserError: there is no such folder, it is damaged, or it cannot be written to.
     """
     place, page = _page(path, trial)
+    page = replace(page, note=read_note(place))
     file, text = place / NAME, render(page)
     try:
         write_text(file, text)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from nn.names import nearest
 from rl.console.output import say
 from rl.errors import UserError, brief
+from rl.storage.notes import tag_of
 from rl.storage.paths import unquoted, user_path
 from rl.storage.scalars import near_number, scalar
 
@@ -54,6 +55,14 @@ def checkpoint(text: str) -> str:
     """Parses the name of a checkpoint; a step may be written as the lab prints it: 5,000."""
     near = near_number(text) or ""
     return near if near.isdecimal() else text
+
+
+def tags_in(text: str) -> list[str]:
+    """Parses one tag, or several with commas between them."""
+    try:
+        return [tag_of(each) for each in text.split(",")]
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _whole(text: str) -> int:
@@ -113,6 +122,8 @@ SHARED: dict[str, dict[str, Any]] = {
     "--checkpoint": {"metavar": "NAME", "type": checkpoint,
                      "help": "best, last or a stage's step (default: best available)"},
     "--seed": {"type": natural, "default": 0, "help": "random seed (default 0)"},
+    "--tag": {"metavar": "TAG", "type": tags_in, "action": "extend", "default": [],
+              "help": "add a tag, to find the run by; may be repeated"},
     "--no-report": {"dest": "report", "action": "store_false",
                     "help": "write no report.html at the end"},
     "--tensorboard": {"action": "store_true",

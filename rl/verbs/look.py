@@ -74,6 +74,7 @@ def analyze(options: argparse.Namespace) -> int:
     from rl.analysis.records import read_records
     from rl.analysis.search_figures import analyze_search, describe_search
     from rl.saved.run import Run
+    from rl.storage.notes import read_note
     from rl.storage.run_folder import RunFolder, runs_in
 
     place = user_path(options.run)
@@ -83,6 +84,8 @@ def analyze(options: argparse.Namespace) -> int:
     folder = RunFolder.open(options.run)
     sessions = [each for trial in folder.trials() for each in trial.sessions()]
     finished = any("evaluation" in each.read_outcome() for each in sessions)
+    if noted := read_note(folder.path).brief:
+        say(f"note: {noted}")
     is_search = folder.read_manifest().get("kind") == "search"
     records = [] if finished or is_search else read_records(folder.trial())
     if not finished and not any(each.outcome and len(each.steps) for each in records):
@@ -123,7 +126,14 @@ def _say_what_is_in(place: Path, within: Sequence[Path]) -> None:
 
 
 def _briefly(run: Run) -> str:
-    """What a run is, and how many of its sessions have ended."""
+    """What a run is, how many of its sessions have ended, and what is noted about it."""
+    from rl.storage.notes import read_note
+
+    noted = read_note(run.path).brief
+    return _kind(run) + (f"; {noted}" if noted else "")
+
+
+def _kind(run: Run) -> str:
     manifest, seeds = run.manifest, run.manifest["seeds"]
     if manifest.get("kind") == "search":
         return f"a search of {manifest['experiment']} with {len(run.folder.trials())} trials"

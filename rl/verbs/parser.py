@@ -16,6 +16,7 @@ from rl.verbs import (
     importing,
     look,
     merge,
+    note,
     play,
     report,
     resume,
@@ -25,8 +26,8 @@ from rl.verbs import (
 )
 from rl.verbs.arguments import refuse_unknown
 
-VERBS = (run, resume, search, merge, look, spec, importing, play, report, dashboard, export, check,
-         completion)  # fmt: skip
+VERBS = (run, resume, search, merge, note, look, spec, importing, play, report, dashboard, export,
+         check, completion)  # fmt: skip
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -38,6 +39,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser, verbs = make_parser()
     _check_verb(arguments, verbs)
     options, unknown = parser.parse_known_args(arguments)
+    if getattr(options, "text", None) == [] and not any(each[:1] == "-" for each in unknown):
+        options.text, unknown = unknown, []  # words behind an option, before Python 3.12.7
     if unknown:
         refuse_unknown(unknown, arguments[0], verbs)
     return options

@@ -38,8 +38,11 @@ def run_part(options: argparse.Namespace, specification: Specification) -> int:
     from rl.running.display import showing
     from rl.running.executors import Executor, Inline
     from rl.search.part import Part
+    from rl.storage.notes import write_note
 
     part = Part(specification, options.output, options.only_trial, options.only_session)
+    if options.tag:
+        write_note(part.folder.path, tags=options.tag)
     if part.has_ended and not options.quiet:
         say(f"{part.trial.path}: has ended already; nothing is left to do")
     alone = part.session is not None or part.settings.sessions == 1

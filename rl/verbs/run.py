@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
     """`rl run`: trains, evaluates, and prints the result and where it is."""
     from rl.running.trial import check_number, create_trial, run_sessions
     from rl.saved.source import Source
+    from rl.storage.notes import write_note
 
     seeds, only = range(options.seed, options.seed + options.sessions), options.only_session
     if only is not None:
@@ -51,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
             created = create_trial(
                 specification, seeds, options.output, source=source, shared=only is not None
             )
+            if options.tag:
+                write_note(created.path, tags=options.tag)
             if only is not None:
                 warn_of_differences(created.manifest)
                 tell_ended(created, only, options.quiet)
@@ -126,7 +129,7 @@ def add(verbs: Verbs) -> None:
         verbs, "run", run,
         "train an agent, evaluate it, and record everything in a run folder",
         "rl run lunarlander_dqn --seed 1 --set agent.gamma=0.98",
-        "--seed", *TRAINING, *LOGGING,
+        "--seed", *TRAINING, "--tag", *LOGGING,
     )  # fmt: skip
     verb.add_argument("name", metavar="NAME",
                       help="an experiment (`rl list` shows them), or an environment: CartPole-v1, "

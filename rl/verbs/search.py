@@ -35,6 +35,7 @@ SEARCH_OPTIONS = ("method", "trials", "sessions", "seed", "pruner", "statistic")
 def search(options: argparse.Namespace) -> int:
     """`rl search`: trials of different settings."""
     from rl.search.opening import start_search
+    from rl.storage.notes import write_note
 
     check_executor(options)
     is_part = check_part(options)
@@ -48,13 +49,16 @@ def search(options: argparse.Namespace) -> int:
     specification = specification_in(options, given)
     if is_part:
         return run_part(options, specification)
-    return _run(
-        options,
-        specification,
-        lambda executor: start_search(
+
+    def start(executor: Executor) -> Search:
+        found = start_search(
             specification, options.output, options.storage, executor, options.study
-        ),
-    )
+        )
+        if options.tag:
+            write_note(found.folder.path, tags=options.tag)
+        return found
+
+    return _run(options, specification, start)
 
 
 def go_on(
@@ -95,7 +99,7 @@ def _run(
 
 def _refuse_changes(options: argparse.Namespace) -> None:
     """Refuses options that have no effect on a resumed search."""
-    fixed = ("set", "steps", "episodes", "spec", "agent", "env_kwargs", "output", "study")
+    fixed = ("set", "steps", "episodes", "spec", "agent", "env_kwargs", "output", "study", "tag")
     for name in (*fixed, *SEARCH_OPTIONS):
         if name != "trials" and getattr(options, name) not in (None, []):
             option = name.replace("_", "-")
@@ -143,7 +147,7 @@ def add(verbs: Verbs) -> None:
         verbs, "search", search,
         "try settings over several seeds, and rank them",
         "rl search cartpole_dqn --method tpe --trials 30 --sessions 3",
-        *TRAINING,
+        *TRAINING, "--tag",
     )  # fmt: skip
     verb.add_argument("name", metavar="NAME", nargs="?",
                       help="an experiment whose specification has a search block")  # fmt: skip

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -12,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from html import unescape
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -19,22 +22,29 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from rl.analysis.comparison import Group, compare
+from rl.analysis.records import read_records
 from rl.cli import main
 from rl.dashboard import channel
 from rl.dashboard.app import create_app
 from rl.dashboard.catalogue import find_runs
 from rl.dashboard.channel import make_server
+from rl.dashboard.pace import Paces, Seen
 from rl.dashboard.server import listen
 from rl.dashboard.states import SECONDS_OF_SILENCE, run_state, session_state
 from rl.errors import UserError
+from rl.report.verdicts import verdict_of
 from rl.running.train import train
+from rl.saved.run import Run
 from rl.session.callback import Callback
 from rl.session.job import Job
 from rl.storage.files import is_held, only_one, read_json, write_json
+from rl.storage.notes import write_note
 from rl.storage.run_folder import RunFolder
 from rl.storage.session_folder import SessionFolder
 from rl.storage.tables import END as BYTES
@@ -47,8 +57,9 @@ assert worlds  # registers its environments
 EVIL = "<img src=x onerror=alert(1)>"
 SECRET = "what lies outside"
 TOKEN = "the-token"
-ADDRESSES = ("/", "/rows", "/run?name=short", "/data?name=short", "/report?name=short",
-             "/assets/charts.js", "/nowhere")  # fmt: skip
+ADDRESSES = ("/", "/rows", "/curves?name=short", "/run?name=short", "/data?name=short",
+             "/report?name=short", "/comparison?name=short", "/assets/charts.js",
+             "/nowhere")  # fmt: skip
 SMALL = ("network.hidden=[4]", "memory.capacity=500", "agent.learn_start=64")
 
 
@@ -152,6 +163,229 @@ def test_a_damaged_run_has_its_message_and_the_others_are_shown(
         answer = client.get(f"{address}?name=broken")
         assert answer.status_code == 422
         assert named in answer.text
+
+
+def test_only_what_has_changed_is_sent_again(root: Path, client: FlaskClient) -> None:
+    def changed(known: str) -> tuple[list[str], list[str] | None, str]:
+        answer = client.get("/rows", query_string={"known": known}).get_json()
+        return [name for name, _ in answer["changed"]], answer["order"], answer["version"]
+
+    shutil.copytree(root / "short", root / "other")
+    names, order, version = changed("")
+    assert sorted(names) == sorted(order or []) == ["other", "short"]
+    assert changed(version)[:2] == ([], None)
+    write_note(root / "other", "a note")
+    assert changed(version)[:2] == (["other"], None)
+    _, _, version = changed(version)
+    shutil.rmtree(root / "other")
+    assert changed(version)[:2] == ([], ["short"])
+    for unknown in ("x", f"0-{version}", "-1", "9" * 5000):
+        assert changed(unknown)[:2] == (["short"], ["short"])
+
+
+def facts(client: FlaskClient, name: str) -> dict[str, Any]:
+    """What a page knows of a row."""
+    (text,) = (text for each, text in client.get("/rows").get_json()["changed"] if each == name)
+    found = re.search(r'data-facts="([^"]*)"', text)
+    assert found
+    return dict(json.loads(unescape(found[1])))
+
+
+@pytest.mark.parametrize(
+    ("status", "solved", "word", "said"),
+    [
+        ("solved", True, "solved", ">solved<"),
+        ("solved", False, "finished", ">not solved<"),  # only while it was trained
+        ("finished", True, "solved", ">solved<"),
+        ("finished", None, "finished", ">finished<"),
+        ("stopped", False, "stopped", ">not solved<"),
+    ],
+)
+def test_solved_is_what_the_report_calls_so(
+    root: Path, client: FlaskClient, status: str, solved: bool | None, word: str, said: str
+) -> None:
+    folder = session(root)
+    values = folder.read_outcome()
+    evaluation = {**values["evaluation"], "solved": solved}
+    folder.write_outcome({**values, "status": status, "evaluation": evaluation})
+    assert facts(client, "short")["state"] == word
+    assert said in client.get("/").text
+    assert client.get("/data?name=short").get_json()["state"] == word
+    run = Run(RunFolder(root / "short"))
+    verdict = verdict_of(run, read_records(run.trial))
+    assert (verdict.word == "Solved") == (word == "solved")
+
+
+PACES: list[tuple[list[tuple[float, int, float | None]], float | None, str]] = [
+    ([(10, 100, 0.1)], None, "None"),  # one look tells nothing
+    ([(10, 100, 0.1)], 0.0, "10 steps/s, about 90 s left"),  # unless it began then
+    ([(10, 0, 0.0), (20, 1000, 0.1)], None, "100 steps/s, about 90 s left"),
+    ([(10, 0, 0.0), (20, 1000, 0.001)], None, "100 steps/s, about 2.8 h left"),
+    ([(10, 0, None), (20, 20_000, None)], None, "2,000 steps/s"),
+    ([(10, 0, 0.0), (11, 1000, 0.1)], None, "None"),  # too short a time
+    ([(10, 500, 0.5), (40, 500, 0.5)], None, "0 steps/s"),
+    ([(10, 0, 0.0), (100, 900, 0.5), (110, 1000, 0.6)], None, "10 steps/s, about 40 s left"),
+    ([(100, 900, 0.5), (10, 0, 0.0)], None, "None"),  # the clock was set back
+]
+
+
+@pytest.mark.parametrize(("seen", "begun", "said"), PACES)
+def test_the_pace_is_that_of_the_last_minute(
+    seen: list[tuple[float, int, float | None]], begun: float | None, said: str
+) -> None:
+    paces = Paces()
+    found = [paces.of("it", Seen(*each), begun) for each in seen]
+    assert str(found[-1]) == said
+
+
+def test_what_may_end_early_takes_at_most_so_long() -> None:
+    pace = Paces().of("it", Seen(10, 100, 0.1, is_most=True), 0.0)
+    assert pace is not None
+    assert pace.time_left == "at most 90 s left"
+
+
+# Curves side by side
+
+
+def curves(client: FlaskClient, *names: str, **more: str) -> dict[str, Any]:
+    answer = client.get("/curves", query_string={"name": names, **more})
+    assert answer.status_code == 200
+    return dict(answer.get_json())
+
+
+@pytest.fixture
+def several(root: Path) -> Path:
+    """A trial of three sessions, a run of the same setting and one of another."""
+    trial = RunFolder(root / "trial")
+    for name in ("trial", "other"):
+        shutil.copytree(root / "short", root / name)
+    manifest = read_json(trial.manifest)
+    write_json(trial.manifest, {**manifest, "seeds": [0, 1, 2]})
+    for number in (1, 2):
+        shutil.copytree(trial.session().path, trial.session(0, number).path)
+    trial.session(0, 2).evaluations.write_text(
+        trial.session().evaluations.read_text().replace(",1\n", ",0\n")
+    )
+    other = RunFolder(root / "other").manifest
+    specification = {**manifest["specification"], "description": "x"}
+    specification["agent"] = {**specification["agent"], "gamma": 0.5}
+    write_json(other, {**manifest, "specification": specification})
+    return root
+
+
+LINES = [
+    ("run", ["short", "trial", "other"], [0, 1, 2]),
+    (
+        "session",
+        ["short", "trial, session 0", "trial, session 1", "trial, session 2", "other"],
+        [0, 1, 1, 1, 2],
+    ),
+    ("setting", ["cartpole_dqn: short and 1 more", "other"], [0, 1]),
+]
+
+
+@pytest.mark.parametrize(("lines", "names", "colours"), LINES)
+def test_curves_of_runs_sessions_and_settings(
+    several: Path, client: FlaskClient, lines: str, names: list[str], colours: list[int]
+) -> None:
+    found = curves(client, "short", "trial", "other", "short", lines=lines)
+    series = found["chart"]["data"]["series"]
+    drawn = [each for each in series if each["kind"] == "line"]
+    assert [each["name"] for each in drawn] == names
+    assert [each["colour"] for each in drawn] == colours
+    assert any(each["kind"] == "band" for each in series) == (lines != "session")
+    assert drawn[0]["y"][-1] == last_row(session(several).evaluations)["mean_return"]
+    assert found["chart"]["data"]["marks"] == [{"y": 475.0, "label": "solved: 475"}]
+    assert found["complaints"] == {}
+
+
+@pytest.mark.parametrize("quantity", ["training", "loss", "mean_q"])
+def test_curves_of_what_else_was_recorded(client: FlaskClient, quantity: str) -> None:
+    found = curves(client, "short", quantity=quantity)
+    assert [quantity in dict(found["quantities"]), "entropy" in dict(found["quantities"])] == [
+        True,
+        False,
+    ]
+    (series,) = found["chart"]["data"]["series"]
+    assert len(series["x"]) > 1
+
+
+@pytest.mark.parametrize("more", [{"quantity": "x"}, {"lines": "x"}, {"quantity": "__class__"}])
+def test_curves_that_there_are_none_of(client: FlaskClient, more: dict[str, str]) -> None:
+    assert client.get("/curves", query_string={"name": "short", **more}).status_code == 404
+
+
+def test_runs_that_are_gone_or_are_none_leave_the_others(
+    several: Path, client: FlaskClient, search: Path
+) -> None:
+    session(several, "other").evaluations.write_text("step,best\n1,x\n")
+    shutil.rmtree(several / "trial" / "trial_000")  # not begun
+    asked = ["short", "gone", "search", "other", "trial", *map(str, range(40))]
+    found = curves(client, *asked)
+    assert [each["name"] for each in found["chart"]["data"]["series"]] == ["short"]
+    assert found["complaints"]["gone"] == "is no longer there"
+    assert "is a search" in found["complaints"]["search"]
+    assert "is damaged" in found["complaints"]["other"]
+    assert not curves(client)["chart"]["data"]["series"]
+
+
+def test_curves_that_have_not_changed_are_not_sent_again(client: FlaskClient) -> None:
+    first = client.get("/curves?name=short")
+    known = {"If-None-Match": first.headers["ETag"]}
+    assert client.get("/curves?name=short", headers=known).status_code == 304
+
+
+# Comparisons
+
+
+@pytest.fixture
+def compared(root: Path) -> Path:
+    """A comparison of two groups, one of which has a hostile name."""
+    scores, curve = np.array([10.0, 20.0, 30.0]), (np.array([1.0, 2.0]), np.array([1.0, 9.0]))
+    groups = [
+        Group(name, "CartPole-v1", scores + more, np.repeat(scores[:, None] + more, 4, axis=1),
+              [curve] * 3, 475.0)
+        for name, more in (("plain", 0.0), (EVIL, 100.0))
+    ]  # fmt: skip
+    folder = root / "comparisons" / "one"
+    folder.mkdir(parents=True)
+    write_json(folder / "comparison.json", compare(groups).to_dict())
+    return folder
+
+
+def test_a_comparison_is_listed_and_has_a_page(compared: Path, client: FlaskClient) -> None:
+    write_note(compared, "worth a look", ["keep"])
+    text = client.get("/").text
+    assert "name=comparisons/one" in text
+    known = facts(client, "comparisons/one")
+    assert (known["kind"], known["problem"], known["tags"]) == (
+        "comparison", "CartPole-v1", ["keep"],
+    )  # fmt: skip
+    page = client.get("/comparison?name=comparisons/one").text
+    for shown in (text, page):
+        assert "worth a look" in shown
+        assert "<img" not in shown
+        assert "&lt;img" in shown
+    assert "figure" in page
+    assert client.get("/report?name=comparisons/one").status_code == 404
+    (compared / "report.html").write_text("<p>the report</p>")
+    answer = client.get("/report?name=comparisons/one")
+    assert answer.text == "<p>the report</p>"
+    assert "sandbox allow-scripts" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("wrong", ["{", "{}", '{"groups": [], "pairs": [], "problem": "x"}'])
+def test_a_damaged_comparison(compared: Path, client: FlaskClient, wrong: str) -> None:
+    (compared / "comparison.json").write_text(wrong)
+    assert ">damaged<" in client.get("/").text
+    assert client.get("/comparison?name=comparisons/one").status_code == 422
+
+
+def test_a_comparison_with_a_link(compared: Path, client: FlaskClient) -> None:
+    (compared / "report.html").symlink_to(compared.parents[2] / "outside" / "report.html")
+    assert "is a link" in client.get("/").text
+    for address in ("/comparison", "/report"):
+        assert client.get(f"{address}?name=comparisons/one").status_code == 422
 
 
 # States
@@ -455,6 +689,12 @@ def test_a_name_leads_nowhere_else(root: Path, client: FlaskClient, name: str) -
         answer = client.get(address, query_string={"name": name})
         assert answer.status_code == 404
         assert SECRET not in answer.text
+    for answer in (
+        client.get("/comparison", query_string={"name": name}),
+        client.get("/curves", query_string={"name": name}),
+    ):
+        assert SECRET not in answer.text
+        assert answer.status_code == 404 or not answer.get_json()["chart"]["data"]["series"]
     assert (
         client.get("/report", query_string={"name": str(root.parent / "outside")}).status_code
         == 404
@@ -477,6 +717,9 @@ def test_a_link_within_a_run_is_not_followed(root: Path, client: FlaskClient, pl
         answer = client.get(f"{address}?name=short")
         assert answer.status_code == 422
         assert SECRET not in answer.text
+    answer = client.get("/curves?name=short")
+    assert "is a link" in answer.get_json()["complaints"]["short"]
+    assert SECRET not in answer.text
 
 
 def contents(folder: Path) -> dict[Path, tuple[int, int, bytes]]:

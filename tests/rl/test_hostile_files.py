@@ -190,7 +190,12 @@ def test_every_verb_answers_in_one_line(
 
 
 OF_A_SESSION = ("session.json", "episodes.csv", "updates.csv", "evaluations.csv", "traceback.txt")
-FILES = ["manifest.json", "spec.yaml", *(f"trial_000/session_000/{name}" for name in OF_A_SESSION)]
+FILES = [
+    "manifest.json",
+    "spec.yaml",
+    "note.json",
+    *(f"trial_000/session_000/{name}" for name in OF_A_SESSION),
+]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -202,8 +207,10 @@ def test_the_dashboard_shows_the_other_runs(run: Path, file: str, what: str) -> 
     text = client.get("/").text
     assert "name=other" in text
     assert client.get("/data?name=other").status_code == 200
-    for address in ("/run", "/data", "/episode", "/report"):
+    for address in ("/run", "/data", "/episode", "/report", "/comparison"):
         assert client.get(f"{address}?name=it").status_code in (200, 202, 404, 422)
+    answer = client.get("/curves?name=it&name=other")
+    assert any(series["name"] == "other" for series in answer.get_json()["chart"]["data"]["series"])
 
 
 # What is wrong further up is not seen at the end of a table.

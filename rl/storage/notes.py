@@ -1,0 +1,99 @@
+"""What a person has noted about a run: tags and a text, in a file beside its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rl.errors import UserError, brief, on_disk
+from rl.storage.files import only_one, read_json, write_json
+from rl.storage.forms import block_of, is_text, list_of, maybe_empty
+
+NAME = "note.json"
+LONGEST, LONGEST_TAG = 10_000, 60  # characters
+MOST_TAGS = 50
+SECONDS_TO_WAIT = 10.0  # for another process that writes one
+FORM = block_of({}, {"note": is_text, "tags": maybe_empty(list_of(is_text))})
+
+
+@dataclass(frozen=True)
+class Note:
+    """A text and tags; either may be empty."""
+
+    text: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def brief(self) -> str:
+        """Both on one line; empty without either."""
+        return " ".join([*(f"[{tag}]" for tag in self.tags), *self.text.split()])
+
+
+NOTHING = Note()
+
+
+def read_note(folder: Path) -> Note:
+    """What was noted in the folder of a run, of a trial or of a comparison.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    values = read_json(file := folder / NAME)
+    if not FORM(values):
+        raise UserError(f"{file}: is damaged; remove it")
+    return Note(_clean(values.get("note", "")), tuple(map(_clean, values.get("tags", ()))))
+
+
+def write_note(
+    folder: Path,
+    text: str | None = None,
+    tags: Iterable[str] = (),
+    untag: Iterable[str] = (),
+) -> Note:
+    """Changes what is noted in a folder; the file goes with the last text and tag.
+
+    Args:
+        folder: of a run, of a trial or of a comparison.
+        text: the new text; an empty one removes it, and None leaves it as it is.
+        tags: to add.
+        untag: tags to remove; one that is not there is ignored.
+
+    Raises:
+        UserError: a text is too long, or the file is damaged or cannot be written.
+    """
+    with on_disk(folder / NAME), only_one(folder / ".note.lock", SECONDS_TO_WAIT):
+        before = read_note(folder)
+        removed = set(map(tag_of, untag))
+        kept = dict.fromkeys((*before.tags, *map(tag_of, tags)))
+        note = Note(
+            before.text if text is None else _clean(text).strip(),
+            tuple(tag for tag in kept if tag not in removed),
+        )
+        if len(note.text) > LONGEST or len(note.tags) > MOST_TAGS:
+            raise UserError(f"a note has at most {LONGEST:,} characters and {MOST_TAGS} tags")
+        if note == NOTHING:
+            (folder / NAME).unlink(missing_ok=True)
+        elif note != before:
+            write_json(folder / NAME, {"note": note.text, "tags": note.tags})
+    return note
+
+
+def tag_of(text: str) -> str:
+    """A tag as it is kept, with single spaces.
+
+    Raises:
+        UserError: it is empty, too long, or has a comma or a character that cannot be shown.
+    """
+    tag = " ".join(text.split())
+    if not tag or len(tag) > LONGEST_TAG or "," in tag or not tag.isprintable():
+        raise UserError(
+            f"{brief(text)} is no tag, which has 1 to {LONGEST_TAG} printable characters and no "
+            "comma"
+        )
+    return tag
+
+
+def _clean(text: str) -> str:
+    """A text with a replacement for what no encoding has, such as half a surrogate."""
+    return text.encode("utf-8", "replace").decode("utf-8")
