@@ -1,6 +1,7 @@
 """How long reports and the dashboard take.
 
     python scripts/benchmark_pages.py                     # of runs that are made here
+    python scripts/benchmark_pages.py --many 2000         # of a dashboard over so many small runs
     python scripts/benchmark_pages.py runs/a runs/b       # of run folders; writes their reports
 
 For a report, the goals are 20 s for the film, 10 s for the rest, and 10 MB. The dashboard is asked
@@ -11,17 +12,21 @@ was added.
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import common
 import numpy as np
+from werkzeug.test import TestResponse
 
 import rl
 from rl.dashboard.app import create_app
 from rl.report import write_report
 from rl.saved.run import Run
 from rl.storage.files import write_text
+from rl.storage.notes import write_note
 from rl.watching.film import make_film
 from rl.watching.window import draw_off_screen
 
@@ -67,14 +72,40 @@ def dashboard(folder: Path) -> None:
         print(f"{what}: {common.both_clocks(lambda: client.get('/data?name=long'))}")
 
 
+def many(folder: Path, count: int) -> None:
+    """Prints the times of the list of many small runs, one of which changes."""
+    run = rl.train("cartpole_dqn", overrides=SETTINGS, output=folder.resolve() / "one").path
+    runs = folder.resolve() / "runs"
+    for number in range(count):
+        shutil.copytree(run, runs / f"run_{number:04d}", copy_function=os.link)
+    client, version = create_app(runs).test_client(), ""
+    answers: list[TestResponse] = []
+    for what in ("the page", "all rows", "unchanged", "with a new note"):
+        if what == "with a new note":
+            write_note(runs / "run_0000", "a note")
+
+        def ask(address: str = f"/rows?known={version}" if answers else "/") -> None:
+            answers.append(client.get(address))
+            while (answers[-1].get_json(silent=True) or {}).get("unread"):
+                answers.append(client.get("/rows"))
+
+        took = common.both_clocks(ask)
+        version = (answers[-1].get_json(silent=True) or {}).get("version", "")
+        print(f"{count} runs, {what}: {took}, {len(answers[-1].data) / 1e3:,.1f} kB", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Times reports and the dashboard.")
     parser.add_argument("runs", metavar="RUN", nargs="*", type=Path, help="run folders")
+    parser.add_argument("--many", metavar="N", type=int, help="time the list of N small runs")
     options = parser.parse_args()
     draw_off_screen()
     for run in options.runs:
         report(run)
-    if not options.runs:
+    if options.many:
+        with tempfile.TemporaryDirectory() as folder:
+            many(Path(folder), options.many)
+    elif not options.runs:
         with tempfile.TemporaryDirectory() as folder:
             report(rl.train("lunarlander_dqn", output=Path(folder) / "run").path)
             dashboard(Path(folder))

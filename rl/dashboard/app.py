@@ -38,6 +38,7 @@ OWN = Path(__file__).parent / "assets"
 CHARTS = tuple(name for name in page.SCRIPTS if name not in ("tables.js", "replay.js"))
 FOLLOWING = (*CHARTS, "replay.js", "polling.js", "run.js")
 LISTING = (*CHARTS, "polling.js", "list.js", "overlay.js", "live.js")
+SECONDS = 1.0  # in which the list answers, about
 FIRST = 100  # rows in the page itself; the others follow
 FILES = {file.name: file for folder in (OWN, page.ASSETS) for file in folder.glob("*.[cj]s*")}
 FILTERS = {"figure": figure_of, "day": day_of}  # of a row
@@ -77,7 +78,7 @@ class Pages:
 
     def index(self) -> Answer:
         """The list of runs."""
-        listed = self._changes.since("", self._rows.read())["changed"]
+        listed = self._changes.since("", *self._rows.read(SECONDS))["changed"]
         return _render(
             "list.html",
             root=str(self._root),
@@ -90,7 +91,8 @@ class Pages:
         """The rows of the list that have changed, for a page that is open."""
         from flask import jsonify, request
 
-        return jsonify(self._changes.since(request.args.get("known", ""), self._rows.read()))
+        known = request.args.get("known", "")
+        return jsonify(self._changes.since(known, *self._rows.read(SECONDS)))
 
     def curves(self) -> Answer:
         """The curves of some runs in one chart; those that are gone are left out."""

@@ -26,16 +26,17 @@ class Changes:
         self._rows: dict[str, tuple[AnyRow, int, str]] = {}
         self._lock = Lock()
 
-    def since(self, known: str, rows: Sequence[AnyRow]) -> dict[str, Any]:
+    def since(self, known: str, rows: Sequence[AnyRow], unread: int = 0) -> dict[str, Any]:
         """What has changed in the list.
 
         Args:
             known: the `version` of an earlier answer; anything else brings the whole list.
             rows: as they are now.
+            unread: how many are to follow.
 
         Returns:
-            The new `version`, `changed` with the name and the HTML of each row that has changed,
-            and `order` with the names of all rows, or None if it is the same.
+            `unread`, the new `version`, `changed` with the name and the HTML of each row that has
+            changed, and `order` with the names of all rows, or None if it is the same.
         """
         with self._lock:
             self._update(rows)
@@ -45,6 +46,7 @@ class Changes:
             return {
                 "changed": [(row.name, text) for row, at, text in found if at > before],
                 "order": self._order if self._ordered > before else None,
+                "unread": unread,
                 "version": f"{self._begun}-{self._number}",
             }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -22,6 +24,7 @@ from rl.storage.forms import block_of, is_text, list_of
 from rl.storage.notes import NOTHING, Note, read_note
 from rl.storage.run_folder import RunFolder
 
+LEAST = 200  # runs that a call reads at least
 SECONDS_OF_TRUST = 60.0  # a run that has ended is only glanced at for so long
 COMPARED = block_of(
     {
@@ -132,16 +135,35 @@ class Rows:
     def __init__(self, root: Path, paces: Paces | None = None) -> None:
         self._root, self._paces = root, paces or Paces()
         self._known: dict[str, _Known] = {}  # of what has ended
+        self._read: set[str] = set()  # the names of what was read once
         self._lock = Lock()
 
-    def read(self) -> list[AnyRow]:
-        """The runs as they are now, the newest first and the damaged ones last."""
+    def read(self, seconds: float = math.inf) -> tuple[list[AnyRow], int]:
+        """The runs as they are now, the newest first and the damaged ones last.
+
+        Args:
+            seconds: in which to read what was never read, beyond the first `LEAST` of them.
+
+        Returns:
+            The rows, and how many are left to be read by further calls.
+        """
         with self._lock:
             found = find_folders(self._root)
-            rows = [self._row(name, *each) for name, each in found.items()]
-            for name in self._known.keys() - found.keys():
-                del self._known[name]
-        return sorted(rows, key=_order)
+            self._forget(found)
+            rows = {name: self._row(name, *found[name]) for name in found if name in self._read}
+            new = sorted(found.keys() - rows.keys(), key=lambda name: _age(found[name][0]))
+            end = time.monotonic() + seconds
+            for place, name in enumerate(new):
+                if place >= LEAST and time.monotonic() > end:
+                    break
+                rows[name] = self._row(name, *found[name])
+            self._read |= rows.keys()
+        return sorted(rows.values(), key=_order), len(found) - len(rows)
+
+    def _forget(self, found: Container[str]) -> None:
+        """Forgets what is no longer there."""
+        self._read = {name for name in self._read if name in found}
+        self._known = {name: known for name, known in self._known.items() if name in found}
 
     def _row(self, name: str, path: Path, file: str) -> AnyRow:
         try:
@@ -168,6 +190,13 @@ class Rows:
         plan = read_plan(folder)
         kind = _search_row if plan.kind == "search" else _trial_row
         return replace(kind(name, plan, folder, self._paces), note=read_note(path))
+
+
+def _age(path: Path) -> float:
+    """Sorts folders by their last change, the newest first."""
+    with suppress(OSError):
+        return -path.stat().st_mtime
+    return 0.0
 
 
 def _order(row: AnyRow) -> tuple[bool, float, str]:

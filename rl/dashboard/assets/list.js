@@ -13,11 +13,14 @@ const RunList = (() => {
   const rows = new Map(); // {node, facts} by the name of the run
   const chosen = new Set(); // names, in the order in which they were chosen
   const listeners = []; // are called with the names of the rows that have changed
+  let unread = 0; // runs that the server has not read yet
   let most = PART; // rows that are shown
   let isDown = true;
 
-  // Rows as the server has made them safe: [[name, HTML], ...], and the names of all.
-  function update(changed, order) {
+  // Rows as the server has made them safe: [[name, HTML], ...], the names of all, and how many
+  // are to follow.
+  function update(changed, order, count) {
+    unread = count;
     const template = document.createElement("template");
     for (const [name, text] of changed) {
       template.innerHTML = text;
@@ -78,7 +81,9 @@ const RunList = (() => {
     further.textContent = `show ${Math.min(PART, all.length - part.length)} more`;
     const number = (count) => count.toLocaleString("en");
     const of = all.length < rows.size ? ` of ${number(rows.size)}` : "";
-    find("#count").textContent = `${number(all.length)}${of} ${rows.size === 1 ? "run" : "runs"}`;
+    const more = unread ? `; ${number(unread)} more are being read` : "";
+    const runs = rows.size === 1 ? "run" : "runs";
+    find("#count").textContent = `${number(all.length)}${of} ${runs}${more}`;
     for (const head of document.querySelectorAll("#runs th[data-sort]")) {
       head.removeAttribute("aria-sort");
       if (head.dataset.sort !== fields.sort.value) continue;

@@ -8,8 +8,9 @@
   async function refresh() {
     const address = document.querySelector("main").dataset.rows;
     const answer = await (await request(`${address}?known=${version}`)).json();
-    RunList.update(answer.changed, answer.order);
+    RunList.update(answer.changed, answer.order, answer.unread);
     ({ version } = answer);
+    if (answer.unread) await refresh();
     return true;
   }
 
