@@ -117,7 +117,8 @@ class Pages:
             quantities=[each for each in QUANTITIES.items() if each[0] in recorded],
         )
         answer.add_etag()
-        return answer.make_conditional(request)
+        answer.make_conditional(request)
+        return answer
 
     def _overlaid(self, choice: Choice, quantity: str) -> Overlaid:
         if choice.trial is None:

@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from rl.errors import UserError
-from rl.report.comparison_page import FILE as COMPARISON
+from rl.report.comparison_page import FILE
 
-RUN = "manifest.json"
+RUN, COMPARISON = "manifest.json", FILE
 DEPTH = 4  # folders above a run, at most; a run's folder is not searched for others
 
 

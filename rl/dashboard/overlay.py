@@ -108,7 +108,7 @@ def overlay(runs: Sequence[Overlaid], quantity: str, lines: str) -> Chart:
         for curve in run.curves:
             groups.setdefault(key(run, curve), []).append((run, curve))
     names = [_name(group, lines) for group in groups.values()]
-    colours = range(len(groups))
+    colours = list(range(len(groups)))
     if lines != "setting":  # that of the run, so that it stays when others are added
         places = {run.name: place for place, run in enumerate(runs)}
         colours = [places[group[0][0].name] for group in groups.values()]
@@ -157,5 +157,6 @@ def _levels(runs: Sequence[Overlaid]) -> tuple[list[charts.Mark], str]:
     if len(problems) > 1:
         listed = ", ".join(sorted(problems))
         return [], f"The returns of different problems ({listed}) cannot be compared."
-    solved = {problem_of(run.plan.environment).solved for run in runs} - {None}
-    return [charts.mark_y(each, f"solved: {each:g}") for each in sorted(solved)], ""
+    solved = {problem_of(run.plan.environment).solved for run in runs}
+    known = sorted(each for each in solved if each is not None)
+    return [charts.mark_y(each, f"solved: {each:g}") for each in known], ""

@@ -177,7 +177,7 @@ class SearchProgress:
     """The progress of a search."""
 
     search: Search
-    sessions: dict[int, Sequence[State]]  # by the number of the trial
+    sessions: Mapping[int, Sequence[State]]  # by the number of the trial
     state: State
     ended: int  # trials
     all: RunProgress  # of the sessions of all trials together

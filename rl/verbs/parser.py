@@ -22,12 +22,13 @@ from rl.verbs import (
     resume,
     run,
     search,
+    site,
     spec,
 )
 from rl.verbs.arguments import refuse_unknown
 
-VERBS = (run, resume, search, merge, note, look, spec, importing, play, report, dashboard, export,
-         check, completion)  # fmt: skip
+VERBS = (run, resume, search, merge, note, look, spec, importing, play, report, dashboard, site,
+         export, check, completion)  # fmt: skip
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
