@@ -8,7 +8,7 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
@@ -111,7 +111,7 @@ def _is_within(name: str) -> bool:
 def _refuse_foreign(output: Path, names: Set[str]) -> None:
     for name in sorted(names):
         if is_there(output / name):
-            raise UserError(f"{output / name}: is not from `rl site`; move it, and try again")
+            raise UserError(f"{output / name}: is not from rl site; move it, and try again")
 
 
 def _has_report(runs: Path, row: AnyRow) -> bool:
@@ -169,8 +169,17 @@ def _remove(output: Path, name: str) -> None:
 
 
 def _write_index(file: Path, runs: Path, rows: list[AnyRow], there: Set[str]) -> bool:
-    """Writes the index, unless it is there; returns True if it was not."""
-    text = _index(runs.name, rows, {name: _address(name) for name in there})
+    """Writes the index, unless it is there; returns True if it was not.
+
+    Messages in it do not say where the folder of runs is on this machine.
+    """
+    public = [
+        replace(row, message=row.message.replace(f"{runs}{os.sep}", ""))
+        if isinstance(row, Damaged)
+        else row
+        for row in rows
+    ]
+    text = _index(runs.name, public, {name: _address(name) for name in there})
     with suppress(FileNotFoundError):
         if read_text(file, LARGEST) == text:
             return False
