@@ -25,6 +25,7 @@ from rl.report.report import NAME
 from rl.storage.files import LARGEST, read_bytes
 from rl.storage.notes import read_note
 from rl.storage.tables import Tables
+from rl.storage.texts import encodable
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -268,7 +269,7 @@ def _file(path: Path) -> Response:
 def _render(template: str, **values: Any) -> str:
     from flask import render_template
 
-    return render_template(template, **values)
+    return encodable(render_template(template, **values))
 
 
 def _refuse(status: int, sentence: str) -> NoReturn:

@@ -9,6 +9,8 @@ from typing import Any
 
 from rl.dashboard.listing import AnyRow
 
+LONGEST = 20  # digits of a number
+
 
 class Changes:
     """The rows of the list as HTML, each with the number of its latest change.
@@ -41,7 +43,8 @@ class Changes:
         with self._lock:
             self._update(rows)
             begun, _, number = known.partition("-")
-            before = int(number) if begun == self._begun and number.isdecimal() else -1
+            is_ours = begun == self._begun and number.isdecimal() and len(number) < LONGEST
+            before = int(number) if is_ours else -1
             found = (self._rows[name] for name in self._order)
             return {
                 "changed": [(row.name, text) for row, at, text in found if at > before],

@@ -22,6 +22,7 @@ from rl.report import page, write_report
 from rl.report.report import NAME
 from rl.storage.files import is_there, make_folder, read_json, read_text, write_json, write_text
 from rl.storage.forms import block_of, is_text, list_of, maybe_empty
+from rl.storage.texts import encodable
 
 ASSETS = Path(__file__).parent / "assets"
 STYLE = ASSETS / "dashboard.css"
@@ -198,12 +199,13 @@ def _index(title: str, rows: list[AnyRow], links: Mapping[str, str]) -> str:
     environment = Environment(loader=loader, autoescape=True, **page.options())
     environment.filters |= {"figure": figure_of, "day": day_of}
     row = environment.get_template("row.html")
-    return environment.get_template("site.html").render(
+    text = environment.get_template("site.html").render(
         title=title,
         rows=[row.render(row=each, link=lambda one: links.get(one.name)) for each in rows],
         styles=list(map(_text, [*(page.ASSETS / name for name in page.STYLES), STYLE])),
         script=_text(ASSETS / "list.js"),
     )
+    return encodable(text)
 
 
 def _text(path: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl.report.blocks import Page
+from rl.storage.texts import encodable
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -22,9 +23,8 @@ def render(page: Page) -> str:
 
     environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, **options())
     environment.filters["json"] = to_json
-    return environment.get_template("page.html").render(
-        page=page, styles=_assets(STYLES), scripts=_assets(SCRIPTS)
-    )
+    template = environment.get_template("page.html")
+    return encodable(template.render(page=page, styles=_assets(STYLES), scripts=_assets(SCRIPTS)))
 
 
 def options() -> dict[str, Any]:

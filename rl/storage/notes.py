@@ -9,6 +9,7 @@ from pathlib import Path
 from rl.errors import UserError, brief, on_disk
 from rl.storage.files import only_one, read_json, write_json
 from rl.storage.forms import block_of, is_text, list_of, maybe_empty
+from rl.storage.texts import encodable
 
 NAME = "note.json"
 LONGEST, LONGEST_TAG = 10_000, 60  # characters
@@ -42,7 +43,7 @@ def read_note(folder: Path) -> Note:
     values = read_json(file := folder / NAME)
     if not FORM(values):
         raise UserError(f"{file}: is damaged; remove it")
-    return Note(_clean(values.get("note", "")), tuple(map(_clean, values.get("tags", ()))))
+    return Note(encodable(values.get("note", "")), tuple(map(encodable, values.get("tags", ()))))
 
 
 def write_note(
@@ -67,7 +68,7 @@ def write_note(
         removed = set(map(tag_of, untag))
         kept = dict.fromkeys((*before.tags, *map(tag_of, tags)))
         note = Note(
-            before.text if text is None else _clean(text).strip(),
+            before.text if text is None else encodable(text).strip(),
             tuple(tag for tag in kept if tag not in removed),
         )
         if len(note.text) > LONGEST or len(note.tags) > MOST_TAGS:
@@ -92,8 +93,3 @@ def tag_of(text: str) -> str:
             "comma"
         )
     return tag
-
-
-def _clean(text: str) -> str:
-    """A text with a replacement for what no encoding has, such as half a surrogate."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -22,6 +22,11 @@ DEEPEST_JSON = 40  # of files that hold specifications
 TOO_DEEP = "is nested too deeply"
 
 
+def encodable(text: str) -> str:
+    """The text with a question mark for each half of a surrogate, which UTF-8 does not have."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def parse_json(text: str) -> Any:
     """The value of a JSON text.
 

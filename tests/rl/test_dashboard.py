@@ -165,6 +165,13 @@ def test_a_damaged_run_has_its_message_and_the_others_are_shown(
         assert named in answer.text
 
 
+def test_half_a_surrogate_keeps_no_page_from_being_shown(root: Path, client: FlaskClient) -> None:
+    run = RunFolder(root / "short")
+    write_json(run.manifest, {**read_json(run.manifest), "experiment": "\ud800x"})
+    for address in ("/", "/rows", "/run?name=short", "/data?name=short"):
+        assert client.get(address).status_code == 200
+
+
 def test_only_what_has_changed_is_sent_again(root: Path, client: FlaskClient) -> None:
     def changed(known: str) -> tuple[list[str], list[str] | None, str]:
         answer = client.get("/rows", query_string={"known": known}).get_json()
@@ -179,7 +186,7 @@ def test_only_what_has_changed_is_sent_again(root: Path, client: FlaskClient) ->
     _, _, version = changed(version)
     shutil.rmtree(root / "other")
     assert changed(version)[:2] == ([], ["short"])
-    for unknown in ("x", f"0-{version}", "-1", "9" * 5000):
+    for unknown in ("x", f"0-{version}", "-1", version.partition("-")[0] + "-" + "9" * 5000):
         assert changed(unknown)[:2] == (["short"], ["short"])
 
 
