@@ -15,6 +15,7 @@ import pytest
 from rl.dashboard.app import create_app
 from rl.dashboard.channel import make_server
 from rl.dashboard.server import listen
+from rl.dashboard.site import write_site
 from rl.running.train import train
 from rl.session.callback import Callback
 from rl.session.job import Job
@@ -182,3 +183,17 @@ def test_runs_are_found_by_words_and_tags_and_sorted(
         page.resize(width)
         assert page.run("return document.documentElement.scrollWidth") <= width
     assert page.run("return document.querySelectorAll('#runs b, #runs i, #runs img').length") == 0
+
+
+@pytest.mark.slow
+def test_the_index_of_a_site_works_from_the_disk(page: Page, folder: Path, tmp_path: Path) -> None:
+    (folder / "a" / "report.html").write_text("<title>the report</title>")
+    page.browser.get(write_site(folder, tmp_path / "public").index.as_uri())
+    assert page.texts("#count") == ["6 runs"]
+    fill(page, "words", "worth")
+    assert page.texts(NAMES) == ["a"]
+    page.find("#runs a.name").click()
+    assert page.browser.title == "the report"
+    page.browser.back()
+    assert page.texts(NAMES) == ["a"]  # the address has kept what was asked for
+    assert page.run("return window.ran") is None
