@@ -91,8 +91,9 @@ def _ours(output: Path, folders: list[Path]) -> Set[str]:
     place = output.resolve()
     if any(place == folder or folder in place.parents for folder in folders):
         raise UserError(f"{output}: is the folder of a run; name another one with --output")
-    if not is_there(output / MARK):
-        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    is_folder = output.is_dir()
+    if not is_folder or not is_there(output / MARK):
+        if is_there(output) and not (is_folder and not any(output.iterdir())):
             raise UserError(
                 f"{output}: holds other files; name a new or an empty folder with --output"
             )

@@ -26,13 +26,12 @@ const RunList = (() => {
       template.innerHTML = text;
       add(name, template.content.querySelector("tr"));
     }
-    if (order) {
-      const there = new Set(order);
-      for (const name of [...rows.keys()]) if (!there.has(name)) rows.delete(name);
-    }
+    const there = order && new Set(order);
+    const gone = there ? [...rows.keys()].filter((name) => !there.has(name)) : [];
+    for (const name of gone) rows.delete(name);
     if (changed.length || order) {
       offer();
-      show(changed.map(([name]) => name));
+      show([...changed.map(([name]) => name), ...gone]);
     }
   }
 
