@@ -15,6 +15,7 @@ class Method(ABC):
     """Proposes trials."""
 
     learns = False  # whether its proposals depend on results, which it is told in a fixed order
+    size = 0  # the number of trials, at most; 0 if it is unknown
 
     @abstractmethod
     def propose(self) -> tuple[int, Parameters] | None:

@@ -15,6 +15,8 @@ from rl.errors import printable
 
 _ours: list[tuple[Any, Any]] = []  # streams for output and errors, of each `lenient` under way
 
+_above: list[Callable[[str], None]] = []  # print a line above what a terminal redraws
+
 
 def say(*lines: object) -> None:
     """Prints lines; control characters in them are escaped."""
@@ -40,7 +42,20 @@ def _print(line: str, stream: TextIO) -> None:
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     line = printable(shown(line)).encode(encoding, "replace").decode(encoding)
-    print(line, file=stream, flush=True)
+    if _above and stream.isatty():
+        _above[-1](line)
+    else:
+        print(line, file=stream, flush=True)
+
+
+@contextmanager
+def above(printing: Callable[[str], None]) -> Iterator[None]:
+    """Within, lines for a terminal are printed by `printing`, above lines that are redrawn."""
+    _above.append(printing)
+    try:
+        yield
+    finally:
+        _above.pop()
 
 
 @contextmanager

@@ -174,14 +174,16 @@ def _end(error: BaseException) -> dict[str, str]:
 def _evaluations(session: Session, outcome: Outcome) -> dict[str, Any]:
     """The evaluations of the best and the last checkpoint on unseen episodes."""
     experiment, found = session.experiment, dict[str, Any]()
-    for key, name in (("evaluation", "best"), ("final", "last")):
-        if key == "final" and outcome["best_step"] == outcome["steps"]:
-            found[key] = found["evaluation"]
-            continue
+    names = ["best"] if outcome["best_step"] == outcome["steps"] else ["best", "last"]
+
+    def heed(played: int, to_play: int) -> None:
+        session.heed(len(found) * to_play + played, len(names) * to_play)
+
+    for name in names:
         player = load_player(experiment.specification, session.folder, name)
-        result = evaluate_player(player, experiment.problem, heed=session.heed)
-        found[key] = {**report(result, experiment.problem), "returns": result.returns}
-    return found
+        result = evaluate_player(player, experiment.problem, heed=heed)
+        found[name] = {**report(result, experiment.problem), "returns": result.returns}
+    return {"evaluation": found["best"], "final": found[names[-1]]}
 
 
 @contextmanager

@@ -112,6 +112,12 @@ class Search(Callback):
         return [trial.number for trial in self._trials
                 if trial.result and trial.result["state"] == UNFINISHED]  # fmt: skip
 
+    @property
+    def sessions_left(self) -> int:
+        """The sessions of trials that have not ended, at most; 0 if it is unknown."""
+        trials = self._method.size - sum(map(has_ended, self.folder.trials()))
+        return max(0, trials) * self.settings.sessions
+
     def run(self) -> None:
         """Runs trials until there are no more or it is interrupted."""
         executor, path = self.executor, self.folder.path

@@ -84,7 +84,7 @@ class Studied(Method):
         is_listed = not METHODS[name].learns
         self._listed = METHODS[name](space, claim, trials, seed) if is_listed else None
         self.learns = not is_listed
-        self._limit = self._listed.size if self._listed else trials or DEFAULT_TRIALS
+        self.size = self._listed.size if self._listed else trials or DEFAULT_TRIALS
         self._storage, self._members = storage, members
         self._study = storage.open(_repeatable(name, seed) if self.learns else None)
         self._open: dict[int, Trial] = {}  # those that this process has taken
@@ -116,7 +116,7 @@ class Studied(Method):
 
     def _new(self) -> Trial | None:
         """A new trial, unless there are enough."""
-        while len(self._trials()) < self._limit:
+        while len(self._trials()) < self.size:
             asked = self._study.ask()
             if self._claim(asked.number):
                 return asked

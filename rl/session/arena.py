@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nn.typing import State
 from rl.environments import Environments, TrainingSeeds, environment_of, evaluation_seeds
-from rl.session.evaluation import Evaluation, Evaluator
+from rl.session.evaluation import Evaluation, Evaluator, Heed
 from rl.specification.build import Experiment
 
 
@@ -18,13 +18,11 @@ class Arena:
 
     Args:
         experiment: whose agent and problem they are.
-        heed: called after each step of an evaluation; it may raise `Stopped`.
+        heed: as for `Evaluator`.
         note: called with messages for the user.
     """
 
-    def __init__(
-        self, experiment: Experiment, heed: Callable[[], None], note: Callable[[str], None]
-    ) -> None:
+    def __init__(self, experiment: Experiment, heed: Heed, note: Callable[[str], None]) -> None:
         self._experiment, self._note = experiment, note
         self._seeds = TrainingSeeds(experiment.rngs["environment"])
         self.environments = self._training_environments()

@@ -133,6 +133,13 @@ class Stopped(Exception):
     """An evaluation is not wanted any more."""
 
 
+Heed = Callable[[int, int], None]  # is told how many episodes have ended, and of how many
+
+
+def unheeded(played: int, to_play: int) -> None:
+    """Is told and does nothing."""
+
+
 class Evaluator:
     """Plays greedy episodes in lanes of its own, whose environments are made when they first play.
 
@@ -140,7 +147,8 @@ class Evaluator:
         make: makes one environment.
         preprocessor: what the agent sees of it; by default everything as it is.
         lanes: rows of the batch that the agent is given.
-        heed: called after each step; it may raise `Stopped`.
+        heed: called after each step with the number of episodes that have ended, and of all; it may
+            raise `Stopped`.
         playing: lanes that play, as for `Environments`.
         longest: steps after which an episode is cut, None for the environment's own time limit.
         actions: what the agent acts among, as for `Environments`.
@@ -151,7 +159,7 @@ class Evaluator:
         make: Callable[[], gymnasium.Env],
         preprocessor: Preprocessor | None = None,
         lanes: int = LANES,
-        heed: Callable[[], None] = lambda: None,
+        heed: Heed = unheeded,
         playing: int | None = None,
         longest: int | None = None,
         actions: Actions | None = None,
@@ -166,7 +174,7 @@ class Evaluator:
         problem: Problem,
         preprocessor: Preprocessor | None,
         actions: Actions | None,
-        heed: Callable[[], None] = lambda: None,
+        heed: Heed = unheeded,
         make: Callable[[], gymnasium.Env] | None = None,
     ) -> Evaluator:
         """That of a problem; `make` takes the place of making its environment."""
@@ -202,10 +210,18 @@ class Evaluator:
             result.add(episode)
         return result
 
-    def _episodes(self, agent: Policy, seeds: Sequence[int]) -> Iterator[Episode]:
+    def _episodes(
+        self, agent: Policy, seeds: Sequence[int], played: int = 0, to_play: int | None = None
+    ) -> Iterator[Episode]:
         """The episodes of the seeds, in their order: short ones wait for those before them.
 
         So whoever stops early has not seen more of the short ones.
+
+        Args:
+            agent: who plays.
+            seeds: of the episodes.
+            played: episodes of this evaluation that were played before.
+            to_play: all of its episodes, for `heed`; by default those of the seeds.
         """
         environments, finished, due = self._environments, dict[int, Episode](), iter(seeds)
         environments.seeds = iter(seeds)
@@ -214,7 +230,8 @@ class Evaluator:
             while seed not in finished:
                 environments.step(actions_of(agent, environments))
                 finished.update({episode.seed: episode for episode in environments.finished})
-                self._heed()
+                played += len(environments.finished)
+                self._heed(played, to_play or len(seeds))
             yield finished.pop(seed)
 
     def evaluate(
@@ -234,7 +251,8 @@ class Evaluator:
         """
         result = self.play(agent, seeds[:episodes])
         while threshold is not None and result.mean >= threshold and result.episodes < len(seeds):
-            for episode in self._episodes(agent, seeds[result.episodes : 2 * result.episodes]):
+            played = result.episodes
+            for episode in self._episodes(agent, seeds[played : 2 * played], played, len(seeds)):
                 result.add(episode)
                 if result.upper_bound < threshold:
                     return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from rl.console.signals import noticed
 from rl.environments import evaluation_seeds
 from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.errors import MISFIT, UserError
-from rl.session.evaluation import Evaluation, Evaluator
+from rl.session.evaluation import Evaluation, Evaluator, Heed, unheeded
 from rl.session.player import Player, player_of
 from rl.specification.build import build
 from rl.specification.specification import IMPORT_FOLDER, Specification, check_form
@@ -103,7 +103,7 @@ def evaluate_player(
     problem: Problem,
     episodes: int = EXTENDED_EPISODES,
     seed: int = 0,
-    heed: Callable[[], None] = lambda: None,
+    heed: Heed = unheeded,
 ) -> Evaluation:
     """Greedy episodes on seeds that neither training nor the choice of a checkpoint has used.
 
@@ -112,7 +112,7 @@ def evaluate_player(
         problem: what is played.
         episodes: how many.
         seed: another number gives other episodes.
-        heed: called after each step; it may raise `Stopped`.
+        heed: as for `Evaluator`.
     """
     evaluator = Evaluator.of(problem, player.preprocessor, player.spaces.actions, heed)
     with noticed(), in_place(), closing(evaluator):

@@ -15,12 +15,14 @@ from rl.errors import MISFIT, DiskError, Diverged, UserError, on_disk, one_line
 from rl.session.arena import Arena
 from rl.session.callback import Callback, overrides, saving
 from rl.session.choice import ENDLESS, Choice
-from rl.session.evaluation import Stopped
+from rl.session.evaluation import LANES, Stopped
+from rl.session.forecast import Forecast
 from rl.session.job import Job, Outcome
 from rl.session.persistence import Persistence
 from rl.session.player import player_of
 from rl.session.progress import Progress
 from rl.session.recorder import Recorder
+from rl.session.saved import title_of
 from rl.session.status import ENDS, Status
 from rl.specification.build import Experiment
 from rl.storage.session_folder import SessionFolder
@@ -44,11 +46,20 @@ class Session:
         self._tells_steps = overrides(self.callback, "stepped")
         self._tells_episodes = overrides(self.callback, "episode_ended")
         steps, note = self.training.steps, self.callback.noted
-        self.progress = Progress(steps, total_episodes=self.training.episodes)
+        problem = experiment.problem
+        self.progress = Progress(
+            steps,
+            total_episodes=self.training.episodes,
+            title=title_of(experiment.specification, problem),
+            threshold=problem.solved,
+        )
+        self._forecast = Forecast(
+            self.progress, self.training.evaluate_every, 1 if problem.shared else LANES
+        )
         self._arena = Arena(experiment, self.heed, note)
         self.environments, self.evaluator = self._arena.environments, self._arena.evaluator
         self._recorder = Recorder(self.folder, self.agent, steps)
-        self._choice = Choice(experiment.problem.solved, self.training.evaluate_every)
+        self._choice = Choice(problem.solved, self.training.evaluate_every)
         self.persistence = Persistence(job, experiment, self._recorder, note)
         self._stops_at = job.stops_at  # environment step, as a callback wants it
         self._reason: str | None = None  # why a callback has stopped it
@@ -271,17 +282,25 @@ class Session:
         if now < self._next_report:
             return False
         self._next_report = now + SECONDS_BETWEEN_REPORTS
-        self.progress.seconds = now - self._started
+        if self.is_learning:
+            self.progress.seconds = now - self._started
+        self._forecast.update(now, not self.is_learning)
         self.callback.progressed(self.job, self.progress)
         return True
 
-    def heed(self) -> None:
+    def heed(self, played: int, to_play: int) -> None:
         """Is called after each step of an evaluation, which may take minutes.
+
+        Args:
+            played: episodes that have ended.
+            to_play: all episodes.
 
         Raises:
             Stopped: the session must end; after its training only an interruption ends it.
         """
-        self._report(time.perf_counter())
+        now = time.perf_counter()
+        self._forecast.plays(played, to_play, now)
+        self._report(now)
         if self._ends_as is Status.INTERRUPTED or (self._ends_as and self.is_learning):
             raise Stopped
 
@@ -297,6 +316,7 @@ class Session:
         if choice.end:  # a longer session does not make this evaluation
             self.persistence.keep_best(choice.best_step)
         now = time.perf_counter()
+        self._forecast.learns(now)
         choice.seconds += now - started
         progress.seconds, progress.evaluation = now - self._started, result
         is_best = choice.is_best(result, progress)

@@ -80,6 +80,7 @@ def _screen(options: argparse.Namespace, scene: Scene, title: str) -> AbstractCo
 
 def film(options: argparse.Namespace) -> int:
     """`rl film`: films the same episode at several stages of training, side by side."""
+    from rl.running.display import working
     from rl.saved.policy_file import open_saved
     from rl.saved.run import Run
     from rl.watching.animation import check_file
@@ -92,7 +93,8 @@ def film(options: argparse.Namespace) -> int:
     run = open_saved(options.agent, options.trial, options.session)
     alone = Path(f"{run.specification.name}.gif")  # a file may be where nobody may write
     file = options.output or (run.session.film if isinstance(run, Run) else alone)
-    takes = make_film(run, file, options.seed)
+    with working(False, "making the film"):
+        takes = make_film(run, file, options.seed)
     say(f"stages: {', '.join(f'{take.step:,}' for take in takes)} steps")
     say(f"written: {file}")
     return 0

@@ -21,12 +21,14 @@ def report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write(path: str | Path, trial: int | None = None) -> Path:
+def _write(path: str | Path, trial: int | None = None, quiet: bool = False) -> Path:
     from rl.report import write_report
+    from rl.running.display import working
     from rl.watching.window import draw_off_screen
 
     draw_off_screen()
-    return write_report(path, trial)
+    with working(quiet, "writing the report"):
+        return write_report(path, trial)
 
 
 def _open(file: Path) -> None:
@@ -43,7 +45,7 @@ def conclude(path: Path, options: argparse.Namespace) -> None:
     """
     if options.report:
         with optional("report.html", f"`rl report {shlex.quote(str(path))}` tries again"):
-            file = _write(path)
+            file = _write(path, quiet=options.quiet)
             if not options.quiet:
                 say(f"report: {file}")
 

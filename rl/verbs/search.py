@@ -85,11 +85,13 @@ def _run(
     specification: Specification | None,
     find: Callable[[Executor], Search],
 ) -> int:
-    from rl.running.display import showing
+    from rl.running.display import Display, showing
 
     with showing(options.quiet, total=0) as callback:
         executor = processes(options, callback, specification)
         found = find(executor)
+        if isinstance(callback, Display):
+            callback.total = found.sessions_left
         found.run()
     status = _conclude_search(found, executor.interrupted, options.quiet)
     if not executor.interrupted:

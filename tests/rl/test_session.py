@@ -197,10 +197,10 @@ def test_after_the_training_only_an_interruption_stops_an_evaluation(tmp_path: P
     session = make_session(tmp_path, "train.steps=100", "agent.learn_start=64")
     session.run()
     session.interrupt("pruned")
-    session.heed()
+    session.heed(0, 1)
     session.interrupt()
     with pytest.raises(Stopped):
-        session.heed()
+        session.heed(0, 1)
 
 
 def test_a_limit_of_its_own_cuts_training_episodes_alone(tmp_path: Path) -> None:

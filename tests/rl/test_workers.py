@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rl.running.worker import _can_fork
 from tests.rl.conftest import Command, wait_until
 
 HANGING = """
@@ -185,3 +186,11 @@ def test_ctrl_c_reaches_no_worker_not_even_the_first(tmp_path: Path) -> None:
                             text=True, timeout=120)  # fmt: skip
     assert answer.stderr == ""
     assert int(answer.stdout) & (1 << (signal.SIGINT - 1))
+
+
+def test_without_proc_no_process_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(path: str) -> list[str]:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr("rl.running.worker.os.listdir", missing)
+    assert not _can_fork()
