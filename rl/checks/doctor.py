@@ -30,6 +30,8 @@ PURPOSES = {
     "video": "MP4 files of `rl watch` and `rl film`",
     "dashboard": "rl dashboard",
     "completion": "rl completion",
+    "docs": "the site of the documents, mkdocs build",
+    "examples": "the notebooks in examples/",
     "test": "python -m pytest",
     "test-peers": "tests that compare with other libraries",
     "lint": "the linter, the type checker and the hooks of commits",
