@@ -28,6 +28,7 @@ from nn.optimizers import (
     clip_norm,
     make_optimizer,
 )
+from nn.pictures import Convolution
 from nn.schedules import (
     SCHEDULES,
     Constant,
@@ -45,8 +46,8 @@ from nn.training import History, fit
 __all__ = [
     "ACTIVATIONS", "BIAS_INITIALIZERS", "COSTS", "INITIALIZERS", "OPTIMIZERS", "SCHEDULES",
     "Activation", "AdaGrad", "Adam", "AdamW", "BaseSettings", "CheckpointError", "Constant",
-    "Cosine", "Cost", "CrossEntropy", "Ensemble", "Exponential", "History", "Huber", "Linear",
-    "LogLikelihood", "Network", "NeuralNet", "Optimizer", "Quadratic", "RMSProp", "SGD", "Schedule",
-    "SettingError", "Step", "Warmup", "clip_norm", "fit", "load", "make_activation", "make_cost",
-    "make_initializer", "make_optimizer", "make_schedule", "one_hot", "setting",
+    "Convolution", "Cosine", "Cost", "CrossEntropy", "Ensemble", "Exponential", "History", "Huber",
+    "Linear", "LogLikelihood", "Network", "NeuralNet", "Optimizer", "Quadratic", "RMSProp", "SGD",
+    "Schedule", "SettingError", "Step", "Warmup", "clip_norm", "fit", "load", "make_activation",
+    "make_cost", "make_initializer", "make_optimizer", "make_schedule", "one_hot", "setting",
 ]  # fmt: skip

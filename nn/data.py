@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from nn.typing import Array
 
-_PIECE = 1024  # examples per pass of a method that takes any number of them
+PIECE = 1024  # examples per pass of a method that takes any number of them
 _NUMBERS = "biuf"  # the kinds of dtype that hold real numbers
 THRESHOLDS = (">= 0.5", "> 0.5")  # the outputs of a single unit that mean class 1
 
 
-def examples(values: Any, width: int, dtype: Any, name: str) -> Array:
+def examples(values: Any, shape: tuple[int, ...], dtype: Any, name: str) -> Array:
     """`values` as an array [B, width] of the network's dtype, [B] if the width is 1.
 
     Any array-like of real numbers is taken: lists, integers, booleans, data frames.
+
+    Args:
+        values: see above.
+        shape: of an example: (width,), or a picture's, which is flattened.
+        dtype: of the network.
+        name: of the argument, for messages.
 
     Raises:
         ValueError: they are no numbers, the shape is wrong, there are no rows, or a number is not
@@ -25,13 +32,19 @@ def examples(values: Any, width: int, dtype: Any, name: str) -> Array:
     numbers = _numbers(values, name)
     with np.errstate(over="ignore"):  # what is too large becomes infinite and is named below
         array = numbers.astype(dtype, copy=False)
+    width = math.prod(shape)
+    if len(shape) > 1 and array.ndim in (3, 4) and (*array.shape[1:], 1)[:3] == shape:
+        numbers, array = (each.reshape(len(array), width) for each in (numbers, array))
     if array.ndim == 1 and width == 1:
         numbers, array = numbers[:, None], array[:, None]
     if array.ndim != 2 or array.shape[1] != width:
         hint = "; class labels become such rows by nn.one_hot" if name == "y" else ""
-        raise ValueError(
-            f"{name} must be examples x features, [B, {width}], not {list(array.shape)}{hint}"
+        kind = (
+            "examples x features"
+            if len(shape) == 1
+            else f"pictures, [B, {', '.join(map(str, shape))}], or flattened"
         )
+        raise ValueError(f"{name} must be {kind}, [B, {width}], not {list(array.shape)}{hint}")
     if not len(array):
         raise ValueError(f"{name} has no examples: its shape is {list(array.shape)}")
     if not _is_finite(array):
@@ -73,24 +86,25 @@ def _numbers(values: Any, name: str) -> Array:
 
 
 def pairs(
-    x: Any, y: Any, sizes: tuple[int, ...], dtype: Any, classes: bool = False
+    x: Any, y: Any, shape: tuple[int, ...], outputs: int, dtype: Any, classes: bool = False
 ) -> tuple[Array, Array]:
     """x [B, n_in] and y [B, n_out], checked.
 
     Args:
         x: inputs.
         y: targets; class labels [B] become one-hot rows if the outputs are classes.
-        sizes: of the network.
+        shape: of an example, as for `examples`.
+        outputs: n_out.
         dtype: of the network.
         classes: whether the outputs are classes.
 
     Raises:
         ValueError: as for `examples` and `one_hot`, or x and y differ in length.
     """
-    inputs = examples(x, sizes[0], dtype, "x")
-    if classes and sizes[-1] > 1:
-        y = _rows(y, sizes[-1])
-    targets = examples(y, sizes[-1], dtype, "y")
+    inputs = examples(x, shape, dtype, "x")
+    if classes and outputs > 1:
+        y = _rows(y, outputs)
+    targets = examples(y, (outputs,), dtype, "y")
     if len(inputs) != len(targets):
         raise ValueError(
             f"x and y must be equally long, but x has {len(inputs)} examples and y {len(targets)}"
@@ -106,9 +120,9 @@ def _rows(y: Any, classes: int) -> Any:
     return one_hot(array, classes, "y") if array.ndim == 1 and len(array) else array
 
 
-def pieces(examples: int) -> list[slice]:
-    """Slices of examples, small enough for the workspaces to stay in the cache."""
-    return [slice(start, start + _PIECE) for start in range(0, examples, _PIECE)]
+def pieces(examples: int, most: int = PIECE) -> list[slice]:
+    """Slices of at most so many examples: workspaces are small, and stay in the cache."""
+    return [slice(start, start + most) for start in range(0, examples, most)]
 
 
 def one_hot(labels: Any, classes: int, name: str = "labels") -> Array:

@@ -117,9 +117,14 @@ class Ensemble(Network):
         super().__init__(sizes, *activations, **settings)
 
     def _dense_layers(
-        self, number: int, initializer: Initializer, bias_initializer: Initializer
+        self,
+        number: int,
+        inputs: int,
+        outputs: int,
+        initializer: Initializer,
+        bias_initializer: Initializer,
     ) -> list[Layer]:
-        (inputs, outputs), members = self.sizes[number : number + 2], self.members
+        members = self.members
         if number:
             return [BlockDense(inputs, outputs, initializer, bias_initializer, members)]
         each = _each(members, initializer), _each(members, bias_initializer)

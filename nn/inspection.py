@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from nn.layers import Activate, Dense, Layer
+from nn.convolution import Conv2D, MaxPool2D
+from nn.layers import Activate, Affine, Layer
 from nn.network import Network
 from nn.noisy import NoisyDense
 from nn.supervised import Supervised
@@ -51,13 +53,17 @@ def describe_update(net: Network, x: Array, y: Array, cost: float) -> str:
         # An activation overwrites its input, of which only the gradient is left.
         if after is None or after.output is not here.output:
             lines += _array("output", here.output[:-1].T)
-        lines += _array("dC/doutput" if isinstance(layer, Dense) else "", here.doutput.T)
+        lines += _array("dC/doutput" if isinstance(layer, Affine) else "", here.doutput.T)
     return "\n".join([*lines, *_array("y", y), ""])
 
 
 def _name(layer: Layer) -> str:
     kind = type(layer.activation if isinstance(layer, Activate) else layer).__name__
-    return f"{kind} {layer.inputs} -> {layer.outputs}"
+    sizes: tuple[Any, Any] = layer.inputs, layer.outputs
+    if isinstance(layer, (Conv2D, MaxPool2D)):
+        sizes = tuple("x".join(map(str, each)) for each in (layer.shape, layer.output_shape))
+        kind += f" {layer.size_of_kernel}x{layer.size_of_kernel}"
+    return f"{kind} {sizes[0]} -> {sizes[1]}"
 
 
 def _parameters(layer: Layer) -> Iterator[str]:
@@ -66,7 +72,7 @@ def _parameters(layer: Layer) -> Iterator[str]:
         yield from _array("dC/dthem", layer.gradients)
     elif layer.size:
         (*rows, last), (*slopes, last_slope) = layer.parameters, layer.gradients
-        first = "weights" if isinstance(layer, Dense) else "gain"
+        first = "weights" if isinstance(layer, Affine) else "gain"
         yield from _array(first, np.array(rows))
         yield from _array("bias", last)
         yield from _array(f"dC/d{first}", np.array(slopes))

@@ -69,7 +69,8 @@ class Layer:
         size: the number of its parameters.
         weight_size: the number of weights among them, the first ones, which a penalty applies to.
         statistics_size: the number of values that it learns in forward passes, without gradients.
-        parameters: [rows, outputs], the last row a bias; a view of the network's vector.
+        units: those that have parameters of their own.
+        parameters: [rows, units], the last row a bias; a view of the network's vector.
         gradients: likewise.
         statistics: [rows, outputs], likewise.
     """
@@ -84,11 +85,12 @@ class Layer:
 
     def __init__(self, inputs: int, outputs: int) -> None:
         self.inputs, self.outputs = inputs, outputs
+        self.units = outputs
 
     def bind(self, parameters: Array, gradients: Array, statistics: Array) -> None:
         """Takes its parts, of length `size` and `statistics_size`, of the network's vectors."""
-        self.parameters = parameters.reshape(-1, self.outputs)
-        self.gradients = gradients.reshape(-1, self.outputs)
+        self.parameters = parameters.reshape(-1, self.units)
+        self.gradients = gradients.reshape(-1, self.units)
         self.statistics = statistics.reshape(-1, self.outputs)
 
     def initialize(self, rng: np.random.Generator) -> None:
@@ -97,6 +99,47 @@ class Layer:
     def at(self, x: Array, dx: Array | None) -> Pass:
         """The pass over an input x [inputs + 1, B]; arguments are those of `Pass`."""
         return self.passes(self, x, dx)
+
+
+class Affine(Layer):
+    """Weights [fan_in, units] above biases [units], both drawn by initializers.
+
+    Args:
+        inputs: features.
+        outputs: features of the output.
+        fan_in: inputs of one unit.
+        units: those that have weights of their own.
+        initializer: of the weights.
+        bias_initializer: of the biases.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        fan_in: int,
+        units: int,
+        initializer: Initializer,
+        bias_initializer: Initializer,
+    ) -> None:
+        super().__init__(inputs, outputs)
+        self.fan_in, self.units = fan_in, units
+        self.size, self.weight_size = (fan_in + 1) * units, fan_in * units
+        self._initializer, self._bias_initializer = initializer, bias_initializer
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        self.weights[:] = self._initializer(self.fan_in, self.units, rng)
+        self.biases[:] = self._bias_initializer(self.fan_in, self.units, rng)
+
+    @property
+    def weights(self) -> Array:
+        """W [fan_in, units], a view."""
+        return self.parameters[:-1]
+
+    @property
+    def biases(self) -> Array:
+        """b [units], a view."""
+        return self.parameters[-1]
 
 
 class DensePass(Pass):
@@ -118,7 +161,7 @@ class DensePass(Pass):
         return np.matmul(self._weights, self.doutput, out=self._dx)
 
 
-class Dense(Layer):
+class Dense(Affine):
     """z = W^T x + b, its parameters W [inputs, outputs] above b [outputs].
 
     Args:
@@ -133,24 +176,7 @@ class Dense(Layer):
     def __init__(
         self, inputs: int, outputs: int, initializer: Initializer, bias_initializer: Initializer
     ) -> None:
-        super().__init__(inputs, outputs)
-        self.size = (inputs + 1) * outputs
-        self.weight_size = inputs * outputs
-        self._initializer, self._bias_initializer = initializer, bias_initializer
-
-    def initialize(self, rng: np.random.Generator) -> None:
-        self.weights[:] = self._initializer(self.inputs, self.outputs, rng)
-        self.biases[:] = self._bias_initializer(self.inputs, self.outputs, rng)
-
-    @property
-    def weights(self) -> Array:
-        """W [inputs, outputs], a view."""
-        return self.parameters[:-1]
-
-    @property
-    def biases(self) -> Array:
-        """b [outputs], a view."""
-        return self.parameters[-1]
+        super().__init__(inputs, outputs, inputs, outputs, initializer, bias_initializer)
 
 
 class ActivatePass(Pass):

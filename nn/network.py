@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from nn.activations import Activation, Identity, make_activation
+from nn.data import PIECE
 from nn.initializers import BIAS_INITIALIZERS, Initializer, make_initializer
-from nn.layers import Activate, Dense, Layer, Pass
+from nn.layers import Activate, Affine, Dense, Layer, Pass
 from nn.noisy import NoisyDense
 from nn.normalization import BatchRenorm, LayerNorm
+from nn.pictures import (
+    Convolution,
+    Picture,
+    conv_layers,
+    convolutions,
+    examples_at_once,
+    picture_of,
+)
 from nn.regularization import Dropout
+from nn.settings import SettingError
 from nn.typing import Array, State
 
 Net = TypeVar("Net", bound="Network")
@@ -30,11 +41,15 @@ class Network:
     renormalization, `statistics`.
 
     Args:
-        sizes: units of each layer, from the input to the output, such as (8, 128, 128, 4).
+        sizes: units of each layer, from the input to the output, such as (8, 128, 128, 4). With
+            `conv` the first is the picture's (height, width, channels), ((84, 84, 4), 512, 6).
         hidden: activation of the hidden layers, by name or as an object.
         output: activation of the last layer, likewise.
         initializer: of the weights, by name or as a function.
         bias_initializer: of the biases, likewise.
+        conv: the convolutional layers that come first, each a `Convolution` or a mapping of its
+            settings, {"filters": 32, "size": 8, "stride": 4}; then the picture is flattened. What
+            follows concerns the dense layers alone.
         dropout: share of each hidden layer's outputs that training drops, in [0, 1).
         layer_norm: whether each hidden layer is normalized before its activation.
         batch_norm: whether the inputs of each layer, the network's own too, are renormalized over
@@ -44,19 +59,26 @@ class Network:
         dtype: float32, or float64 for checking gradients.
 
     Raises:
-        ValueError: fewer than two sizes, a size below 1, an unknown name, or another dtype.
+        ValueError: fewer than two sizes, a size below 1, an unknown name, another dtype, a picture
+            without `conv` or the reverse, or a kernel that is larger than its picture.
+
+    Attributes:
+        sizes: the first is the number of inputs, also of a picture.
+        picture: height, width and channels of the input; None if it is no picture.
+        conv: the convolutional layers.
     """
 
     _keeps_logits = False  # whether the output's pre-activation is kept, for a cost made for it
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        sizes: Sequence[Any],
         hidden: str | Activation = "relu",
         output: str | Activation = "identity",
         *,
         initializer: str | Initializer = "he",
         bias_initializer: str | Initializer = "zero",
+        conv: Sequence[Convolution | Mapping[str, Any]] = (),
         dropout: float = 0.0,
         layer_norm: bool = False,
         batch_norm: bool = False,
@@ -64,12 +86,9 @@ class Network:
         seed: int | np.random.Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
-        try:
-            self.sizes = tuple(operator.index(size) for size in sizes)
-        except TypeError:  # not whole numbers, or not several
-            self.sizes = ()
-        if len(self.sizes) < 2 or min(self.sizes) < 1:
-            raise ValueError(f"sizes must be two or more layers of at least 1 unit, not {sizes}")
+        self.conv = convolutions(conv)
+        self.picture, self.sizes = _sizes(sizes, bool(self.conv))
+        self._example = self.picture or self.sizes[:1]  # the shape of one
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, not {np.dtype(dtype)}")
         self.hidden, self.output = make_activation(hidden), make_activation(output)
@@ -79,6 +98,7 @@ class Network:
         self.layers = self._stack(
             make_initializer(initializer), make_initializer(bias_initializer, BIAS_INITIALIZERS)
         )
+        self._at_once = examples_at_once(self.layers, PIECE)  # examples of a pass over many
         self._bind_layers(dtype)
         for layer in self.layers:
             layer.initialize(self.rng)
@@ -88,22 +108,29 @@ class Network:
         self._scratch: Array | None = None
 
     def _stack(self, initializer: Initializer, bias_initializer: Initializer) -> list[Layer]:
-        layers: list[Layer] = []
+        initializers, layers = (initializer, bias_initializer), list[Layer]()
+        if self.picture:
+            layers += conv_layers(self.picture, self.conv, self.hidden, *initializers)
+        widths = (layers[-1].outputs if layers else self.sizes[0], *self.sizes[1:])
         for number, outputs in enumerate(self.sizes[1:-1]):
-            layers += self._dense_layers(number, initializer, bias_initializer)
+            layers += self._dense_layers(number, *widths[number : number + 2], *initializers)
             if self.layer_norm:
                 layers.append(LayerNorm(outputs))
             layers += _activate(outputs, self.hidden)
             if self.dropout:
                 layers.append(Dropout(outputs, self.dropout, self.rng))
-        layers += self._dense_layers(len(self.sizes) - 2, initializer, bias_initializer)
+        layers += self._dense_layers(len(self.sizes) - 2, *widths[-2:], *initializers)
         return layers + _activate(self.sizes[-1], self.output, self._keeps_logits)
 
     def _dense_layers(
-        self, number: int, initializer: Initializer, bias_initializer: Initializer
+        self,
+        number: int,
+        inputs: int,
+        outputs: int,
+        initializer: Initializer,
+        bias_initializer: Initializer,
     ) -> list[Layer]:
-        """The layer of the weights from `sizes[number]` to the next, and what normalizes before."""
-        inputs, outputs = self.sizes[number : number + 2]
+        """The dense layer of this number, from 0, and what normalizes before."""
         dense = (NoisyDense if self.noisy else Dense)(
             inputs, outputs, initializer, bias_initializer
         )
@@ -145,11 +172,11 @@ class Network:
         The result is a view which the next `forward` of the same batch size overwrites.
 
         Args:
-            x: inputs.
+            x: inputs; pictures are [B, height, width, channels], or flattened.
             training: whether dropout applies, and a batch is normalized by its own statistics.
 
         Raises:
-            ValueError: x is not of shape [B, n_in].
+            ValueError: x does not have that shape.
         """
         whole = self._enter(x).whole
         whole.forward(training)
@@ -185,12 +212,17 @@ class Network:
     def input_gradient(self, gradient: Array) -> Array:
         """dC/dx [B, n_in] for dC/doutput [B, n_out], through the latest `forward`.
 
-        A view which the next pass overwrites. It is faster than `backward`, since it skips the
-        weights' gradients; `gradients` is undefined afterwards.
+        Of pictures it is [B, height, width, channels]. A view which the next pass overwrites. It is
+        faster than `backward`, since it skips the weights' gradients; `gradients` is undefined
+        afterwards.
         """
         np.copyto(self.output_gradient, gradient)
         assert self._latest is not None
-        return self._latest.whole.backward_to_input()
+        dx = self._latest.whole.backward_to_input()
+        if self.picture is None:
+            return dx
+        height, width, channels = self.picture
+        return dx.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
 
     @property
     def output_gradient(self) -> Array:
@@ -199,13 +231,13 @@ class Network:
         return self._latest.whole.gradient
 
     @property
-    def _dense(self) -> list[Dense]:
-        return [layer for layer in self.layers if isinstance(layer, Dense)]
+    def _affine(self) -> list[Affine]:
+        return [layer for layer in self.layers if isinstance(layer, Affine)]
 
     @property
     def weights(self) -> list[Array]:
         """The layers' weights [inputs, outputs], views; settable as a list of arrays."""
-        return [layer.weights for layer in self._dense]
+        return [layer.weights for layer in self._affine]
 
     @weights.setter
     def weights(self, values: Sequence[Array]) -> None:
@@ -214,7 +246,7 @@ class Network:
     @property
     def biases(self) -> list[Array]:
         """The layers' biases [outputs], views; settable as a list of arrays."""
-        return [layer.biases for layer in self._dense]
+        return [layer.biases for layer in self._affine]
 
     @biases.setter
     def biases(self, values: Sequence[Array]) -> None:
@@ -223,9 +255,10 @@ class Network:
     def copy(self: Net) -> Net:
         """A network of the same layers with equal parameters of its own."""
         twin = type(self)(
-            self.sizes, self.hidden, self.output, dropout=self.dropout,
-            layer_norm=self.layer_norm, batch_norm=self.batch_norm, noisy=self.noisy,
-            dtype=self.parameters.dtype, **self._more(),
+            (self.picture or self.sizes[0], *self.sizes[1:]), self.hidden, self.output,
+            conv=self.conv, dropout=self.dropout, layer_norm=self.layer_norm,
+            batch_norm=self.batch_norm, noisy=self.noisy, dtype=self.parameters.dtype,
+            **self._more(),
         )  # fmt: skip
         twin.restore(self.state())
         return twin
@@ -247,7 +280,9 @@ class Network:
 
     def state(self) -> State:
         """What `restore` needs."""
-        state = {"sizes": list(self.sizes), "parameters": self.parameters.copy()}
+        state: State = {"sizes": list(self.sizes), "parameters": self.parameters.copy()}
+        if self.picture:
+            state |= self._of_pictures()
         if self.batch_norm:
             state["statistics"] = self.statistics.copy()
         return {**state, "rng": self.rng.bit_generator.state} if self._draws else state
@@ -262,6 +297,11 @@ class Network:
             raise ValueError(
                 f"the saved network has layers {tuple(state['sizes'])}, this one {self.sizes}"
             )
+        if (
+            self.picture
+            and {key: state.get(key) for key in ("picture", "conv")} != self._of_pictures()
+        ):
+            raise ValueError("the saved network has other convolutional layers than this one")
         if state["parameters"].shape != self.parameters.shape:
             raise ValueError(
                 f"the saved network has {len(state['parameters'])} parameters, this one "
@@ -275,6 +315,11 @@ class Network:
         if self._draws:
             self.rng.bit_generator.state = state["rng"]
 
+    def _of_pictures(self) -> State:
+        """What `state` says of the convolutional layers."""
+        assert self.picture
+        return {"picture": list(self.picture), "conv": [dict(vars(each)) for each in self.conv]}
+
     @property
     def _draws(self) -> bool:
         """Whether `rng` is used after the initial weights."""
@@ -282,21 +327,51 @@ class Network:
 
     def _enter(self, x: Array) -> _Workspace:
         """The workspace for inputs x, which are copied into it."""
+        if self.picture and x.ndim == 2 and x.shape[1] == self.sizes[0]:
+            x = x.reshape(-1, *self.picture)
         workspace = self._workspaces.get(x.shape) or self._allocate(x)
         self._latest = workspace
         np.copyto(workspace.x, x.T)
         return workspace
 
     def _allocate(self, x: Array) -> _Workspace:
-        if x.ndim != 2 or x.shape[1] != self.sizes[0] or not len(x):
-            raise ValueError(
-                f"the input must be examples x features, [B, {self.sizes[0]}], not {list(x.shape)}"
-            )
+        if x.ndim < 2 or x.shape[1:] != self._example or not len(x):
+            kind = "pictures" if self.picture else "examples x features"
+            wanted = ", ".join(map(str, self._example))
+            raise ValueError(f"the input must be {kind}, [B, {wanted}], not {list(x.shape)}")
         while len(self._workspaces) >= _WORKSPACES:
             del self._workspaces[next(iter(self._workspaces))]
         workspace = _Workspace(self.layers, len(x), self.parameters.dtype, self._keeps_logits)
+        if self.picture:
+            height, width, channels = self.picture
+            workspace.x = workspace.x.reshape(channels, height, width, -1).swapaxes(1, 2)
         self._workspaces[x.shape] = workspace
         return workspace
+
+
+def _sizes(sizes: Any, convolves: bool) -> tuple[Picture | None, tuple[int, ...]]:
+    """The picture among the sizes, if one is first, and all of them as numbers.
+
+    Raises:
+        ValueError: they are not two or more, one is not positive, or a picture does not go with
+            convolutional layers.
+    """
+    picture, numbers = None, tuple[int, ...]()
+    try:
+        first, *others = tuple(sizes) or (None,)
+        picture = picture_of(first)
+        numbers = tuple(map(operator.index, (math.prod(picture) if picture else first, *others)))
+    except TypeError:  # not whole numbers, or not several
+        pass
+    if len(numbers) < 2 or min(numbers) < 1:
+        raise ValueError(f"sizes must be two or more layers of at least 1 unit, not {sizes}")
+    if convolves and not picture:
+        raise SettingError("conv", "needs a picture: let the first of sizes be (height, width, "
+                           f"channels), not {numbers[0]}")  # fmt: skip
+    if picture and not convolves:
+        raise SettingError("conv", f"needs a layer, since the input is a picture, {picture}; a "
+                           f"dense network sees it flattened, as {numbers[0]} inputs")  # fmt: skip
+    return picture, numbers
 
 
 def _average(values: Array, others: Array, tau: float, scratch: Array) -> None:
@@ -351,7 +426,7 @@ class _Workspace:
     """The passes of all layers over the arrays of one batch size.
 
     Attributes:
-        x: the input [n_in, B].
+        x: the input [n_in, B]; of pictures [channels, width, height, B], as a transposed batch is.
         whole: the path to the output.
         to_cost: the path to the cost's prediction: the output, or its pre-activation if the cost is
             made for the output's activation.

@@ -10,7 +10,7 @@ import numpy as np
 from nn import checkpoint, training
 from nn.activations import ACTIVATIONS
 from nn.costs import COSTS
-from nn.data import THRESHOLDS, examples, pairs, pieces, r_squared, require_classes
+from nn.data import THRESHOLDS, examples, pieces, r_squared, require_classes
 from nn.inspection import summary
 from nn.names import describe, rebuild
 from nn.supervised import Supervised
@@ -22,16 +22,18 @@ class NeuralNet(Supervised):
 
         net = NeuralNet((784, 100, 10), cost="log_likelihood", dropout=0.5, seed=0)
 
+        net = NeuralNet(((28, 28, 1), 100, 10), conv=[{"filters": 16}], cost="log_likelihood")
+
     Data are array-likes, examples x features; `checked` says what else is taken.
 
     Args:
-        sizes: units of each layer, from the input to the output.
+        sizes: units of each layer, from the input to the output; the first may be a picture.
         hidden: activation of the hidden layers, by name or as an object.
         output: activation of the last layer, likewise; by default the one that the cost is made
             for, or else the identity.
         cost: by name or as an object.
         threshold: the outputs of a single unit that mean class 1, ">= 0.5" or "> 0.5".
-        settings: those of `nn.Network`: initializer, bias_initializer, dropout, layer_norm,
+        settings: those of `nn.Network`: initializer, bias_initializer, conv, dropout, layer_norm,
             batch_norm, noisy, seed and dtype.
 
     Raises:
@@ -44,9 +46,9 @@ class NeuralNet(Supervised):
         Raises:
             ValueError: x does not have that shape, is empty or is not finite.
         """
-        x = examples(x, self.sizes[0], self.parameters.dtype, "x")
+        x = examples(x, self._example, self.parameters.dtype, "x")
         outputs = np.empty((len(x), self.sizes[-1]), x.dtype)
-        for piece in pieces(len(x)):
+        for piece in pieces(len(x), self._at_once):
             outputs[piece] = self.forward(x[piece])
         return outputs
 
@@ -98,7 +100,7 @@ class NeuralNet(Supervised):
             ValueError: as for `checked`, or y holds no classes: rows that are one-hot, or 0 and 1
                 for one output.
         """
-        x, y = pairs(x, y, self.sizes, self.parameters.dtype, self.classifies)
+        x, y = self._pairs(x, y)
         require_classes(y)
         return float((self._classes(self.feedforward(x)) == y).all(axis=1).mean())
 
@@ -149,11 +151,12 @@ def load(path: str | os.PathLike[str]) -> NeuralNet:
     try:
         parts, saved = state["parts"], state["network"]
         net = NeuralNet(
-            saved["sizes"],
+            [saved.get("picture", saved["sizes"][0]), *saved["sizes"][1:]],
             rebuild(ACTIVATIONS, parts["hidden"], "activation"),
             rebuild(ACTIVATIONS, parts["output"], "activation"),
             cost=rebuild(COSTS, parts["cost"], "cost"),
             threshold=parts.get("threshold", THRESHOLDS[0]),
+            conv=saved.get("conv", ()),
             dropout=parts["dropout"],
             layer_norm=parts["layer_norm"],
             batch_norm=parts.get("batch_norm", False),

@@ -49,6 +49,7 @@ class Supervised(Network):
     def checked(self, x: Any, y: Any) -> tuple[Array, Array]:
         """x and y as arrays [B, n_in] and [B, n_out] of the network's dtype.
 
+        Pictures [B, height, width, channels], without the last axis if it is 1, are flattened.
         Where a network has one input or one output, an array [B] is taken for it; where the outputs
         are classes, labels [B] from 0 to n_out - 1 are taken for one-hot rows.
 
@@ -56,9 +57,14 @@ class Supervised(Network):
             ValueError: x or y does not have its shape, is not finite, or is empty, they differ in
                 length, or y does not fit the cost.
         """
-        x, y = pairs(x, y, self.sizes, self.parameters.dtype, self.classifies)
+        x, y = self._pairs(x, y)
         self.cost_function.require_targets(y)
         return x, y
+
+    def _pairs(self, x: Any, y: Any) -> tuple[Array, Array]:
+        """As `checked`, but for what the cost says of y."""
+        shape, outputs = self._example, self.sizes[-1]
+        return pairs(x, y, shape, outputs, self.parameters.dtype, self.classifies)
 
     def penalty(self, examples: int, l1: float, l2: float) -> Penalty:
         """The penalty on this network's weights when it learns from this many examples."""
@@ -85,7 +91,7 @@ class Supervised(Network):
         Like `propagate` it does not check the data.
         """
         total, right = 0.0, 0
-        for piece in pieces(len(x)):
+        for piece in pieces(len(x), self._at_once):
             workspace = self._enter(x[piece])
             workspace.whole.forward(training=False)
             prediction, outputs = workspace.to_cost.output, workspace.whole.output
@@ -110,7 +116,7 @@ class Supervised(Network):
         """
         x, y = self.checked(x, y)
         total = 0.0
-        for piece in pieces(len(x)):
+        for piece in pieces(len(x), self._at_once):
             path = self._enter(x[piece]).to_cost
             path.forward(training)
             total += self.cost_function.value(path.output, y[piece]) * len(x[piece])
@@ -128,6 +134,6 @@ class Supervised(Network):
         penalty = self.penalty(len(x), l1, l2)
         cost = self.propagate(x, y) + penalty.value(self.parameters)
         penalty.add_gradient(self.parameters, self.gradients)
-        weights = [layer.gradients[: layer.inputs].copy() for layer in self._dense]
-        biases = [layer.gradients[layer.inputs].copy() for layer in self._dense]
+        weights = [layer.gradients[: layer.fan_in].copy() for layer in self._affine]
+        biases = [layer.gradients[layer.fan_in].copy() for layer in self._affine]
         return cost, weights, biases
