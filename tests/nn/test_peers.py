@@ -13,7 +13,9 @@ import pytest
 
 import nn
 from nn.activations import LeakyReLU
+from nn.convolution import MaxPool2D
 from nn.typing import Array
+from tests.nn.test_convolution import GEOMETRIES, network, one_layer, pictures
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is in the extra test-peers")
 
@@ -97,6 +99,50 @@ def test_cost_and_gradients_are_theirs(
     expected = np.concatenate([leaf.grad.numpy().ravel() for leaf in leaves])
     assert np.abs(expected).max() > 1e-3
     np.testing.assert_allclose(net.gradients, expected, rtol=1e-8, atol=1e-12)
+
+
+def their_picture(net: nn.NeuralNet, leaves: list[Any], x: Array, hidden: str) -> Any:
+    """What the dense layers see, of PyTorch's convolutions of pictures [B, H, W, C]."""
+    functional, a = torch.nn.functional, torch.tensor(x).permute(0, 3, 1, 2)
+    for each, p in zip(net.conv, leaves, strict=False):
+        filters = p[:-1].T.reshape(each.filters, a.shape[1], each.size, each.size)
+        z = functional.conv2d(a, filters, p[-1], each.stride, each.padding)
+        a = ACTIVATIONS[hidden](z.flatten(1)).reshape(z.shape)
+        if each.pool > 1:
+            a = functional.max_pool2d(a, each.pool, each.pool_stride or each.pool)
+    return a.flatten(1)
+
+
+@pytest.mark.parametrize("hidden", nn.ACTIVATIONS)
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_convolutions_are_theirs(name: str, hidden: str) -> None:
+    net = network(*GEOMETRIES[name], hidden)
+    rng, leaves = np.random.default_rng(2), tensors(net)
+    x, y = pictures(net), rng.normal(0, 1, (5, 3))
+    z = their_picture(net, leaves, x, hidden) @ leaves[-2][:-1] + leaves[-2][-1]
+    o = ACTIVATIONS[hidden](z) @ leaves[-1][:-1] + leaves[-1][-1]
+    theirs = COSTS["quadratic"](o, torch.tensor(y))
+    theirs.backward()
+    assert net.backprop(x, y)[0] == pytest.approx(float(theirs.detach()), rel=1e-10)
+    expected = np.concatenate([leaf.grad.numpy().ravel() for leaf in leaves])
+    np.testing.assert_allclose(net.gradients, expected, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "padding"), [(2, 2, 0), (3, 1, 1), (3, 2, 1), (4, 3, 2)]
+)
+def test_padded_pools_are_theirs(size: int, stride: int, padding: int) -> None:
+    """With many equal entries, of which the first alone receives the gradient."""
+    picture = np.random.default_rng(0).integers(0, 3, (2, 8, 7)).astype(np.float64)
+    layer = MaxPool2D((2, 8, 7), size, stride, padding)
+    made, leaf = one_layer(layer, picture), torch.tensor(picture, requires_grad=True)
+    theirs = torch.nn.functional.max_pool2d(leaf[None], size, stride, padding)[0]
+    np.testing.assert_array_equal(made.output[:-1, 0], theirs.detach().numpy().ravel())
+    slope = np.random.default_rng(1).normal(0, 1, layer.outputs)
+    made.doutput[:, 0] = slope
+    made.backward()
+    theirs.flatten().backward(torch.tensor(slope))
+    np.testing.assert_allclose(made._dx[:, 0], leaf.grad.numpy().ravel(), rtol=1e-12)
 
 
 def test_another_slope_is_theirs() -> None:
