@@ -189,6 +189,11 @@ class Conv2D(Affine):
         )  # fmt: skip
 
     @property
+    def gathered(self) -> int:
+        """The numbers in the patches of one picture."""
+        return (self.fan_in + 1) * self.outputs // self.units
+
+    @property
     def filters(self) -> Array:
         """The weights [filters, C, k, k], a view."""
         channels, size = self.shape[0], self.size_of_kernel

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nn.activations import Activation, Identity, make_activation
+from nn.convolution import Conv2D
 from nn.data import PIECE
 from nn.initializers import BIAS_INITIALIZERS, Initializer, make_initializer
 from nn.layers import Activate, Affine, Dense, Layer, Pass
@@ -47,6 +48,8 @@ class Network:
         output: activation of the last layer, likewise.
         initializer: of the weights, by name or as a function.
         bias_initializer: of the biases, likewise.
+        pixel_scale: factor of a picture's numbers, such as 1 / 255 of bytes.
+        channels_first: whether pictures come as [B, channels, height, width].
         conv: the convolutional layers that come first, each a `Convolution` or a mapping of its
             settings, {"filters": 32, "size": 8, "stride": 4}; then the picture is flattened. What
             follows concerns the dense layers alone.
@@ -79,6 +82,8 @@ class Network:
         initializer: str | Initializer = "he",
         bias_initializer: str | Initializer = "zero",
         conv: Sequence[Convolution | Mapping[str, Any]] = (),
+        pixel_scale: float = 1.0,
+        channels_first: bool = False,
         dropout: float = 0.0,
         layer_norm: bool = False,
         batch_norm: bool = False,
@@ -88,7 +93,11 @@ class Network:
     ) -> None:
         self.conv = convolutions(conv)
         self.picture, self.sizes = _sizes(sizes, bool(self.conv))
-        self._example = self.picture or self.sizes[:1]  # the shape of one
+        self.pixel_scale, self.channels_first = pixel_scale, channels_first
+        self._example = self.sizes[:1]  # the shape of one
+        if self.picture:
+            *sides, channels = self.picture
+            self._example = (channels, *sides) if channels_first else (*sides, channels)
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, not {np.dtype(dtype)}")
         self.hidden, self.output = make_activation(hidden), make_activation(output)
@@ -161,6 +170,12 @@ class Network:
             layer.still()
 
     @property
+    def units(self) -> int:
+        """Numbers that a pass keeps of an example, twice: units, and the patches under filters."""
+        convolutions = (layer for layer in self.layers if isinstance(layer, Conv2D))
+        return sum(self.sizes) + sum(each.outputs + each.gathered for each in convolutions)
+
+    @property
     def mean_sigma(self) -> float:
         """The mean scale of a noisy network's noise (Fortunato et al. 2018, figure 3)."""
         sigmas = [np.abs(layer.sigma).ravel() for layer in self._noisy_layers]
@@ -221,8 +236,16 @@ class Network:
         dx = self._latest.whole.backward_to_input()
         if self.picture is None:
             return dx
+        if self.pixel_scale != 1:
+            dx *= self.pixel_scale
+        return self._as_given(dx.T)
+
+    def _as_given(self, inputs: Array) -> Array:
+        """Pictures within the engine [C H W, B] as their axes are given, the examples first."""
+        assert self.picture
         height, width, channels = self.picture
-        return dx.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
+        pictures = inputs.reshape(channels, height, width, -1)
+        return pictures.transpose((3, 0, 1, 2) if self.channels_first else (3, 1, 2, 0))
 
     @property
     def output_gradient(self) -> Array:
@@ -256,9 +279,9 @@ class Network:
         """A network of the same layers with equal parameters of its own."""
         twin = type(self)(
             (self.picture or self.sizes[0], *self.sizes[1:]), self.hidden, self.output,
-            conv=self.conv, dropout=self.dropout, layer_norm=self.layer_norm,
-            batch_norm=self.batch_norm, noisy=self.noisy, dtype=self.parameters.dtype,
-            **self._more(),
+            conv=self.conv, pixel_scale=self.pixel_scale, channels_first=self.channels_first,
+            dropout=self.dropout, layer_norm=self.layer_norm, batch_norm=self.batch_norm,
+            noisy=self.noisy, dtype=self.parameters.dtype, **self._more(),
         )  # fmt: skip
         twin.restore(self.state())
         return twin
@@ -281,8 +304,7 @@ class Network:
     def state(self) -> State:
         """What `restore` needs."""
         state: State = {"sizes": list(self.sizes), "parameters": self.parameters.copy()}
-        if self.picture:
-            state |= self._of_pictures()
+        state |= self._of_pictures()
         if self.batch_norm:
             state["statistics"] = self.statistics.copy()
         return {**state, "rng": self.rng.bit_generator.state} if self._draws else state
@@ -297,10 +319,7 @@ class Network:
             raise ValueError(
                 f"the saved network has layers {tuple(state['sizes'])}, this one {self.sizes}"
             )
-        if (
-            self.picture
-            and {key: state.get(key) for key in ("picture", "conv")} != self._of_pictures()
-        ):
+        if any(state.get(key) != value for key, value in self._of_pictures().items()):
             raise ValueError("the saved network has other convolutional layers than this one")
         if state["parameters"].shape != self.parameters.shape:
             raise ValueError(
@@ -316,9 +335,12 @@ class Network:
             self.rng.bit_generator.state = state["rng"]
 
     def _of_pictures(self) -> State:
-        """What `state` says of the convolutional layers."""
-        assert self.picture
-        return {"picture": list(self.picture), "conv": [dict(vars(each)) for each in self.conv]}
+        """What `state` says of convolutional layers."""
+        if self.picture is None:
+            return {}
+        conv = [dict(vars(each)) for each in self.conv]
+        return {"picture": list(self.picture), "conv": conv, "pixel_scale": self.pixel_scale,
+                "channels_first": self.channels_first}  # fmt: skip
 
     @property
     def _draws(self) -> bool:
@@ -328,10 +350,12 @@ class Network:
     def _enter(self, x: Array) -> _Workspace:
         """The workspace for inputs x, which are copied into it."""
         if self.picture and x.ndim == 2 and x.shape[1] == self.sizes[0]:
-            x = x.reshape(-1, *self.picture)
+            x = x.reshape(-1, *self._example)
         workspace = self._workspaces.get(x.shape) or self._allocate(x)
         self._latest = workspace
         np.copyto(workspace.x, x.T)
+        if self.pixel_scale != 1:
+            np.multiply(workspace.inputs, self.pixel_scale, out=workspace.inputs)
         return workspace
 
     def _allocate(self, x: Array) -> _Workspace:
@@ -343,8 +367,7 @@ class Network:
             del self._workspaces[next(iter(self._workspaces))]
         workspace = _Workspace(self.layers, len(x), self.parameters.dtype, self._keeps_logits)
         if self.picture:
-            height, width, channels = self.picture
-            workspace.x = workspace.x.reshape(channels, height, width, -1).swapaxes(1, 2)
+            workspace.x = self._as_given(workspace.inputs).T
         self._workspaces[x.shape] = workspace
         return workspace
 
@@ -426,7 +449,8 @@ class _Workspace:
     """The passes of all layers over the arrays of one batch size.
 
     Attributes:
-        x: the input [n_in, B]; of pictures [channels, width, height, B], as a transposed batch is.
+        x: the input [n_in, B]; of pictures with the axes of a transposed batch.
+        inputs: the same as a plain matrix [n_in, B].
         whole: the path to the output.
         to_cost: the path to the cost's prediction: the output, or its pre-activation if the cost is
             made for the output's activation.
@@ -434,7 +458,7 @@ class _Workspace:
 
     def __init__(self, layers: list[Layer], batch: int, dtype: Any, keeps_logits: bool) -> None:
         x, dx = np.ones((layers[0].inputs + 1, batch), dtype), None
-        self.x = x[:-1]
+        self.x = self.inputs = x[:-1]
         passes: list[Pass] = []
         for layer in layers:
             passes.append(layer.at(x, dx))

@@ -33,8 +33,8 @@ class NeuralNet(Supervised):
             for, or else the identity.
         cost: by name or as an object.
         threshold: the outputs of a single unit that mean class 1, ">= 0.5" or "> 0.5".
-        settings: those of `nn.Network`: initializer, bias_initializer, conv, dropout, layer_norm,
-            batch_norm, noisy, seed and dtype.
+        settings: those of `nn.Network`: initializer, bias_initializer, conv, pixel_scale,
+            channels_first, dropout, layer_norm, batch_norm, noisy, seed and dtype.
 
     Raises:
         ValueError: as for `nn.Network`, or an output activation that does not fit the cost.
@@ -157,6 +157,8 @@ def load(path: str | os.PathLike[str]) -> NeuralNet:
             cost=rebuild(COSTS, parts["cost"], "cost"),
             threshold=parts.get("threshold", THRESHOLDS[0]),
             conv=saved.get("conv", ()),
+            pixel_scale=saved.get("pixel_scale", 1.0),
+            channels_first=saved.get("channels_first", False),
             dropout=parts["dropout"],
             layer_norm=parts["layer_norm"],
             batch_norm=parts.get("batch_norm", False),

@@ -9,7 +9,7 @@ from typing import Any
 
 from nn.activations import Activation, Identity
 from nn.convolution import Conv2D, Flatten, MaxPool2D, Shape
-from nn.initializers import Initializer
+from nn.initializers import Initializer, he, zero_biases
 from nn.layers import Activate, Layer
 from nn.names import suggestion
 from nn.settings import BaseSettings, SettingError, fields_of, setting
@@ -89,9 +89,9 @@ def picture_of(size: Any) -> Picture | None:
 def conv_layers(
     picture: Picture,
     conv: Sequence[Convolution],
-    activation: Activation,
-    initializer: Initializer,
-    bias_initializer: Initializer,
+    activation: Activation = Identity(),  # noqa: B008  it has no state
+    initializer: Initializer = he,
+    bias_initializer: Initializer = zero_biases,
 ) -> list[Layer]:
     """The layers from a picture to the vector that the dense layers see.
 
@@ -122,8 +122,5 @@ def conv_layers(
 
 def examples_at_once(layers: Sequence[Layer], most: int) -> int:
     """How many examples a pass takes, so that the patches of its layers stay small."""
-    gathered = [
-        (layer.fan_in + 1) * layer.outputs // layer.units
-        for layer in layers if isinstance(layer, Conv2D)
-    ]  # fmt: skip
+    gathered = (layer.gathered for layer in layers if isinstance(layer, Conv2D))
     return max(1, min(most, _GATHERED // max(gathered, default=1)))

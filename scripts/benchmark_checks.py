@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 
 import common
-from benchmark_update import engine, make_batch
+from benchmark_update import VECTORS, Case, engine, make_batch
 
 from rl.agents import learning
 
-SIZES = ((64, 32), (128, 64))  # hidden units, batch
+CASES = VECTORS[:2]
 CHECK = learning.require_finite_weights
 
 
@@ -32,15 +32,15 @@ def updates(update: common.Work, check: Callable[..., None]) -> common.Work:
     return work
 
 
-def row(hidden: int, size: int, turns: int) -> tuple[str, ...]:
+def row(case: Case, turns: int) -> tuple[str, ...]:
     """Median microseconds of an update with the check and without it."""
-    update = engine(hidden, make_batch(size))
+    update = engine(case, make_batch(case))
     works = {"checked": updates(update, CHECK), "bare": updates(update, lambda *_: None)}
     measured = common.in_turns(
         works, turns, lambda work: common.seconds(work, clock=time.process_time)
     )
     checked, bare = (1e6 / 20 * median for median in common.medians(measured).values())
-    return f"{hidden}, {size}", f"{checked:.1f}", f"{bare:.1f}", f"{checked / bare:.3f}"
+    return case.name, f"{checked:.1f}", f"{bare:.1f}", f"{checked / bare:.3f}"
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     head = ("hidden, batch", "with the check, us", "without it, us", "ratio")
-    print(common.table(head, (row(*size, options.turns) for size in SIZES)))
+    print(common.table(head, (row(case, options.turns) for case in CASES)))
 
 
 if __name__ == "__main__":

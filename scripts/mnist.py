@@ -4,6 +4,7 @@
     python scripts/mnist.py --data DIR --only main      # only the main network, half a minute
     python scripts/mnist.py --data DIR --download URL   # fetches the files from a mirror first
     python scripts/mnist.py --data DIR --only full      # what takes all 60,000 digits, see below
+    python scripts/mnist.py --data DIR --only convolution
     python scripts/mnist.py --data DIR --network 784,30,10 --optimizer SGD --learning-rate 0.1 ...
 
 DIR holds the MNIST files as `mnist_data.py` describes them. With all four, the networks train on
@@ -26,7 +27,8 @@ shuffles of the same 10,000, so a digit tested here may have been used for that 
 The group `full` is for all four files: the network and the settings of the textbook program
 (docs/neural-networks.md has its conventions), the same (784, 100, 10) trained on deformed digits
 (`deformation.py`), and a larger one. Their settings were chosen with `--choose`, which tests on
-10,000 of the training digits and trains on the other 50,000.
+10,000 of the training digits and trains on the other 50,000. The group `convolution` is a network
+of two convolutions with the deformation, the rate and the batches of the first.
 
 An option such as --network, --activation or --learning-rate describes a single network, which is
 trained instead of the comparison; what is not given is as for the plain one.
@@ -77,6 +79,7 @@ class Variant:
     group: str
     name: str
     sizes: tuple[int, ...] = (SIDE * SIDE, 100, CLASSES)
+    conv: tuple[nn.Convolution, ...] = ()
     hidden: str = "relu"
     initializer: str = "he"
     cost: str = "log_likelihood"
@@ -144,7 +147,14 @@ FULL = (
             batch_size=100, learning_rate=1e-3, epochs=40,
             deformation=Deformation(1.5, 10.0, 0.12, 0.8)),
 )  # fmt: skip
+CONVOLUTION = Variant(
+    "convolution", "two convolutions, deformed digits", (SIDE * SIDE, 128, CLASSES),
+    (nn.Convolution(filters=16, size=5, pool=2), nn.Convolution(filters=32, size=5, pool=2)),
+    batch_size=100, learning_rate=2e-3, epochs=12, deformation=Deformation(),
+)  # fmt: skip
+FULL = (*FULL, CONVOLUTION)
 GROUPS = tuple(dict.fromkeys(each.group for each in VARIANTS))
+ALL = dict.fromkeys(each.group for each in FULL)  # for all four files
 
 
 class Outcome(NamedTuple):
@@ -157,7 +167,7 @@ class Outcome(NamedTuple):
         cost: on the test digits.
         epochs: until training ended.
         seconds: of the processor, in training.
-        weights: of the first layer [784, units].
+        weights: of the first layer [784, units], or of its filters.
     """
 
     variant: Variant
@@ -224,10 +234,11 @@ def train_one(settings: Settings, variant: Variant, shuffle: int) -> Outcome:
     if variant.patience is not None:
         training, held_out = hold_out(training)
         validation = targets(held_out, variant.pixels)
+    first = (SIDE, SIDE, 1) if variant.conv else variant.sizes[0]
     net = nn.NeuralNet(
-        variant.sizes, variant.hidden, variant.output, cost=variant.cost,
-        initializer=variant.initializer, bias_initializer=variant.bias_initializer,
-        dropout=variant.dropout, seed=rng,
+        (first, *variant.sizes[1:]), variant.hidden, variant.output, cost=variant.cost,
+        conv=variant.conv, initializer=variant.initializer,
+        bias_initializer=variant.bias_initializer, dropout=variant.dropout, seed=rng,
     )  # fmt: skip
     epochs = settings.epochs or variant.epochs
     updates = epochs * math.ceil(len(training.labels) / variant.batch_size)
@@ -440,7 +451,7 @@ def _variants(options: argparse.Namespace) -> list[Variant]:
         given["output"] = output
     if not given:
         wanted = {*(options.only or GROUPS)}
-        if wanted != {POST.group}:  # which differ in more than one thing from the plain network
+        if not wanted <= ALL.keys():  # which differ in more than one thing from the plain network
             wanted.add(PLAIN.group)
         return [each for each in (*VARIANTS, *FULL) if each.group in wanted]
     if given.get("cost", PLAIN.cost) != PLAIN.cost:
@@ -476,7 +487,7 @@ def _parser() -> common.Parser:
                         help="digits to train on (default: all)")  # fmt: skip
     parser.add_argument("--epochs", type=common.positive, metavar="N",
                         help=f"default {EPOCHS}; full: those of each")  # fmt: skip
-    parser.add_argument("--only", choices=(*GROUPS, "full"), action="append",
+    parser.add_argument("--only", choices=(*GROUPS, *ALL), action="append",
                         help="this group, beside the main one; may be repeated")  # fmt: skip
     parser.add_argument("--seeds", type=common.positive, default=len(SHUFFLES), metavar="N",
                         help="shuffles 0 to N - 1 (default %(default)s)")  # fmt: skip

@@ -71,11 +71,12 @@ def draw_confusion(labels: Array, outputs: Array, title: str, path: Path) -> Non
 
 
 def draw_weights(weights: Array, title: str, path: Path) -> None:
-    """Draws the incoming weights of units of the first layer [784, units] as pictures.
+    """Draws the incoming weights of units of the first layer [784, units] or filters as pictures.
 
     Blue lets ink raise a unit's z and red lets it lower it; each has a scale of its own. Those
     with the largest weights are shown.
     """
+    side = math.isqrt(len(weights))
     order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")
     figure = common.new_figure(
         GRID[1] * 1.1, GRID[0] * 1.1 + 1.0,
@@ -86,7 +87,7 @@ def draw_weights(weights: Array, title: str, path: Path) -> None:
     for axes in grid:
         axes.axis("off")
     for axes, unit in zip(grid, order, strict=False):
-        picture = weights[:, unit].reshape(SIDE, SIDE)
+        picture = weights[:, unit].reshape(side, side)
         most = np.abs(picture).max() or 1.0
         axes.imshow(picture, cmap="RdBu", vmin=-most, vmax=most)
     common.save(figure, path, 110)

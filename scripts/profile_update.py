@@ -16,9 +16,10 @@ from collections.abc import Callable
 from typing import Any
 
 import common
-from benchmark_update import SIZES, engine_agent, make_batch, peak_flops, product_flops
+from benchmark_update import PICTURES, VECTORS, engine_agent, make_batch, peak_flops, product_flops
 
-from nn.layers import Dense
+from nn.convolution import Conv2D
+from nn.layers import Affine
 from rl.agents import DQN
 from rl.memory import Batch
 
@@ -43,7 +44,9 @@ def profile(agent: DQN, batch: Batch, times: int) -> Timings:
     timings: Timings = defaultdict(float)
     for network in (agent.q.network, agent.target.network):
         for layer, passes in network.latest_passes():
-            kind = "products" if isinstance(layer, Dense) else "activations"
+            kind = "products" if isinstance(layer, Affine) else "activations"
+            if isinstance(layer, Conv2D):
+                kind = "convolutions"
             for name in ("forward", "backward"):
                 setattr(passes, name, timed(getattr(passes, name), f"{kind}, {name}", timings))
     agent.optimizer.step = timed(agent.optimizer.step, "Adam", timings)  # type: ignore[method-assign]
@@ -56,24 +59,30 @@ def profile(agent: DQN, batch: Batch, times: int) -> Timings:
     }
 
 
+def _cell(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0%}" if "share" in name else f"{value * 1e6:,.0f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Shows where the time of an update goes.")
     parser.add_argument("--updates", type=common.positive, help="default: about a second of them")
     options = parser.parse_args()
     columns: dict[str, Timings] = {}
-    for hidden, size in SIZES:
-        batch, agent = make_batch(size), engine_agent(hidden, make_batch(size))
+    for case in (*VECTORS, *PICTURES):
+        batch, agent = make_batch(case), engine_agent(case, make_batch(case))
         flops = product_flops(agent, batch)
         times = options.updates or max(30, round(5e10 / flops))
         timings = profile(agent, batch, times)
-        products = sum(value for name, value in timings.items() if name.startswith("products"))
-        timings["products, share of the peak"] = flops / products / peak_flops()
-        columns[f"{hidden}, {size}"] = timings
+        if not case.conv:
+            products = sum(value for name, value in timings.items() if name.startswith("products"))
+            timings["products, share of the peak"] = flops / products / peak_flops()
+        columns[case.name] = timings
     rows = [
-        [name, *(f"{each[name]:.0%}" if "share" in name else f"{each[name] * 1e6:,.0f}"
-                 for each in columns.values())]
-        for name in next(iter(columns.values()))
-    ]  # fmt: skip
+        [name, *(_cell(name, each.get(name)) for each in columns.values())]
+        for name in dict.fromkeys(name for each in columns.values() for name in each)
+    ]
     print(common.table(["us", *columns], rows))
 
 

@@ -18,7 +18,7 @@ from rl.preprocessors import PREPROCESSORS
 from rl.search.settings import SearchSettings
 from rl.specification.blocks import NetworkSettings, Training
 from rl.specification.keys import KEYS
-from rl.specification.settings import alternatives, settings_of, types_of
+from rl.specification.settings import alternatives, part_in, settings_of, types_of
 
 Schema = dict[str, Any]
 
@@ -106,6 +106,8 @@ def _kind(kind: Any, bounds: Bounds) -> Schema:
         return {"anyOf": [*_named(others)["anyOf"], {"type": "object", **rises}]}
     if typing.get_origin(kind) is dict:
         return {"type": "object"}
+    if (part := part_in(kind)) is not None:
+        return {"type": "array", "items": _block(part)}
     if kind not in _TYPES:  # a tuple
         (item, _) = typing.get_args(kind)
         return {

@@ -36,6 +36,11 @@ class Bounds:
     groups: tuple[int, ...]
     grid: tuple[int, int] | None = None
 
+    @property
+    def are_bytes(self) -> bool:
+        """Whether every entry lies between 0 and 255, as the numbers of most pictures do."""
+        return bool((self.low == 0).all() and (self.high == 255).all())
+
     def behind(self, preprocessor: Preprocessor) -> Bounds:
         """The bounds of what an agent sees behind a preprocessor; choices may be lost there."""
         low, high = preprocessor.bounds(self.low, self.high)

@@ -68,6 +68,19 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """The form of observations that are pictures.
+
+    Args:
+        shape: height, width and channels.
+        channels_first: whether the channels come before the rows.
+    """
+
+    shape: tuple[int, int, int]
+    channels_first: bool
+
+
+@dataclass(frozen=True)
 class Flattener:
     """Turns observations into vectors [n].
 
@@ -86,6 +99,21 @@ class Flattener:
     def size(self) -> int:
         """n."""
         return sum(part.size for part in self.parts)
+
+    @property
+    def picture(self) -> Picture | None:
+        """The form of an observation that is one array of two axes, or three; None of any other.
+
+        The axis of the channels is the last, unless the first is the shortest.
+        """
+        part = self.parts[0]
+        shape = part.space.shape or ()
+        if len(self.parts) > 1 or part.path or not part.is_box or len(shape) not in (2, 3):
+            return None
+        height, width, channels = shape if len(shape) == 3 else (*shape, 1)
+        first = len(shape) == 3 and height < min(width, channels)
+        sides = (width, channels, height) if first else (height, width, channels)
+        return Picture(sides, first)
 
     def __call__(self, observation: Any) -> Array:
         """The vector of an observation.

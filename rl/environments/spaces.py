@@ -12,7 +12,7 @@ from rl.environments import masks, rules
 from rl.environments.actions import Actions, Combinations, Discrete, MultiDiscrete, actions_of
 from rl.environments.bounds import Bounds, bounds_of
 from rl.environments.continuous import Continuous
-from rl.environments.observations import Flattener, flattener
+from rl.environments.observations import Flattener, Picture, flattener
 from rl.errors import BrokenEnvironment, UserError, brief
 
 __all__ = [
@@ -46,6 +46,11 @@ class Spaces:
     def one_hot(self) -> bool:
         """Whether an observation is made of nothing but ones and zeros that stand for choices."""
         return self.flatten is not None and not any(part.is_box for part in self.flatten.parts)
+
+    @property
+    def picture(self) -> Picture | None:
+        """The form of an observation that is a picture; None of any other."""
+        return self.flatten.picture if self.flatten else None
 
     @property
     def sizes(self) -> str:

@@ -107,9 +107,34 @@ def _mask_combinations(g: Graph, x: str, a: Arrays) -> str:
     return g("Where", mask, x, _NEVER)
 
 
+def _flat(g: Graph, x: str) -> str:
+    return g("Flatten", x, axis=1)
+
+
+def _picture(g: Graph, x: str, a: Arrays) -> str:
+    x = g("Reshape", g("Mul", x, a["scale"]), np.array([-1, *a["shape"]], np.int64))
+    return _flat(g, g("Transpose", x, perm=[0, *(1 + a["order"]).tolist()]))
+
+
+def _under_kernel(operator: str) -> Callable[[Graph, str, Arrays], str]:
+    """The nodes of an operation on the patches of a picture."""
+
+    def nodes(g: Graph, x: str, a: Arrays) -> str:
+        sides = {"kernel_shape": [int(a["size"])] * 2, "strides": [int(a["stride"])] * 2,
+                 "pads": [int(a["padding"])] * 4}  # fmt: skip
+        own = (a["filters"], a["biases"]) if operator == "Conv" else ()
+        x = g("Reshape", x, np.array([-1, *a["shape"]], np.int64))
+        return _flat(g, g(operator, x, *own, **sides))
+
+    return nodes
+
+
 # The nodes of each operation on x [B, n], given the arrays of the step.
 NODES: dict[str, Callable[[Graph, str, Arrays], str]] = {
     "normalize": _normalize,
+    "picture": _picture,
+    "conv": _under_kernel("Conv"),
+    "max_pool": _under_kernel("MaxPool"),
     "dense": lambda g, x, a: g("Gemm", x, a["weights"], a["biases"]),
     "layer_norm": _layer_norm,
     "affine": lambda g, x, a: g("Add", g("Mul", x, a["scale"]), a["shift"]),

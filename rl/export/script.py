@@ -17,7 +17,18 @@ from rl.storage.files import read_bytes, write_text
 MARK = "written by `rl export`"  # in each script, so that no other is overwritten
 
 # The lines of each operation on x, where {name} is an array of the step.
+_WINDOWS = "np.lib.stride_tricks.sliding_window_view(x, ({size},) * 2, (1, 2))"
+_PLACES = f"x = {_WINDOWS}[:, :: {{stride}}, :: {{stride}}]"
+_PADDED = "x = np.pad(x.reshape({shape}), [(0, 0), ({padding},) * 2, ({padding},) * 2]"
 LINES: dict[str, tuple[str, ...]] = {
+    "picture": ("x = ({scale} * x).reshape({shape}).transpose({order}).ravel()",),
+    "conv": (
+        f"{_PADDED})",
+        _PLACES,
+        "x = np.tensordot({filters}, x, [(1, 2, 3), (0, 3, 4)])",
+        "x = (x + {biases}[:, None, None]).ravel()",
+    ),
+    "max_pool": (f"{_PADDED}, constant_values=-np.inf)", _PLACES, "x = x.max((3, 4)).ravel()"),
     "normalize": ("x = np.clip((x - {mean}) / {deviation}, -{limit}, {limit}).astype(np.float32)",),
     "dense": ("x = x @ {weights} + {biases}",),
     "layer_norm": (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nn import ACTIVATIONS, Network
+from nn.convolution import Conv2D, Flatten, MaxPool2D
 from nn.ensemble import BlockDense
 from nn.layers import Activate, Dense, Layer
 from nn.names import describe
@@ -36,14 +37,36 @@ def of_preprocessor(preprocessor: Preprocessor) -> list[Step]:
 
 def _of_network(network: Network, first: int = 0, count: int | None = None) -> list[Step]:
     """A forward pass, and the selection of `count` outputs beginning with the `first`."""
-    steps = [_of_layer(layer) for layer in network.layers]
+    steps = [_of_layer(layer) for layer in network.layers if not isinstance(layer, Flatten)]
+    if network.picture:
+        steps.insert(0, _of_picture(network, network.picture))
     used = np.arange(network.sizes[-1])[first:][:count]
     if len(used) < network.sizes[-1]:
         steps.append(Step("select", {"entries": used}))
     return steps
 
 
+def _of_picture(network: Network, picture: tuple[int, int, int]) -> Step:
+    """From a picture, row by row, to its channels one after the other, as between all layers."""
+    shape = np.array(picture)[[2, 0, 1]] if network.channels_first else np.array(picture)
+    order = np.array([0, 1, 2] if network.channels_first else [2, 0, 1])
+    scale = np.array(network.pixel_scale, np.float32)
+    return Step("picture", {"shape": shape, "order": order, "scale": scale})
+
+
+def _of_kernel(layer: Conv2D | MaxPool2D) -> dict[str, Array]:
+    """The arrays that say where a kernel lies."""
+    numbers = {"shape": layer.shape, "size": layer.size_of_kernel, "stride": layer.stride,
+               "padding": layer.padding}  # fmt: skip
+    return {name: np.array(value) for name, value in numbers.items()}
+
+
 def _of_layer(layer: Layer) -> Step:
+    if isinstance(layer, Conv2D):
+        arrays = {"filters": layer.filters, "biases": layer.biases}
+        return Step("conv", {**_of_kernel(layer), **arrays})
+    if isinstance(layer, MaxPool2D):
+        return Step("max_pool", _of_kernel(layer))
     if isinstance(layer, BlockDense):
         return Step("dense", {"weights": layer.matrix, "biases": layer.biases})
     if isinstance(layer, Dense):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from rl.storage.run_folder import RunFolder
 from rl.storage.session_folder import CHECKPOINTS, SessionFolder, load_policy
 
 # What of a network its weights are made for.
-SHAPE = ("hidden", "activation", "layer_norm", *OPTIONS)
+SHAPE = ("conv", "hidden", "activation", "layer_norm", *OPTIONS)
 
 MOST_RANDOM = 0.5  # of the first actions, before a user is told
 
@@ -189,16 +189,23 @@ class Source:
             value = getattr(have, name)
             if name in ours and getattr(want, name) != value:
                 raise self._differs(given, f"{path}.{name}", ours[name], value)
-            found[name] = list(value) if isinstance(value, tuple) else value
+            found[name] = _plain(value)
         return found
 
     def _differs(self, given: Specification, path: str, ours: Any, theirs: Any) -> UserError:
-        value = list(theirs) if isinstance(theirs, tuple) else theirs
+        value = _plain(theirs)
         return given.explain(
             path,
             f"is {brief(ours)}, and {brief(value)} in {self.file}; to take that: "
             f"--set {path}={json.dumps(value, separators=(',', ':'))}",
         )
+
+
+def _plain(value: Any) -> Any:
+    """A setting as a specification has it."""
+    if not isinstance(value, tuple):
+        return value
+    return [dict(vars(each)) if is_dataclass(each) else each for each in value]
 
 
 def _network_settings(given: Specification, path: str, block: Mapping[str, Any]) -> Any:

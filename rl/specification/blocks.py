@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nn import ACTIVATIONS, INITIALIZERS
+from nn import ACTIVATIONS, INITIALIZERS, Convolution
 from nn.settings import BaseSettings, SettingError, setting
 from rl.environments.problems import EXTENDED_EPISODES
 from rl.errors import brief
@@ -113,6 +113,11 @@ OPTIONS = ("batch_norm", "noisy")  # layers that an agent must be written for
 class NetworkSettings(BaseSettings):
     """A feedforward network; its input and output fit the problem and the agent."""
 
+    conv: tuple[Convolution, ...] = setting(
+        "convolutional layers before the hidden ones, each a block such as {filters: 16, size: 3}, "
+        "for observations that are pictures; their activation and initializer are those below, and "
+        "normalization and noise are left to the layers behind them", ()
+    )  # fmt: skip
     hidden: tuple[int, ...] = setting(
         "units of each hidden layer; an empty list is a linear network", (64, 64)
     )
@@ -140,6 +145,8 @@ class NetworkSettings(BaseSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if len(self.conv) > MOST_LAYERS:
+            raise SettingError("conv", f"must be up to {MOST_LAYERS} layers, not {len(self.conv)}")
         if len(self.hidden) > MOST_LAYERS or min(self.hidden, default=1) < 1:
             complaint = f"must be up to {MOST_LAYERS} layers of at least 1 unit"
             raise SettingError("hidden", f"{complaint}, not {brief(list(self.hidden))}")

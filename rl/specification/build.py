@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,8 +15,10 @@ import numpy as np
 from nn import OPTIMIZERS, Ensemble, Network, Optimizer, SettingError
 from nn.limits import require_memory
 from nn.names import lookup, suggestion
+from nn.pictures import conv_layers
 from rl.agents import AGENTS, Agent
 from rl.environments.actions import combined, mask_size
+from rl.environments.observations import Picture
 from rl.environments.problems import Problem
 from rl.environments.rules import Unfit
 from rl.environments.spaces import Actions, Continuous, Discrete, MultiDiscrete, Spaces
@@ -28,6 +31,7 @@ from rl.specification.earlier_names import with_present_names
 from rl.specification.environment import (
     as_set,
     environment_block,
+    environment_in,
     registered_problem,
     spaces_in,
 )
@@ -191,13 +195,34 @@ class SpecifiedParts:
         kind = AGENTS[self._resolved["agent"]["name"]]
         settings = self.settings("network", NetworkSettings, role, kind.network_defaults)
         self._refuse_options(settings, role)
+        path, rng = self._block("network", role)[0], self.rngs["network"]
+        seen = self._picture(inputs, path) if settings.conv else {}
         net: Network = self._refusing(
-            self._block("network", role)[0],
-            lambda: make_network(inputs, outputs, output, self.rngs["network"], settings, members),
+            path,
+            lambda: make_network(inputs, outputs, output, rng, settings, members, **seen),
         )
-        self._units += sum(net.sizes)
+        self._units += net.units
         self._noisy |= net.noisy
         return net
+
+    def _picture(self, inputs: int, path: str) -> dict[str, Any]:
+        """The form of the pictures that a convolutional network sees, and a factor for them.
+
+        Raises:
+            UserError: it sees no pictures, or more than they.
+        """
+        picture, problem = self.spaces.picture, environment_in(self.specification).id
+        if picture is None:
+            complaint = f"needs pictures, and the observations of {problem} are none"
+        elif self.spaces.observation_size != math.prod(picture.shape):
+            name = self._resolved["preprocessor"]["name"]
+            complaint = f"needs pictures, and the preprocessor {name} makes vectors of them"
+        elif inputs != self.spaces.observation_size:
+            complaint = "needs pictures, and this network sees actions beside them"
+        else:
+            bytes_are_seen = self.spaces.bounds is not None and self.spaces.bounds.are_bytes
+            return {"picture": picture, "pixel_scale": 1 / 255 if bytes_are_seen else 1.0}
+        raise self.specification.explain(f"{path}.conv", f"{complaint}; leave it out")
 
     def _refuse_options(self, settings: NetworkSettings, role: str | None) -> None:
         """Refuses layers that the agent does not handle."""
@@ -377,6 +402,8 @@ def make_network(
     rng: np.random.Generator,
     settings: NetworkSettings,
     members: int | None = None,
+    picture: Picture | None = None,
+    pixel_scale: float = 1.0,
 ) -> Network:
     """A network as the `network` block describes it.
 
@@ -387,18 +414,32 @@ def make_network(
         rng: draws the weights.
         settings: of what is between.
         members: how many of these side by side, as an `Ensemble`; None for a single one.
+        picture: the form of the inputs, for convolutional layers.
+        pixel_scale: their factor.
 
     Raises:
-        SettingError: it does not fit into the machine, or a normalization an ensemble.
+        SettingError: it does not fit into the machine, a kernel into the picture, or a
+            normalization or convolutions an ensemble.
     """
-    sizes, many = (inputs, *settings.hidden, outputs), members or 1
+    first, seen, many = inputs, dict[str, Any](), members or 1
+    if picture:
+        if members:
+            raise SettingError("conv", "does not go with an ensemble; leave it out")
+        layers = conv_layers(picture.shape, settings.conv)
+        first = layers[-1].outputs
+        size = PARAMETER_BYTES * sum(layer.size for layer in layers)
+        require_memory("conv", f"{len(settings.conv)} layers", size)
+        seen = {"conv": settings.conv, "channels_first": picture.channels_first,
+                "pixel_scale": pixel_scale}  # fmt: skip
+    sizes = (first, *settings.hidden, outputs)
     parameters = many * sum((before + 1) * after for before, after in pairwise(sizes))
     require_memory("hidden", brief(list(settings.hidden)), parameters * PARAMETER_BYTES)
     if members and settings.layer_norm:
         raise SettingError("layer_norm", "would mix the members of an ensemble; leave it out")
     make = partial(Ensemble, members=members) if members else Network
     network: Network = make(
-        (inputs, *(many * size for size in sizes[1:])), settings.activation, output,
+        (picture.shape if picture else inputs, *(many * size for size in sizes[1:])),
+        settings.activation, output, **seen,
         initializer=settings.initializer, layer_norm=settings.layer_norm,
         batch_norm=settings.batch_norm, noisy=settings.noisy, seed=rng,
     )  # fmt: skip

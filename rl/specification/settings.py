@@ -6,6 +6,7 @@ its settings (`nn.settings`). This module knows the texts' side of it.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import types
 import typing
@@ -82,10 +83,7 @@ def make_settings(part: Any, resolved: Mapping[str, Any], explain: Explain) -> A
         UserError: a value that the part refuses.
     """
     kinds = types_of(part)
-    made = {
-        name: _made(value, name, explain) if Schedule in alternatives(kinds[name]) else value
-        for name, value in resolved.items()
-    }
+    made = {name: _made(value, kinds[name], name, explain) for name, value in resolved.items()}
     return refusing(explain, lambda: settings_class(part)(**made))
 
 
@@ -99,18 +97,48 @@ def refusing(explain: Explain, make: Callable[[], Any]) -> Any:
         raise explain("", str(error)) from None
 
 
-def _made(value: Any, name: str, explain: Explain) -> Any:
-    """`value`, or the schedule that it is the block of."""
+def _made(value: Any, annotation: Any, name: str, explain: Explain) -> Any:
+    """`value`, or the schedule or the parts that it has the blocks of."""
+    if (part := part_in(annotation)) is not None:
+        at = enumerate(value)
+        return tuple(make_settings(part, each, _within(explain, f"{name}[{i}]")) for i, each in at)
+    if Schedule not in alternatives(annotation):
+        return value
     try:
         return make_schedule(value) if isinstance(value, Mapping) else value
     except ValueError as error:
         raise explain(name, f"does not fit: {error}") from None
 
 
+def part_in(annotation: Any) -> Any:
+    """The settings class of which a setting is a list, each entry a block; None of any other."""
+    items = typing.get_args(annotation) if typing.get_origin(annotation) is tuple else ()
+    return next((each for each in items if dataclasses.is_dataclass(each)), None)
+
+
+def _within(explain: Explain, path: str) -> Explain:
+    """`explain` for what is wrong with a setting of the block at `path`."""
+    return lambda key, complaint: explain(f"{path}.{key}" if key else path, complaint)
+
+
+def _blocks(value: Any, part: Any, name: str, explain: Explain) -> list[dict[str, Any]]:
+    """The blocks of a list, each with every setting of the part."""
+    if not isinstance(value, (list, tuple)):
+        remedy = f"; write [{{{', '.join(value)}: ...}}]" if isinstance(value, Mapping) else ""
+        raise explain(name, f"must be a list of blocks, not {brief(value)}{remedy}")
+    for number, each in enumerate(value):
+        if not isinstance(each, Mapping):
+            raise explain(f"{name}[{number}]", f"must be a block of settings, not {brief(each)}")
+    at = enumerate(value)
+    return [resolve(part, each, _within(explain, f"{name}[{number}]")) for number, each in at]
+
+
 def _typed(value: Any, annotation: Any, name: str, explain: Explain) -> Any:
     """`value` as the annotated type; 5 serves as 5.0, and 1e5 as 100000."""
+    if (part := part_in(annotation)) is not None:
+        return _blocks(value, part, name, explain)
     if Schedule in alternatives(annotation) and isinstance(value, Mapping):
-        return _schedule(value, lambda key, complaint: explain(f"{name}.{key}", complaint))
+        return _schedule(value, _within(explain, name))
     if annotation not in (bool, str):
         for each in value if isinstance(value, (list, tuple)) else [value]:
             if complaint := unfit(each):
@@ -210,7 +238,9 @@ def describe_type(annotation: Any) -> str:
     """What a setting of this type may be, in words."""
     described = []
     for kind in alternatives(annotation):
-        if typing.get_origin(kind) is tuple:
+        if part_in(kind) is not None:
+            described.append("a list of blocks")
+        elif typing.get_origin(kind) is tuple:
             described.append("a list, each of it " + _NAMES[typing.get_args(kind)[0]])
         elif typing.get_origin(kind) is dict:
             described.append("a block")

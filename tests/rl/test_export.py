@@ -62,6 +62,17 @@ POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
                                               "center_beyond": 0.5}}),
     "rewards": (PENDULUM, {"agent": {"name": "DDPG"},
                            "preprocessor": {"name": "Normalize", "observations": False}}),
+    "pictures": ("Bright-v0", {"agent": {"name": "DQN", "dueling": True}, "network": {
+        "conv": [{"filters": 3, "size": 3, "padding": 1, "pool": 2}, {"filters": 4, "size": 2}]}}),
+    "strides": ("Bright-v0", {
+        "environment": {"id": "Bright-v0", "kwargs": {"shape": [2, 9, 8], "kind": "float32"}},
+        "problem": None, "agent": {"name": "ActorCritic"},
+        "network": {"activation": "tanh", "conv": [
+            {"filters": 3, "size": 3, "stride": 2, "pool": 2, "pool_stride": 1}]}}),
+    "softmax of pictures": ("Bright-v0", {
+        "environment": {"id": "Bright-v0", "kwargs": {"continuous": True}}, "problem": None,
+        "agent": SQUASHED,
+        "network": {"hidden": [7], "activation": "softmax", "conv": [{"filters": 2, "size": 6}]}}),
     **{name: (PENDULUM, {"agent": SQUASHED, "network": {"hidden": [7, 5], "activation": name}})
        for name in ACTIVATIONS},
 }  # fmt: skip
@@ -99,13 +110,18 @@ def networks(agent: Any) -> list[Network]:
 def observations(player: Player, count: int = OBSERVATIONS) -> Array:
     """Raw ones [count, n]; one-hot where the environment's are discrete."""
     rng, size = np.random.default_rng(2), player.spaces.observation_size
-    if player.spaces.flatten:
+    if player.spaces.one_hot:
         return np.eye(size, dtype=np.float32)[rng.integers(size, size=count)]
+    if player.spaces.picture:
+        return rng.integers(0, 256, (count, size)).astype(np.float32)
     return (3.0 * rng.standard_normal((count, size)) + 1.0).astype(np.float32)
 
 
 def by_the_lab(player: Player, seen: Array) -> Array:
-    if player.spaces.flatten:
+    if picture := player.spaces.flatten:
+        shape = picture.parts[0].space.shape
+        if not player.spaces.one_hot:
+            return np.array([player.act(one.reshape(shape)) for one in seen])
         return np.array([player.act(int(one.argmax())) for one in seen])
     return np.array([player.act(one) for one in seen])
 

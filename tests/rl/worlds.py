@@ -273,6 +273,49 @@ class Shown(Counter):
         return np.full((40, 60, 3), 30 * self.count, np.uint8)
 
 
+class Bright(gymnasium.Env[Any, Any]):
+    """Shows a bright row or a bright column in the dark; the action that says which pays 1.
+
+    Args:
+        shape: of what is seen; channels come first if the first number is the least.
+        continuous: whether a number says it by its sign.
+        kind: of the pixels.
+        bright: their greatest value.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...] = (8, 7, 2),
+        continuous: bool = False,
+        kind: str = "uint8",
+        bright: float = 255,
+    ) -> None:
+        self.observation_space = Box(0, bright, tuple(shape), np.dtype(kind).type)
+        self.action_space = Box(-1, 1, (1,), np.float32) if continuous else Discrete(2)
+        self.bright = bright
+
+    def reset(
+        self, *, seed: int | None = None, options: Any = None
+    ) -> tuple[Array, dict[str, Any]]:
+        super().reset(seed=seed)
+        return self._observe(), {}
+
+    def step(self, action: Any) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        said = int(np.asarray(action).item() > 0)
+        reward = float(said == self.is_column)
+        return self._observe(), reward, False, False, {}
+
+    def _observe(self) -> Array:
+        space, rng = self.observation_space, self.np_random
+        self.is_column = int(rng.integers(2))
+        seen = rng.uniform(0, 0.2 * self.bright, space.shape)
+        axes = [1, 2] if len(space.shape) == 3 and space.shape[0] < min(space.shape[1:]) else [0, 1]
+        rows = seen.swapaxes(0, axes[self.is_column])
+        rows[int(rng.integers(len(rows)))] = self.bright
+        return seen.astype(space.dtype)
+
+
+gymnasium.register("Bright-v0", "tests.rl.worlds:Bright", max_episode_steps=20)
 gymnasium.register("Shown-v0", "tests.rl.worlds:Shown")
 gymnasium.register("Held-v0", "tests.rl.worlds:Held")
 gymnasium.register("Slow-v0", "tests.rl.worlds:Slow")

@@ -1,0 +1,142 @@
+"""Convolutional networks in a specification: of which agents, of what they see, and what not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rl.agents import AGENTS
+from rl.environments.observations import Picture, flattener
+from rl.environments.spaces import Continuous, Discrete
+from rl.errors import UserError
+from tests.contracts.cases import Play, assert_same, experiment, values
+from tests.rl import worlds
+from tests.rl.conftest import quick
+
+CONV = [{"filters": 3, "size": 3, "stride": 2}, {"filters": 4, "size": 2}]
+SEEING = [name for name in AGENTS if name not in
+          ("QTable", "Sarsa", "ExpectedSarsa", "Random", "BootstrappedDQN", "DDPG", "TD3", "SAC",
+           "CrossQ")]  # fmt: skip
+
+
+def pictured(name: str = "DQN", kind: Any = Discrete, **blocks: Any) -> dict[str, Any]:
+    """A specification of a convolutional agent in front of pictures."""
+    kwargs = {"continuous": kind is Continuous, **blocks.pop("kwargs", {})}
+    given = values(name, kind, **{"network": {"conv": CONV, "hidden": [8]}, **blocks})
+    given.pop("problem")
+    return {"environment": {"id": "Bright-v0", "kwargs": kwargs}, **given}
+
+
+@pytest.mark.parametrize("name", quick(2, SEEING))
+def test_an_agent_of_pictures_is_resumed_to_the_bit(name: str) -> None:
+    kind = Discrete if Discrete in AGENTS[name].kinds else Continuous
+    one, other = (experiment(pictured(name, kind)).agent for _ in range(2))
+    made = experiment(pictured(name, kind))
+    play = Play(made)
+    play.steps(60)
+    assert made.agent.updates > 0
+    other.restore(made.agent.state())
+    assert_same(other.policy_state(), made.agent.policy_state())
+    x = play.environments.observations
+    np.testing.assert_array_equal(other.act(x), made.agent.act(x))
+    assert one.updates == 0
+
+
+def test_it_learns_to_tell_rows_from_columns() -> None:
+    given = pictured(agent={"gamma": 0.0}, memory={"capacity": 400, "batch_size": 32},
+                     optimizer={"learning_rate": 0.01})  # fmt: skip
+    play = Play(experiment(given))
+    play.steps(250)
+    right = 0
+    for _ in range(100):
+        env: Any = play.environments.lend().unwrapped
+        seen = env._observe().astype(np.float32).reshape(1, -1)
+        right += play.agent.act(seen)[0] == env.is_column
+    assert right > 90
+
+
+FORMS = [
+    # shape, kind of number, what the lab takes it for
+    ((8, 7, 2), "uint8", Picture((8, 7, 2), False)),
+    ((2, 8, 7), "uint8", Picture((8, 7, 2), True)),
+    ((8, 7), "float32", Picture((8, 7, 1), False)),
+    ((3, 3, 3), "bool", Picture((3, 3, 3), False)),
+    ((1, 8, 7), "int64", Picture((8, 7, 1), True)),
+    ((10, 10, 4), "bool", Picture((10, 10, 4), False)),
+    ((7,), "float32", None),
+    ((2, 8, 7, 3), "uint8", None),
+]
+
+
+@pytest.mark.parametrize(("shape", "kind", "form"), FORMS, ids=str)
+def test_what_is_a_picture(shape: tuple[int, ...], kind: str, form: Picture | None) -> None:
+    high = 1 if kind == "bool" else 9
+    assert flattener(worlds.Box(0, high, shape, np.dtype(kind).type)).picture == form
+
+
+def test_a_picture_among_other_things_is_none() -> None:
+    from gymnasium.spaces import Dict
+
+    assert flattener(Dict({"a": worlds.Box(0, 1, (8, 7, 2))})).picture is None
+
+
+def test_the_axes_of_a_picture_do_not_matter_to_what_is_computed() -> None:
+    seen = np.random.default_rng(0).integers(0, 256, (5, 8, 7, 2)).astype(np.float32)
+    last = experiment(pictured()).agent
+    first = experiment(pictured(kwargs={"shape": [2, 8, 7]})).agent
+    first.restore_policy({"network": {**last.policy_state()["network"], "channels_first": True}})
+    moved = np.moveaxis(seen, 3, 1).reshape(5, -1)
+    np.testing.assert_array_equal(first.q.values(moved), last.q.values(seen.reshape(5, -1)))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "preprocessor", "scale"),
+    [({}, {}, 1 / 255), ({"kind": "float32"}, {}, 1 / 255), ({"bright": 9}, {}, 1),
+     ({}, {"name": "Normalize"}, 1), ({"kind": "float32", "bright": 1}, {}, 1)],
+)  # fmt: skip
+def test_bytes_are_divided_by_255(
+    kwargs: dict[str, Any], preprocessor: dict[str, Any], scale: float
+) -> None:
+    agent: Any = experiment(pictured(kwargs=kwargs, preprocessor=preprocessor)).agent
+    assert agent.q.network.pixel_scale == scale
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"environment": {"id": "CartPole-v1"}},
+     "network.conv needs pictures, and the observations of CartPole-v1 are none; leave it out"),
+    ({"kwargs": {"shape": [2, 8, 7, 2]}}, "network.conv needs pictures, and the observations of"),
+    ({"preprocessor": {"name": "Stack"}},
+     "network.conv needs pictures, and the preprocessor Stack makes vectors of them"),
+    ({"preprocessor": {"name": "Difference"}}, "the preprocessor Difference makes vectors of them"),
+    ({"network": {"conv": [{"filters": 3, "size": 9}]}},
+     "network.conv[0] does not fit: a kernel of 9 x 9 is larger than its picture of 8 x 7"),
+    ({"network": {"conv": [*CONV, {"filters": 3, "size": 3}]}},
+     "network.conv[2] does not fit: a kernel of 3 x 3 is larger than its picture of 2 x 2"),
+    ({"network": {"conv": [{"filters": 3, "pool": 9}]}},
+     "network.conv[0] does not fit: a kernel of 9 x 9 is larger than its picture of 6 x 5"),
+    ({"network": {"conv": [{"filter": 3}]}},
+     "network.conv[0].filter is no setting; did you mean 'filters'?"),
+    ({"network": {"conv": [{"size": 3}]}}, "network.conv[0].filters is missing"),
+    ({"network": {"conv": [{"filters": 3, "stride": 0}]}},
+     "network.conv[0].stride must be at least 1, not 0"),
+    ({"network": {"conv": [{"filters": "many"}]}},
+     "network.conv[0].filters must be an integer, not 'many'"),
+    ({"network": {"conv": [16]}}, "network.conv[0] must be a block of settings, not 16"),
+    ({"network": {"conv": 16}}, "network.conv must be a list of blocks, not 16"),
+    ({"network": {"conv": {"filters": 3}}}, "write [{filters: ...}]"),
+    ({"network": {"conv": [{"filters": 10**9}]}}, "GB of memory, and this machine has"),
+    ({"network": {"conv": CONV * 60}}, "network.conv must be up to 100 layers, not 120"),
+    ({"name": "BootstrappedDQN"}, "network.conv does not go with an ensemble; leave it out"),
+    ({"name": "SAC", "kind": Continuous},
+     "network.conv needs pictures, and this network sees actions beside them; leave it out"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("blocks", "said"), REFUSED, ids=[each[1] for each in REFUSED])
+def test_what_does_not_fit_is_said(blocks: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        experiment(pictured(**blocks))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
