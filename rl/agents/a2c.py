@@ -121,6 +121,7 @@ class A2C(Agent):
     kinds = (Discrete, MultiDiscrete, Continuous)
     roles: tuple[str, ...] = ("actor", "critic")
     kin = "stochastic actor and critic"
+    sees_pictures = True
     carried: tuple[str, ...] = ("shared", "squash", "state_dependent_std")
     waits_for = "memory.horizon times train.lanes"
     metric_names: tuple[str, ...] = (

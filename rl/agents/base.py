@@ -116,6 +116,7 @@ class Agent:
     kinds: tuple[type[Actions], ...] = (Discrete,)  # of actions that it can handle
     roles: tuple[str, ...] = ()  # of its networks, if there are several
     explores_itself = False  # whether an explorer has no place beside it
+    sees_pictures = False  # whether its networks may have convolutions
     network_options: tuple[str, ...] = ()  # of `OPTIONS` of the block `network`, those it handles
     network_defaults: Mapping[str, Any] = MappingProxyType({})  # of that block, where it is silent
     metric_names: tuple[str, ...] = ()

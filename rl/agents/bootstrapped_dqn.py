@@ -57,6 +57,7 @@ class BootstrappedDQN(DQN):
         )
 
     kin = "members of an ensemble"
+    sees_pictures = False
     carried = ("dueling", "members", "prior_scale")
     network_options = ()
     explores_itself = True

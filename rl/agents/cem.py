@@ -58,6 +58,7 @@ class CEM(Agent):
 
     kinds = (Discrete, MultiDiscrete, Continuous)
     kin = "searched network"
+    sees_pictures = True
     waits_for = "agent.population episodes of a step, at least"
     metric_names = ("mean_return", "elite_return", "std")
     settings: Settings

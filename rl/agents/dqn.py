@@ -69,6 +69,7 @@ class DQN(ReplayAgent):
             return Head(dueling=self.dueling)
 
     kin = "values of actions"
+    sees_pictures = True
     network_options: tuple[str, ...] = ("batch_norm", "noisy")
     carried: tuple[str, ...] = ("dueling",)
     settings: Settings

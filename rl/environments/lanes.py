@@ -77,15 +77,15 @@ class Environments:
         self.actions = actions or self.spaces.actions
         self._preprocessor = preprocessor or Preprocessor(self.spaces.observation_size)
         self.seeds = seeds
-        size = self._preprocessor.size
-        self.observations = np.zeros((lanes, size), np.float32)
+        size, kind = self._preprocessor.size, self._preprocessor.kind
+        self.observations = np.zeros((lanes, size), kind)
         self.active = [lane < self._playing for lane in range(lanes)]
         self.finished: list[Episode] = []
         self._latest = Transitions(
-            np.zeros((lanes, size), np.float32),
+            np.zeros((lanes, size), kind),
             self.actions.array(lanes),
             np.zeros(lanes, np.float32),
-            np.zeros((lanes, size), np.float32),
+            np.zeros((lanes, size), kind),
             np.zeros(lanes, np.bool_),
             np.zeros(lanes, np.bool_),
             np.zeros(lanes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +26,7 @@ _REASONS: dict[type[_Space], str] = {
 }
 _REMEDY = "add a wrapper that turns it into numbers (gymnasium.wrappers.TransformObservation)"
 _OMIT = ", or one that leaves it out (gymnasium.wrappers.FilterObservation)"
-_SHRINK = (
-    "no network of the lab takes pictures, since its layers are dense; add wrappers that shrink it "
-    "(gymnasium.wrappers.ResizeObservation, GrayscaleObservation)"
-)
+SHRINK = "add wrappers that shrink it (gymnasium.wrappers.ResizeObservation, GrayscaleObservation)"
 
 
 @dataclass(frozen=True)
@@ -74,10 +72,24 @@ class Picture:
     Args:
         shape: height, width and channels.
         channels_first: whether the channels come before the rows.
+        is_bytes: whether its numbers are bytes.
     """
 
     shape: tuple[int, int, int]
     channels_first: bool
+    is_bytes: bool = False
+
+    @property
+    def is_large(self) -> bool:
+        """Whether only convolutions can take it."""
+        return self.is_bytes and math.prod(self.shape) > LARGEST_PICTURE
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with one that is large, where there are no convolutions."""
+        said = " x ".join(map(str, self.shape))
+        numbers = f"pictures of {math.prod(self.shape):,} numbers, {said}"
+        return f"observations are {numbers}, and dense layers take at most {LARGEST_PICTURE:,}"
 
 
 @dataclass(frozen=True)
@@ -113,7 +125,7 @@ class Flattener:
         height, width, channels = shape if len(shape) == 3 else (*shape, 1)
         first = len(shape) == 3 and height < min(width, channels)
         sides = (width, channels, height) if first else (height, width, channels)
-        return Picture(sides, first)
+        return Picture(sides, first, part.space.dtype == np.uint8)
 
     def __call__(self, observation: Any) -> Array:
         """The vector of an observation.
@@ -175,8 +187,8 @@ def _size(space: _Space, path: _Path) -> int:
         reason = next((why for kind, why in _REASONS.items() if isinstance(space, kind)), own)
         raise _unfit(space, path, "made of numbers", f", which {reason}; {_REMEDY}")
     size = int(spaces.flatdim(space))
-    if _is_picture(space) and size > LARGEST_PICTURE:
-        said = f", a picture of {size:,} numbers: {_SHRINK}"
+    if path and _is_picture(space) and size > LARGEST_PICTURE:  # one alone is for convolutions
+        said = f", a picture of {size:,} numbers: {SHRINK}"
         raise _unfit(space, path, f"at most {LARGEST_PICTURE:,} numbers", said)
     return size
 

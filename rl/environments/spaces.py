@@ -48,6 +48,11 @@ class Spaces:
         return self.flatten is not None and not any(part.is_box for part in self.flatten.parts)
 
     @property
+    def are_large_pictures(self) -> bool:
+        """Whether only convolutions can take the observations."""
+        return self.picture is not None and self.picture.is_large
+
+    @property
     def picture(self) -> Picture | None:
         """The form of an observation that is a picture; None of any other."""
         return self.flatten.picture if self.flatten else None

@@ -26,7 +26,7 @@ _INSTEAD = {
     "RecordVideo": "rl film and rl watch --mp4 make films",
     "HumanRendering": "rl watch and --render show it",
     "RenderCollection": "rl film and rl watch show it",
-    "AddRenderObservation": "no network of the lab takes pictures",
+    "AddRenderObservation": "the environment has no render_mode while an agent learns",
 }
 
 

@@ -47,6 +47,7 @@ class Replay:
         actions: an empty array [0] or [0, k] of the kind that holds actions.
         masks: A, the entries of a mask of the next actions; 0 if there are none. It takes a bit
             each.
+        kind: of the observations' numbers; bytes stay bytes.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -72,20 +73,21 @@ class Replay:
         settings: Settings | None = None,
         actions: Array = DISCRETE,
         masks: int = 0,
+        kind: Any = np.float32,
     ) -> None:
         self.settings = settings = settings or self.Settings()
         self._masks = masks
         self._names = (*STORED, "next_masks") if masks else STORED
         capacity, batch_size = settings.capacity, settings.batch_size
-        row = _arrays(1, observation_size, actions, masks)
+        row = _arrays(1, observation_size, actions, masks, kind)
         size = sum(getattr(row, name).nbytes for name in self._names) + self._BESIDE
         require_memory("capacity", capacity, (capacity + batch_size) * size)
         self.capacity, self.batch_size = capacity, batch_size
         self.size = 0
         self.added = 0  # transitions, ever
         self._rng = rng
-        self._stored = _arrays(capacity, observation_size, actions, masks)
-        self._batch = _arrays(batch_size, observation_size, actions, masks)
+        self._stored = _arrays(capacity, observation_size, actions, masks, kind)
+        self._batch = _arrays(batch_size, observation_size, actions, masks, kind)
         self._pairs = [
             (getattr(self._stored, name), getattr(self._batch, name)) for name in self._names
         ]
@@ -196,12 +198,12 @@ class Replay:
         self._rng.bit_generator.state = state["rng"]
 
 
-def _arrays(length: int, observation_size: int, actions: Array, masks: int) -> Batch:
+def _arrays(length: int, observation_size: int, actions: Array, masks: int, kind: Any) -> Batch:
     return Batch(
-        np.zeros((length, observation_size), np.float32),
+        np.zeros((length, observation_size), kind),
         np.zeros((length, *actions.shape[1:]), actions.dtype),
         np.zeros(length, np.float32),
         np.zeros(length, np.float32),
-        np.zeros((length, observation_size), np.float32),
+        np.zeros((length, observation_size), kind),
         next_masks=np.zeros((length, -(-masks // 8)), np.uint8) if masks else None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class Rollout:
         actions: an empty array [0] or [0, k] of the kind that holds actions.
         settings: T.
         masks: A, the entries of a mask of actions; 0 if there are none.
+        kind: of the observations' numbers; bytes stay bytes.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -66,17 +67,23 @@ class Rollout:
         actions: Array,
         settings: Settings | None = None,
         masks: int = 0,
+        kind: Any = np.float32,
     ) -> None:
         settings = settings or self.Settings()
         horizon, self._ends_with_episodes = settings.horizon, settings.ends_with_episodes
-        row = 8 * observation_size + actions.itemsize * math.prod(actions.shape[1:]) + 12 + masks
+        row = (
+            2 * np.dtype(kind).itemsize * observation_size
+            + actions.itemsize * math.prod(actions.shape[1:])
+            + 12
+            + masks
+        )
         require_memory("horizon", horizon, horizon * lanes * row)
         self.horizon, self.lanes, self.size = horizon, lanes, 0
         shape = (horizon, lanes)
-        self.observations = np.zeros((*shape, observation_size), np.float32)
+        self.observations = np.zeros((*shape, observation_size), kind)
         self.actions = np.zeros((*shape, *actions.shape[1:]), actions.dtype)
         self.rewards = np.zeros(shape, np.float32)
-        self.next_observations = np.zeros((*shape, observation_size), np.float32)
+        self.next_observations = np.zeros((*shape, observation_size), kind)
         self.terminated = np.zeros(shape, np.float32)
         self.cuts = np.zeros(shape, np.float32)
         self.masks = np.zeros((*shape, masks), np.bool_) if masks else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,7 @@ class Preprocessor:
         )
 
     settings: Settings
+    kind: Any = np.float32  # of the numbers that the agent sees
 
     def __init__(self, raw_size: int, settings: Settings | None = None) -> None:
         self.raw_size, self.settings = raw_size, settings or self.Settings()

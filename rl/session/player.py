@@ -44,7 +44,7 @@ class Player:
         self.agent, self.preprocessor, self.spaces = agent, preprocessor, spaces
         self.problem = problem
         self._view = preprocessor.for_lanes(1, learning=False)
-        self._seen = np.zeros((1, preprocessor.size), np.float32)
+        self._seen = np.zeros((1, preprocessor.size), preprocessor.kind)
         self._steps = 0  # since `reset`
         self._most = 0 if preprocessor.remembers else sys.maxsize  # steps of an episode
 

@@ -18,7 +18,7 @@ from nn.names import lookup, suggestion
 from nn.pictures import conv_layers
 from rl.agents import AGENTS, Agent
 from rl.environments.actions import combined, mask_size
-from rl.environments.observations import Picture
+from rl.environments.observations import SHRINK, Picture
 from rl.environments.problems import Problem
 from rl.environments.rules import Unfit
 from rl.environments.spaces import Actions, Continuous, Discrete, MultiDiscrete, Spaces
@@ -101,6 +101,7 @@ def build(specification: Specification, seed: int) -> Experiment:
     preprocessor = parts.preprocessor()
     agent_class = _agent_class(parts, problem)
     spaces = replace(spaces, actions=parts.spaces.actions)
+    _refuse_large_pictures(specification, spaces, agent_class)
     agent = parts.agent(agent_class)
     parts.refuse_unused()
     _refuse_hopeless(specification, training, agent, problem)
@@ -129,6 +130,29 @@ def _agent_class(parts: SpecifiedParts, problem: Problem) -> type[Agent]:
         )
     parts.spaces = replace(parts.spaces, actions=actions)
     return agent
+
+
+def seeing() -> list[str]:
+    """The names of the agents whose networks may have convolutions."""
+    return [name for name, agent in AGENTS.items() if agent.sees_pictures]
+
+
+def _refuse_large_pictures(
+    specification: Specification, spaces: Spaces, agent: type[Agent]
+) -> None:
+    """Refuses pictures that only convolutions can take where there are none."""
+    block = specification.block("network")
+    blocks = [block, *(each for each in block.values() if isinstance(each, Mapping))]
+    if not spaces.are_large_pictures or any(each.get("conv") for each in blocks):
+        return
+    assert spaces.picture
+    remedy = f"{agent.__name__} takes no convolutions, but these do: {', '.join(seeing())}"
+    if agent.sees_pictures:
+        remedy = "write network.conv, such as [{filters: 32, size: 8, stride: 4}]"
+    key = "problem" if "problem" in specification.values else "environment.id"
+    raise specification.explain(
+        key, f"does not fit: {spaces.picture.complaint}; {remedy}, or {SHRINK}"
+    )
 
 
 def _refuse_hopeless(
@@ -163,6 +187,7 @@ class SpecifiedParts:
     spaces: Spaces = field(init=False)
     lanes: int = 1
     _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _preprocessor: Preprocessor = field(init=False)
     _units: int = 0  # of all networks together
     _noisy: bool = False  # whether a network has noise of its own
 
@@ -179,6 +204,7 @@ class SpecifiedParts:
         """What the agent sees of the problem; `spaces` is then of that."""
         part = self.find(PREPROCESSORS, "preprocessor", "Identity")
         made: Preprocessor = part(self.spaces.observation_size, self.settings("preprocessor", part))
+        self._preprocessor = made
         bounds = self.spaces.bounds and self.spaces.bounds.behind(made)
         self.spaces = replace(self.spaces, observation_size=made.size, bounds=bounds)
         return made
@@ -196,7 +222,7 @@ class SpecifiedParts:
         settings = self.settings("network", NetworkSettings, role, kind.network_defaults)
         self._refuse_options(settings, role)
         path, rng = self._block("network", role)[0], self.rngs["network"]
-        seen = self._picture(inputs, path) if settings.conv else {}
+        seen = self._picture(path) if settings.conv else {}
         net: Network = self._refusing(
             path,
             lambda: make_network(inputs, outputs, output, rng, settings, members, **seen),
@@ -205,22 +231,28 @@ class SpecifiedParts:
         self._noisy |= net.noisy
         return net
 
-    def _picture(self, inputs: int, path: str) -> dict[str, Any]:
+    def _picture(self, path: str) -> dict[str, Any]:
         """The form of the pictures that a convolutional network sees, and a factor for them.
 
+        Pictures of bytes stay that until they enter the network.
+
         Raises:
-            UserError: it sees no pictures, or more than they.
+            UserError: the agent takes no convolutions, or the observations are no pictures.
         """
+        agent = self._resolved["agent"]["name"]
+        if not AGENTS[agent].sees_pictures:
+            complaint = f"does not fit {agent}; these have it: {', '.join(seeing())}"
+            raise self.specification.explain(f"{path}.conv", complaint)
         picture, problem = self.spaces.picture, environment_in(self.specification).id
         if picture is None:
             complaint = f"needs pictures, and the observations of {problem} are none"
         elif self.spaces.observation_size != math.prod(picture.shape):
             name = self._resolved["preprocessor"]["name"]
             complaint = f"needs pictures, and the preprocessor {name} makes vectors of them"
-        elif inputs != self.spaces.observation_size:
-            complaint = "needs pictures, and this network sees actions beside them"
         else:
             bytes_are_seen = self.spaces.bounds is not None and self.spaces.bounds.are_bytes
+            if bytes_are_seen and picture.is_bytes:
+                self._preprocessor.kind = np.uint8
             return {"picture": picture, "pixel_scale": 1 / 255 if bytes_are_seen else 1.0}
         raise self.specification.explain(f"{path}.conv", f"{complaint}; leave it out")
 
@@ -254,6 +286,7 @@ class SpecifiedParts:
                 settings,
                 spaces.actions.array(0),
                 mask_size(spaces.actions),
+                self._preprocessor.kind,
             ),
         )
         self._refuse_large_batch("batch_size", made.batch_size, made.batch_size)
@@ -271,6 +304,7 @@ class SpecifiedParts:
                 spaces.actions.array(0),
                 settings,
                 mask_size(spaces.actions),
+                self._preprocessor.kind,
             ),
         )
         self._refuse_large_batch("horizon", made.horizon, made.horizon * self.lanes)
@@ -419,12 +453,10 @@ def make_network(
 
     Raises:
         SettingError: it does not fit into the machine, a kernel into the picture, or a
-            normalization or convolutions an ensemble.
+            normalization an ensemble.
     """
     first, seen, many = inputs, dict[str, Any](), members or 1
     if picture:
-        if members:
-            raise SettingError("conv", "does not go with an ensemble; leave it out")
         layers = conv_layers(picture.shape, settings.conv)
         first = layers[-1].outputs
         size = PARAMETER_BYTES * sum(layer.size for layer in layers)

@@ -16,15 +16,24 @@ PREFERRED = ("DoubleDQN", "SAC", "PPO")
 STEPS = 100_000
 CUT = 1_000  # steps of an episode where the environment has no time limit
 
+# Of pictures: the layers of Mnih et al. (2015), the shortest side that they take, the bytes of a
+# replay memory, and the steps of a rollout.
+NATURE = [{"filters": 32, "size": 8, "stride": 4}, {"filters": 64, "size": 4, "stride": 2},
+          {"filters": 64, "size": 3}]  # fmt: skip
+SMALL = [{"filters": 16, "size": 3, "stride": 2}]
+SHORTEST, REPLAYED, HORIZON = 36, 10**9, 32
+
 Blocks = dict[str, dict[str, Any]]
 
 
 def default_agent(spaces: Spaces) -> str:
-    """The name of the agent for an environment, by the kind of its actions."""
+    """The name of the agent for an environment, by its actions; it must see large pictures."""
     others = (name for name in AGENTS if name not in PREFERRED)
     return next(
-        name for name in (*PREFERRED, *others) if isinstance(spaces.actions, AGENTS[name].kinds)
-    )
+        name for name in (*PREFERRED, *others)
+        if isinstance(spaces.actions, AGENTS[name].kinds)
+        and (AGENTS[name].sees_pictures or not spaces.are_large_pictures)
+    )  # fmt: skip
 
 
 def default_blocks(
@@ -51,11 +60,29 @@ def default_blocks(
                 blocks[key] = {**blocks.get(key, {}), **block}
             if blocks.get("preprocessor", {}).get("name") == "Normalize":
                 blocks["preprocessor"]["observations"] = not spaces.one_hot
+        if kind.sees_pictures and spaces.are_large_pictures:
+            _see(blocks, spaces)
         if issubclass(kind, REINFORCE):  # A2C with a memory of its own
             del blocks["memory"]
         if kind.explores_itself or kind.network_defaults.get("noisy"):
             del blocks["exploration"]
     return blocks
+
+
+def _see(blocks: Blocks, spaces: Spaces) -> None:
+    """Makes the blocks those of an agent that sees large pictures."""
+    assert spaces.picture
+    conv = SMALL if min(spaces.picture.shape[:2]) < SHORTEST else NATURE
+    blocks["network"] = {**blocks.get("network", {}), "conv": conv, "hidden": [512]}
+    if blocks.get("preprocessor", {}).get("rewards"):
+        blocks["preprocessor"]["observations"] = False
+    else:
+        blocks.pop("preprocessor", None)
+    memory = blocks.get("memory", {})
+    if "capacity" in memory:
+        memory["capacity"] = min(memory["capacity"], REPLAYED // (2 * spaces.observation_size))
+    if "horizon" in memory:
+        memory["horizon"] = min(memory["horizon"], HORIZON)
 
 
 def _budget(train: Mapping[str, Any], horizon: int) -> int:

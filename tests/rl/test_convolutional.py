@@ -11,14 +11,14 @@ from rl.agents import AGENTS
 from rl.environments.observations import Picture, flattener
 from rl.environments.spaces import Continuous, Discrete
 from rl.errors import UserError
+from rl.specification.by_name import with_defaults
+from rl.specification.specification import Specification
 from tests.contracts.cases import Play, assert_same, experiment, values
 from tests.rl import worlds
 from tests.rl.conftest import quick
 
 CONV = [{"filters": 3, "size": 3, "stride": 2}, {"filters": 4, "size": 2}]
-SEEING = [name for name in AGENTS if name not in
-          ("QTable", "Sarsa", "ExpectedSarsa", "Random", "BootstrappedDQN", "DDPG", "TD3", "SAC",
-           "CrossQ")]  # fmt: skip
+SEEING = [name for name, agent in AGENTS.items() if agent.sees_pictures]
 
 
 def pictured(name: str = "DQN", kind: Any = Discrete, **blocks: Any) -> dict[str, Any]:
@@ -57,10 +57,52 @@ def test_it_learns_to_tell_rows_from_columns() -> None:
     assert right > 90
 
 
+def test_bytes_stay_bytes_from_the_lanes_to_the_memory() -> None:
+    for name, kind in (("DQN", np.uint8), ("PPO", np.uint8)):
+        made = experiment(pictured(name))
+        play = Play(made)
+        play.steps(3)
+        agent: Any = made.agent
+        memory = agent.memory if name == "DQN" else agent.rollout
+        stored = memory.record_type["observations"].base if name == "DQN" else memory.observations
+        assert getattr(stored, "dtype", stored) == kind
+        assert play.environments.observations.dtype == kind
+    for blocks in ({"kwargs": {"kind": "float32"}}, {"preprocessor": {"name": "Normalize"}}):
+        assert experiment(pictured(**blocks)).preprocessor.kind == np.float32
+
+
+def test_bytes_do_not_change_what_is_learned() -> None:
+    """A float32 holds a byte exactly."""
+    one, other = (experiment(pictured()) for _ in range(2))
+    other.preprocessor.kind = np.float32
+    plays = [Play(one), Play(other)]
+    for play in plays:
+        play.steps(40)
+    assert one.agent.updates > 0
+    assert_same(one.agent.policy_state(), other.agent.policy_state())
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "agent", "conv"),
+    [({"shape": [40, 40, 3]}, "DoubleDQN", 3), ({"shape": [3, 30, 60]}, "DoubleDQN", 1),
+     ({"shape": [40, 40, 3], "continuous": True}, "PPO", 3), ({}, "DoubleDQN", None),
+     ({"shape": [80, 80], "kind": "float32"}, "DoubleDQN", None)],
+)  # fmt: skip
+def test_defaults_see_large_pictures(kwargs: dict[str, Any], agent: str, conv: int | None) -> None:
+    """Small ones, such as the grids of toy problems, are flattened as ever."""
+    values: dict[str, Any] = {"environment": {"id": "Bright-v0", "kwargs": kwargs}, "agent": {}}
+    given = with_defaults(Specification("defaults", "", values))
+    assert given.values["agent"]["name"] == agent
+    assert len(given.values["network"].get("conv", ())) == (conv or 0)
+    if conv:
+        made = experiment(given.values)
+        assert made.preprocessor.kind == np.uint8
+
+
 FORMS = [
     # shape, kind of number, what the lab takes it for
-    ((8, 7, 2), "uint8", Picture((8, 7, 2), False)),
-    ((2, 8, 7), "uint8", Picture((8, 7, 2), True)),
+    ((8, 7, 2), "uint8", Picture((8, 7, 2), False, True)),
+    ((2, 8, 7), "uint8", Picture((8, 7, 2), True, True)),
     ((8, 7), "float32", Picture((8, 7, 1), False)),
     ((3, 3, 3), "bool", Picture((3, 3, 3), False)),
     ((1, 8, 7), "int64", Picture((8, 7, 1), True)),
@@ -128,9 +170,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"network": {"conv": {"filters": 3}}}, "write [{filters: ...}]"),
     ({"network": {"conv": [{"filters": 10**9}]}}, "GB of memory, and this machine has"),
     ({"network": {"conv": CONV * 60}}, "network.conv must be up to 100 layers, not 120"),
-    ({"name": "BootstrappedDQN"}, "network.conv does not go with an ensemble; leave it out"),
-    ({"name": "SAC", "kind": Continuous},
-     "network.conv needs pictures, and this network sees actions beside them; leave it out"),
+    ({"name": "BootstrappedDQN"},
+     "network.conv does not fit BootstrappedDQN; these have it: DQN, "),
+    ({"name": "SAC", "kind": Continuous}, "network.conv does not fit SAC; these have it: DQN, "),
+    ({"network": {"conv": []}, "kwargs": {"shape": [40, 40, 3]}},
+     "environment.id does not fit: observations are pictures of 4,800 numbers, 40 x 40 x 3, and "
+     "dense layers take at most 4,096; write network.conv, such as"),
+    ({"network": {}, "name": "BootstrappedDQN", "kwargs": {"shape": [3, 40, 40]}},
+     "BootstrappedDQN takes no convolutions, but these do: DQN, "),
+    ({"name": "QTable", "kwargs": {"shape": [40, 40, 3]}}, "QTable takes no convolutions, but"),
 ]  # fmt: skip
 
 

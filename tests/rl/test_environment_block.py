@@ -260,7 +260,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
                                           "; write [FlattenObservation]"]),
     ({"wrappers": [{"name": "TimeAwareObservation", "flatten": "no"}]},
      ["give TimeAwareObservation flatten, which must be true or false, not 'no'"]),
-    ({"wrappers": ["AddRenderObservation"]}, ["no network of the lab takes pictures"]),
+    ({"wrappers": ["AddRenderObservation"]}, ["has no render_mode while an agent learns"]),
     ({"kwargs": {"bonus": "0,5"}}, ["environment.kwargs.bonus must be a number such as 0.5"]),
     ({"action_names": "left,right"}, ["; write [left, right]"]),
     ({"wrappers": [3]}, ["environment.wrappers.0 must be a wrapper's name"]),
