@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -59,11 +58,11 @@ def describe_update(net: Network, x: Array, y: Array, cost: float) -> str:
 
 def _name(layer: Layer) -> str:
     kind = type(layer.activation if isinstance(layer, Activate) else layer).__name__
-    sizes: tuple[Any, Any] = layer.inputs, layer.outputs
-    if isinstance(layer, (Conv2D, MaxPool2D)):
-        sizes = tuple("x".join(map(str, each)) for each in (layer.shape, layer.output_shape))
-        kind += f" {layer.size_of_kernel}x{layer.size_of_kernel}"
-    return f"{kind} {sizes[0]} -> {sizes[1]}"
+    if not isinstance(layer, (Conv2D, MaxPool2D)):
+        return f"{kind} {layer.inputs} -> {layer.outputs}"
+    k = layer.size_of_kernel
+    before, after = ("x".join(map(str, each)) for each in (layer.shape, layer.output_shape))
+    return f"{kind} {k}x{k} {before} -> {after}"
 
 
 def _parameters(layer: Layer) -> Iterator[str]:

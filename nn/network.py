@@ -117,19 +117,23 @@ class Network:
         self._scratch: Array | None = None
 
     def _stack(self, initializer: Initializer, bias_initializer: Initializer) -> list[Layer]:
-        initializers, layers = (initializer, bias_initializer), list[Layer]()
+        layers: list[Layer] = []
         if self.picture:
-            layers += conv_layers(self.picture, self.conv, self.hidden, *initializers)
-        widths = (layers[-1].outputs if layers else self.sizes[0], *self.sizes[1:])
+            layers += conv_layers(
+                self.picture, self.conv, self.hidden, initializer, bias_initializer
+            )
+        inputs = layers[-1].outputs if layers else self.sizes[0]
         for number, outputs in enumerate(self.sizes[1:-1]):
-            layers += self._dense_layers(number, *widths[number : number + 2], *initializers)
+            layers += self._dense_layers(number, inputs, outputs, initializer, bias_initializer)
+            inputs = outputs
             if self.layer_norm:
                 layers.append(LayerNorm(outputs))
             layers += _activate(outputs, self.hidden)
             if self.dropout:
                 layers.append(Dropout(outputs, self.dropout, self.rng))
-        layers += self._dense_layers(len(self.sizes) - 2, *widths[-2:], *initializers)
-        return layers + _activate(self.sizes[-1], self.output, self._keeps_logits)
+        number, outputs = len(self.sizes) - 2, self.sizes[-1]
+        layers += self._dense_layers(number, inputs, outputs, initializer, bias_initializer)
+        return layers + _activate(outputs, self.output, self._keeps_logits)
 
     def _dense_layers(
         self,

@@ -21,7 +21,7 @@ class Supervised(Network):
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        sizes: Sequence[Any],
         hidden: str | Activation = "relu",
         output: str | Activation | None = None,
         *,

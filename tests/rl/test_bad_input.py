@@ -57,7 +57,6 @@ SETTINGS = [
     ("import=nowhere_to_be_found", ["import names", "python -m pip install nowhere_to_be_found"]),
     ("problem=ALE/Pong-v5", ["problem", "the specification names that package"]),
     ("problem=FrozenLake-v2", ["problem", "did you mean 'FrozenLake-v1'"]),
-    ("problem=CarRacing-v3", ["problem", "pictures of 27,648 numbers", "write network.conv"]),
     ("problem=7", ["problem", "a text"]),
     ("train.steps=0", ["train.steps", "at least 1"]),
     ("train.steps=500", ["train.steps", "500", "1000", "agent.learn_start"]),

@@ -307,9 +307,10 @@ class Bright(gymnasium.Env[Any, Any]):
 
     def _observe(self) -> Array:
         space, rng = self.observation_space, self.np_random
+        shape = space.shape or ()
         self.is_column = int(rng.integers(2))
-        seen = rng.uniform(0, 0.2 * self.bright, space.shape)
-        axes = [1, 2] if len(space.shape) == 3 and space.shape[0] < min(space.shape[1:]) else [0, 1]
+        seen = rng.uniform(0, 0.2 * self.bright, shape)
+        axes = [1, 2] if len(shape) == 3 and shape[0] < min(shape[1:]) else [0, 1]
         rows = seen.swapaxes(0, axes[self.is_column])
         rows[int(rng.integers(len(rows)))] = self.bright
         return seen.astype(space.dtype)
