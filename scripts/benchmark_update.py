@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -233,11 +234,11 @@ PEERS: dict[str, Callable[[Case, Batch], Work | None]] = {
 }
 
 
-def peak_flops() -> float:
+def peak_flops(clock: Callable[[], float] = time.perf_counter) -> float:
     """Floating-point operations per second in a large matrix product."""
     a = np.random.default_rng(0).random((1024, 1024), np.float32)
     out = np.empty_like(a)
-    best = min(common.seconds(lambda: np.matmul(a, a, out=out), 3) for _ in range(10))
+    best = min(common.seconds(lambda: np.matmul(a, a, out=out), 3, clock) for _ in range(10))
     return float(2 * 1024**3 / best)
 
 
@@ -253,7 +254,9 @@ def product_flops(agent: DQN, batch: Batch) -> float:
     return total
 
 
-def measure(case: Case, batch: Batch, repeats: int) -> tuple[float, dict[str, float]]:
+def measure(
+    case: Case, batch: Batch, repeats: int, clock: Callable[[], float]
+) -> tuple[float, dict[str, float]]:
     """FLOPs of the products, and the median seconds of an update by every learner installed."""
     agent = engine_agent(case, batch)
     updates: dict[str, Work] = {"engine": lambda: agent.update(batch)}
@@ -267,7 +270,7 @@ def measure(case: Case, batch: Batch, repeats: int) -> tuple[float, dict[str, fl
         common.seconds(work, 10)
     flops = product_flops(agent, batch)
     times = max(3, round(2e9 / flops))
-    measured = common.in_turns(updates, repeats, lambda work: common.seconds(work, times))
+    measured = common.in_turns(updates, repeats, lambda work: common.seconds(work, times, clock))
     return flops, common.medians(measured)
 
 
@@ -281,14 +284,17 @@ def cell(name: str, medians: Mapping[str, float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Times one training update.")
     parser.add_argument("--repeats", type=common.positive, default=15)
+    parser.add_argument("--processor", action="store_true",
+                        help="processor time, for where other programs run beside it")  # fmt: skip
     parser.add_argument("--only", choices=CASES, help="networks of these alone")
     options = parser.parse_args()
-    peak = peak_flops()
+    clock = time.process_time if options.processor else time.perf_counter
+    peak = peak_flops(clock)
     print(f"sgemm: {peak / 1e9:.0f} GFLOP/s")
     rows = []
     cases = CASES[options.only] if options.only else [*VECTORS, *PICTURES]
     for case in cases:
-        flops, medians = measure(case, make_batch(case), options.repeats)
+        flops, medians = measure(case, make_batch(case), options.repeats, clock)
         ours, cells = medians["engine"], [cell(name, medians) for name in PEERS]
         rows.append([case.name, f"{ours * 1e6:,.0f}", *cells, f"{flops / peak / ours:.0%}"])
     peers = [f"{name}, us (ratio)" for name in PEERS]

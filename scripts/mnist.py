@@ -79,7 +79,6 @@ class Variant:
     group: str
     name: str
     sizes: tuple[int, ...] = (SIDE * SIDE, 100, CLASSES)
-    conv: tuple[nn.Convolution, ...] = ()
     hidden: str = "relu"
     initializer: str = "he"
     cost: str = "log_likelihood"
@@ -99,6 +98,7 @@ class Variant:
     penalty_per: str = "examples"
     last_batch: str = "keep"
     deformation: Deformation | None = None
+    conv: tuple[nn.Convolution, ...] = ()
 
 
 def architecture(*hidden: int) -> Variant:
@@ -149,12 +149,11 @@ FULL = (
 )  # fmt: skip
 CONVOLUTION = Variant(
     "convolution", "two convolutions, deformed digits", (SIDE * SIDE, 128, CLASSES),
-    (nn.Convolution(filters=16, size=5, pool=2), nn.Convolution(filters=32, size=5, pool=2)),
     batch_size=100, learning_rate=2e-3, epochs=12, deformation=Deformation(),
+    conv=(nn.Convolution(filters=16, size=5, pool=2), nn.Convolution(filters=32, size=5, pool=2)),
 )  # fmt: skip
-FULL = (*FULL, CONVOLUTION)
 GROUPS = tuple(dict.fromkeys(each.group for each in VARIANTS))
-ALL = dict.fromkeys(each.group for each in FULL)  # for all four files
+ALL = dict.fromkeys(each.group for each in (*FULL, CONVOLUTION))  # for all four files
 
 
 class Outcome(NamedTuple):
@@ -453,7 +452,7 @@ def _variants(options: argparse.Namespace) -> list[Variant]:
         wanted = {*(options.only or GROUPS)}
         if not wanted <= ALL.keys():  # which differ in more than one thing from the plain network
             wanted.add(PLAIN.group)
-        return [each for each in (*VARIANTS, *FULL) if each.group in wanted]
+        return [each for each in (*VARIANTS, *FULL, CONVOLUTION) if each.group in wanted]
     if given.get("cost", PLAIN.cost) != PLAIN.cost:
         given.setdefault("output", "sigmoid")
     variant = replace(PLAIN, group="own", name=", ".join(map(_described, given.items())), **given)

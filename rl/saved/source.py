@@ -189,11 +189,11 @@ class Source:
             value = getattr(have, name)
             if name in ours and getattr(want, name) != value:
                 raise self._differs(given, f"{path}.{name}", ours[name], value)
-            found[name] = _plain(value)
+            found[name] = _written(value)
         return found
 
     def _differs(self, given: Specification, path: str, ours: Any, theirs: Any) -> UserError:
-        value = _plain(theirs)
+        value = _written(theirs)
         return given.explain(
             path,
             f"is {brief(ours)}, and {brief(value)} in {self.file}; to take that: "
@@ -201,7 +201,7 @@ class Source:
         )
 
 
-def _plain(value: Any) -> Any:
+def _written(value: Any) -> Any:
     """A setting as a specification has it."""
     if not isinstance(value, tuple):
         return value

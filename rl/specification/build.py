@@ -463,7 +463,7 @@ def make_network(
         require_memory("conv", f"{len(settings.conv)} layers", size)
         seen = {"conv": settings.conv, "channels_first": picture.channels_first,
                 "pixel_scale": pixel_scale}  # fmt: skip
-    sizes = (first, *settings.hidden, outputs)
+    sizes: tuple[Any, ...] = (first, *settings.hidden, outputs)
     parameters = many * sum((before + 1) * after for before, after in pairwise(sizes))
     require_memory("hidden", brief(list(settings.hidden)), parameters * PARAMETER_BYTES)
     if members and settings.layer_norm:

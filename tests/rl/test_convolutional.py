@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.spaces import Box, Dict
 
 from rl.agents import AGENTS
 from rl.environments.observations import Picture, flattener
@@ -14,7 +15,7 @@ from rl.errors import UserError
 from rl.specification.by_name import with_defaults
 from rl.specification.specification import Specification
 from tests.contracts.cases import Play, assert_same, experiment, values
-from tests.rl import worlds
+from tests.rl import worlds  # noqa: F401  registers Bright-v0
 from tests.rl.conftest import quick
 
 CONV = [{"filters": 3, "size": 3, "stride": 2}, {"filters": 4, "size": 2}]
@@ -67,7 +68,10 @@ def test_bytes_stay_bytes_from_the_lanes_to_the_memory() -> None:
         stored = memory.record_type["observations"].base if name == "DQN" else memory.observations
         assert getattr(stored, "dtype", stored) == kind
         assert play.environments.observations.dtype == kind
-    for blocks in ({"kwargs": {"kind": "float32"}}, {"preprocessor": {"name": "Normalize"}}):
+    others: list[dict[str, Any]] = [
+        {"kwargs": {"kind": "float32"}}, {"preprocessor": {"name": "Normalize"}},
+    ]  # fmt: skip
+    for blocks in others:
         assert experiment(pictured(**blocks)).preprocessor.kind == np.float32
 
 
@@ -115,13 +119,11 @@ FORMS = [
 @pytest.mark.parametrize(("shape", "kind", "form"), FORMS, ids=str)
 def test_what_is_a_picture(shape: tuple[int, ...], kind: str, form: Picture | None) -> None:
     high = 1 if kind == "bool" else 9
-    assert flattener(worlds.Box(0, high, shape, np.dtype(kind).type)).picture == form
+    assert flattener(Box(0, high, shape, np.dtype(kind).type)).picture == form
 
 
 def test_a_picture_among_other_things_is_none() -> None:
-    from gymnasium.spaces import Dict
-
-    assert flattener(Dict({"a": worlds.Box(0, 1, (8, 7, 2))})).picture is None
+    assert flattener(Dict({"a": Box(0, 1, (8, 7, 2))})).picture is None
 
 
 def test_the_axes_of_a_picture_do_not_matter_to_what_is_computed() -> None:
