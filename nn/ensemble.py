@@ -109,7 +109,7 @@ class Ensemble(Network):
     """
 
     def __init__(
-        self, sizes: Sequence[int], *activations: Any, members: int, **settings: Any
+        self, sizes: Sequence[Any], *activations: Any, members: int, **settings: Any
     ) -> None:
         if any(size % members for size in sizes[1:]):
             raise ValueError(f"{members} members need multiples of that in each layer, not {sizes}")

@@ -151,7 +151,7 @@ def jax_jit(case: Case, batch: Batch) -> Work:
     import jax.numpy as jnp
 
     rng, layers = np.random.default_rng(0), engine_agent(case, batch).q.network.layers
-    shapes = []
+    shapes: list[tuple[int, ...]] = []
     for layer in layers:
         if isinstance(layer, Conv2D):
             side = layer.size_of_kernel

@@ -456,22 +456,23 @@ def make_network(
             normalization an ensemble.
     """
     first, seen, many = inputs, dict[str, Any](), members or 1
+    form: Any = inputs
     if picture:
+        form = picture.shape
         layers = conv_layers(picture.shape, settings.conv)
         first = layers[-1].outputs
         size = PARAMETER_BYTES * sum(layer.size for layer in layers)
         require_memory("conv", f"{len(settings.conv)} layers", size)
         seen = {"conv": settings.conv, "channels_first": picture.channels_first,
                 "pixel_scale": pixel_scale}  # fmt: skip
-    sizes: tuple[Any, ...] = (first, *settings.hidden, outputs)
+    sizes = (first, *settings.hidden, outputs)
     parameters = many * sum((before + 1) * after for before, after in pairwise(sizes))
     require_memory("hidden", brief(list(settings.hidden)), parameters * PARAMETER_BYTES)
     if members and settings.layer_norm:
         raise SettingError("layer_norm", "would mix the members of an ensemble; leave it out")
     make = partial(Ensemble, members=members) if members else Network
     network: Network = make(
-        (picture.shape if picture else inputs, *(many * size for size in sizes[1:])),
-        settings.activation, output, **seen,
+        (form, *(many * size for size in sizes[1:])), settings.activation, output, **seen,
         initializer=settings.initializer, layer_norm=settings.layer_norm,
         batch_norm=settings.batch_norm, noisy=settings.noisy, seed=rng,
     )  # fmt: skip
