@@ -132,16 +132,15 @@ The problem and the agent determine the sizes of the input and the output.
 A convolutional network is for observations that are pictures: arrays of height x width x channels,
 of channels x height x width, or without channels. That of Mnih et al. (2015) is
 
-```yaml
-network:
-  conv:
-    - {{filters: 32, size: 8, stride: 4}}
-    - {{filters: 64, size: 4, stride: 2}}
-    - {{filters: 64, size: 3}}
-  hidden: [512]
-```
+    network:
+      conv:
+        - {{filters: 32, size: 8, stride: 4}}
+        - {{filters: 64, size: 4, stride: 2}}
+        - {{filters: 64, size: 3}}
+      hidden: [512]
 
-Bytes are divided by 255. Without `conv` a picture is flattened. A layer of `conv` is a block:
+Bytes are divided by 255 as they enter. Without `conv` a picture is flattened, if it is small. A
+layer of `conv` is a block:
 
 {convolution}
 
