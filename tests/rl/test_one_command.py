@@ -69,6 +69,8 @@ def test_the_agent_is_chosen_by_the_kind_of_actions(id: str, agent: str) -> None
 
 def test_every_kind_of_actions_has_an_agent() -> None:
     class Spaces:
+        are_large_pictures = False
+
         def __init__(self, actions: Any) -> None:
             self.actions = actions
 
