@@ -72,6 +72,8 @@ class Search(Callback):
         # What a method learns from is told again as a search resumes, or is in its study.
         self._claims = Claims(folder, again=bool(storage) or METHODS[settings.method].learns)
         self._storage = storage
+        if storage:
+            storage.is_hurried = lambda: executor.interrupted
         self._lost = iter(self._find_lost())
         self._proposed: tuple[int, Parameters] | None = None
         self.elsewhere: list[int] = []  # trials that other processes run, at the end
@@ -129,9 +131,16 @@ class Search(Callback):
                         executor.callback.ended(job, outcome)
             refuse_unsaved(self._unsaved)
             self._fetch()
-            # A look at a lock holds it for a moment, in which nobody may look for work.
-            with self._storage.exclusive() if self._storage else nullcontext():
-                self.elsewhere = sorted({*self._claims.others(), *self._method.elsewhere()})
+            storage = self._storage
+            self.elsewhere = storage.patiently(self._others) if storage else self._others()
+
+    def _others(self) -> list[int]:
+        """The trials that other processes run.
+
+        A look at a lock holds it for a moment, in which nobody may look for work.
+        """
+        with self._storage.exclusive() if self._storage else nullcontext():
+            return sorted({*self._claims.others(), *self._method.elsewhere()})
 
     def _analyze(self) -> None:
         """Analyzes the search as it is now; a process that shares it may do so too."""

@@ -92,6 +92,10 @@ class Members:
         finally:
             ended.set()
 
+    def forget(self) -> None:
+        """Looks at all anew: the server was away, so nobody could beat."""
+        self._first.clear()
+
     def take(self, trial: Trial) -> None:
         """Makes a trial that of this member."""
         trial.set_user_attr(OWNER, self._key)

@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import logging
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rl.analysis.figures import any_backend
@@ -24,7 +25,7 @@ from rl.search.members import Members
 from rl.search.methods import DEFAULT_TRIALS
 from rl.search.pruning import PRUNERS, state_of
 from rl.search.space import Choice, Dimension
-from rl.search.storages import Storage, open_study, quiet
+from rl.search.storages import Storage, T, open_study, quiet
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -88,21 +89,36 @@ class Studied(Method):
         self._storage, self._members = storage, members
         self._study = storage.open(_repeatable(name, seed) if self.learns else None)
         self._open: dict[int, Trial] = {}  # those that this process has taken
+        self._claimed: set[int] = set()  # and those that it was about to take
 
     def sharing(self) -> AbstractContextManager[object]:
         if self._members is None:
             return nullcontext()
         return self._members.beating(self._study, self._storage)
 
+    def _patiently(self, call: Callable[[], T]) -> T:
+        return self._storage.patiently(call, self._members.forget if self._members else bool)
+
     def propose(self) -> tuple[int, Parameters] | None:
+        return self._patiently(self._propose)
+
+    def _propose(self) -> tuple[int, Parameters] | None:
+        """As `propose`; what a server has of an attempt that it cut off is taken up again."""
         with self._storage.exclusive(), quiet():
             trial = self._left_running() or self._new()
             if trial is None:
                 return None
-            self._open[trial.number] = trial
             if self._members:
                 self._members.take(trial)
-            return trial.number, self._parameters(trial)
+            proposed = trial.number, self._parameters(trial)
+        self._open[trial.number] = trial
+        return proposed
+
+    def _take(self, number: int) -> bool:
+        """Returns True if a trial is claimed by this process."""
+        if number not in self._claimed and self._claim(number):
+            self._claimed.add(number)
+        return number in self._claimed
 
     def _left_running(self) -> Trial | None:
         """A trial that was begun by a process that is gone, in its folder or with its machine."""
@@ -110,7 +126,7 @@ class Studied(Method):
 
         for frozen in self._trials(TrialState.RUNNING):
             is_left = not self._members or not self._members.may_live(frozen)
-            if frozen.number not in self._open and is_left and self._claim(frozen.number):
+            if frozen.number not in self._open and is_left and self._take(frozen.number):
                 return Trial(self._study, frozen._trial_id)
         return None
 
@@ -118,7 +134,7 @@ class Studied(Method):
         """A new trial, unless there are enough."""
         while len(self._trials()) < self.size:
             asked = self._study.ask()
-            if self._claim(asked.number):
+            if self._take(asked.number):
                 return asked
         return None
 
@@ -127,39 +143,44 @@ class Studied(Method):
 
         if not self._members:
             return False
-        with self._storage.reached():
-            return any(map(self._members.is_doubtful, self._trials(TrialState.RUNNING)))
+        running = self._patiently(lambda: self._trials(TrialState.RUNNING))
+        return any(map(self._members.is_doubtful, running))
 
     def elsewhere(self) -> list[int]:
         from optuna.trial import TrialState
 
         if not self._members:
             return []
-        with self._storage.reached():
-            running = self._trials(TrialState.RUNNING)
-            return [each.number for each in running if not self._members.is_ours(each)]
+        running = self._patiently(lambda: self._trials(TrialState.RUNNING))
+        return [each.number for each in running if not self._members.is_ours(each)]
 
     def told(self) -> Iterator[tuple[int, Parameters]]:
         from optuna.trial import Trial
 
-        with self._storage.reached():
-            for frozen in self._finished():
-                if not self._members or self._members.is_ours(frozen):
-                    yield frozen.number, self._parameters(Trial(self._study, frozen._trial_id))
+        def parameters(number: int) -> Parameters:
+            with self._storage.reached():
+                return self._parameters(Trial(self._study, number))
+
+        for frozen in self._finished():
+            if not self._members or self._members.is_ours(frozen):
+                yield frozen.number, self._patiently(partial(parameters, frozen._trial_id))
 
     def results(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        if self._members:
-            with self._storage.reached():
-                for frozen in self._finished():
-                    if not self._members.is_ours(frozen) and RESULT in frozen.user_attrs:
-                        made = {"made": self._members.place_of(frozen)}
-                        yield frozen.number, {**json.loads(frozen.user_attrs[RESULT]), **made}
+        if members := self._members:
+            for frozen in self._finished():
+                if not members.is_ours(frozen) and RESULT in frozen.user_attrs:
+                    made = {"made": self._patiently(partial(self._place_of, frozen))}
+                    yield frozen.number, {**json.loads(frozen.user_attrs[RESULT]), **made}
 
     def tell(self, number: int, result: Mapping[str, Any]) -> None:
+        if trial := self._open.get(number):  # else its folder was lost: the study has its result
+            self._patiently(lambda: self._tell(trial, result))
+            del self._open[number]
+            self._claimed.discard(number)
+
+    def _tell(self, trial: Trial, result: Mapping[str, Any]) -> None:
         import optuna
 
-        if not (trial := self._open.pop(number, None)):
-            return  # it is one whose folder was lost: the study has its result
         with self._storage.exclusive(), quiet():
             now = self._study._storage.get_trial(trial._trial_id)
             if now.state.is_finished() or (self._members and not self._members.is_ours(now)):
@@ -174,10 +195,16 @@ class Studied(Method):
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         """The trials of the study, as they are now."""
-        return self._study.get_trials(deepcopy=False, states=states or None)
+        with self._storage.reached():
+            return self._study.get_trials(deepcopy=False, states=states or None)
 
     def _finished(self) -> list[FrozenTrial]:
-        return [each for each in self._trials() if each.state.is_finished()]
+        return [each for each in self._patiently(self._trials) if each.state.is_finished()]
+
+    def _place_of(self, trial: FrozenTrial) -> dict[str, Any]:
+        assert self._members
+        with self._storage.reached():
+            return self._members.place_of(trial)
 
     def _parameters(self, trial: Trial) -> Parameters:
         if self._listed:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import time
+import uuid
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from rl.distribution import installing
 from rl.errors import UserError
-from rl.search.storages import Storage, quiet
+from rl.search.storages import Storage, T, quiet
 from rl.storage.urls import without_password
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 SECONDS_TO_CONNECT = 10
+SECONDS_TO_RETURN = 60.0  # in which a server that goes away during a search may come back
+SECONDS_BETWEEN_TRIES = 1.0
 SECONDS_TO_LOCK = 60  # at most, that a process of a machine that died has the server alone
 DRIVERS = ("psycopg", "psycopg2")  # of PostgreSQL, by preference
 _LOCK = 7_203_511  # the advisory lock in PostgreSQL of all that the lab does there
@@ -51,6 +55,10 @@ def server(url: str, study: str) -> Server:
         f"--storage: {shown} is a database of another kind; postgresql://... and redis://... are "
         "supported, and files, such as study.journal"
     )
+
+
+class Unreachable(UserError):
+    """The server does not answer, or refuses."""
 
 
 class Server(Storage):
@@ -91,6 +99,13 @@ class Server(Storage):
     def _failures(self) -> tuple[type[Exception], ...]:
         """What is raised if the server does not answer, or refuses."""
 
+    def _check_kept(self) -> None:
+        """Checks that a server which was away still has the study.
+
+        Raises:
+            UserError: it has not, or is still away.
+        """
+
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         if self._is_alone:
@@ -108,7 +123,27 @@ class Server(Storage):
         try:
             yield
         except self._failures as error:
-            raise UserError(f"--storage {self.name}: {self._complaint(error)}") from None
+            raise Unreachable(f"--storage {self.name}: {self._complaint(error)}") from None
+
+    def patiently(self, call: Callable[[], T], back: Callable[[], object] = bool) -> T:
+        deadline = 0.0
+        while True:
+            try:
+                if deadline:
+                    self._check_kept()
+                found = call()
+            except Unreachable as error:
+                deadline = deadline or time.monotonic() + SECONDS_TO_RETURN
+                if self.is_hurried() or time.monotonic() > deadline:
+                    raise UserError(
+                        f"{error} It was tried again for {SECONDS_TO_RETURN:.0f} s; the results "
+                        "are kept, and `rl search --resume RUN --storage URL` goes on"
+                    ) from None
+                time.sleep(SECONDS_BETWEEN_TRIES)
+            else:
+                if deadline:
+                    back()
+                return found
 
     def _complaint(self, error: BaseException) -> str:
         """What the server, or its driver, says, without the password."""
@@ -188,6 +223,7 @@ class Redis(Server):
         except ImportError:
             raise UserError(f"--storage {self.name} needs {installing('redis')}") from None
         separator = "&" if "?" in url else "?"
+        self._token = uuid.uuid4().hex.encode()
         self._address = f"{url}{separator}socket_connect_timeout={SECONDS_TO_CONNECT}"
         try:
             self._client = redis.Redis.from_url(self._address)
@@ -207,5 +243,24 @@ class Redis(Server):
         backend = JournalRedisBackend(self._address, prefix=f"rl:{self.study}")
         return JournalStorage(backend)
 
-    def _alone(self) -> AbstractContextManager[Any]:
-        return self._client.lock(f"rl:{self.study}:lock", timeout=SECONDS_TO_LOCK)
+    def _check_kept(self) -> None:
+        with self.reached():
+            if not self._client.exists(f"rl:{self.study}:log_number"):
+                raise UserError(
+                    f"--storage {self.name}: was restarted and has lost the study; let it keep its "
+                    "data (`appendonly yes`). The results so far are in the run folder"
+                )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        from redis.exceptions import LockError
+
+        lock = self._client.lock(f"rl:{self.study}:lock", timeout=SECONDS_TO_LOCK)
+        lock.local.token = self._token
+        with suppress(LockError):  # else a restart has kept this process from releasing it
+            lock.release()
+        lock.acquire(token=self._token)
+        try:
+            yield
+        finally:
+            lock.release()

@@ -9,10 +9,10 @@ import os
 import shutil
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rl.errors import UserError, on_disk
 from rl.storage.files import read_json, write_json
@@ -21,6 +21,8 @@ from rl.storage.paths import user_path
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.samplers import BaseSampler
+
+T = TypeVar("T")
 
 STUDY = "search"  # the name of the study in a journal
 _BEGINNING = b'{"op_code":'  # of a journal, and of each line of it
@@ -34,6 +36,7 @@ class Storage(ABC):
     """
 
     is_server = False
+    is_hurried: Callable[[], bool] = staticmethod(bool)  # whether waiting for it must end
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -49,6 +52,18 @@ class Storage(ABC):
         Raises:
             UserError: it cannot be.
         """
+
+    def patiently(self, call: Callable[[], T], back: Callable[[], object] = bool) -> T:
+        """What `call` returns; while a server is away, it is tried again.
+
+        Args:
+            call: may be called again after it failed.
+            back: is called once the server has come back.
+
+        Raises:
+            UserError: the server stays away.
+        """
+        return call()
 
     def reached(self) -> AbstractContextManager[object]:
         """Within, a server that does not answer is a UserError."""

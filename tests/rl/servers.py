@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -21,11 +20,32 @@ SECRET = "s3cr:t@/%"  # with what a URL has to quote
 QUOTED = "s3cr%3At%40%2F%25"
 
 
-class Running(NamedTuple):
-    """A server that has started."""
+class Running:
+    """A server.
 
-    url: str
-    process: subprocess.Popen[bytes]
+    Args:
+        command: that starts it.
+        port: where it listens.
+        user: whose process it is; None for the user of this one.
+        url: its address.
+    """
+
+    def __init__(self, command: list[str], port: int, user: int | None, url: str) -> None:
+        self._command, self._port, self._user, self.url = command, port, user, url
+        self._launch()
+
+    def start(self) -> None:
+        """Starts it again, unless it runs."""
+        if self.process.poll() is not None:
+            self._launch()
+
+    def _launch(self) -> None:
+        nowhere = subprocess.DEVNULL
+        self.process = subprocess.Popen(
+            self._command, user=self._user, stdout=nowhere, stderr=nowhere
+        )
+        wait_until(lambda: self.process.poll() is not None or _listens(self._port))
+        assert self.process.poll() is None
 
     def stop(self) -> None:
         """Ends it; repeating that changes nothing."""
@@ -55,13 +75,8 @@ def _listens(port: int) -> bool:
 
 @contextmanager
 def _started(command: list[str], port: int, user: int | None, url: str) -> Iterator[Running]:
-    process = subprocess.Popen(
-        command, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    running = Running(url, process)
+    running = Running(command, port, user, url)
     try:
-        wait_until(lambda: process.poll() is not None or _listens(port))
-        assert process.poll() is None
         yield running
     finally:
         running.stop()
@@ -96,7 +111,8 @@ def redis() -> Iterator[Running]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [program("redis-server"), "--port", str(port), "--requirepass", SECRET,
-                   "--bind", "127.0.0.1", "--save", "", "--dir", folder]  # fmt: skip
+                   "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes",
+                   "--appendfsync", "always", "--dir", folder]  # fmt: skip
         url = f"redis://:{QUOTED}@127.0.0.1:{port}/0"
         with _started(command, port, None, url) as running:
             yield running

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from rl.storage.files import read_json, write_json
 from rl.storage.run_folder import RunFolder
 from rl.storage.urls import without_password
 from tests.rl.conftest import Command, wait_until
-from tests.rl.servers import QUOTED, SECRET, SERVERS
+from tests.rl.servers import QUOTED, SECRET, SERVERS, Running
 from tests.rl.sharing import begin
 from tests.rl.test_search import Canned, rows_of, searched, specification
 from tests.rl.test_search_shared import end, write_specification
@@ -123,7 +125,10 @@ def test_a_machine_that_was_cut_off_comes_back(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SERVERS)
-def test_a_server_that_goes_away_loses_nothing(tmp_path: Path, kind: str) -> None:
+def test_a_server_that_goes_away_loses_nothing(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rl.search.servers.SECONDS_TO_RETURN", 0.2)
     search = specification(method="tpe", trials=3)
     executor = Canned(1)
     wait = executor.wait
@@ -135,11 +140,101 @@ def test_a_server_that_goes_away_loses_nothing(tmp_path: Path, kind: str) -> Non
 
         found = start_search(search, tmp_path / "r", running.url, executor)
         executor.wait = gone  # type: ignore[method-assign]
-        with pytest.raises(UserError, match="is the server up, and are its name and the password"):
+        with pytest.raises(UserError, match=r"is the server up, .* It was tried again for 0 s; "):
             found.run()
     assert read_json(found.folder.trial(0).result)["state"] == "complete"
     with pytest.raises(UserError, match="is the server up"):
         resume_search(tmp_path / "r", Canned(1))
+
+
+# Where a server is stopped: before or after a step of a proposal, or of a result that is told.
+STEPS = {
+    "before a trial is asked for": ("Study.ask", False),
+    "after it was": ("Study.ask", True),
+    "before it is taken": ("Trial.set_user_attr", False),
+    "before its parameters are drawn": ("Trial.suggest_float", False),
+    "after they were": ("Trial.suggest_float", True),
+    "before its result is told": ("Study.tell", False),
+    "after it was told": ("Study.tell", True),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_server_that_is_restarted_changes_nothing(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trials are those of a search beside a server that stays, and none is left over."""
+    for name in ("rl.search.conclusion.draw_trial", "rl.analysis.search_figures.draw"):
+        monkeypatch.setattr(name, lambda *_, **__: None)
+    search = specification(method="tpe", trials=3)
+
+    def found(study: str) -> list[tuple[str, Any]]:
+        start_search(search, tmp_path / study, running.url, Canned(1), study).run()
+        trials = server(running.url, study).open().get_trials()
+        return [(each.state.name, each.params) for each in trials]
+
+    with SERVERS[kind]() as running:
+        whole = found("whole")
+        assert [state for state, _ in whole] == ["COMPLETE"] * 3
+        for number, (name, is_after) in enumerate(STEPS.values()):
+            with monkeypatch.context() as patch:
+                patch.setattr("rl.search.servers.time", Waiting(running.start))
+                stopped = stop_at(patch, name, is_after, running)
+                assert found(f"study_{number}") == whole
+                assert stopped == ["stopped"]
+
+
+class Waiting:
+    """A clock for `Server.patiently`, which does something before it waits for a moment."""
+
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self, before: Callable[[], object]) -> None:
+        self._before = before
+
+    def sleep(self, _: float) -> None:
+        self._before()
+        time.sleep(0.05)
+
+
+def stop_at(patch: pytest.MonkeyPatch, name: str, is_after: bool, running: Running) -> list[str]:
+    """Stops a server at the second call of a method of Optuna's; returns what has happened."""
+    kind, _, method = name.partition(".")
+    owner = getattr(importlib.import_module(f"optuna.{kind.lower()}"), kind)
+    step = getattr(owner, method)
+    calls, stopped = iter(range(1000)), list[str]()
+
+    def stop(is_now: bool) -> None:
+        if is_now and next(calls) == 1:
+            running.stop()
+            stopped.append("stopped")
+
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        stop(not is_after)
+        result = step(*arguments, **options)
+        stop(is_after)
+        return result
+
+    patch.setattr(owner, method, wrapped)
+    return stopped
+
+
+@pytest.mark.slow
+def test_a_server_that_comes_back_empty_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = specification(method="tpe", trials=3)
+    with SERVERS["redis"]() as running:
+
+        def empty() -> None:
+            running.start()
+            assert server(running.url, "any")._client.flushall()  # type: ignore[attr-defined]
+
+        monkeypatch.setattr("rl.search.servers.time", Waiting(empty))
+        stop_at(monkeypatch, "Study.ask", True, running)
+        with pytest.raises(UserError, match="was restarted and has lost the study; let it keep"):
+            start_search(search, tmp_path / "r", running.url, Canned(1)).run()
 
 
 @pytest.mark.slow
