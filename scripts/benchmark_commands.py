@@ -8,13 +8,15 @@
 `sessions`: the wall-clock time of two sessions at once against one, which alternate; medians. Each
 session has the same number of steps, so the ratio is the cost of running side by side: a second
 start, memory bandwidth, and whatever else uses the cores.
-`short`: 20 sessions of cartpole_dqn at 2,000 steps on two cores, against the computing alone: two
-programs at once that run ten each, one after the other in one process that has imported everything.
+`short`: `rl run cartpole_dqn --sessions 20 --steps 2000` on two cores, without and with its report,
+against the computing alone: two programs at once that run ten sessions each, one after the other in
+one process that has imported everything. Processor time is that of all processes together.
 `search`: 20 trials of 2 sessions of cartpole_dqn at 20,000 steps on two cores, and the lab's own
 time in it: from the last session's end to the analysis on disk.
 `parent`: the peak memory of the parent of a trial with 100 sessions, without its workers.
 `ray`: on a Ray that is started here, the time of one short session, and of 20 there and in local
-processes; the peak memory of the command with 200 sessions, and how many of them finished.
+processes.
+`many`: the peak memory of the command with 200 sessions there, and how many of them finished.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import common
@@ -67,10 +70,10 @@ from rl.specification.specification import load_specification
 first, folder = int(sys.argv[1]), Path(sys.argv[2])
 known = load_specification("cartpole_dqn", overrides=["train.steps=2000"])
 specification = build(known, first).specification
-began = time.perf_counter()
+began, before = time.perf_counter(), time.process_time()
 for seed in range(first, first + 10):
     run_job(Job(specification, seed, folder / f"trial_000/session_{seed:03d}", seed))
-print(time.perf_counter() - began)
+print(time.perf_counter() - began, time.process_time() - before)
 """
 
 
@@ -115,23 +118,41 @@ def sessions(folder: Path, repetitions: int) -> None:
 
 def short(folder: Path, repetitions: int) -> None:
     """Prints the time of many short sessions, and of the computing alone."""
-    whole, alone = [], []
-    for number in range(repetitions):
-        options = ("--sessions", 20, "--steps", 2000, "--jobs", 2, *QUIET)
-        started = time.perf_counter()
-        common.rl("run", "cartpole_dqn", *options, "--output", folder / f"short_{number}")
-        whole.append(time.perf_counter() - started)
-        commands = [
-            [sys.executable, "-c", TEN, str(first), str(folder / f"ten_{number}")]
-            for first in (0, 10)
-        ]
+    numbers = itertools.count()
+
+    def run(*options: object) -> tuple[float, float]:
+        command = ("run", "cartpole_dqn", "--sessions", 20, "--steps", 2000, *options)
+        began, before = time.perf_counter(), _of_children()
+        common.rl(*command, "--output", folder / f"short_{next(numbers)}")
+        return time.perf_counter() - began, _of_children() - before
+
+    def compute() -> tuple[float, float]:
+        place = str(folder / f"ten_{next(numbers)}")
+        commands = [[sys.executable, "-c", TEN, first, place] for first in ("0", "10")]
         both = [subprocess.Popen(each, stdout=subprocess.PIPE, text=True) for each in commands]
-        alone.append(max(float(each.communicate()[0]) for each in both))
-    ratio = statistics.median(one / other for one, other in zip(whole, alone, strict=True))
-    print(
-        f"20 short sessions: {common.spread(whole)} s, the computing alone {common.spread(alone)} "
-        f"s, median ratio {ratio:.2f}"
-    )
+        times = [each.communicate()[0].split() for each in both]
+        return max(float(each[0]) for each in times), sum(float(each[1]) for each in times)
+
+    ways: dict[str, Callable[[], tuple[float, float]]] = {
+        "alone": compute,
+        "command": lambda: run("--no-report"),
+        "with its report": run,
+    }
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _, (name, way) in itertools.product(range(repetitions), ways.items()):
+        found[name].append(way())
+    for name, times in found.items():
+        walls, processors = zip(*times, strict=True)
+        ratios = [statistics.median(each) / statistics.median(alone) for each, alone in zip(
+            (walls, processors), zip(*found["alone"], strict=True), strict=True)]  # fmt: skip
+        print(f"20 short sessions, {name}: {common.spread(walls)} s, ratio {ratios[0]:.2f}; "
+              f"processor {common.spread(processors)} s, ratio {ratios[1]:.2f}")  # fmt: skip
+
+
+def _of_children() -> float:
+    """The processor time of ended children, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def search(folder: Path, _: int) -> None:
@@ -159,21 +180,27 @@ def parent(folder: Path, _: int) -> None:
     print(f"parent of 100 sessions: peak {int(peak) * UNIT / 1e6:.0f} MB")
 
 
+SHORT = ("run", "cartpole_dqn", *QUIET, "--steps", 2000, "--jobs", 2)
+
+
 def ray(folder: Path, _: int) -> None:
-    """Prints the times of short sessions on Ray, and the memory of the command with 200."""
-    short = ("run", "cartpole_dqn", *QUIET, "--steps", 2000, "--jobs", 2)
+    """Prints the times of short sessions on Ray."""
     for how, count in (("ray", 1), ("ray", 20), ("local", 20)):
         began, output = time.perf_counter(), folder / f"{how}{count}"
-        python(PARENT, *short, "--executor", how, "--sessions", count, "--output", output)
+        python(PARENT, *SHORT, "--executor", how, "--sessions", count, "--output", output)
         print(f"{how}, {count} sessions: {time.perf_counter() - began:.1f} s", flush=True)
+
+
+def many(folder: Path, _: int) -> None:
+    """Prints the memory of the command with 200 sessions on Ray."""
     output = folder / "many"
-    peak = python(PARENT, *short, "--executor", "ray", "--sessions", 200, "--output", output)
+    peak = python(PARENT, *SHORT, "--executor", "ray", "--sessions", 200, "--output", output)
     ended = len(json.loads((output / "trial_000/trial.json").read_text())["outcomes"])
     print(f"command of 200 sessions on Ray: peak {int(peak) * UNIT / 1e6:.0f} MB, {ended} outcomes")
 
 
 MEASUREMENTS = {
-    each.__name__: each for each in (start, memory, sessions, short, search, parent, ray)
+    each.__name__: each for each in (start, memory, sessions, short, search, parent, ray, many)
 }
 
 

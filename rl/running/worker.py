@@ -6,17 +6,19 @@ each job; elsewhere it is the worker of one job itself.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from rl.session.job import Job
 
 NEEDED = ("rl.running.jobs", "rl.running.reporter", "rl.console.output", "gymnasium", "filelock",
-          "threadpoolctl")  # fmt: skip
+          "numpy.ma", "threadpoolctl")  # fmt: skip
 SECONDS_WITHOUT_PARENT = 8.0  # in which an orphaned worker may save
 SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -39,10 +41,26 @@ def work(control: Connection) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
     with suppress(EOFError, OSError):  # the parent is gone, or needs no more workers
-        line = _next_line(control)
+        home, line = os.getpid(), _next_line(control)
         _watch_parent()
         line.send(("begun", os.getpid()))
         line.send(("ended", _attempt(line, line.recv())))
+        if os.getpid() != home:
+            _end()
+
+
+def _end() -> NoReturn:
+    """Ends a forked process as Python does, but does not take its modules apart.
+
+    That would copy all the memory that it shares with its home, and take as long as a session of
+    a thousand steps.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(0)
 
 
 def _next_line(control: Connection) -> Connection:

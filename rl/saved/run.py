@@ -27,6 +27,8 @@ from rl.storage.files import is_there, read_json, write_json
 from rl.storage.run_folder import RunFolder, TrialFolder
 from rl.storage.session_folder import SessionFolder
 
+MOST_DRAWN = 5  # sessions of a run whose own curves are drawn at its end: each takes half a second
+
 
 class Run(ShownRun):
     """A session of a run folder.
@@ -111,11 +113,12 @@ class Run(ShownRun):
             self.trial, planned, self.specification.name, problem.label, problem.solved
         )
 
-    def analyze(self, draw: bool = True) -> dict[str, Any]:
+    def analyze(self, draw: bool = True, every: bool = False) -> dict[str, Any]:
         """Writes `figures` as `result`, and draws the curves.
 
         Args:
             draw: whether to draw them.
+            every: whether each session gets its own curve, however many there are.
 
         Raises:
             UserError: a file is damaged.
@@ -124,14 +127,20 @@ class Run(ShownRun):
         self.trial.path.mkdir(parents=True, exist_ok=True)  # of sessions that never began
         write_json(self.trial.result, figures)
         if draw:
-            self._draw(figures)
+            self._draw(figures, every)
         return figures
 
-    def _draw(self, figures: dict[str, Any]) -> None:
+    def _draw(self, figures: dict[str, Any], every: bool) -> None:
         """Draws the curves; a failure only prints a line."""
-        self.draw_sessions(self.trial.sessions())
+        if every or self.draws_each:
+            self.draw_sessions(self.trial.sessions())
         with optional(self.trial.curve.name, self._remedy):
             draw_trial(self.trial, figures)
+
+    @property
+    def draws_each(self) -> bool:
+        """Returns True if its sessions are few enough to draw the curve of each at the end."""
+        return len(self.manifest["seeds"]) <= MOST_DRAWN
 
     def draw_sessions(self, sessions: Iterable[SessionFolder]) -> None:
         """Draws the curves of sessions; a failure only prints a line."""

@@ -90,7 +90,8 @@ def _conclude_trial(run: Run, quiet: bool) -> int:
     statuses = [each["status"] for each in figures["outcomes"]]
     if not quiet:
         say(*describe_trial(figures))
-        say(f"run folder: {run.path}  (curves: {run.trial.path})")
+        more = "" if run.draws_each else f"; `rl analyze {run.path}` draws each session's"
+        say(f"run folder: {run.path}  (curves: {run.trial.path}{more})")
     if figures["counted"] + statuses.count("pruned") == figures["planned"]:
         return 0
     if len(statuses) < figures["planned"] or "interrupted" in statuses:

@@ -97,7 +97,7 @@ def analyze(options: argparse.Namespace) -> int:
         say(*describe_search(folder, analyze_search(folder)))
         return 0
     run = Run(folder)
-    figures = run.analyze()
+    figures = run.analyze(every=True)
     say(*describe_trial(figures))
     say(f"figures: {run.trial.result}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import signal
 import sys
 import time
 import warnings
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +270,8 @@ class Changing(Steady):
                  float(np.random.random()), random.random()]  # fmt: skip  # noqa: NPY002
         with open(os.environ["FOUND"], "a") as file:
             file.write(json.dumps([os.getpid(), *found]) + "\n")
+        if parent_process():  # not of this one
+            atexit.register(Path(os.environ["FOUND"]).with_name(f"end_{os.getpid()}").touch)
         os.chdir("/")
         os.environ["CHANGED"] = "yes"
         sys.modules["changed"] = sys
@@ -296,6 +300,7 @@ def test_what_a_session_does_to_its_process_does_not_reach_the_next(
         pid, *found = json.loads(line)
         first.setdefault(pid, found)
     assert len(first) == 3
+    assert all((tmp_path / f"end_{pid}").exists() for pid in first), "each ended in order"
     homes, *others = zip(*first.values(), strict=True)
     assert len(set(homes)) == 1
     for values in others[:-2]:

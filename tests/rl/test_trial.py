@@ -16,6 +16,7 @@ from PIL import Image
 
 import rl as lab
 from rl.cli import main
+from rl.saved.run import Run
 from rl.session.callback import Callback
 from tests.rl.conftest import Command, quick, wait_until
 
@@ -84,6 +85,23 @@ def test_analyzing_again_gives_the_same_without_training(
     assert (copy / "trial_000/learning_curve.png").exists()
     for said in ("3 of 3 sessions counted", "IQM", "stability", "fitness"):
         assert said in answer.stdout
+
+
+def test_of_many_sessions_the_curves_are_drawn_when_they_are_asked_for(
+    trial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr("rl.saved.run.draw_session", lambda each, *_: drawn.append(each.path.name))
+    monkeypatch.setattr("rl.saved.run.draw_trial", lambda *_: drawn.append("trial"))
+    shutil.copytree(trial, copy := tmp_path / "copy")
+    sessions = [f"session_{number:03d}" for number in range(3)]
+    for most, at_the_end in ((3, [*sessions, "trial"]), (2, ["trial"])):
+        monkeypatch.setattr("rl.saved.run.MOST_DRAWN", most)
+        Run.open(copy).analyze()
+        assert drawn == at_the_end
+        drawn.clear()
+    assert main(["analyze", str(copy)]) == 0
+    assert drawn == [*sessions, "trial"]
 
 
 def test_a_session_is_chosen_by_its_number(rl_here: Command, trial: Path) -> None:
