@@ -9,7 +9,7 @@ from typing import Any
 
 from rl.report.blocks import Code, Section, Table, Text
 from rl.storage.files import read_text
-from rl.storage.run_folder import RunFolder
+from rl.storage.session_folder import SessionFolder
 
 PROGRAMS = {"run.py": "python -m rl.run", "__main__.py": "python -m rl", "rl.exe": "rl", "rl": "rl"}
 
@@ -21,8 +21,10 @@ def command_of(manifest: Mapping[str, Any]) -> str:
     return f"{PROGRAMS.get(name, f'python {shlex.quote(name)}')} {shlex.join(arguments)}".strip()
 
 
-def origin(folder: RunFolder, manifest: Mapping[str, Any], spec: Path) -> Section:
-    """The command, the specification, the versions and the machine."""
+def origin(
+    manifest: Mapping[str, Any], spec: Path, sessions: Sequence[SessionFolder] = ()
+) -> Section:
+    """The command, the specification, the versions and the machines."""
     commands = [command_of(each) for each in (manifest, *manifest.get("extended", ()))]
     return Section(
         "What was run",
@@ -31,6 +33,7 @@ def origin(folder: RunFolder, manifest: Mapping[str, Any], spec: Path) -> Sectio
             Code(read_text(spec), "The specification, every default filled in", folded=True),
             Table((), _machine(manifest)),
             *_merged(manifest.get("merged", ())),
+            *_machines(sessions),
         ],
     )
 
@@ -43,6 +46,24 @@ def _merged(runs: Sequence[Mapping[str, Any]]) -> list[Table]:
         for each in runs
     ]  # fmt: skip
     return [Table(("merged from", "seeds", "started", "processor"), rows)] if rows else []
+
+
+def _machines(sessions: Sequence[SessionFolder]) -> list[Table]:
+    """The machines that the sessions have run on, if they are not one."""
+    found: dict[tuple[str, ...], list[int]] = {}
+    for session in sessions:
+        for each in session.machines:
+            versions, blas = each.get("versions") or {}, each.get("blas") or {}
+            row = (each["node"], each.get("processor_model") or each.get("processor"),
+                   versions.get("python") or each.get("Python"),
+                   versions.get("numpy") or each.get("NumPy"),
+                   blas.get("kernel") or each.get("BLAS kernel"),
+                   (each.get("git_commit") or "")[:10] or each.get("lab"))  # fmt: skip
+            numbers = found.setdefault(tuple(str(cell or "") for cell in row), [])
+            numbers += [session.number] if session.number not in numbers else []
+    head = ("machine", "processor", "Python", "NumPy", "BLAS kernel", "code", "sessions")
+    rows = [(*row, ", ".join(map(str, numbers))) for row, numbers in found.items()]
+    return [Table(head, rows)] if len(rows) > 1 else []
 
 
 def _machine(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

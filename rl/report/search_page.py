@@ -41,7 +41,7 @@ def search_page(folder: RunFolder) -> Page:
             Section("Film of the best", learning),
             Section("Episodes of the best", episodes),
             failures(search.results),
-            origin(folder, manifest, folder.spec),
+            origin(manifest, folder.spec),
             reproduction(_commands(folder, manifest, best)),
         ],
     )

@@ -52,7 +52,7 @@ def trial_page(run: Run) -> Page:
             Section("Updates", _charts(update_charts(records))),
             Section("Metrics of callbacks", _charts(metric_charts(records))),
             failures(records),
-            origin(run.folder, run.manifest, run.spec),
+            origin(run.manifest, run.spec, run.trial.sessions()),
             reproduction(_commands(run)),
         ],
     )

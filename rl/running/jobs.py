@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from socket import gethostname
 from typing import Any
 
 from rl.console.signals import is_asked
@@ -17,6 +18,7 @@ from rl.session.saved import evaluate_player, load_player, report, weights_diges
 from rl.session.session import Session
 from rl.session.status import ENDS
 from rl.specification.build import build
+from rl.storage import machine
 from rl.storage.files import write_text
 from rl.storage.session_folder import SessionFolder
 
@@ -45,6 +47,7 @@ def run_job(job: Job, callback: Callback | None = None) -> Outcome:
             folder.clean()
             if folder.has_ended:  # meanwhile, by a process that had it before
                 return folder.read_outcome()
+            folder.note_machine({"node": gethostname(), **machine.describe(), **job.where})
             session = Session(job, experiment, callback)
             session.go_on()
             return _run(job, session)
@@ -63,6 +66,7 @@ def _run(job: Job, session: Session) -> Outcome:
         folder.write_outcome(outcome)
         if folder.has_ended:
             session.persistence.discard(keep=outcome["kept"])
+            folder.forget_noted()
     return outcome
 
 
@@ -159,7 +163,7 @@ def _keep_traceback(folder: SessionFolder, error: BaseException) -> None:
 
 
 def _outcome(job: Job, session: Session) -> Outcome:
-    return {"seed": job.seed, **session.outcome()}
+    return {"seed": job.seed, **session.outcome(), "ran_on": session.folder.machines}
 
 
 def _end(error: BaseException) -> dict[str, str]:

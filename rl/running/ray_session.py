@@ -19,14 +19,10 @@ from rl.running.reporter import Reporter
 from rl.session.job import Job
 from rl.session.progress import Progress
 from rl.session.session import Session
-from rl.storage import machine
-from rl.storage.files import read_json, write_json
-from rl.storage.session_folder import SessionFolder
 
 PREFIX = "rl_session_"  # begins the name of a session's folder on its node
 MOST_OF_THE_TIME = 0.05  # that a session spends on sending its checkpoints
 SECONDS_TO_LOCK = 60.0  # within which a process locks a folder that it has made
-_MACHINES = "resume/machines.json"  # those on which a session that runs has run so far
 
 
 def run_session(
@@ -64,26 +60,10 @@ def run_session(
             file.write_bytes(start)
             job = replace(job, start=replace(job.start, file=file))
         reporter = _MailboxReporter(mailbox, number, folder, seconds)
-        machines = _note_machine(folder, here)
-        outcome = attempt(replace(job, folder=folder), reporter)
+        outcome = attempt(replace(job, folder=folder, where=here), reporter)
         if outcome["status"] == "failed" and not reporter.has_begun:
             return "cannot", outcome["reason"]
-        outcome["ran_on"] = machines
-        SessionFolder(folder).write_outcome(outcome)
-        (folder / _MACHINES).unlink(missing_ok=True)
         return "ended", (outcome, [ray.put(piece) for piece in parcel(folder, reporter.known)])
-
-
-def _note_machine(folder: Path, here: dict[str, str]) -> list[dict[str, Any]]:
-    """The machines that the session has run on, with this one."""
-    SessionFolder(folder).create()
-    before = SessionFolder(folder).read_outcome().get("ran_on", [])  # of one that goes on
-    machines = list(read_json(folder / _MACHINES).get("machines", before))
-    now = {**here, "processor": machine.processor_model()}
-    if machines[-1:] != [now]:
-        machines.append(now)
-    write_json(folder / _MACHINES, {"machines": machines})
-    return machines
 
 
 class _MailboxReporter(Reporter):

@@ -28,7 +28,7 @@ from rl.specification.notes import notes_of
 from rl.specification.packages import packages_in, require_packages
 from rl.specification.repeats import settled
 from rl.specification.specification import Specification
-from rl.storage.manifest import CALLBACKS
+from rl.storage.manifest import CALLBACKS, git_commit
 from rl.storage.paths import user_path
 from rl.storage.run_folder import SECONDS_TO_CREATE, RunFolder, default_path
 
@@ -115,9 +115,10 @@ def run_sessions(
         number: run.trial.session(number)
         for number in (range(len(run.manifest["seeds"])) if only is None else [only])
     }
+    where = {"git_commit": git_commit()}
     jobs = [
         Job(run.specification, run.manifest["seeds"][number], each.path, number,
-            callbacks=carried, start=run.start)
+            callbacks=carried, start=run.start, where=where)
         for number, each in folders.items() if not each.has_ended
     ]  # fmt: skip
     raised: list[BaseException] = []

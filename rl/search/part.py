@@ -32,6 +32,7 @@ from rl.specification.packages import packages_in
 from rl.specification.repeats import settled
 from rl.specification.specification import Specification
 from rl.storage.files import make_folder, write_json, write_specification
+from rl.storage.manifest import git_commit
 from rl.storage.paths import user_path
 from rl.storage.run_folder import SECONDS_TO_CREATE, RunFolder
 from rl.storage.session_folder import is_unfinished
@@ -144,8 +145,9 @@ class Part:
             self._write("running")
             write_specification(self.trial.spec, specification.name, specification.values)
         sessions = range(self.settings.sessions) if self.session is None else [self.session]
+        seed, where = self.settings.seed, {"git_commit": git_commit()}
         return [
-            Job(specification, self.settings.seed + each, folder.path, each, self.number)
+            Job(specification, seed + each, folder.path, each, self.number, where=where)
             for each in sessions
             if not (folder := self.trial.session(each)).has_ended
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class Job:
         callbacks: those that run in its process, `packed`.
         start: the trained agent that it starts from; None for random weights.
         stops_at: the step at which a callback stopped the session that this one repeats.
+        where: what the outcome says of the machine beside `machine.describe`.
     """
 
     specification: Specification
@@ -35,3 +37,4 @@ class Job:
     callbacks: bytes = field(default=b"", repr=False)
     stops_at: int | None = None
     start: Start | None = None
+    where: Mapping[str, Any] = field(default_factory=dict, repr=False)

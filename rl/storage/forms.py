@@ -84,6 +84,18 @@ _EVALUATION = block_of(
     },
     {"returns": list_of(is_number), "cut_episodes": is_count},
 )
+_TEXTS = map_of(optional(is_text))
+_MACHINE = {
+    **dict.fromkeys(("implementation", "system", "libc"), optional(is_text)),
+    **dict.fromkeys(("processor", "processor_model", "platform"), optional(is_text)),
+    "git_commit": optional(is_text),
+    "simd": maybe_empty(list_of(is_text)),
+    **dict.fromkeys(("versions", "environment"), _TEXTS),
+    "blas": block_of({}, dict.fromkeys(("library", "version", "kernel"), optional(is_text))),
+}
+_ON_RAY = dict.fromkeys(("lab", "Python", "NumPy", "BLAS kernel"), is_text)
+_RAN_ON = list_of(block_of({"node": is_text}, {**_MACHINE, **_ON_RAY}))
+NOTED = block_of({"machines": _RAN_ON})
 _REACHED = block_of({"step": is_count, "episodes": is_count, "seconds": is_number})
 _COUNTS = ("seed", "steps", "updates", "episodes", "best_step")
 
@@ -95,7 +107,7 @@ OUTCOME = block_of(
         **dict.fromkeys(("seconds", "evaluation_seconds"), is_number),
         **dict.fromkeys(("reason", "weights"), is_text),
         "reached": optional(_REACHED),
-        "ran_on": list_of(block_of({"node": is_text})),
+        "ran_on": _RAN_ON,
         **dict.fromkeys(("unfinished", "kept"), is_truth),
         "evaluation": block_of({}),
         "final": _EVALUATION,
@@ -141,7 +153,6 @@ _GROUP = block_of(
     }
 )
 COMPARISON = block_of({"data": list_of(_GROUP)}, {"command": list_of(is_text)})
-_TEXTS = map_of(optional(is_text))
 _MARK = block_of(
     {
         "file": lambda value: is_text(value) and bool(_OF_TRANSITIONS.fullmatch(value)),
@@ -161,14 +172,10 @@ MANIFEST = block_of(
     {"experiment": is_text, "seeds": list_of(is_count)},
     {
         **dict.fromkeys(("kind", "started"), is_text),
-        **dict.fromkeys(("implementation", "system", "libc"), optional(is_text)),
-        **dict.fromkeys(("processor", "processor_model", "platform"), optional(is_text)),
-        "git_commit": optional(is_text),
+        **_MACHINE,
         "callbacks": list_of(is_text),
         "packages": map_of(is_text),
-        **dict.fromkeys(("command", "simd"), maybe_empty(list_of(is_text))),
-        **dict.fromkeys(("versions", "environment"), _TEXTS),
-        "blas": block_of({}, dict.fromkeys(("library", "version", "kernel"), optional(is_text))),
+        "command": maybe_empty(list_of(is_text)),
         "specification": block_of({}),
         "start": block_of(
             dict.fromkeys(("path", "sha256", "experiment"), is_text)

@@ -34,23 +34,38 @@ def make_manifest(experiment: str, seeds: Sequence[int], command: Sequence[str])
         **here,
         "blas": {**here["blas"], "threads": 1},  # as in every session
         "executable": sys.executable,
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
     }
 
 
-def differences(manifest: Mapping[str, Any]) -> list[str]:
-    """A line for each difference from the machine of a run that may change results.
+def differences(
+    manifest: Mapping[str, Any], ran_on: Mapping[int, Sequence[Mapping[str, Any]]] | None = None
+) -> list[str]:
+    """A line for each difference from the machines of a run that may change results.
 
     Entries that an earlier manifest lacks are skipped.
+
+    Args:
+        manifest: of the run.
+        ran_on: the machines of each session; those that differ from the manifest's are named.
     """
     brought = {name: machine.installed(name) or "none" for name in manifest.get(PACKAGES, {})}
-    here = {**machine.describe(), "git_commit": _git_commit(), PACKAGES: brought}
+    here = {**machine.describe(), "git_commit": git_commit(), PACKAGES: brought}
     there = [manifest, *manifest.get(MERGED, ())]
-    return list(dict.fromkeys(each for one in there for each in differences_between(here, one)))
+    found = list(dict.fromkeys(each for one in there for each in differences_between(here, one)))
+    places: dict[str, list[str]] = {}
+    for number, machines in (ran_on or {}).items():
+        for one in machines:
+            for each in differences_between(here, one):
+                places.setdefault(each, []).append(f"{number} on {one['node']}")
+    more = (f"{each} (session {', '.join(at)})" for each, at in places.items() if each not in found)
+    return [*found, *more]
 
 
 def differences_between(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
     """A line for each difference between the machines of two manifests, as `differences`."""
+    if "node" in there and "versions" not in there:
+        return []  # of a session on Ray in an earlier version, whose entries have other meanings
     ours, theirs = dict(_comparable(here)), dict(_comparable(there))
     return [
         f"{name} {ours[name]} here, {value} there"
@@ -79,7 +94,7 @@ def _comparable(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "commit", manifest["git_commit"][:10]
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """The commit of this project's checkout, or None where it is installed without one."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():

@@ -12,7 +12,7 @@ from nn.names import suggestion
 from nn.typing import State
 from rl.errors import UserError, on_disk
 from rl.storage.files import is_held, is_there, make_folder, only_one, read_json, write_json
-from rl.storage.forms import CHECKPOINT, EVALUATED, OUTCOME
+from rl.storage.forms import CHECKPOINT, EVALUATED, NOTED, OUTCOME
 
 CHECKPOINTS = ("best", "last")
 DIED = "its process ended"  # begins the reason of a session whose process was killed or crashed
@@ -40,6 +40,7 @@ class SessionFolder:
         self.checkpoints = path / "checkpoints"
         self._stages = self.checkpoints / "stages"
         self.resume = path / "resume"  # what an interrupted session needs to resume
+        self._noted = self.resume / "machines.json"  # of a session that has not ended
 
     @property
     def number(self) -> int:
@@ -113,6 +114,27 @@ class SessionFolder:
         if is_there(self.outcome) and not (OUTCOME(outcome) and form(outcome)):
             raise UserError(f"{self.outcome}: is damaged; remove it, and `rl resume` runs it again")
         return outcome
+
+    @property
+    def machines(self) -> list[dict[str, Any]]:
+        """The machines that it has run on, one after the other; the latest comes last.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        noted = read_json(self._noted)
+        if noted and not NOTED(noted):
+            raise UserError(f"{self._noted}: is damaged; remove it")
+        return list(noted["machines"] if noted else self.read_outcome().get("ran_on", ()))
+
+    def note_machine(self, machine: Mapping[str, Any]) -> None:
+        """Adds a machine, unless it is the latest one; this outlives the process."""
+        if (before := self.machines)[-1:] != [machine]:
+            write_json(self._noted, {"machines": [*before, machine]})
+
+    def forget_noted(self) -> None:
+        """Removes the file of machines, which the outcome has now."""
+        self._noted.unlink(missing_ok=True)
 
     @property
     def has_ended(self) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rl.running.executors import Executor
     from rl.session.callback import Callback
     from rl.specification.specification import Specification
+    from rl.storage.run_folder import TrialFolder
 
 FAILED = 1
 INTERRUPTED = 130
@@ -288,9 +289,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def warn_of_differences(manifest: Mapping[str, Any]) -> None:
-    """Prints how this machine differs from the one that made a run."""
+def warn_of_differences(manifest: Mapping[str, Any], trial: TrialFolder | None = None) -> None:
+    """Prints how this machine differs from those that made a run, and the sessions of a trial."""
     from rl.storage.manifest import differences
 
-    if found := differences(manifest):
+    sessions = trial.sessions() if trial else ()
+    if found := differences(manifest, {each.number: each.machines for each in sessions}):
         say(f"results may differ from the run's in the last digits: {'; '.join(found)}")

@@ -61,7 +61,7 @@ def verify(options: argparse.Namespace) -> int:
     from rl.saved.run import Run
 
     run = Run.open(options.run, options.trial)
-    warn_of_differences(run.manifest)
+    warn_of_differences(run.manifest, run.trial)
     verdicts = _verdicts(run, options)
     for verdict in verdicts:
         found = f"differs: {verdict.difference}" if verdict.difference else "identical"

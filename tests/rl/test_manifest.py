@@ -54,7 +54,7 @@ def test_the_same_machine_does_not_differ() -> None:
 def test_each_thing_that_changes_bits_is_one_line(
     path: tuple[str, ...], value: Any, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rl.storage.manifest._git_commit", lambda: "fedcba9876543210")
+    monkeypatch.setattr("rl.storage.manifest.git_commit", lambda: "fedcba9876543210")
     other = manifest()
     block = other
     for name in path[:-1]:
@@ -62,6 +62,18 @@ def test_each_thing_that_changes_bits_is_one_line(
     block[path[-1]] = value
     (line,) = differences(other)
     assert said in line
+
+
+def test_a_session_that_ran_on_another_machine_is_named() -> None:
+    """One on a machine like this one is not, nor a node as an earlier version has noted it."""
+    same = {"node": "a", **machine.describe()}
+    other = {**same, "node": "b", "versions": {**same["versions"], "numpy": "1.0"}}
+    early = {"node": "c", "NumPy": "1.0", "processor": "A model"}
+    ran_on = {0: [same], 1: [same, other], 2: [early], 3: [other]}
+    said = f"numpy {np.__version__} here, 1.0 there (session 1 on b, 3 on b)"
+    assert differences(manifest(), ran_on) == [said]
+    merged = {**manifest(), "versions": other["versions"]}
+    assert len(differences(merged, ran_on)) == 1, "what the manifest says is said once"
 
 
 def test_what_changes_no_bit_is_no_difference() -> None:

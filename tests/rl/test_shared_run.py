@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from rl.report.blocks import Table
+from rl.report.origin import origin
 from rl.running import jobs
 from rl.running.executors import Inline
-from rl.storage import session_folder
+from rl.saved.run import Run
+from rl.storage import machine, session_folder
 from rl.storage.session_folder import SessionFolder
 from tests.rl.conftest import HELD, Command, run_trial, wait_until
 from tests.rl.test_executors import TINY, make_jobs
@@ -82,6 +85,41 @@ def test_the_same_command_again_says_that_it_is_done(
     assert "r: session 1 has ended already; nothing is left to do" in answer.stdout
     assert session(tmp_path / "r", 1).outcome.read_bytes() == before
     assert_same_trial(tmp_path / "r", whole)
+
+
+@pytest.mark.slow
+def test_every_machine_that_took_part_is_recorded(
+    rl_here: Command, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that began a session and was killed; `rl verify` and the report name them."""
+    shutil.copytree(whole, tmp_path / "r")
+    describe = machine.describe
+    versions = {**describe()["versions"], "numpy": "1.0"}
+    for number in (1, 2):
+        shutil.rmtree(session(tmp_path / "r", number).path)
+    killed = session(tmp_path / "r", 2)
+    killed.create()
+    killed.note_machine({"node": "first", **describe()})
+    monkeypatch.setattr(machine, "describe", lambda: {**describe(), "versions": versions})
+    monkeypatch.setattr(jobs, "gethostname", lambda: "second")
+    for number in (1, 2):
+        answer = rl_here("run", *CHAIN, "--only-session", number, "--output", "r")
+        assert answer.returncode == 0, answer.stderr
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    ran_on = [session(tmp_path / "r", number).read_outcome()["ran_on"] for number in range(3)]
+    assert [each["node"] for each in ran_on[2]] == ["first", "second"]
+    assert [each["node"] for each in ran_on[1]] == ["second"]
+    assert not list((tmp_path / "r").rglob("machines.json"))
+    answer = rl_here("verify", "r", "--evaluation")
+    assert answer.returncode == 0
+    here = describe()["versions"]["numpy"]
+    assert f"numpy {here} here, 1.0 there (session 1 on second, 2 on second)" in answer.stdout
+    run = Run.open(tmp_path / "r")
+    (*_, table) = origin(run.manifest, run.spec, run.trial.sessions()).blocks
+    assert isinstance(table, Table)
+    rows = {row[0]: (row[3], row[-1]) for row in table.rows}
+    assert (rows["first"], rows["second"]) == ((here, "2"), ("1.0", "1, 2"))
 
 
 REFUSED: dict[str, tuple[tuple[object, ...], str]] = {

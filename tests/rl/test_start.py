@@ -140,7 +140,7 @@ def test_manifest_and_report_tell_where_it_comes_from(trained: Run, started: Run
     assert lineage["mean_return"] == trained.outcome["evaluation"]["mean_return"]
     (command,) = [each for each in _commands(started) if "rl run" in each]
     assert command.endswith(f"--from {started.folder.start}")
-    section = origin(started.folder, started.manifest, started.spec)
+    section = origin(started.manifest, started.spec)
     assert str(best) in repr(section)
     assert lineage["sha256"] in repr(section)
 
