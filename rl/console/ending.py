@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from rl.console.output import warn
@@ -47,12 +47,31 @@ def abrupt_end_told(is_ours: bool) -> Iterator[None]:
         os._exit = leave
 
 
+def leave_broken(then: Callable[[], object]) -> None:
+    """Lets the command end without Python's own end, which a broken library would crash in.
+
+    Args:
+        then: is called last.
+    """
+    _BROKEN.append(then)
+
+
+_BROKEN: list[Callable[[], object]] = []
+
+
 def end_without_threads(status: int) -> None:
     """Sees to it that threads which an environment has left do not keep this process for ever.
 
     Args:
         status: with which the process ends then.
     """
+    if _BROKEN:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        for then in _BROKEN:
+            then()
+        os._exit(status)
     left = [each for each in threading.enumerate() if not each.daemon]
     left.remove(threading.main_thread())
     if left:

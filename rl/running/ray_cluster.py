@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -13,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import nn
+from rl.console.ending import leave_broken
 from rl.distribution import installing
 from rl.errors import UserError
 from rl.running.executors import THREAD_VARIABLES
+from rl.running.ray_watch import Watch
 
+RESUME = "`rl resume RUN --executor ray`, from the checkpoints that had come"
 SECONDS_TO_CONNECT = 5.0
 SECONDS_TO_ANSWER = 12.0
 SECONDS_WITHOUT_HEAD = 14.0  # after which a cluster counts as lost; Ray would end this process
@@ -60,6 +65,11 @@ class Cluster:
             self._connect(address, processors, modules)
         elif modules:
             raise UserError("this process is connected to Ray already; give ray.init a runtime_env")
+        self._raylet = _open_raylet(ray)
+        self._last_word = Watch(
+            f"rl: this command was killed, or Ray has ended it, as {self._name} has stopped here; "
+            f"start it again (`ray start`), and then: {RESUME}"
+        )
         self.nodes: dict[str, Any] = {}
         self.free = 0.0
         self._look()
@@ -115,21 +125,34 @@ class Cluster:
 
     @property
     def is_lost(self) -> bool:
-        """Returns True if the head has not answered for long."""
-        return time.monotonic() > self._seen + SECONDS_WITHOUT_HEAD
+        """Returns True if the head has not answered for long, or Ray has ended on this machine."""
+        return self._has_ended_here or time.monotonic() > self._seen + SECONDS_WITHOUT_HEAD
+
+    @property
+    def _has_ended_here(self) -> bool:
+        """Returns True if Ray's process on this machine has ended."""
+        return self._raylet is not None and bool(select.select([self._raylet], [], [], 0)[0])
 
     def check(self) -> None:
-        """Checks that the cluster is there.
+        """Checks that the cluster is there, before Ray finds out: it would end this process.
 
         Raises:
-            UserError: its head does not answer.
+            UserError: Ray has ended on this machine, or the head does not answer.
         """
+        if self._has_ended_here:
+            raise UserError(self._stopped)
         if self.is_lost:
             raise UserError(
                 f"{self._name} has not answered for {SECONDS_WITHOUT_HEAD:.0f} s: its head has "
-                "stopped, or the network is down; put that right, and resume: the checkpoints that "
-                "had come are kept"
+                f"stopped, or the network is down; put that right, and then: {RESUME}"
             )
+
+    @property
+    def _stopped(self) -> str:
+        return (
+            f"{self._name} has stopped, or this machine's part of it; start it again (`ray start`),"
+            f" and then: {RESUME}"
+        )
 
     def get(self, reference: Any) -> Any:
         """The object of a reference, as `ray.get`, which would wait for a head that is gone.
@@ -138,10 +161,11 @@ class Cluster:
             UserError: the cluster does not answer.
         """
         while True:
+            self.check()
             try:
                 return self.ray.get(reference, timeout=SECONDS_TO_FETCH)
             except self.ray.exceptions.GetTimeoutError:
-                self.check()
+                continue
 
     def ask(self, reference: Any) -> Any:
         """The answer of an actor beside this process.
@@ -152,10 +176,16 @@ class Cluster:
         try:
             return self.get(reference)
         except self.ray.exceptions.RayError:
-            raise UserError(
-                f"{self._name} has stopped, or this machine's part of it: start it again (`ray "
-                "start`), and resume: the checkpoints that had come are kept"
-            ) from None
+            raise UserError(self._stopped) from None
+
+    def put(self, value: Any) -> Any:
+        """A reference to an object, as `ray.put`.
+
+        Raises:
+            UserError: the cluster does not answer.
+        """
+        self.check()
+        return self.ray.put(value)
 
     def why_nothing_begins(self) -> str:
         """A line for the user whose sessions wait."""
@@ -172,6 +202,13 @@ class Cluster:
     def close(self) -> None:
         """Ends the connection, if it is this one's."""
         self._closing.set()
+        if self._has_ended_here:  # to say goodbye would end this process
+            leave_broken(self._last_word.dismiss)
+            return
+        self._last_word.dismiss()
+        if self._raylet is not None:
+            os.close(self._raylet)
+            self._raylet = None
         if not self.is_ours or not self.ray.is_initialized():
             return
         if self.is_lost:  # to say goodbye would take a minute
@@ -194,6 +231,18 @@ def _import_ray() -> Any:
     except ImportError:
         raise UserError(f"Ray is not installed: {installing('ray')}") from None
     return ray
+
+
+def _open_raylet(ray: Any) -> int | None:
+    """A descriptor that is readable once Ray's process on this machine has ended.
+
+    None where the system, or a version of Ray, does not tell.
+    """
+    with suppress(Exception), socket.socket(socket.AF_UNIX) as line:
+        line.connect(ray._private.worker._global_node.raylet_socket_name)
+        credentials = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return os.pidfd_open(struct.unpack("3i", credentials)[0])
+    return None
 
 
 def _check(ray: Any, address: str) -> None:

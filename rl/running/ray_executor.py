@@ -94,8 +94,9 @@ class RayExecutor(Concurrent):
         """Gives a session to Ray, with what is there of its folder."""
         task.number, job = next(self._numbers), task.job
         task.node, task.objects, task.received = "", [], 0
+        self._cluster.check()
         if job.folder.is_dir():
-            task.objects = [self._ray.put(each) for each in parcel(job.folder, {})]
+            task.objects = [self._cluster.put(each) for each in parcel(job.folder, {})]
         start = job.start.file.read_bytes() if job.start else None
         content = pickle.dumps((job, start, self._seconds))
         options: dict[str, Any] = {"name": f"{WORKER} {job.seed}"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +24,7 @@ from rl.session.job import Job
 from rl.session.progress import Progress
 from rl.session.status import ENDS
 from rl.storage.session_folder import SessionFolder
+from tests.rl.conftest import wait_until
 from tests.rl.test_executors import FEW, LONG, Recorder, assert_same_bits, make_jobs
 
 ray: Any = pytest.importorskip("ray", reason="Ray is an extra of its own: .[ray]")
@@ -33,6 +36,7 @@ pytestmark = [
     ),
 ]
 
+ROOT = str(Path(__file__).parents[2])  # where the package `tests` is
 OTHER_KERNEL = "Nehalem"  # of OpenBLAS, which every x86 processor of today runs
 
 
@@ -237,7 +241,7 @@ def test_sessions_of_a_node_that_dies_go_on_from_their_checkpoints(
             if have and node in cluster.worker_nodes:
                 cluster.remove_node(node, allow_graceful=False)
                 (tmp_path / "killed").touch()
-                patiently(lambda: cluster.add_node(num_cpus=2))
+                cluster.plain = patiently(lambda: cluster.add_node(num_cpus=2))
 
     callback = Killing()
     with RayExecutor(address=cluster.address, callback=callback, seconds=0.1) as executor:
@@ -269,13 +273,11 @@ def test_with_no_node_left_an_interrupt_still_ends_it(tmp_path: Path, cluster: A
     assert not any(job.folder.exists() for job in jobs)
 
 
-def test_a_node_that_differs_is_named_and_used_on_request_alone(
-    tmp_path: Path, cluster: Any
-) -> None:
+def test_a_node_that_differs_is_named_and_used_on_request_alone(tmp_path: Path, hosts: Any) -> None:
     """It is the only one; then comes one that does not differ."""
-    remove_all(cluster)
+    remove_all(cluster := hosts)
     other = {"OPENBLAS_CORETYPE": OTHER_KERNEL}
-    patiently(lambda: cluster.add_node(num_cpus=1, env_vars=other))
+    odd = patiently(lambda: cluster.add_node(num_cpus=1, env_vars=other))
     refused, used, elsewhere = make_jobs(tmp_path, range(3))
     differs = f"BLAS kernel {OTHER_KERNEL} there, "
     with (
@@ -287,10 +289,11 @@ def test_a_node_that_differs_is_named_and_used_on_request_alone(
         run_all([used], executor)
     (machine,) = SessionFolder(used.folder).read_outcome()["ran_on"]
     assert machine["BLAS kernel"] == OTHER_KERNEL
-    patiently(lambda: cluster.add_node(num_cpus=1))
+    cluster.plain = patiently(lambda: cluster.add_node(num_cpus=2))
     callback = Hearing()
     with RayExecutor(2, address=cluster.address, callback=callback) as executor:
         (outcome,) = run_all([elsewhere], executor)
+    cluster.remove_node(odd)
     assert outcome["ran_on"][0]["BLAS kernel"] != OTHER_KERNEL
     named = [note for note in callback.notes if "is not used: " + differs in note]
     assert len(named) <= 1, "named once, if it was asked at all"
@@ -352,9 +355,7 @@ def test_a_head_that_stops_ends_it_with_one_line(
 def test_a_cluster_that_is_busy_is_said_once(
     tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another task holds the only processor until the line has come."""
-    remove_all(cluster)
-    patiently(lambda: cluster.add_node(num_cpus=1))
+    """Other tasks hold both processors until the line has come."""
     monkeypatch.setattr(ray_executor, "SECONDS_TO_WAIT", 0.5)
     ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
     try:
@@ -365,9 +366,10 @@ def test_a_cluster_that_is_busy_is_said_once(
                 super().noted(text)
                 release.touch()
 
-        holding = ray.remote(num_cpus=1)(_hold).remote(str(tmp_path / "held"), str(release))
-        while not (tmp_path / "held").exists():
-            ray.wait([holding], timeout=0.1)
+        hold, held = ray.remote(num_cpus=1)(_hold), [tmp_path / name for name in ("one", "two")]
+        holding = [hold.remote(str(file), str(release)) for file in held]
+        while not all(file.exists() for file in held):
+            ray.wait(holding, timeout=0.1)
         with RayExecutor(1, callback=(callback := Patient())) as executor:
             (outcome,) = run_all(make_jobs(tmp_path, range(1)), executor)
         assert outcome["status"] in ENDS
@@ -421,3 +423,32 @@ def test_from_the_command_line(tmp_path: Path, cluster: Any) -> None:
     searching = ("search", "cartpole_dqn", "--trials", "2", "--sessions", "1", "--jobs", "2")
     assert main([*searching, *steps, *on_ray, "--output", str(tmp_path / "search")]) == 0
     assert (tmp_path / "search/best_spec.json").exists()
+
+
+def test_a_head_that_is_killed_ends_the_command_with_one_line(tmp_path: Path, cluster: Any) -> None:
+    """With it goes Ray's process on this machine, after which Ray would end the command unsaid.
+
+    It is the last test, as it leaves no cluster.
+    """
+    environment = f"environment={{id: Slow-v0, kwargs: {{until: {tmp_path / 'until'}}}}}"
+    command = [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--quiet", "--no-report",
+               "--executor", "ray", "--ray-address", cluster.address, "--output", "run",
+               "--steps", "3000", "--set", environment, "import=tests.rl.worlds", *FEW,
+               "train.evaluate_every=500", "train.checkpoint_seconds=0.2"]  # fmt: skip
+    session = SessionFolder(tmp_path / "run/trial_000/session_000")
+    there = {**os.environ, "PYTHONPATH": ROOT}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=there, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        came = session.evaluations
+        wait_until(lambda: came.exists() and b"\n500," in came.read_bytes(), 120)
+        cluster.head_node.kill_gcs_server(check_alive=False)
+        cluster.head_node.kill_raylet(check_alive=False)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode in (1, 2), said  # Ray's, if it is quicker
+    assert said.count("\n") == 1, said
+    assert "start it again (`ray start`), and then: `rl resume RUN --executor ray`" in said
+    (tmp_path / "until").touch()
+    assert main(["resume", str(tmp_path / "run"), "--quiet", "--no-report"]) == 0
+    assert session.read_outcome()["steps"] == 3000
