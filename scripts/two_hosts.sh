@@ -64,9 +64,14 @@ start_ray() { # HOST PROCESSORS [more]
     local host=$1 processors=$2; shift 2
     local place=(--address=$ADDRESS)
     [ "$host" = head ] && place=(--head --port=6379 --include-dashboard=false)
-    on "$host" "$PYTHON" -m ray.scripts.scripts start "${place[@]}" --num-cpus="$processors" \
-        --node-ip-address="$NETWORK.${NUMBER[$host]}" --object-store-memory=100000000 "$@" \
-        >"$STATE/$host.ray" 2>&1 || { cat "$STATE/$host.ray"; exit 1; }
+    for _ in 1 2 3 4; do # Ray gives up after 30 s, which a busy machine may need
+        on "$host" "$PYTHON" -m ray.scripts.scripts start "${place[@]}" --num-cpus="$processors" \
+            --node-ip-address="$NETWORK.${NUMBER[$host]}" --object-store-memory=100000000 "$@" \
+            >"$STATE/$host.ray" 2>&1 && return
+        grep -q "timed out during startup" "$STATE/$host.ray" || break
+        on "$host" pkill -9 raylet
+    done
+    cat "$STATE/$host.ray"; exit 1
 }
 wait_for() { # SECONDS COMMAND...: until it succeeds
     local end=$((SECONDS + $1)); shift
