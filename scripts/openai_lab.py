@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rl.errors import UserError
 from rl.openai_lab.reading import APPROXIMATES
-from rl.search.settings import read_search
+from rl.search.settings import read_settings
 from rl.specification.build import build
 from rl.specification.specification import Specification, read_specifications
 
@@ -27,7 +27,7 @@ def verdict(specification: Specification) -> tuple[str, str]:
         try:
             build(specification, seed=0)
             if specification.block("search"):
-                read_search(specification)
+                read_settings(specification)
         except UserError as error:
             return "refused", str(error)
         note = specification.note
