@@ -8,6 +8,8 @@ only SiLU, whose value does not determine its slope, stores the slope for the ba
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from nn.settings import BaseSettings, setting
 from nn.typing import Array
 
 _INTEGERS = {4: np.int32, 8: np.int64}  # of as many bytes as the floats
+_CONSTANTS: WeakValueDictionary[Any, Array] = WeakValueDictionary()  # while a `Scratch` holds them
 
 
 class Scratch:
@@ -30,8 +33,18 @@ class Scratch:
         self.values = np.empty_like(a)  # [n, B]
         self.row = np.empty_like(a[0])  # [B]
         self.slope = np.empty_like(a) if keeps_slope else self.values  # [n, B]
-        self.zeros = np.zeros_like(a)  # [n, B], read only
         self.bits = self.values.view(_INTEGERS[a.itemsize])  # the values, read as integers
+        self.zeros = _constant(0, a.shape, a.dtype)
+        self.ones = _constant(1, a.shape, self.bits.dtype)
+
+
+def _constant(value: int, shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array of one value, read only; those of a size share it, so that it stays in the cache."""
+    found = _CONSTANTS.get((value, shape, dtype))
+    if found is None:
+        found = _CONSTANTS[value, shape, dtype] = np.full(shape, value, dtype)
+        found.flags.writeable = False
+    return found
 
 
 class Activation:
@@ -99,14 +112,13 @@ class ReLU(Activation):
         np.maximum(z, scratch.zeros, out=z)  # the number 0 takes three times as long
 
     def backward(self, a: Array, gradient: Array, scratch: Scratch) -> None:
-        # The bits of a >= 0, read as an integer and negated, are negative where a > 0, so the
-        # shift makes all of them ones there and zeros elsewhere. A mask of booleans would be cast
-        # to floats, through a buffer, for the product.
+        # The bits of a >= 0, read as an integer, are at least 1 where a > 0, so the lesser of them
+        # and 1 is f', and its product with the gradient's bits is the gradient or 0. A mask of
+        # booleans would be cast to floats, through a buffer, for the product.
         keep = scratch.bits
-        np.negative(a.view(keep.dtype), out=keep)
-        np.right_shift(keep, 8 * a.itemsize - 1, out=keep)
+        np.minimum(a.view(keep.dtype), scratch.ones, out=keep)
         slope = gradient.view(keep.dtype)
-        np.bitwise_and(slope, keep, out=slope)
+        np.multiply(slope, keep, out=slope)
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,10 @@ class NoisyDensePass(DensePass):
     """That of `Dense`, with the weights that the layer's latest noise makes."""
 
     def __init__(self, layer: NoisyDense, x: Array, dx: Array | None) -> None:
-        super().__init__(layer, x, dx)
+        self._drawn = np.empty_like(layer.noise)  # mu + sigma * epsilon
+        super().__init__(layer, x, dx, self._drawn)
         self._layer = layer
         self._gradients, self._dsigma = layer.gradients[: layer.rows], layer.gradients[layer.rows :]
-        self._drawn = np.empty_like(layer.noise)  # mu + sigma * epsilon
-        self._parameters_t, self._weights = self._drawn.T, self._drawn[:-1]
 
     def forward(self, training: bool) -> None:
         np.multiply(self._layer.sigma, self._layer.noise, out=self._drawn)

@@ -6,7 +6,8 @@
 
 In each row all learners have the same algorithm, network, batches and updates per step. They share
 one processor core, so that each has one thread; they alternate, and each turn continues the one
-before. The first turn, in which memory fills and JAX compiles, does not count.
+before. The first turn, in which memory fills and JAX compiles, does not count. Seconds are those of
+the processor, over all threads, so that other work on the machine disturbs as little as possible.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import fnmatch
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -135,7 +137,7 @@ def peer(library: str, case: Case) -> Advance:
 
 
 def measure(case: Case, libraries: list[str], turns: int) -> dict[str, list[float]]:
-    """Steps per second of each learner, turn by turn."""
+    """Steps per processor second of each learner, turn by turn."""
     learners = {"the lab": this_lab(case)}
     for library in libraries:
         if not (library == "sbx" and case.agent == "A2C"):  # which SBX has not
@@ -143,11 +145,12 @@ def measure(case: Case, libraries: list[str], turns: int) -> dict[str, list[floa
     works = {name: partial(advance, case.steps) for name, advance in learners.items()}
     for work in works.values():
         work()
-    return common.in_turns(works, turns, lambda work: case.steps / common.seconds(work))
+    clock = time.process_time
+    return common.in_turns(works, turns, lambda work: case.steps / common.seconds(work, 1, clock))
 
 
 def row(case: Case, rates: dict[str, list[float]]) -> tuple[str, ...]:
-    """A row: steps per second and the ratios of the medians."""
+    """A row: steps per processor second and the ratios of the medians."""
     medians = common.medians(rates)
     ours = medians["the lab"]
     cells = [case.name, case.problem, common.spread(rates["the lab"], ",.0f")]

@@ -159,18 +159,18 @@ class SAC(OffPolicyActorCritic):
         weight = np.float32(self.alpha / len(slope))
         self.actor.backward(policy.gradient(-slope, weight))
         self.clip_and_step("actor", self.actor, self.optimizers[0])
-        self._entropy = -float(policy.log_probs.mean())
+        self._entropy = -float(policy.log_probs.sum() / len(slope))
         if self.settings.learn_alpha:
             self.update_temperature()
 
     def least_slope(self, observations: Array, actions: Array) -> Array:
         """The gradient of the mean of min_i Q_i(s, a) with respect to the actions [B, k]."""
         taken = pairs(observations, actions)
-        values = np.stack([value_of(each, taken) for each in self.critics])
-        least = np.eye(len(values), dtype=np.float32)[values.argmin(axis=0)].T / len(actions)
+        values = np.array([value_of(each, taken) for each in self.critics])
+        least, share = values.argmin(axis=0), np.float32(1) / np.float32(len(actions))
         slopes = [
-            slope_of(critic, weights, self.action_size)
-            for critic, weights in zip(self.critics, least, strict=True)
+            slope_of(critic, (least == number) * share, self.action_size)
+            for number, critic in enumerate(self.critics)
         ]
         return reduce(np.add, slopes)
 

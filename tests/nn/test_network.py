@@ -50,6 +50,16 @@ def test_backward_by_hand() -> None:
     np.testing.assert_allclose(gradients, first + second)
 
 
+def test_a_single_outputs_slope_follows_its_weights() -> None:
+    """W dZ of one output is made another way; the weights are other ones in the second pass."""
+    net = nn.Network((3, 1), seed=0)
+    for weights in ([2.0, -1.0, 0.5], [-4.0, 3.0, 1.0]):
+        net.weights = [np.array(weights)[:, None]]
+        net.forward(np.ones((2, 3), np.float32))
+        slope = net.input_gradient(np.array([[1.0], [-2.0]]))
+        np.testing.assert_array_equal(slope, np.outer([1.0, -2.0], weights))
+
+
 def test_the_output_activation_is_the_last_layers_alone() -> None:
     net = nn.NeuralNet((1, 1, 1), hidden="identity", output="relu")
     net.parameters[:] = [1.0, 0.0, 1.0, 0.0]
