@@ -117,6 +117,7 @@ class Agent:
     roles: tuple[str, ...] = ()  # of its networks, if there are several
     explores_itself = False  # whether an explorer has no place beside it
     sees_pictures = False  # whether its networks may have convolutions
+    needs_probabilities = False  # whether it asks how likely an explorer takes each action
     network_options: tuple[str, ...] = ()  # of `OPTIONS` of the block `network`, those it handles
     network_defaults: Mapping[str, Any] = MappingProxyType({})  # of that block, where it is silent
     metric_names: tuple[str, ...] = ()

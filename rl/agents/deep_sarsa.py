@@ -33,6 +33,8 @@ class DeepExpectedSarsa(DQN):
     (van Seijen et al. 2009, algorithm 1, with the memory and target network of Mnih et al. 2015).
     """
 
+    needs_probabilities = True
+
     def next_values(self, batch: Batch) -> Array:
         """sum_a' pi(a'|s') Q_target(s', a') [B]."""
         values = self.target.values(batch.next_observations, batch.next_masks)

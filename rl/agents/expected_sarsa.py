@@ -14,6 +14,8 @@ class ExpectedSarsa(Tabular):
     2009, algorithm 1; Sutton and Barto 2018, eq. 6.9).
     """
 
+    needs_probabilities = True
+
     def next_values(self, values: Array) -> Array:
         """sum_a' pi(a'|s') Q(s', a') [N], pi being the exploring policy."""
         return expected(self.exploration, values, self.steps)

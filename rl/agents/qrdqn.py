@@ -50,9 +50,13 @@ class QRDQN(DQN):
     def loss(self, q: Array, y: Array) -> tuple[float, Array]:
         """The quantile Huber loss of theta [B, N] against y [B, N], and its gradient [B, N]."""
         n, kappa = q.shape[1], self.settings.kappa
-        midpoints = (np.arange(n, dtype=q.dtype) + 0.5) / n
+        midpoints = (np.arange(n, dtype=q.dtype)[:, None] + 0.5) / n
+        below, above = ((each / (kappa * n * len(q))) for each in (1.0 - midpoints, midpoints))
+        # These arrays are large, so each is used up before the next is made.
         errors = y[:, None, :] - q[:, :, None]  # [B, i, j]
-        clipped = np.clip(errors, -kappa, kappa)
-        weights = np.abs(midpoints[:, None] - (errors < 0)) / (kappa * n * len(q))
-        loss = float((weights * clipped * (errors - 0.5 * clipped)).sum())
-        return loss, -(weights * clipped).sum(axis=2)
+        slopes, clipped = np.where(errors < 0, below, above), errors.clip(-kappa, kappa)
+        slopes *= clipped
+        clipped *= 0.5
+        errors -= clipped
+        errors *= slopes
+        return float(errors.sum()), -slopes.sum(axis=2)

@@ -53,8 +53,21 @@ class Explorer:
         raise NotImplementedError
 
     def probabilities(self, values: Array, step: int) -> Array:
-        """How likely `choose` takes each discrete action [N, A], given their values [N, A]."""
+        """How likely `choose` takes each discrete action [N, A], given their values [N, A].
+
+        Only agents that average over the actions call it.
+        """
         raise NotImplementedError
+
+    @classmethod
+    def knows_probabilities(cls) -> bool:
+        """Whether `probabilities` is of the same class as `choose`, or of one that derives from it."""
+        for each in cls.__mro__:
+            if "probabilities" in vars(each):
+                return each is not Explorer
+            if "choose" in vars(each):
+                return False
+        return False
 
     def ended(self, lane: int, total: float | None) -> None:
         """Called when an episode of `lane` ends, with its return; None if it was abandoned."""

@@ -332,6 +332,13 @@ class SpecifiedParts:
             who = "a noisy network" if self._noisy else agent
             complaint = f"is {self._resolved['exploration']['name']}, but {who} explores by itself"
             raise self.specification.explain("exploration", f"{complaint}; write {{name: None}}")
+        if AGENTS[agent].needs_probabilities and not part.knows_probabilities():
+            others = [name for name, each in table.items() if each.knows_probabilities()]
+            complaint = f"is {self._resolved['exploration']['name']}, which does not tell {agent} how "
+            complaint += "likely it takes each action; define `probabilities` in it beside `choose`"
+            raise self.specification.explain(
+                "exploration", f"{complaint}, or take {', '.join(others)}"
+            )
         made: Explorer = part(self.rngs["exploration"], self.settings("exploration", part))
         return made
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from nn.typing import Array
+from rl.errors import UserError
 from rl.exploration import (
     DISCRETE_EXPLORERS,
     Boltzmann,
@@ -152,6 +156,47 @@ def test_an_explorer_says_how_likely_it_takes_each_action(name: str) -> None:
         likely = explorer.probabilities(given[:1], 3_000)[0]
         np.testing.assert_allclose(counts, likely, atol=0.01)
         assert likely.sum() == pytest.approx(1.0)
+
+
+class Silent(Explorer):
+    """As a third party writes it, without `probabilities`."""
+
+    def choose(self, greedy: Array, step: int) -> Any:
+        return greedy.argmin(axis=1)
+
+
+class Changed(EpsilonGreedy):
+    """Its `probabilities` are those of another `choose`."""
+
+    def choose(self, greedy: Array, step: int) -> Any:
+        return greedy.argmin(axis=1)
+
+
+class Slower(EpsilonGreedy):
+    """It chooses as its base does."""
+
+    def amount(self, step: int) -> float:
+        return 0.5 * super().amount(step)
+
+
+@pytest.mark.parametrize("agent", ["ExpectedSarsa", "DeepExpectedSarsa", "DeepSarsa"])
+@pytest.mark.parametrize("explorer", [Silent, Changed, Slower])
+def test_an_agent_that_averages_over_actions_wants_their_probabilities(
+    agent: str, explorer: type[Explorer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that draws an action, or an explorer that inherits both methods, is fine."""
+    monkeypatch.setitem(DISCRETE_EXPLORERS, "Mine", explorer)
+    values = {"problem": "CartPole-v1", "agent": {"name": agent}, "train": {"steps": 5000},
+              "exploration": {"name": "Mine"}}  # fmt: skip
+    specification = Specification("x", "x.yaml", values)
+    if agent == "DeepSarsa" or explorer is Slower:
+        build(specification, 0)
+        return
+    with pytest.raises(UserError) as refused:
+        build(specification, 0)
+    assert f"exploration is Mine, which does not tell {agent} how likely it" in str(refused.value)
+    assert "define `probabilities`" in str(refused.value)
+    assert "or take EpsilonGreedy, " in str(refused.value)
 
 
 def test_an_expected_value_by_hand() -> None:
