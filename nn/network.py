@@ -56,7 +56,8 @@ class Network:
         dropout: share of each hidden layer's outputs that training drops, in [0, 1).
         layer_norm: whether each hidden layer is normalized before its activation.
         batch_norm: whether the inputs of each layer, the network's own too, are renormalized over
-            the batch: `BatchRenorm`, by the batch itself in a forward pass with `training`.
+            the batch: `BatchRenorm`, by the batch itself in a forward pass with `training`. Its
+            settings stand for True.
         noisy: whether the weights have learned noise: `NoisyDense`; `draw_noise` turns it on.
         seed: an integer or a generator, of the initial weights and of dropout.
         dtype: float32, or float64 for checking gradients.
@@ -86,7 +87,7 @@ class Network:
         channels_first: bool = False,
         dropout: float = 0.0,
         layer_norm: bool = False,
-        batch_norm: bool = False,
+        batch_norm: bool | BatchRenorm.Settings = False,
         noisy: bool = False,
         seed: int | np.random.Generator | None = None,
         dtype: Any = np.float32,
@@ -102,7 +103,8 @@ class Network:
             raise ValueError(f"dtype must be float32 or float64, not {np.dtype(dtype)}")
         self.hidden, self.output = make_activation(hidden), make_activation(output)
         self.dropout, self.noisy = dropout, noisy
-        self.layer_norm, self.batch_norm = layer_norm, batch_norm
+        self.layer_norm = layer_norm
+        self.batch_norm = BatchRenorm.Settings() if batch_norm is True else batch_norm
         self.rng = np.random.default_rng(seed)
         self.layers = self._stack(
             make_initializer(initializer), make_initializer(bias_initializer, BIAS_INITIALIZERS)
@@ -147,7 +149,7 @@ class Network:
         dense = (NoisyDense if self.noisy else Dense)(
             inputs, outputs, initializer, bias_initializer
         )
-        return [BatchRenorm(inputs), dense] if self.batch_norm else [dense]
+        return [BatchRenorm(inputs, self.batch_norm), dense] if self.batch_norm else [dense]
 
     def _bind_layers(self, dtype: Any) -> None:
         total = sum(layer.size for layer in self.layers)

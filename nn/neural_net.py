@@ -13,6 +13,7 @@ from nn.costs import COSTS
 from nn.data import THRESHOLDS, examples, pieces, r_squared, require_classes
 from nn.inspection import summary
 from nn.names import describe, rebuild
+from nn.normalization import BatchRenorm
 from nn.supervised import Supervised
 from nn.typing import Array, IntArray
 
@@ -135,7 +136,7 @@ class NeuralNet(Supervised):
             "threshold": self.threshold,
             "dropout": self.dropout,
             "layer_norm": self.layer_norm,
-            "batch_norm": self.batch_norm,
+            "batch_norm": self.batch_norm and vars(self.batch_norm),
             "noisy": self.noisy,
         }
         checkpoint.save(path, {"parts": parts, "network": self.state()})
@@ -161,7 +162,7 @@ def load(path: str | os.PathLike[str]) -> NeuralNet:
             channels_first=saved.get("channels_first", False),
             dropout=parts["dropout"],
             layer_norm=parts["layer_norm"],
-            batch_norm=parts.get("batch_norm", False),
+            batch_norm=_batch_norm(parts.get("batch_norm", False)),
             noisy=parts.get("noisy", False),
             dtype=saved["parameters"].dtype,
         )
@@ -169,3 +170,8 @@ def load(path: str | os.PathLike[str]) -> NeuralNet:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise checkpoint.CheckpointError(f"{path}: does not hold a network: {error}") from None
     return net
+
+
+def _batch_norm(saved: Any) -> bool | BatchRenorm.Settings:
+    """What a saved network says of it: its settings, or whether it has it with the default ones."""
+    return BatchRenorm.Settings(**saved) if isinstance(saved, dict) else bool(saved)

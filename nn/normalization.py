@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nn.layers import Layer, Pass
+from nn.settings import BaseSettings, setting
 from nn.typing import Array
 
 
@@ -113,7 +115,7 @@ class BatchRenormPass(Pass):
         self._combine(np.subtract, self._x, mean, out=self._normal)
         np.multiply(self._normal, self._normal, out=self._spread)
         variance = np.add.reduce(self._spread, axis=1) * self._share
-        return mean, np.sqrt(variance + self._layer.epsilon)
+        return mean, np.sqrt(variance + self._layer.settings.epsilon)
 
     def backward(self) -> None:
         # dx = g r / std (dy - mean(dy) - n mean(n dy)) in training, where the batch's statistics
@@ -155,32 +157,31 @@ class BatchRenorm(Layer):
 
     Args:
         units: inputs and outputs.
-        momentum: share of the running averages that a training pass keeps.
-        r_max: see above.
-        d_max: likewise.
-        warmup: training passes without r and d.
-        epsilon: added to the variance of a batch.
+        settings: of the class's own `Settings`.
 
     Attributes:
         statistics: the running mean, the running std, and the number of training passes behind
             them [3, units], a view of the network's vector.
     """
 
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(BaseSettings):
+        """Those of `BatchRenorm`."""
+
+        momentum: float = setting(
+            "share of the running averages that a training pass keeps", 0.99, least=0, most=1
+        )
+        r_max: float = setting("keeps r in [1 / r_max, r_max]", 3.0, least=1)
+        d_max: float = setting("keeps d in [-d_max, d_max]", 5.0, least=0)
+        warmup: int = setting("training passes without r and d", 100_000, least=0)
+        epsilon: float = setting("added to the variance of a batch", 1e-3, least=0)
+
     passes = BatchRenormPass
 
-    def __init__(
-        self,
-        units: int,
-        momentum: float = 0.99,
-        r_max: float = 3.0,
-        d_max: float = 5.0,
-        warmup: int = 100_000,
-        epsilon: float = 1e-3,
-    ) -> None:
+    def __init__(self, units: int, settings: Settings | None = None) -> None:
         super().__init__(units, units)
         self.size, self.statistics_size = 2 * units, 3 * units
-        self.momentum, self.r_max, self.d_max = momentum, r_max, d_max
-        self.warmup, self.epsilon = warmup, epsilon
+        self.settings = settings or self.Settings()
 
     def initialize(self, rng: np.random.Generator) -> None:
         self.parameters[0], self.parameters[1] = 1.0, 0.0
@@ -189,17 +190,18 @@ class BatchRenorm(Layer):
     def correction(self, mean: Array, std: Array) -> tuple[Any, Any]:
         """r and d of a batch with this mean and standard deviation [n]."""
         running_mean, running_std, passes = self.statistics
-        if passes[0] < self.warmup:
+        if passes[0] < self.settings.warmup:
             return 1.0, 0.0
+        r_max, d_max = self.settings.r_max, self.settings.d_max
         return (
-            np.clip(std / running_std, 1.0 / self.r_max, self.r_max),
-            np.clip((mean - running_mean) / running_std, -self.d_max, self.d_max),
+            np.clip(std / running_std, 1.0 / r_max, r_max),
+            np.clip((mean - running_mean) / running_std, -d_max, d_max),
         )
 
     def follow(self, mean: Array, std: Array) -> None:
         """Moves the running averages towards a batch's mean and standard deviation [n]."""
         for running, latest in zip(self.statistics[:2], (mean, std), strict=True):
-            running += (1.0 - self.momentum) * (latest - running)
+            running += (1.0 - self.settings.momentum) * (latest - running)
         self.statistics[2] += 1
 
     def affine(self) -> tuple[Array, Array]:

@@ -61,7 +61,7 @@ class Explorer:
 
     @classmethod
     def knows_probabilities(cls) -> bool:
-        """Whether `probabilities` is of the same class as `choose`, or of one that derives from it."""
+        """Whether `probabilities` belongs to this `choose`: defined with it, or after it."""
         for each in cls.__mro__:
             if "probabilities" in vars(each):
                 return each is not Explorer

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from nn import ACTIVATIONS, INITIALIZERS, Convolution
-from nn.settings import BaseSettings, SettingError, setting
+from nn.normalization import BatchRenorm
+from nn.settings import BaseSettings, SettingError, fields_of, setting
 from rl.environments.problems import EXTENDED_EPISODES
 from rl.errors import brief
 
@@ -109,6 +112,13 @@ class Training(BaseSettings):
 OPTIONS = ("batch_norm", "noisy")  # layers that an agent must be written for
 
 
+def _batch_norm(name: str) -> Any:
+    """A setting of `batch_norm`, with the meaning, the default and the bounds that it has there."""
+    field = fields_of(BatchRenorm.Settings)[name]
+    meaning = f"of `batch_norm`: {field.metadata['meaning']}"
+    return dataclasses.field(default=field.default, metadata={**field.metadata, "meaning": meaning})
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings(BaseSettings):
     """A feedforward network; its input and output fit the problem and the agent."""
@@ -131,6 +141,10 @@ class NetworkSettings(BaseSettings):
         "et al. 2024): by the batch when the network learns, by running averages when it acts",
         False,
     )
+    batch_norm_momentum: float = _batch_norm("momentum")
+    batch_norm_r_max: float = _batch_norm("r_max")
+    batch_norm_d_max: float = _batch_norm("d_max")
+    batch_norm_warmup: int = _batch_norm("warmup")
     noisy: bool = setting(
         "whether the weights have learned noise (Fortunato et al. 2018), by which the agent "
         "explores; the exploration is then None",
@@ -150,3 +164,20 @@ class NetworkSettings(BaseSettings):
         if len(self.hidden) > MOST_LAYERS or min(self.hidden, default=1) < 1:
             complaint = f"must be up to {MOST_LAYERS} layers of at least 1 unit"
             raise SettingError("hidden", f"{complaint}, not {brief(list(self.hidden))}")
+
+        for name, field in fields_of(type(self)).items():
+            is_of_it = name.startswith("batch_norm_") and getattr(self, name) != field.default
+            if is_of_it and not self.batch_norm:
+                raise SettingError(name, "needs batch_norm to be true")
+
+    @property
+    def renormalization(self) -> BatchRenorm.Settings | None:
+        """How `batch_norm` works; None without it."""
+        if not self.batch_norm:
+            return None
+        return BatchRenorm.Settings(
+            momentum=self.batch_norm_momentum,
+            r_max=self.batch_norm_r_max,
+            d_max=self.batch_norm_d_max,
+            warmup=self.batch_norm_warmup,
+        )

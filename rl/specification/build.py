@@ -334,10 +334,11 @@ class SpecifiedParts:
             raise self.specification.explain("exploration", f"{complaint}; write {{name: None}}")
         if AGENTS[agent].needs_probabilities and not part.knows_probabilities():
             others = [name for name, each in table.items() if each.knows_probabilities()]
-            complaint = f"is {self._resolved['exploration']['name']}, which does not tell {agent} how "
-            complaint += "likely it takes each action; define `probabilities` in it beside `choose`"
             raise self.specification.explain(
-                "exploration", f"{complaint}, or take {', '.join(others)}"
+                "exploration",
+                f"is {self._resolved['exploration']['name']}, which does not tell {agent} how "
+                "likely it takes each action; define `probabilities` in it beside `choose`, or "
+                f"take {', '.join(others)}",
             )
         made: Explorer = part(self.rngs["exploration"], self.settings("exploration", part))
         return made
@@ -481,7 +482,7 @@ def make_network(
     network: Network = make(
         (form, *(many * size for size in sizes[1:])), settings.activation, output, **seen,
         initializer=settings.initializer, layer_norm=settings.layer_norm,
-        batch_norm=settings.batch_norm, noisy=settings.noisy, seed=rng,
+        batch_norm=settings.renormalization or False, noisy=settings.noisy, seed=rng,
     )  # fmt: skip
     network.weights[-1][:] *= settings.output_scale
     return network

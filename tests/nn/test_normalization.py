@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,16 +47,15 @@ def test_a_state_without_gains_is_refused() -> None:
         net.restore(nn.NeuralNet((3, 4, 1), seed=0).state())
 
 
-def renormalized(**settings: float) -> tuple[nn.NeuralNet, BatchRenorm]:
+def renormalized(**settings: Any) -> tuple[nn.NeuralNet, BatchRenorm]:
     """Two inputs, their statistics, gains and biases by hand, and the sum of both outputs."""
-    net = nn.NeuralNet((2, 1), batch_norm=True, dtype=np.float64)
+    settings = {"momentum": 0.9, "epsilon": 0.0, "warmup": 0, **settings}
+    net = nn.NeuralNet((2, 1), batch_norm=BatchRenorm.Settings(**settings), dtype=np.float64)
     net.weights = [np.ones((2, 1))]
     layer = net.layers[0]
     assert isinstance(layer, BatchRenorm)
     layer.parameters[:] = [[2.0, 3.0], [0.5, -1.0]]
     layer.statistics[:2] = [[1.5, 0.0], [2.0, 3.2]]
-    for name, value in {"momentum": 0.9, "epsilon": 0.0, "warmup": 0, **settings}.items():
-        setattr(layer, name, value)
     return net, layer
 
 
@@ -101,7 +101,8 @@ def test_evaluation_goes_by_the_running_averages_and_keeps_them() -> None:
 @pytest.mark.parametrize("mode", ["training", "a part of the rows", "evaluation"])
 def test_gradients_agree_with_central_differences_at_fixed_r_and_d(mode: str) -> None:
     """Also where only some rows of a joint batch have a gradient, as in CrossQ."""
-    net = nn.NeuralNet((3, 5, 2), "tanh", batch_norm=True, dtype=np.float64, seed=0)
+    still = BatchRenorm.Settings(momentum=1.0)  # the averages stay
+    net = nn.NeuralNet((3, 5, 2), "tanh", batch_norm=still, dtype=np.float64, seed=0)
     rng = np.random.default_rng(1)
     net.parameters[:] = rng.normal(0, 0.8, net.parameters.size)
     x, weights = rng.normal(1, 2, (6, 3)), rng.normal(0, 1, (6, 2))
@@ -110,7 +111,6 @@ def test_gradients_agree_with_central_differences_at_fixed_r_and_d(mode: str) ->
     for layer in net.layers:
         if isinstance(layer, BatchRenorm):
             layer.statistics[:2] = rng.uniform(0.5, 2, (2, layer.inputs))
-            layer.momentum = 1.0  # the averages stay
             held = rng.uniform(0.5, 2, layer.inputs), rng.uniform(-2, 2, layer.inputs)
             layer.correction = lambda mean, std, held=held: held  # type: ignore[method-assign, misc]
 
@@ -139,14 +139,32 @@ def test_r_and_d_are_constants_of_the_gradient() -> None:
     assert np.abs(net.input_gradient(weights)).min() > 0.5
 
 
-def test_running_averages_are_saved_copied_and_followed(tmp_path: Path) -> None:
-    net = nn.NeuralNet((3, 4, 1), batch_norm=True, seed=0)
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"momentum": 1.5}, r"momentum must lie in \[0, 1\]"),
+        ({"r_max": 0.5}, "r_max must be at least 1"),
+        ({"d_max": -1.0}, "d_max must not be negative"),
+        ({"warmup": -1}, "warmup must not be negative"),
+    ],
+)
+def test_settings_out_of_bounds_are_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(nn.SettingError, match=said):
+        BatchRenorm.Settings(**settings)
+
+
+@pytest.mark.parametrize("batch_norm", [True, BatchRenorm.Settings(momentum=0.5, warmup=1)])
+def test_running_averages_are_saved_copied_and_followed(
+    tmp_path: Path, batch_norm: bool | BatchRenorm.Settings
+) -> None:
+    net = nn.NeuralNet((3, 4, 1), batch_norm=batch_norm, seed=0)
     x = np.random.default_rng(1).normal(2, 3, (5, 3)).astype(np.float32)
     fresh = net.copy()
     net.forward(x, training=True)
     assert not np.array_equal(net.statistics, fresh.statistics)
     net.save(tmp_path / "net.npz")
     for twin in (net.copy(), nn.load(tmp_path / "net.npz")):
+        assert twin.batch_norm == net.batch_norm
         np.testing.assert_array_equal(twin.statistics, net.statistics)
         np.testing.assert_array_equal(twin.forward(x), net.forward(x))
     half = 0.5 * (fresh.statistics + net.statistics)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from nn import SGD, Network, Optimizer
 from nn.gradient_check import numerical_gradient, relative_error
+from nn.normalization import BatchRenorm
 from nn.typing import Array
 from rl.agents import CrossQ
 from rl.agents.distributions import SquashedNormal
+from rl.errors import UserError
 from rl.memory import Replay
 from rl.specification.build import build
 from rl.specification.specification import Specification
@@ -84,3 +87,22 @@ def test_its_networks_are_normalized_unless_the_specification_says_otherwise() -
     networks = build(Specification("x", "x.yaml", values), 0).agent
     assert not networks.critics[0].batch_norm  # type: ignore[attr-defined]
     assert networks.actor.batch_norm  # type: ignore[attr-defined]
+
+
+def test_its_normalization_is_set_by_the_specification() -> None:
+    """Of each network by itself; what is not said has the paper's values."""
+    values: dict[str, Any] = {"problem": "Pendulum-v1", "agent": {"name": "CrossQ"},
+                              "train": {"steps": 5_000},
+                              "network": {"critic": {"batch_norm_momentum": 0.9,
+                                                     "batch_norm_warmup": 7}}}  # fmt: skip
+    agent: Any = build(Specification("x", "x.yaml", values), 0).agent
+    assert agent.actor.batch_norm == BatchRenorm.Settings()
+    for network in (*agent.critics, agent.critics[0].copy()):
+        layers = [each for each in network.layers if isinstance(each, BatchRenorm)]
+        assert len(layers) == 3
+        for layer in layers:
+            assert layer.settings == BatchRenorm.Settings(momentum=0.9, warmup=7)
+    for block, said in (({}, r"must lie in \[0, 1\]"), ({"batch_norm": False}, "needs batch_norm")):
+        values["network"] = {"critic": {"batch_norm_momentum": 0.5 if block else 1.5, **block}}
+        with pytest.raises(UserError, match=f"network.critic.batch_norm_momentum {said}"):
+            build(Specification("x", "x.yaml", values), 0)
