@@ -333,12 +333,12 @@ class SpecifiedParts:
             complaint = f"is {self._resolved['exploration']['name']}, but {who} explores by itself"
             raise self.specification.explain("exploration", f"{complaint}; write {{name: None}}")
         if AGENTS[agent].needs_probabilities and not part.knows_probabilities():
-            others = [name for name, each in table.items() if each.knows_probabilities()]
+            able = [name for name, each in table.items() if each.knows_probabilities()]
             raise self.specification.explain(
                 "exploration",
                 f"is {self._resolved['exploration']['name']}, which does not tell {agent} how "
                 "likely it takes each action; define `probabilities` in it beside `choose`, or "
-                f"take {', '.join(others)}",
+                f"take {', '.join(able)}",
             )
         made: Explorer = part(self.rngs["exploration"], self.settings("exploration", part))
         return made
