@@ -37,7 +37,7 @@ class NoisyDense(Dense):
 
         epsilon_ij = f(e_i) f(e_j) for a weight, f(e_j) for a bias, each e standard normal.
 
-    sigma begins at sigma_0 / sqrt(inputs) (section 3.2), mu as the weights of a `Dense` layer.
+    sigma begins at sigma_0 / sqrt(inputs), mu as the weights of a `Dense` layer.
     Until `draw` and after `still` there is no noise, and z is that of a `Dense` layer.
 
     Args:

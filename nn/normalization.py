@@ -142,7 +142,7 @@ class BatchRenormPass(Pass):
 
 
 class BatchRenorm(Layer):
-    """Batch renormalization (Ioffe 2017, algorithm 1), as CrossQ uses it (Bhatt et al. 2024).
+    """Batch renormalization (Ioffe 2017), as CrossQ uses it (Bhatt et al. 2024).
 
         training    y = g ((x - mean_B) / std_B r + d) + b
                     r = clip(std_B / std, 1 / r_max, r_max)

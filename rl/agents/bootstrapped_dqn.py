@@ -24,11 +24,11 @@ class BootstrappedDQN(DQN):
 
     What the members do not know, they disagree about, so that one which hopes for a reward far away
     goes there, and does not turn back after a few steps, as epsilon-greedy would. Each is the sum
-    of a network and of a fixed random one, its prior function (2018, eq. 9 and algorithm 1):
+    of a network and of a fixed random one, its prior function (Osband et al. 2018):
 
         Q_k(s, a) = f_k(s, a) + beta p_k(s, a)
         at the start of an episode, draw k; act by argmax_a Q_k(s, a)
-        y_k = r + gamma Q_target_k(s', argmax_a' Q_k(s', a'))         (2016, section 3)
+        y_k = r + gamma Q_target_k(s', argmax_a' Q_k(s', a'))
         descend along the gradient of sum_k m_k cost(Q_k(s, a) - y_k)
 
     The bootstrap mask m_k of a transition is 1 with probability p, else 0, and stays the same

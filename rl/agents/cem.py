@@ -23,7 +23,7 @@ class CEM(Agent):
     """Searches the parameters of a policy, without gradients and without values.
 
     Each parameter has a normal distribution of its own. In generation t (Szita and Lorincz 2006,
-    section 2, with its decreasing noise):
+    eq. 2.3 and 2.5, with its decreasing noise):
 
         draw w_1, ..., w_n from N(mu, sigma^2); play an episode with each
         elite: the share rho of them that had the greatest returns

@@ -19,8 +19,8 @@ class CrossQ(SAC):
     """SAC without target networks: the critics see both sides of the Bellman equation in one batch.
 
     A critic whose layers are normalized over the batch is stable without a target network if the
-    batch holds the next states and actions as well (section 4.1, figure 2); otherwise these would
-    be normalized by statistics that are not theirs:
+    batch holds the next states and actions as well; otherwise these would be normalized by
+    statistics that are not theirs:
 
         q_i, q'_i = Q_i([s; s'], [a; a']),      a' ~ pi(.|s')
         y = r + gamma (min_i q'_i - alpha ln pi(a'|s'))

@@ -30,7 +30,7 @@ class DeepExpectedSarsa(DQN):
     """DQN that values the next state by the mean over the exploring policy's actions.
 
     y = r + gamma sum_a' pi(a'|s') Q_target(s', a'), with pi what the explorer makes of Q_target
-    (van Seijen et al. 2009, algorithm 1, with the memory and target network of Mnih et al. 2015).
+    (van Seijen et al. 2009, with the memory and target network of Mnih et al. 2015).
     """
 
     needs_probabilities = True

@@ -214,7 +214,7 @@ class Normal(Conditional):
 
 
 class SquashedNormal:
-    """a = tanh(u) with u = mean + sigma xi, and ln pi(a|s) (Haarnoja et al. 2018, appendix C).
+    """a = tanh(u) with u = mean + sigma xi, and ln pi(a|s) (Haarnoja et al. 2018, eq. 26).
 
     The density of a is that of u over |da/du|, so that, over the entries,
 

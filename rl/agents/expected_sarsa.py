@@ -11,7 +11,7 @@ class ExpectedSarsa(Tabular):
     """Sarsa without the chance in a': the next state is worth the mean of the exploring policy.
 
     Q(s, a) <- Q(s, a) + alpha (r + gamma sum_a' pi(a'|s') Q(s', a') - Q(s, a)) (van Seijen et al.
-    2009, algorithm 1; Sutton and Barto 2018, eq. 6.9).
+    2009; Sutton and Barto 2018, section 6.6).
     """
 
     needs_probabilities = True

@@ -9,8 +9,8 @@ from rl.agents.tabular import Tabular
 class QTable(Tabular):
     """Q-learning with a table: the next state is worth its best action, whatever is done there.
 
-    Q(s, a) <- Q(s, a) + alpha (r + gamma max_a' Q(s', a') - Q(s, a)) (Sutton and Barto 2018, eq.
-    6.8; Watkins and Dayan 1992, eq. 1).
+    Q(s, a) <- Q(s, a) + alpha (r + gamma max_a' Q(s', a') - Q(s, a)) (Watkins and Dayan
+    1992; Sutton and Barto 2018, section 6.5).
     """
 
     def next_values(self, values: Array) -> Array:

@@ -16,12 +16,12 @@ from rl.memory import Batch
 class QRDQN(DQN):
     """DQN that learns the distribution of the return, as N quantiles theta_i(s, a), not its mean.
 
-    Q(s, a) is their mean. With a* the best next action by the target network (algorithm 1),
+    Q(s, a) is their mean. With a* the best next action by the target network,
 
         y_j = r + gamma theta_target_j(s', a*)
         descend along the gradient of sum_i mean_j rho_i(y_j - theta_i(s, a)),
 
-    rho_i being the quantile Huber loss (eq. 10) at the midpoint (i - 1/2) / N.
+    rho_i being the quantile Huber loss at the midpoint (i - 1/2) / N.
     """
 
     @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ class Sarsa(Tabular):
         Q(s, a) <- Q(s, a) + alpha (r + gamma Q(s', a') - Q(s, a))
         s, a <- s', a'
 
-    (Sutton and Barto 2018, eq. 6.7 and the algorithm in section 6.4). Where a time limit ends the
+    (Sutton and Barto 2018, section 6.4). Where a time limit ends the
     episode, a' is drawn and not taken.
     """
 
