@@ -26,10 +26,10 @@ class REINFORCE(A2C):
         ascend along the gradient of (G_t - b) ln pi(a_t|s_t) + entropy_weight H(pi(.|s_t)),
 
     averaged over all steps (Williams 1992; Sutton and Barto 2018, eq. 13.8, with the baseline of
-    13.11 and without the factor gamma^t). The baseline b is the mean of the G_t of
-    these steps, and G_t - b is divided by their standard deviation; or b is 0. An episode that a
-    time limit cuts counts as if it had ended: there is no critic to say what would have followed.
-    With several lanes an episode may have begun before the latest update.
+    13.11 and without the factor gamma^t). The baseline b is the mean of the G_t of these steps, and
+    G_t - b is divided by their standard deviation; or b is 0. An episode that a time limit cuts
+    counts as if it had ended: there is no critic to say what would have followed. With several
+    lanes an episode may have begun before the latest update.
     """
 
     @dataclass(frozen=True, kw_only=True)
