@@ -25,6 +25,7 @@ import common
 
 Advance = Callable[[int], object]  # plays and learns for this many steps
 LEARN_START = 256
+LIBRARIES = ("stable_baselines3", "sbx")
 
 
 class Case(NamedTuple):
@@ -154,7 +155,7 @@ def row(case: Case, rates: dict[str, list[float]]) -> tuple[str, ...]:
     medians = common.medians(rates)
     ours = medians["the lab"]
     cells = [case.name, case.problem, common.spread(rates["the lab"], ",.0f")]
-    for library in ("stable_baselines3", "sbx"):
+    for library in LIBRARIES:
         if library in rates:
             cells += [common.spread(rates[library], ",.0f"), f"{ours / medians[library]:.2f}"]
         else:
@@ -166,12 +167,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Times learners, with learning.")
     parser.add_argument("--only", default="*", help='rows by their names, such as "SAC*"')
     parser.add_argument("--turns", type=common.positive, default=5)
-    parser.add_argument("--without", action="append", default=[], choices=["sbx"],
-                        help="a library that is not installed")  # fmt: skip
+    parser.add_argument("--without", action="append", default=[], choices=LIBRARIES,
+                        help="a library that is not installed, or not asked for")  # fmt: skip
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):  # on Linux; JAX has no other way to one thread
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    libraries = [each for each in ("stable_baselines3", "sbx") if each not in options.without]
+    libraries = [each for each in LIBRARIES if each not in options.without]
     rows = []
     for case in cases():
         if fnmatch.fnmatch(case.name, options.only):
