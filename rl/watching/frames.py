@@ -18,6 +18,8 @@ from rl.session.evaluation import OPTIONS, Policy, actions_of
 from rl.session.player import Player
 from rl.watching.rendering import draw, open_drawing, rate_of
 
+LONG = 1e6  # a figure of a bar that has no room in full
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -126,6 +128,14 @@ def describe(moment: Moment) -> dict[str, str]:
     return {"return": f"{moment.total:,.1f}", "step": f"{moment.step:,}"}
 
 
+def behind(bars: Array) -> list[str]:
+    """How far each bar is below the greatest, to write beside it; empty of that one itself."""
+    gaps = (np.nanmax(bars) - bars).tolist()
+    return ["" if math.isnan(gap) or gap == 0.0 else written(-gap) for gap in gaps]
+
+
 def written(bar: float) -> str:
     """The figure of a bar; a dash for an action that is not allowed."""
-    return "-" if math.isnan(bar) else f"{bar:.2f}"
+    if math.isnan(bar):
+        return "-"
+    return f"{bar:.2f}" if abs(bar) < LONG else f"{bar:.3g}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from nn.typing import Array
 from rl.agents.thoughts import Thoughts
-from rl.watching.frames import Moment, describe, written
+from rl.watching.frames import Moment, behind, describe, written
 from rl.watching.heat import draw_heat
 from rl.watching.letters import BACKGROUND, BAR, CHOSEN, DIM, TEXT, TRACK, font
 
@@ -21,6 +21,8 @@ LEAST_HEIGHT = 360
 MARGIN = 22
 HEAD = 112  # where the bars begin
 FOOT = 66  # for the value
+NUMBER, GAP = 58, 48  # for a bar's figure, and for how far it is below the greatest
+SCALE = 18  # for the ends of the bars' scale, below them
 HEAT = 240  # for a heat map, in place of that
 LONGEST = 96  # pixels of a bar's name, at most
 ROW = 34  # for a bar, at most
@@ -73,18 +75,24 @@ class Panel:
         pen.text((left, top - 26), title, DIM, font(14))
         low, high = thoughts.span or self._span(thoughts.bars)
         zero = share(0.0, low, high) if thoughts.span else 0.0
-        row = min(ROW, (bottom - top) / len(thoughts.bars))
+        row = min(ROW, (bottom - top - SCALE) / len(thoughts.bars))
         letters = font(max(6, min(14, int(0.6 * row))))
         labels = [_fitting(label, letters) for label in thoughts.labels]
         start = left + max(20, 8 + max(int(letters.getlength(label)) for label in labels))
+        gaps = [""] * len(labels) if thoughts.span else behind(thoughts.bars)
+        end = right - NUMBER - (0 if thoughts.span else GAP)
         for number, bar in enumerate(thoughts.bars.tolist()):
             is_chosen = thoughts.is_chosen(number)
             y = top + number * row
-            track = (start, y + 0.2 * row, right - 58, y + 0.8 * row)
+            track = (start, y + 0.2 * row, end, y + 0.8 * row)
             _draw_bar(pen, track, share(bar, low, high), zero, CHOSEN if is_chosen else BAR)
             look = TEXT if is_chosen else DIM, letters
             pen.text((left, y + row / 2), labels[number], *look, "lm")
-            pen.text((right, y + row / 2), written(bar), *look, "rm")
+            pen.text((end + NUMBER, y + row / 2), written(bar), *look, "rm")
+            pen.text((right, y + row / 2), gaps[number], DIM, letters, "rm")
+        y = top + len(labels) * row + 2
+        for x, value, side in ((start, low, "la"), (end, high, "ra")):
+            pen.text((x, y), written(value), DIM, font(11), side)
 
     def _span(self, bars: Array) -> tuple[float, float]:
         """From the least bar to the widest difference above it so far."""

@@ -165,6 +165,28 @@ def test_without_a_span_bars_begin_at_the_least_of_the_frame(page: Page) -> None
     assert page.texts(".row .number") == ["21.00", "20.00"]
 
 
+def test_bars_name_their_scale_and_how_far_each_is_below_the_greatest(page: Page) -> None:
+    show(page, replay(bars=[[104.70, 107.91]] + [[100.0, 116.0]] * (FRAMES - 1)))
+    assert page.texts(".ends span") == ["104.70", "120.70"]  # the widest difference is 16
+    assert page.texts(".row .gap") == ["-3.21", ""]
+    assert bars(page) == [[0, 0], [0, 20.1]]
+    go_to(page, 1)
+    assert page.texts(".ends span") == ["100.00", "116.00"]
+    show(page, replay(span=[-1, 3], bars=[[-0.5, 2.0]] * FRAMES))
+    assert page.texts(".ends span") == ["-1.00", "3.00"]
+    assert page.texts(".row .gap") == ["", ""]
+
+
+def test_the_end_of_an_episode_is_printed(page: Page) -> None:
+    show(page, replay())
+    go_to(page, 3)
+    page.run("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.texts(".figures dd")[1] == f"{400 * (FRAMES - 1):,}"
+    assert seen(page) == colour(FRAMES - 1)
+    page.run("window.dispatchEvent(new Event('afterprint'))")
+    assert page.texts(".figures dd")[1] == "1,200"
+
+
 def test_with_a_span_bars_begin_at_zero(page: Page) -> None:
     show(page, replay(span=[-1, 3], bars=[[-0.5, 2.0]] * FRAMES))
     assert bars(page) == [[12.5, 25], [25, 75]]

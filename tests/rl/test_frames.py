@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageSequence
+from PIL import Image, ImageDraw, ImageSequence
 
 from nn.typing import Array
 from rl.agents import DQN
@@ -23,9 +23,9 @@ from rl.session.progress import Progress
 from rl.specification.build import build
 from rl.specification.specification import Specification
 from rl.watching.animation import animation, check_file, pace
-from rl.watching.frames import Moment, Scene
+from rl.watching.frames import Moment, Scene, written
 from rl.watching.letters import BACKGROUND, BAR, CHOSEN
-from rl.watching.panel import LEAST_HEIGHT, WIDTH, Panel
+from rl.watching.panel import GAP, LEAST_HEIGHT, WIDTH, Panel
 from rl.watching.terminal import HIDE, SHOW, Terminal, fit, half_blocks, status
 from rl.watching.watching import in_file, in_terminal, watch
 from rl.watching.window import Window, WindowCallback
@@ -121,8 +121,30 @@ def test_values_are_bars_on_a_scale_that_never_shrinks() -> None:
     panel = Panel()
     wide = bars(of_values(np.array([100.0, 108.0])), panel)
     narrow = bars(of_values(np.array([52.0, 50.0])), panel)
-    assert wide[1][2] == pytest.approx(RIGHT, abs=2)
-    assert narrow[0][2] == pytest.approx(LEFT + 0.25 * (RIGHT - LEFT), abs=2)
+    end = RIGHT - GAP  # how far a value is below the greatest stands on the right
+    assert wide[1][2] == pytest.approx(end, abs=2)
+    assert narrow[0][2] == pytest.approx(LEFT + 0.25 * (end - LEFT), abs=2)
+
+
+@pytest.mark.parametrize(
+    ("thoughts", "ends", "gaps"),
+    [
+        (of_values(np.array([104.70, 107.91])), ["104.70", "107.91"], ["-3.21"]),
+        (of_values(np.array([1.0, -np.inf, 1.0])), ["1.00", "1.00"], []),
+        (of_values(np.array([2e6, 0.0])), ["0.00", "2e+06"], ["-2e+06"]),
+        (of_probabilities(np.array([0.25, 0.75])), ["0.00", "1.00"], []),
+        (of_action(np.array([0.5])), ["-1.00", "1.00"], []),
+    ],
+)
+def test_bars_name_their_scale_and_how_far_each_is_below_the_greatest(
+    thoughts: Thoughts, ends: list[str], gaps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda _, at, text, *look: said.append(text))
+    Panel().draw(moment(thoughts))
+    assert said[-2:] == ends
+    figures = [written(bar) for bar in thoughts.bars]
+    assert [text for text in said if text not in (*figures, *ends) and text[0] == "-"] == gaps
 
 
 def test_many_bars_fit_into_the_panel() -> None:

@@ -19,10 +19,22 @@
       this.total = html("b", {});
       this.value = data.values && html("b", {});
       this.bars = data.names.map(barRow);
+      this.scale = scaleRow();
       this.widest = widestOf(data.bars);
       this.makeControls();
       figure.append(html("div", { class: "stage" }, this.picture, this.panel()), this.controls);
       this.show(0);
+      this.onPaper();
+    }
+
+    // What is printed is the end of the episode.
+    onPaper() {
+      let seen = 0;
+      window.addEventListener("beforeprint", () => {
+        seen = this.frame;
+        this.show(this.data.frames - 1);
+      });
+      window.addEventListener("afterprint", () => this.show(seen));
     }
 
     panel() {
@@ -31,7 +43,7 @@
       return html("div", { class: "panel" },
         html("dl", { class: "figures" }, ...figures),
         html("div", { class: "bars" }, html("div", { class: "title" }, this.data.title),
-          ...this.bars.map(({ row }) => row))
+          ...this.bars.map(({ row }) => row), this.scale.row)
       );
     }
 
@@ -106,16 +118,19 @@
     }
 
     // As in the panel of `rl watch`: the values of a state's actions are similar, so that without
-    // a span a bar shows how far one is above the least.
+    // a span a bar shows how far one is above the least, and the gap how far below the greatest.
     showBars(values, chosen) {
-      const [lowest] = extremesOf(values);
+      const [lowest, highest] = extremesOf(values);
       const [low, high] = this.data.span || [lowest, lowest + this.widest];
       const zero = this.data.span ? share(0, low, high) : 0;
-      this.bars.forEach(({ row, bar, number }, i) => {
+      this.scale.low.textContent = written(low, 2);
+      this.scale.high.textContent = written(high, 2);
+      this.bars.forEach(({ row, bar, number, gap }, i) => {
         const ends = [zero, share(values[i] ?? low, low, high)].sort((one, other) => one - other);
         bar.style.left = `${100 * ends[0]}%`;
         bar.style.width = `${100 * (ends[1] - ends[0])}%`;
         number.textContent = written(values[i], 2);
+        gap.textContent = this.data.span ? "" : below(values[i], highest);
         row.classList.toggle("chosen", [chosen].flat().includes(i));
       });
     }
@@ -148,8 +163,19 @@
     const number = html("span", { class: "number" });
     const track = html("div", { class: "track" }, bar);
     const label = html("span", { class: "name" }, name);
-    return { row: html("div", { class: "row" }, label, track, number), bar, number };
+    const gap = html("span", { class: "gap" });
+    return { row: html("div", { class: "row" }, label, track, number, gap), bar, number, gap };
   }
+
+  // The ends of the scale that the bars are drawn on, below them.
+  function scaleRow() {
+    const [low, high] = [html("span", {}), html("span", {})];
+    const ends = html("span", { class: "ends" }, low, high);
+    return { row: html("div", { class: "row scale" }, html("span", {}), ends), low, high };
+  }
+
+  const below = (value, highest) =>
+    value === null || value === highest ? "" : `−${written(highest - value, 2)}`;
 
   // The greatest difference between two values of a frame.
   function widestOf(bars) {
