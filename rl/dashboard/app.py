@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 OWN = Path(__file__).parent / "assets"
 # Those of a run's page; its tables cannot be sorted, as they are replaced every few seconds.
-CHARTS = tuple(name for name in page.SCRIPTS if name not in ("tables.js", "replay.js"))
-FOLLOWING = (*CHARTS, "replay.js", "polling.js", "run.js")
+CHARTS = tuple(name for name in page.DRAWING if name != "replay.js")
+FOLLOWING = (*page.DRAWING, "polling.js", "run.js")
 LISTING = (*CHARTS, "polling.js", "list.js", "overlay.js", "live.js")
 SECONDS = 1.0  # in which the list answers, about
 FIRST = 100  # rows in the page itself; the others follow

@@ -51,6 +51,7 @@ class Picture(Block):
     source: str  # a data URI
     description: str  # what it shows, for those who cannot see it
     caption: str = ""
+    still: str = ""  # a data URI of what is printed in its place
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,6 @@ def _machine(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     blas = manifest.get("blas") or {}
     rows = {
         "started": manifest.get("started"),
-        "started from": _source(manifest.get("start")),
         "seeds": ", ".join(map(str, manifest["seeds"])),
         "commit": manifest.get("git_commit"),
         **(manifest.get("versions") or {}),
@@ -80,18 +79,6 @@ def _machine(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         "BLAS": " ".join(str(blas.get(key) or "") for key in ("library", "version", "kernel")),
     }
     return [(name, str(value)) for name, value in rows.items() if value]
-
-
-def _source(start: Mapping[str, Any] | None) -> str:
-    """The trained agent that a run started from, in words; empty of any other run."""
-    if not start:
-        return ""
-    score = f", mean return {start['mean_return']:.1f}" if "mean_return" in start else ""
-    anew = ", with its normalization begun anew" if start["fresh"] else ""
-    return (
-        f"{start['experiment']} at step {start['step']:,}{score}{anew}: {start['path']} "
-        f"(SHA-256 {start['sha256']})"
-    )
 
 
 def reproduction(commands: Sequence[str]) -> Section:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parent / "assets"
 STYLES = ("charts.css", "style.css")
-SCRIPTS = ("scales.js", "shapes.js", "readings.js", "charts.js", "replay.js", "tables.js")
+DRAWING = ("scales.js", "shapes.js", "readings.js", "exports.js", "charts.js", "replay.js")
+SCRIPTS = (*DRAWING, "tables.js", "contents.js")
 
 
 def render(page: Page) -> str:

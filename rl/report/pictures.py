@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,22 @@ def film(run: Run) -> Picture:
         f"{stages[-1]} one.",
         "The same episode at several stages of the learning: under each its step, the time it had "
         "learned for, and the return.",
+        last_frame(file),
     )
+
+
+def last_frame(film: Path) -> str:
+    """The end of a film as a data URI, which is printed; empty if no picture can be read."""
+    from PIL import Image
+
+    still = io.BytesIO()
+    try:
+        with Image.open(film) as picture:
+            picture.seek(getattr(picture, "n_frames", 1) - 1)
+            picture.convert("RGB").save(still, "WEBP", quality=QUALITY, method=1)
+    except OSError:  # the page shows what there is
+        return ""
+    return data_uri("image/webp", still.getvalue())
 
 
 def replays(run: Run) -> list[Replay]:

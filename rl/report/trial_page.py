@@ -15,6 +15,7 @@ from rl.analysis.trial_charts import (
 )
 from rl.console.place import shown
 from rl.report.blocks import Block, Charts, Code, Page, Section, Table, Text
+from rl.report.lineage import lineage
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving, table
 from rl.report.verdicts import verdict_of
@@ -52,6 +53,7 @@ def trial_page(run: Run) -> Page:
             Section("Updates", _charts(update_charts(records))),
             Section("Metrics of callbacks", _charts(metric_charts(records))),
             failures(records),
+            lineage(run.manifest),
             origin(run.manifest, run.spec, run.trial.sessions()),
             reproduction(_commands(run)),
         ],

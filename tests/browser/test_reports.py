@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
@@ -102,10 +104,31 @@ def test_the_trials_of_a_search_sort(page: Page, reports: Path) -> None:
     assert page.texts(cells) == ["2", "1", "0"]
 
 
-def test_what_is_printed_has_the_charts_but_nothing_to_press(page: Page, reports: Path) -> None:
-    read(page, reports, "one")
-    page.emulate(media="print")
-    assert page.style("nav", "display") == "none"
-    assert page.style(".replay .controls", "display") == "none"
-    pdf = page.browser.print_page()
-    assert len(pdf) > 20_000
+def test_what_is_printed_fits_three_pages_and_stands_still(page: Page, reports: Path) -> None:
+    page.resize(1280)
+    for name in ("one", "two"):
+        read(page, reports, name)
+        page.emulate(media="print")
+        assert page.style("nav", "display") == "none"
+        assert page.style(".replay .controls", "display") == "none"
+        assert page.style(".picture img:not(.still)", "display") == "none"
+        assert page.style(".picture .still", "display") == "block"
+        page.emulate()
+        pdf = b64decode(page.browser.print_page())
+        assert len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 3
+
+
+def test_the_contents_follow_the_reader(
+    page: Page, reports: Path, wait: Callable[[str], None]
+) -> None:
+    for width in (1280, 390):
+        page.resize(width)
+        read(page, reports, "one")
+        page.run("document.documentElement.style.scrollBehavior = 'auto'")
+        for name in ("film", "learning", "run-it-again"):
+            page.run("document.querySelector(arguments[0]).scrollIntoView()", f"#{name}")
+            wait(f"document.querySelector('.contents [aria-current]')?.hash === '#{name}'")
+            script = "const { top, bottom } = {}.getBoundingClientRect(); return [top, bottom]"
+            contents = "document.querySelector('.contents')"
+            top, bottom = page.run(script.replace("{}", contents))
+            assert 0 <= top < bottom <= 600  # it stays in sight

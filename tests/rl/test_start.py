@@ -14,7 +14,9 @@ import pytest
 from nn import checkpoint
 from rl.checks.verification import verify
 from rl.errors import UserError
-from rl.report.origin import origin
+from rl.report.blocks import Table, Text
+from rl.report.lineage import UNKNOWN
+from rl.report.lineage import lineage as descent
 from rl.report.trial_page import _commands
 from rl.running import jobs
 from rl.running.executors import Inline
@@ -26,6 +28,7 @@ from rl.session.callback import Callback
 from rl.session.saved import evaluate_player
 from rl.specification.build import build
 from rl.specification.specification import Specification
+from rl.storage.files import write_json
 from rl.storage.run_folder import RunFolder
 from tests.contracts.cases import agents, assert_same, values
 from tests.rl.conftest import Command, quick
@@ -140,9 +143,31 @@ def test_manifest_and_report_tell_where_it_comes_from(trained: Run, started: Run
     assert lineage["mean_return"] == trained.outcome["evaluation"]["mean_return"]
     (command,) = [each for each in _commands(started) if "rl run" in each]
     assert command.endswith(f"--from {started.folder.start}")
-    section = origin(started.manifest, started.spec)
-    assert str(best) in repr(section)
-    assert lineage["sha256"] in repr(section)
+    (table,) = descent(started.manifest).blocks
+    assert isinstance(table, Table)
+    ((*_, digest, file),) = table.rows
+    assert (digest, file) == (lineage["sha256"][:12], str(best))
+
+
+def test_the_lineage_goes_back_as_far_as_the_runs_are_there(
+    trained: Run, started: Run, tmp_path: Path
+) -> None:
+    def files(manifest: dict[str, Any]) -> list[Any]:
+        return [row[-1] if isinstance(each, Table) else each
+                for each in descent(manifest).blocks
+                for row in (each.rows if isinstance(each, Table) else [()])]  # fmt: skip
+
+    def child_of(file: Path) -> dict[str, Any]:
+        return {**started.manifest, "start": {**started.manifest["start"], "path": str(file)}}
+
+    parent, grandparent = (each.session.checkpoint("best") for each in (started, trained))
+    assert files(child_of(parent)) == [str(parent), str(grandparent)]
+    assert files(trained.manifest) == []
+    nowhere = tmp_path / "gone/best.npz"
+    assert files(child_of(nowhere)) == [str(nowhere), Text(UNKNOWN)]
+    own = tmp_path / "best.npz"  # a run that was started from its own agent, as it was before
+    write_json(tmp_path / "manifest.json", child_of(own))
+    assert files(child_of(own)) == [str(own), str(own)]
 
 
 WAYS: dict[str, Callable[[Run], Any]] = {
