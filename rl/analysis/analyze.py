@@ -7,6 +7,7 @@ from typing import Any
 from rl.analysis.charts import drawable_curves
 from rl.analysis.drawer import draw
 from rl.analysis.metrics import METRICS, trial_metrics
+from rl.analysis.names import FEWEST_QUARTERS, interval_name
 from rl.analysis.records import Record, read_record, read_records
 from rl.analysis.trial_charts import learning_curve, metric_charts, update_charts
 from rl.storage.run_folder import TrialFolder
@@ -129,10 +130,15 @@ def describe_trial(figures: dict[str, Any]) -> list[str]:
 
 
 def _describe_spread(figures: dict[str, Any]) -> str:
-    texts = []
-    for name, words in (("mean", "mean return"), ("median", "median"), ("iqm", "IQM")):
-        interval = figures[f"{name}_interval"]
-        between = f" (95% interval {interval[0]:.1f} to {interval[1]:.1f})" if interval else ""
+    texts, values = [], figures["each"]
+    averages = {"mean": "mean return", "median": "median", "iqm": "IQM"}
+    if len(values) < FEWEST_QUARTERS:  # it would be the mean again
+        del averages["iqm"]
+    for name, words in averages.items():
+        interval, between = figures[f"{name}_interval"], ""
+        if interval:
+            what = interval_name(values, interval)
+            between = f" ({what} {interval[0]:.1f} to {interval[1]:.1f})"
         texts.append(f"{words} {figures[name]:.1f}{between}")
     return ", ".join(texts)
 

@@ -35,6 +35,16 @@ class Axis:
     label: str  # with the unit
     log: bool = False
     names: Sequence[str] | None = None
+    whole: bool = False  # of counts: ticks are at whole numbers only
+    inside: bool = False  # the names of a y axis stand in the plot, each above its place
+
+
+@dataclass(frozen=True)
+class Key:
+    """What the shades of points stand for."""
+
+    label: str  # of the figure
+    texts: Sequence[str]  # its values at evenly spaced shades from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -48,19 +58,22 @@ class Chart:
     series: Sequence[Series]  # of `line`, `band`, `points` and `bars`
     marks: Sequence[Mark] = ()  # of `mark_x` and `mark_y`
     note: str = ""  # small print
+    key: Key | None = None  # of the shades, if there are any
 
     @property
     def data(self) -> dict[str, Any]:
         """What is drawn, for JSON."""
         drawn = {"x": asdict(self.x), "y": asdict(self.y)}
         marks = [mark for mark in self.marks if is_drawable(mark.get("x", mark.get("y")))]
-        return {**drawn, "series": list(self.series), "marks": marks}
+        key = {"key": asdict(self.key)} if self.key else {}
+        return {**drawn, "series": list(self.series), "marks": marks, **key}
 
 
 def line(name: str, x: Values, y: Values, colour: int = 0, **look: bool) -> Series:
     """Points joined by a line, with a gap at each value that is not finite.
 
-    With `step=True` it is a step function; with `faint=True` it is in the background.
+    With `step=True` it is a step function; with `thin=True` it stands behind the other lines, and
+    with `faint=True` in the background.
     """
     return _series("line", name, colour, x=x, y=y, **look)
 
@@ -78,8 +91,9 @@ def points(name: str, x: Values, y: Values, colour: int = 0, **more: Any) -> Ser
         x: [n]
         y: [n]
         colour: its number among the page's.
-        more: `low` and `high` [n], the ends of error bars; `texts` [n] that describe each dot;
-            `shades` [n] from 0 to 1 for a third quantity; `faint`.
+        more: `low` and `high` [n], the ends of error bars, which lie across with `across=True`;
+            `texts` [n] that describe each dot; `shades` [n] from 0 to 1 for a third quantity;
+            `faint`.
     """
     return _series("points", name, colour, x=x, y=y, **more)
 
@@ -181,6 +195,11 @@ def places(values: Sequence[Any]) -> tuple[list[float], list[str] | None]:
 def figure_of(value: float) -> str:
     """A number in a text: with one decimal, or to four digits where that would be long."""
     return f"{value:,.1f}" if abs(value) < LONG else f"{value:.4g}"
+
+
+def solved_at(threshold: float) -> str:
+    """The label of the return that counts as solved."""
+    return f"solved: {threshold:,.10g}"
 
 
 def name_of(value: Any) -> str:

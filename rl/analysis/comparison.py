@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from nn.typing import Array
+from rl.analysis.names import FEWEST_QUARTERS, FEWEST_SESSIONS
 from rl.analysis.statistics import (
     AVERAGES,
     Statistic,
@@ -29,11 +30,9 @@ from rl.analysis.statistics import (
 )
 
 LEVEL = 0.95
-SUMMARY_HEAD = ("run", "sessions", "mean", "median", "IQM", "solved")
+SUMMARY_HEAD = ("run", "sessions", "mean", "median", "IQM", "solved")  # or without the IQM
 PAIR_HEAD = ("first - second", "difference of means", "P(first > second)")
-# With five sessions of two equal agents each, all of one are above all of the other in one case of
-# 126; with three sessions each, in one of 10.
-FEWEST_SESSIONS = 5
+FEW = f"The interval of a run with fewer than {FEWEST_SESSIONS} sessions is about their range."
 
 
 @dataclass(frozen=True)
@@ -93,6 +92,11 @@ class Summary:
     iqm: Estimate
     threshold: float | None  # the return that counts as solved, if there is one
     solved: float | None  # the share of sessions at or above it
+
+    @property
+    def has_iqm(self) -> bool:
+        """Whether its IQM is another figure than its mean."""
+        return self.sessions >= FEWEST_QUARTERS
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,7 @@ class Comparison:
         return [
             f"{self.problem}: mean returns of the best checkpoints, all on the same episodes",
             "",
-            *_table(SUMMARY_HEAD, map(_summary_row, self.summaries)),
+            *_table(*self._summary_table()),
             "",
             *_table(PAIR_HEAD, map(_pair_row, self.pairs)),
             "",
@@ -207,6 +211,20 @@ class Comparison:
             "",
             *self.verdicts,
         ]
+
+    def _summary_table(self) -> tuple[Sequence[str], Iterable[Sequence[str]]]:
+        """Its head and rows; without the column of the IQM if each would be a mean."""
+        rows = [_summary_row(each) for each in self.summaries]
+        if any(each.has_iqm for each in self.summaries):
+            return SUMMARY_HEAD, rows
+        place = SUMMARY_HEAD.index("IQM")
+        head, *rows = ([*row[:place], *row[place + 1 :]] for row in (SUMMARY_HEAD, *rows))
+        return head, rows
+
+    @property
+    def _has_few(self) -> bool:
+        """Whether the intervals of a run say little more than the range of its sessions."""
+        return any(1 < each.sessions < FEWEST_SESSIONS for each in self.summaries)
 
     @property
     def verdicts(self) -> list[str]:
@@ -227,6 +245,7 @@ class Comparison:
             f"Intervals are at {_percent(LEVEL)}, from resampled sessions (bootstrap); of a"
             " difference",
             "of means, from resampled sessions and episodes, wider for few sessions (Student's t).",
+            *([FEW] if self._has_few else []),
             *([corrected] if self.pair_level > LEVEL else []),
             "A difference counts as shown if its interval excludes 0.",
         ]
@@ -317,6 +336,7 @@ def _pair(first: Group, second: Group, level: float) -> Pair:
 
 def _summary_row(summary: Summary) -> list[str]:
     figures = [_brackets(each.numbers()) for each in (summary.mean, summary.median, summary.iqm)]
+    figures[-1] = figures[-1] if summary.has_iqm else "-"
     solved = "-" if summary.solved is None else _percent(summary.solved)
     return [summary.name, str(summary.sessions), *figures, solved]
 

@@ -2,22 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from nn.typing import Array
 from rl.analysis import charts
-from rl.analysis.charts import Axis, Chart, Mark
-from rl.analysis.comparison import LEVEL, Comparison
-from rl.analysis.statistics import performance_band, performance_profile, sample_efficiency
+from rl.analysis.charts import Axis, Chart, Mark, Series
+from rl.analysis.comparison import LEVEL, Comparison, Pair
+from rl.analysis.names import FEWEST_SESSIONS, average_name, names_over
+from rl.analysis.statistics import (
+    performance_band,
+    performance_profile,
+    sample_efficiency,
+)
+from rl.analysis.trial_charts import STEPS
 
 PROFILE_POINTS = 200
+LONGEST_NAME = 32  # characters in the description of a pair
+NO_ANSWER = 6  # the colour of a pair whose sessions show no difference
 
 
 def comparison_charts(comparison: Comparison) -> list[Chart]:
-    """Scores, performance profiles and learning curves of all groups."""
-    return [_scores(comparison), _curves(comparison), _profiles(comparison)]
+    """The differences of all pairs; then scores, learning curves and performance profiles."""
+    return [_differences(comparison), _scores(comparison), _curves(comparison),
+            _profiles(comparison)]  # fmt: skip
+
+
+def _differences(comparison: Comparison) -> Chart:
+    """The difference of each pair and its interval against zero, in the colour of the better."""
+    colours = {group.name: place for place, group in enumerate(comparison.groups)}
+    pairs = comparison.pairs[::-1]  # the first one on top
+    shown = sum(pair.better is not None for pair in pairs)
+    return Chart(
+        "Difference",
+        f"{shown} of {len(pairs)} pairs show a difference.",
+        Axis("difference of mean returns, first \N{MINUS SIGN} second"),
+        Axis("", names=list(map(_described, pairs)), inside=True),
+        [_difference(pair, place, colours) for place, pair in enumerate(pairs)],
+        [charts.mark_x(0.0, "")],
+        f"Bars: {100 * comparison.pair_level:.3g}% intervals; a difference counts as shown if its "
+        "interval excludes 0.",
+    )
+
+
+def _described(pair: Pair) -> str:
+    """The names of a pair, and what its sessions show."""
+    first, second, better = map(_short, (pair.first, pair.second, pair.better or ""))
+    answer = f"{better} is better" if better else "no difference shown"
+    answer = answer if pair.difference.interval else "too few sessions"
+    return f"{first} \N{MINUS SIGN} {second}: {answer}"
+
+
+def _short(name: str) -> str:
+    """A name of which the end tells most, as of a path, if it is too long."""
+    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+
+
+def _difference(pair: Pair, place: int, colours: Mapping[str, int]) -> Series:
+    low, high = pair.difference.interval or (np.nan, np.nan)
+    colour = colours.get(pair.better or "", NO_ANSWER)
+    return charts.points(
+        "difference", [pair.difference.value], [place], colour, low=[low], high=[high],
+        across=True, texts=[pair.verdict],
+    )  # fmt: skip
 
 
 def _scores(comparison: Comparison) -> Chart:
@@ -28,19 +76,36 @@ def _scores(comparison: Comparison) -> Chart:
         aside = place - 0.15 + 0.05 * np.sin(2.4 * np.arange(len(group.scores)))
         texts = [f"{group.name}: {score:,.1f}" for score in group.scores]
         series.append(charts.points(group.name, aside, group.scores, place, texts=texts))
-        value, (low, high) = summary.iqm.value, summary.iqm.interval or (summary.iqm.value,) * 2
+        if summary.iqm.interval is None:
+            continue
+        value, (low, high) = summary.iqm.value, summary.iqm.interval
         ends = {"low": [low], "high": [high]}
-        text = [f"{group.name}: IQM {value:,.1f} ({low:,.1f} to {high:,.1f})"]
+        average, spread = names_over(summary.sessions)
+        text = [f"{group.name}: {average} {value:,.1f} ({spread}: {low:,.1f} to {high:,.1f})"]
         series.append(charts.points(group.name, [place + 0.15], [value], place, texts=text, **ends))
     return Chart(
-        "Sessions and their IQM",
-        "; ".join(f"{each.name}: IQM {each.iqm.value:,.1f}" for each in comparison.summaries) + ".",
-        Axis("", names=[f"n = {each.sessions}" for each in comparison.summaries]),
+        "Scores",
+        "; ".join(
+            f"{each.name}: {names_over(each.sessions)[0]} {each.iqm.value:,.1f}"
+            for each in comparison.summaries
+        ) + ".",
+        Axis("", names=[each.name for each in comparison.summaries]),
         Axis("mean return"),
         series,
         _thresholds(comparison, charts.mark_y),
-        "Left: each session's best checkpoint; right: their IQM with its 95% bootstrap interval.",
-    )
+        f"Left: each session's best checkpoint; right: {_middle(comparison)}.",
+    )  # fmt: skip
+
+
+def _middle(comparison: Comparison) -> str:
+    """What the middle of each group's sessions and the interval around it are."""
+    counts = [each.sessions for each in comparison.summaries if each.sessions > 1]
+    few = [count < FEWEST_SESSIONS for count in counts]
+    average = " or ".join(sorted({average_name(count) for count in counts or [1]}))
+    if all(few):
+        return f"their {average} and their range"
+    exception = f"; of fewer than {FEWEST_SESSIONS} sessions their range" if any(few) else ""
+    return f"their {average} and its 95% bootstrap interval{exception}"
 
 
 def _curves(comparison: Comparison) -> Chart:
@@ -56,12 +121,11 @@ def _curves(comparison: Comparison) -> Chart:
     return Chart(
         "Evaluations while learning",
         f"The learning curves of {len(comparison.groups)} runs.",
-        Axis("environment steps"),
+        STEPS,
         Axis("mean return"),
         series,
         _thresholds(comparison, charts.mark_y),
-        "IQM over sessions and its 95% bootstrap interval; a session that stopped as solved keeps "
-        "its last value.",
+        f"Of the sessions {_middle(comparison)}; a session that has stopped keeps its last value.",
     )
 
 
@@ -69,7 +133,7 @@ def _profiles(comparison: Comparison) -> Chart:
     grid = profile_grid(comparison)
     series = []
     for place, group in enumerate(comparison.groups):
-        if len(group.scores) > 1:
+        if len(group.scores) >= FEWEST_SESSIONS:  # of fewer it is nearly all from 0 to 1
             low, high = performance_band(group.scores, grid, LEVEL)
             series.append(charts.band(group.name, grid, low, high, place))
         share = performance_profile(group.scores, grid)
@@ -81,7 +145,7 @@ def _profiles(comparison: Comparison) -> Chart:
         Axis("share of sessions above it"),
         series,
         _thresholds(comparison, charts.mark_x),
-        "A curve further to the right is better; bands: 95% bootstrap.",
+        "A curve further to the right is better; bands, from five sessions on: 95% bootstrap.",
     )
 
 
@@ -96,4 +160,4 @@ def profile_grid(comparison: Comparison) -> Array:
 
 def _thresholds(comparison: Comparison, mark: Callable[[float, str], Mark]) -> list[Mark]:
     found = {group.threshold for group in comparison.groups} - {None}
-    return [mark(value, f"solved: {value:g}") for value in found if value is not None]
+    return [mark(value, charts.solved_at(value)) for value in found if value is not None]

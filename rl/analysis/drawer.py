@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.typing import Array
-from rl.analysis.charts import Axis, Chart, Mark, Series
+from rl.analysis.charts import Chart, Key, Mark, Series
+from rl.analysis.drawn_axes import set_axis, set_ticks, shortened, write
 from rl.analysis.figures import drawing, literal
 
 if TYPE_CHECKING:
@@ -27,11 +28,12 @@ LOOKS: tuple[tuple[str, str, Any], ...] = (
     ("#2f93cc", "P", (0, (8, 3))),
     ("#1b2026", "X", (0, (3, 3))),
 )
+WORST, BEST = "#fde3a7", "#8c1d18"  # the shades of points, as in charts.css
 PANEL = (4.5, 2.7)  # inches of a chart
 WIDE = 1.6  # the relative height of a chart with a row of its own
+PLACE = 0.45  # inches of a place on an axis whose names are inside
 NOTE_CHARACTERS, LEGEND_CHARACTERS = 12, 14  # per inch
-MOST_TICKS = 6  # of an x axis: their numbers have room in the narrowest chart
-LONGEST_NAME = 18  # characters of a place on an axis
+LONGEST_ENTRY = 60  # characters of a name in the legend
 
 Entries = dict[str, list[Any]]  # the drawn series of each name in the legend
 
@@ -53,7 +55,7 @@ def draw(
     """
     first = columns if wide else 1  # cells of the first chart
     rows = -(-(first + len(charts) - 1) // columns)
-    heights = [WIDE if wide else 1.0, *[1.0] * (rows - 1)]
+    heights = [_height(charts[0], WIDE if wide else 1.0), *[1.0] * (rows - 1)]
     with drawing(file, PANEL[0] * columns, PANEL[1] * sum(heights) + 0.3) as figure:
         grid = figure.add_gridspec(rows, columns, height_ratios=heights)
         entries: Entries = {}
@@ -69,42 +71,52 @@ def draw(
             _draw_legend(figure, entries)
 
 
+def _height(chart: Chart, usual: float) -> float:
+    """The relative height of a chart: room for each name that stands inside it."""
+    names = len(chart.y.names or ()) if chart.y.inside else 0
+    return (1.2 + PLACE * names) / PANEL[1] if names else usual
+
+
 def _draw_chart(axes: Axes, chart: Chart, characters: int) -> Entries:
     """Draws a chart; returns its entries in the legend, of which all faint series are one."""
     if chart.title != chart.x.label:
         axes.set_title(literal(chart.title), loc="left", fontsize="medium")
     axes.grid(alpha=0.25)
     axes.margins(y=0.1)  # for the label of a mark
-    _set_axis(axes, "x", chart.x, textwrap.fill(chart.note, characters))
-    _set_axis(axes, "y", chart.y)
+    set_axis(axes, "x", chart.x, textwrap.fill(chart.note, characters), characters)
+    axes.tick_params(labelsize="small")
+    set_axis(axes, "y", chart.y)
     faint = [each["name"] for each in chart.series if each.get("faint")]
     together = " … ".join(dict.fromkeys(faint[:1] + faint[-1:]))
     entries: Entries = {}
     for each in chart.series:
         name = together if each.get("faint") else each["name"]
-        entries.setdefault(name, []).append(DRAW[each["kind"]](axes, each))
+        shown = DRAW[each["kind"]](axes, each)
+        entries.setdefault(name, []).append(shown)
     for mark in chart.data["marks"]:
         _draw_mark(axes, mark)
-    return entries
+    set_ticks(axes, "x", chart.x)
+    set_ticks(axes, "y", chart.y)
+    return _key_entries(chart.key) if chart.key else entries
 
 
-def _set_axis(axes: Axes, which: str, axis: Axis, note: str = "") -> None:
-    """Sets the label, and the scale or the names of the places."""
-    label = "\n".join(filter(None, (axis.label, note)))
-    getattr(axes, f"set_{which}label")(literal(label), fontsize="small")
-    if axis.names is not None:
-        names = [n if len(n) <= LONGEST_NAME else f"{n[: LONGEST_NAME - 1]}…" for n in axis.names]
-        long = which == "x" and max(map(len, names), default=0) > 6
-        turned = {"rotation": 20, "ha": "right"} if long else {}
-        getattr(axes, f"set_{which}ticks")(range(len(names)), map(literal, names), **turned)
-        axes.set(**{f"{which}lim": (-0.5, len(names) - 0.5)})
-    elif axis.log:
-        from matplotlib.ticker import NullFormatter
+def _key_entries(key: Key) -> Entries:
+    """A dot of each shade that the key names."""
+    from matplotlib.lines import Line2D
 
-        axes.set(**{f"{which}scale": "log"})
-        getattr(axes, f"{which}axis").set_minor_formatter(NullFormatter())
-    elif which == "x":
-        axes.locator_params("x", nbins=MOST_TICKS)
+    shades = _shaded(np.linspace(0.0, 1.0, len(key.texts)))
+    return {
+        f"{key.label} {text}": [Line2D([], [], marker="o", linestyle="", color=shade)]
+        for text, shade in zip(key.texts, shades, strict=True)
+    }
+
+
+def _shaded(shades: Array) -> Array:
+    """The colours of shades from 0 to 1: [n, 4]."""
+    from matplotlib.colors import to_rgba
+
+    worst, best = np.array(to_rgba(WORST)), np.array(to_rgba(BEST))
+    return np.asarray(worst + np.nan_to_num(shades)[:, None] * (best - worst))
 
 
 def _column(series: Series, name: str) -> Array:
@@ -120,7 +132,11 @@ def _look(series: Series) -> tuple[str, str, Any]:
 def _draw_line(axes: Axes, series: Series) -> Any:
     x, y = _column(series, "x"), _column(series, "y")
     colour, _, dash = _look(series)
-    look = {"linewidth": 0.8, "alpha": 0.35} if series.get("faint") else {"linestyle": dash}
+    look = {"linestyle": dash, "linewidth": 1.8, "zorder": 4}
+    if series.get("thin"):
+        look = {"linewidth": 1.0, "alpha": 0.8, "zorder": 3}
+    if series.get("faint"):
+        look = {"linewidth": 0.8, "alpha": 0.3, "zorder": 1.6}
     style = "steps-post" if series.get("step") else "default"
     there = np.pad(np.isfinite(x + y), 1)
     alone = there[1:-1] & ~there[:-2] & ~there[2:]  # a point between two gaps
@@ -131,11 +147,13 @@ def _draw_line(axes: Axes, series: Series) -> Any:
 def _draw_band(axes: Axes, series: Series) -> Any:
     low, high = _column(series, "low"), _column(series, "high")
     colour, _, _ = _look(series)
-    return axes.fill_between(_column(series, "x"), low, high, color=colour, alpha=0.16, linewidth=0)
+    return axes.fill_between(
+        _column(series, "x"), low, high, color=colour, alpha=0.2, lw=0, zorder=2
+    )
 
 
 def _draw_points(axes: Axes, series: Series) -> Any:
-    """Draws markers, the more opaque the greater their shade, and their error bars."""
+    """Draws markers, in the colours of their shades if they have any, and their error bars."""
     from matplotlib.colors import to_rgba, to_rgba_array
 
     x, y = _column(series, "x"), _column(series, "y")
@@ -143,12 +161,15 @@ def _draw_points(axes: Axes, series: Series) -> Any:
     alpha = 0.25 if series.get("faint") else 0.7
     if "low" in series:
         ends = _column(series, "low"), _column(series, "high")
-        axes.vlines(x, *ends, color=colour, alpha=0.75)
-    shades = _column(series, "shades") if "shades" in series else np.full(len(x), alpha)
+        draw_ends, at = (axes.hlines, y) if series.get("across") else (axes.vlines, x)
+        draw_ends(at, *ends, color=colour, alpha=0.75)
     there = np.isfinite(x) & np.isfinite(y)
+    faces, edges = to_rgba_array(colour, alpha), to_rgba(colour, alpha)
+    if "shades" in series:
+        faces, edges = _shaded(_column(series, "shades")[there]), to_rgba("0.35")
     return axes.scatter(
         x[there], y[there], 8 if series.get("faint") else 25, marker=marker, linewidths=0.8,
-        facecolors=to_rgba_array(colour, shades[there]), edgecolors=to_rgba(colour, alpha),
+        facecolors=faces, edgecolors=edges, zorder=1.6 if series.get("faint") else 5,
     )  # fmt: skip
 
 
@@ -162,23 +183,23 @@ DRAW = {"line": _draw_line, "band": _draw_band, "points": _draw_points, "bars": 
 
 def _draw_mark(axes: Axes, mark: Mark) -> None:
     """Draws a line across the plot, and its label beside it."""
-    label, text = literal(mark["label"]), {"fontsize": "small", "color": "0.3", "clip_on": True}
     if "x" in mark:
         axes.axvline(mark["x"], color="0.4", linestyle=":")
-        axes.text(mark["x"], 0.98, label, text, transform=axes.get_xaxis_transform(),
-                  rotation=90, va="top", ha="right")  # fmt: skip
+        across = axes.get_xaxis_transform()
+        write(axes, mark["label"], (mark["x"], 0.98), across, rotation=90, va="top", ha="right")
     else:
         axes.axhline(mark["y"], color="0.4", linestyle=":")
-        axes.text(0.01, mark["y"], label, text, transform=axes.get_yaxis_transform(), va="top")
+        write(axes, mark["label"], (0.01, mark["y"]), axes.get_yaxis_transform(), va="bottom")
 
 
 def _draw_legend(figure: Figure, entries: Entries) -> None:
     """Draws the legend below the charts; the figure grows by its rows."""
     width, height = figure.get_size_inches()
-    columns = max(1, int(LEGEND_CHARACTERS * width) // (max(map(len, entries)) + 8))
+    longest = min(LONGEST_ENTRY, max(map(len, entries)))
+    columns = max(1, int(LEGEND_CHARACTERS * width) // (longest + 8))
     figure.set_size_inches(width, height + 0.2 * -(-len(entries) // columns))
     shown: Any = [tuple(each) for each in entries.values()]  # drawn one over the other
     figure.legend(
-        shown, list(map(literal, entries)),
+        shown, [literal(shortened(name, LONGEST_ENTRY)) for name in entries],
         loc="outside lower center", ncols=columns, handlelength=4, fontsize="small",
     )  # fmt: skip

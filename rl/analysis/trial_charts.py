@@ -14,16 +14,27 @@ import numpy as np
 from nn.typing import Array
 from rl.analysis import charts
 from rl.analysis.charts import Axis, Chart, Mark, Series, figure_of
+from rl.analysis.names import names_over
 from rl.analysis.records import Record, columns, table
-from rl.analysis.statistics import Values, running_mean, sample_efficiency
+from rl.analysis.statistics import (
+    Values,
+    running_mean,
+    sample_efficiency,
+    student_t_quantile,
+)
 from rl.storage.session_folder import METRIC_COLUMNS
 
 T = TypeVar("T")
 
-STEPS = Axis("environment steps")
+STEPS = Axis("environment steps", whole=True)
 BINS = 24
 RUNNING_MEAN_EPISODES = 100
 MOST_LINES, MOST_FAINT = 10, 100  # sessions in lines of their own, and in a background
+OWN = (1, 3, 6, 5, 4)  # the colours of sessions behind their mean, if they are few
+MOST_DOTS = 40  # evaluations that are drawn as dots on their line
+WIDEST = 1e100  # the ratio of the ends of a logarithmic axis
+EVALUATION = "greedy evaluation"
+SOLVED = 2  # the colour of the marks where a session reached its threshold
 
 # The columns of `updates.csv` that have a chart, with its title and an explanation.
 METRICS = {
@@ -56,43 +67,73 @@ def learning_curve(records: Sequence[Record], threshold: float | None) -> Chart:
         _describe_curves(begun, threshold),
         STEPS,
         Axis("return"),
-        series,
+        [*series, *_solved(begun)],
         _threshold(threshold),
         note,
     )
 
 
 def _single(record: Record) -> tuple[list[Series], str]:
-    """The episodes, their running mean, and the evaluations with their intervals."""
+    """The evaluations with their intervals; behind them the training episodes and their mean."""
     folder, read = record.folder, record.read
     steps, returns = charts.drawable_curve(*columns(folder.episodes, ("step", "return"), read))
     every = -(-len(steps) // charts.MOST_POINTS) or 1
     smooth = charts.thinned(steps, running_mean(returns, RUNNING_MEAN_EPISODES))
-    names = ("step", "mean_return", "std_return", "episodes")
-    at, mean, std, episodes = map(charts.drawable, columns(folder.evaluations, names, read))
-    error = 1.96 * std / np.sqrt(np.maximum(episodes, 1.0))
+    at, mean, low, high = _evaluations(record)
+    bars = {"low": low, "high": high} if len(at) == 1 else {}  # a band would have no width
+    dots = [charts.points(EVALUATION, at, mean, **bars)] if len(at) <= MOST_DOTS else []
     series = [
+        charts.line(EVALUATION, at, mean),
+        charts.band(EVALUATION, at, low, high),
+        *dots,
+        charts.line(f"training, mean of {RUNNING_MEAN_EPISODES} episodes", *smooth, 1, thin=True),
         charts.points("training episode", steps[::every], returns[::every], 1, faint=True),
-        charts.line(f"mean of the last {RUNNING_MEAN_EPISODES} episodes", *smooth),
-        charts.points("greedy evaluation", at, mean, 1, low=mean - error, high=mean + error),
-        charts.line("greedy evaluation", at, mean, 1),
     ]
-    shown = f"Of the training episodes each {every}th is shown. " if every > 1 else ""
-    return series, f"{shown}Bars: 95% intervals of the evaluations."
+    shown = f" Of the training episodes each {every}th is shown." if every > 1 else ""
+    return series, f"Around the evaluations: the 95% interval of each mean (Student's t).{shown}"
+
+
+def _evaluations(record: Record) -> Sequence[Array]:
+    """Steps, mean returns and the ends of their intervals, which a single episode lacks."""
+    names = ("step", "mean_return", "std_return", "episodes")
+    at, mean, std, episodes = map(
+        charts.drawable, columns(record.folder.evaluations, names, record.read)
+    )
+    wide = {n: student_t_quantile(0.975, n - 1) if n > 1 else np.nan for n in set(episodes)}
+    with np.errstate(over="ignore"):
+        half = np.array([wide[n] for n in episodes]) * std / np.sqrt(np.maximum(episodes, 1.0))
+        return at, mean, mean - half, mean + half
 
 
 def _several(records: Sequence[Record]) -> tuple[list[Series], str]:
-    """Each session, and their IQM with its interval."""
+    """The mean or IQM of the sessions with its interval or their range, and each of them."""
+    count = len(records)
     steps, middle, low, high = sample_efficiency([(each.steps, each.returns) for each in records])
+    average, spread = names_over(count)
+    series = [charts.line(average, steps, middle), charts.band(spread, steps, low, high)]
     shown = _some(records, MOST_FAINT)
-    series = []
-    for each in shown:
+    few = count <= len(OWN)
+    for place, each in enumerate(shown):
         curve = charts.thinned(each.steps, each.returns)
-        series.append(charts.line(f"session {each.number}", *curve, 1, faint=True))
-    series.append(charts.band("its 95% bootstrap interval", steps, low, high))
-    series.append(charts.line(f"IQM of {len(records)} sessions", steps, middle))
-    few = f" {len(shown)} sessions are drawn." if len(shown) < len(records) else ""
-    return series, f"Greedy evaluations; a session that has stopped keeps its last value.{few}"
+        colour, look = (OWN[place], "thin") if few else (OWN[0], "faint")
+        series.append(charts.line(f"session {each.number}", *curve, colour, **{look: True}))
+    some = f" {len(shown)} sessions are drawn." if len(shown) < count else ""
+    return series, f"Greedy evaluations; a session that has stopped keeps its last value.{some}"
+
+
+def _solved(records: Sequence[Record]) -> list[Series]:
+    """A mark on each session's curve at the evaluation that first reached the threshold."""
+    found = [
+        (number, float(record.returns[place]), record.number)
+        for record in records
+        if (number := (record.outcome.get("reached") or {}).get("step")) in record.steps
+        for place in np.flatnonzero(record.steps == number)[:1]
+    ]
+    if not found:
+        return []
+    texts = [f"session {session}: threshold reached at step {at:,}" for at, _, session in found]
+    steps, returns, _ = zip(*found, strict=True)
+    return [charts.points("threshold reached", steps, returns, SOLVED, texts=texts)]
 
 
 def _some(items: Sequence[T], most: int) -> list[T]:
@@ -133,14 +174,14 @@ def evaluation_distribution(records: Sequence[Record], threshold: float | None) 
     mean = float(returns.mean())
     marks = [charts.mark_x(mean, f"mean: {figure_of(mean)}")]
     if threshold is not None:
-        marks.append(charts.mark_x(threshold, f"solved: {threshold:g}"))
+        marks.append(charts.mark_x(threshold, charts.solved_at(threshold)))
     quarter, median, three_quarters = map(figure_of, np.percentile(returns, (25, 50, 75)))
     return Chart(
         "Unseen episodes",
         f"Of {len(returns)} episodes half return {quarter} to {three_quarters}, the median is "
         f"{median}, the least {figure_of(returns.min())}, the most {figure_of(returns.max())}.",
         Axis("return of an episode"),
-        Axis("episodes"),
+        Axis("episodes", whole=True),
         [charts.bars("episodes", edges, heights)],
         marks,
         "The best checkpoint of each session, on episodes it was neither trained nor chosen on.",
@@ -215,8 +256,18 @@ def _metric_chart(
     size = max(-(-len(values) // charts.MOST_POINTS) for _, _, values in curves)
     shown = f"; a point is the mean of {size} rows" if size > 1 else ""
     description = f"{title}: {what}. At the end {np.mean(ends):.4g} on average."
-    return Chart(title, description, STEPS, Axis(label), series, note=what + shown)
+    axis = Axis(label, log=_is_log(label, [values for _, _, values in curves]))
+    return Chart(title, description, STEPS, axis, series, note=what + shown)
+
+
+def _is_log(label: str, curves: Sequence[Values]) -> bool:
+    """Whether a metric has a logarithmic axis: losses and norms do, if all are positive."""
+    if not label.endswith(("loss", "norm")):
+        return False
+    values = charts.drawable(np.concatenate([np.asarray(each, np.float64) for each in curves]))
+    finite = values[np.isfinite(values)]
+    return bool(len(finite) and finite.min() > 0 and finite.max() / WIDEST < finite.min())
 
 
 def _threshold(threshold: float | None) -> list[Mark]:
-    return [] if threshold is None else [charts.mark_y(threshold, f"solved: {threshold:g}")]
+    return [] if threshold is None else [charts.mark_y(threshold, charts.solved_at(threshold))]

@@ -106,7 +106,7 @@ def search_view(folder: RunFolder, paces: Paces) -> View:
         plan,
         progress.state,
         _verdict(progress.state, folder, sentences, figures),
-        [score_chart(search)] if search.scored else [],
+        [score_chart(search, progress.state.under_way)] if search.scored else [],
         [search_page.failures(search.results)],
         trials=[_trial(result, progress, plan) for result in search.results],
         statistic=statistic,
@@ -211,7 +211,7 @@ def _result(records: Sequence[Record]) -> Figure:
     note = f"best checkpoints of {len(records)} sessions"
     if len(records) == 1:
         low, high = records[0].outcome["evaluation"]["ci95"]
-        note = f"best checkpoint, 95%: {low:,.1f} to {high:,.1f}"
+        note = f"best checkpoint, 95% interval of the mean: {low:,.1f} to {high:,.1f}"
     return Figure("unseen episodes", f"{mean:,.1f}", note)
 
 

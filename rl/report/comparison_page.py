@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rl.analysis.comparison import Comparison, Estimate, compare, group_of
 from rl.analysis.comparison_charts import comparison_charts
+from rl.analysis.names import names_over
 from rl.errors import UserError
 from rl.report.blocks import Charts, Code, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import command_of
@@ -28,15 +29,22 @@ def comparison_page(folder: Path) -> Page:
         comparison = compare([group_of(each) for each in values["data"]])
     except (TypeError, ValueError) as error:
         raise UserError(f"{folder / FILE}: is damaged: {error}; run `rl compare` again") from None
+    difference, *others = comparison_charts(comparison)
     return Page(
         "comparison",
         " or ".join(each.name for each in comparison.summaries) + "?",
         f"on {comparison.problem}",
         _verdict(comparison),
         [
-            Section("Runs", [_summaries(comparison)]),
-            Section("Pairs", [_pairs(comparison), Text(" ".join(comparison.caption()))]),
-            Section("Charts", [Charts(comparison_charts(comparison))]),
+            Section(
+                "Differences",
+                [
+                    Charts([difference], wide=True),
+                    _pairs(comparison),
+                    Text(" ".join(comparison.caption())),
+                ],
+            ),
+            Section("Runs", [_summaries(comparison), Charts(others)]),
             Section("Run it again", [Code(command_of(values))]),
         ],
     )
@@ -45,7 +53,7 @@ def comparison_page(folder: Path) -> Page:
 def _verdict(comparison: Comparison) -> Verdict:
     shown = any(pair.better for pair in comparison.pairs)
     figures = [
-        Figure(each.name, f"{each.iqm.value:,.1f}", f"IQM of {each.sessions} sessions")
+        Figure(each.name, f"{each.iqm.value:,.1f}", names_over(each.sessions)[0])
         for each in comparison.summaries
     ]
     word = "A difference" if shown else "No difference shown"
@@ -53,11 +61,12 @@ def _verdict(comparison: Comparison) -> Verdict:
 
 
 def _summaries(comparison: Comparison) -> Table:
-    head = ("run", "sessions", "mean", "95% interval", "IQM", "95% interval", "share solved")
+    head = ("run", "sessions", "mean", "its interval", "IQM", "its interval", "share solved")
     rows = [
-        [each.name, each.sessions, *_cells(each.mean), *_cells(each.iqm), each.solved]
+        [each.name, each.sessions, *_cells(each.mean),
+         *(_cells(each.iqm) if each.has_iqm else (None, None)), each.solved]
         for each in comparison.summaries
-    ]
+    ]  # fmt: skip
     return Table(head, rows)
 
 

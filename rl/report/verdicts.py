@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rl.analysis.charts import figure_of
+from rl.analysis.names import FEWEST_QUARTERS, RANGE, interval_name
 from rl.analysis.records import Record
 from rl.console.place import shown
 from rl.environments.problems import Problem
@@ -46,8 +47,8 @@ def _session_verdict(run: Run, record: Record) -> Verdict:
     ends = (evaluation["min_return"], evaluation["max_return"])
     last = "" if record.final is None else figure_of(record.final)
     figures = [
-        Figure("mean return", mean, f"95%: {_range(evaluation['ci95'])}"),
-        Figure("median return", median, _range(ends)),
+        Figure("mean return", mean, f"95% interval of the mean: {_range(evaluation['ci95'])}"),
+        Figure("median return", median, f"worst and best episode: {_range(ends)}"),
         Figure("last checkpoint", last, "mean return"),
         *_cost(outcome),
     ]
@@ -69,7 +70,7 @@ def _trial_verdict(run: Run) -> Verdict:
         sentence += f" {solved} of them solved the problem."
     shown = [
         _spread("mean return", best, "mean"),
-        _spread("IQM", best, "iqm"),
+        *([_spread("IQM", best, "iqm")] if len(best["each"]) >= FEWEST_QUARTERS else []),
         Figure("sessions", _range((best["min"], best["max"])), "worst and best"),
         *([_spread("last checkpoints", last, "mean")] if last else []),
         *_to_threshold(figures),
@@ -86,16 +87,21 @@ def criterion(problem: Problem) -> str:
 
 
 def _spread(label: str, figures: Mapping[str, Any], name: str) -> Figure:
-    interval = figures[f"{name}_interval"]
-    return Figure(label, figure_of(figures[name]), f"95%: {_range(interval)}" if interval else "")
+    interval, note = figures[f"{name}_interval"], ""
+    if interval:
+        kind = interval_name(figures["each"], interval)
+        what = "range of the sessions" if kind == RANGE else f"{kind} over sessions"
+        note = f"{what}: {_range(interval)}"
+    return Figure(label, figure_of(figures[name]), note)
 
 
 def _to_threshold(figures: Mapping[str, Any]) -> list[Figure]:
     steps = figures["steps_to_threshold"]
     if not steps:
         return []
-    ends = f"{steps['min']:,.0f} to {steps['max']:,.0f}, of {steps['reached']}"
-    return [Figure("steps to the threshold", f"{steps['median']:,.0f}", ends)]
+    reached = f"range of the {steps['reached']} sessions that reached it"
+    ends = f"{reached}: {steps['min']:,.0f} to {steps['max']:,.0f}"
+    return [Figure("median steps to the threshold", f"{steps['median']:,.0f}", ends)]
 
 
 def _cost(outcome: Mapping[str, Any]) -> list[Figure]:

@@ -171,7 +171,7 @@ def compare(options: argparse.Namespace) -> int:
         raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
     with optional("comparison.png", "`rl compare` tries again"):
         title = f"{comparison.problem}: best checkpoints, all on the same episodes"
-        draw(comparison_charts(comparison), folder / "comparison.png", title)
+        draw(comparison_charts(comparison), folder / "comparison.png", title, columns=3)
         say(f"picture: {folder / 'comparison.png'}")
     report.conclude(folder, options)
     return 0

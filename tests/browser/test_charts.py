@@ -99,8 +99,9 @@ def test_points_lie_where_the_axes_say(page: Page) -> None:
         (1e-9, ["0", "2e-10", "4e-10", "6e-10", "8e-10", "1e-9"]),
         (0.7, ["0", "0.2", "0.4", "0.6"]),
         (30, ["0", "5", "10", "15", "20", "25", "30"]),
-        (2000, ["0", "500", "1k", "1.5k", "2k"]),
-        (1e6, ["0", "200k", "400k", "600k", "800k", "1M"]),
+        (2000, ["0", "500", "1,000", "1,500", "2,000"]),
+        (1e6, ["0", "200,000", "400,000", "600,000", "800,000", "1,000,000"]),
+        (2e7, ["0", "5,000,000", "10M", "15M", "20M"]),
         (1e9, ["0", "200M", "400M", "600M", "800M", "1e9"]),
     ],
 )
@@ -238,22 +239,90 @@ def test_of_points_the_nearest_tells_its_text(page: Page) -> None:
     show(page, chart({**points, **texts, "shades": [0, 1, 0.5]}))
     assert hover(page, 10, 8) == ["steps 11", "trial 1: good"]
     assert hover(page, 11, 2) == ["steps 10", "trial 0: bad"]
-    shades = page.run(
-        "return [...document.querySelectorAll('.plot > svg .point')].map(p=>p.style.fillOpacity)"
+    fills = page.run(
+        "return [...document.querySelectorAll('.plot > svg .point')]"
+        ".map((point) => getComputedStyle(point).fill)"
     )
-    assert [float(each) for each in shades] == pytest.approx([0, 4 / 7, 1], abs=1e-3)
+    assert len(set(fills)) == 3
 
 
 def test_points_have_error_bars(page: Page) -> None:
     points = {"kind": "points", "name": "scores", "x": [1, 2], "y": [5, 6], "low": [2, None],
               "high": [11, None]}  # fmt: skip
     show(page, chart(points))
-    bars = re.findall(r"M[\d.]+ ([\d.]+)V([\d.]+)", path(page, "error"))
+    bars = re.findall(r"M[\d.]+ ([\d.]+)L[\d.]+ ([\d.]+)", path(page, "error"))
     assert [float(end) for end in bars[0]] == pytest.approx(
         [pixel(page, "y", 2), pixel(page, "y", 11)], abs=0.1
     )
     assert len(bars) == 1
     assert hover(page, 1, 5) == ["steps 1", "scores5 (2 to 11)"]
+
+
+def test_differences_lie_across_below_their_names(page: Page) -> None:
+    """The chart is as high as it has names; a long one is cut, and whole in its title."""
+    names = ["a - b: no difference shown", "b is better " * 20]
+    points = {"kind": "points", "name": "difference", "x": [5, 7], "y": [0, 1], "low": [-20, 6],
+              "high": [30, 8], "across": True, "texts": ["none", "b is better"]}  # fmt: skip
+    marks = [{"x": 0, "label": ""}]
+    show(page, chart(points, y={"names": names, "inside": True, "label": ""}, marks=marks))
+    ends = re.findall(r"M([\d.]+) [\d.]+L([\d.]+)", path(page, "error"))[0]
+    expected = [pixel(page, "x", -20), pixel(page, "x", 30)]
+    assert [float(end) for end in ends] == pytest.approx(expected, abs=0.1)
+    shown = page.run("return [...document.querySelectorAll('.inside text')].map((t) => "
+                     "[t.firstChild.data, t.querySelector('title').textContent])")  # fmt: skip
+    assert shown[0] == [names[0], names[0]]
+    assert shown[1][0].endswith("…")
+    assert shown[1][1] == names[1]
+    assert page.find(".plot").rect["height"] < 200
+    page.type(Keys.TAB, Keys.ARROW_RIGHT)
+    assert box(page) == ["steps 5", "none"]
+
+
+def test_a_value_of_another_step_says_of_which(page: Page) -> None:
+    sparse = line("greedy", (0, 1), (50, 7), (100, 9), colour=1)
+    band = {"kind": "band", "name": "greedy", "x": [0, 50, 100], "low": [0, 6, 8],
+            "high": [2, 8, 10]}  # fmt: skip
+    dots = {"kind": "points", "name": "greedy", "x": [50], "y": [7]}
+    show(page, chart(RISING, sparse, band, dots))
+    assert hover(page, 60, 90) == ["steps 60", "rising36", "greedy7 (6 to 8) at 50"]
+    assert hover(page, 50, 7) == ["steps 50", "rising25", "greedy7 (6 to 8)"]  # once
+
+
+def test_shades_have_a_key_and_counts_have_whole_ticks(page: Page) -> None:
+    points = {"kind": "points", "name": "trial", "x": [0, 1, 2], "y": [1, 2, 3],
+              "shades": [0, 0.5, 1]}  # fmt: skip
+    key = {"key": {"label": "mean return", "texts": ["13.3", "194.9", "296.2"]}}
+    show(page, {**chart(points, x={"whole": True}), **key})
+    assert page.texts(".key > *") == ["mean return", "13.3", "194.9", "296.2"]
+    assert list(ticks(page, "x")) == ["0", "1", "2"]
+
+
+def test_the_data_of_a_chart_can_be_saved_as_csv(page: Page) -> None:
+    band = {"kind": "band", "name": "rising", "x": [0, 100], "low": [0, None], "high": [1, 2]}
+    show(page, chart(line('a "name", so', (0, 1), (100, None)), band, x={"label": "a, b"}))
+    page.run("""
+        URL.createObjectURL = (blob) => { blob.text().then((text) => { window.saved = text; });
+                                          return 'about:blank#'; };
+        HTMLAnchorElement.prototype.click = function () { window.file = this.download; };
+    """)
+    page.find(".csv").click()
+    page.browser.execute_async_script("setTimeout(arguments[0], 0)")
+    assert page.run("return window.file") == "a_rise.csv"
+    assert page.run("return window.saved").split("\r\n") == [
+        'series,"a, b",return,low,high,text', '"a ""name"", so",0,1,,,', '"a ""name"", so",100,,,,',
+        "rising,0,,0,1,", "rising,100,,,2,", "",
+    ]  # fmt: skip
+
+
+def test_a_chart_is_drawn_anew_for_paper_and_again_for_the_window(page: Page) -> None:
+    def size(after: str) -> str:
+        script = f"{after}; return document.querySelector('.plot > svg').getAttribute('viewBox')"
+        return str(page.run(script))
+
+    show(page, chart(RISING))
+    before = size("")
+    assert size("window.dispatchEvent(new Event('beforeprint'))") == "0 0 430 230" != before
+    assert size("window.dispatchEvent(new Event('afterprint'))") == before
 
 
 def test_dragging_zooms_and_a_double_click_shows_all_again(page: Page) -> None:

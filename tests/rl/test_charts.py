@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from rl.analysis import charts
-from rl.analysis.charts import Axis, Chart
+from rl.analysis.charts import Axis, Chart, Key
 from rl.analysis.comparison import Group, compare, group_of
 from rl.analysis.comparison_charts import comparison_charts
+from rl.analysis.names import names_over
 from rl.analysis.records import Record, read_records
 from rl.analysis.search_charts import pair_charts, parameter_charts, score_chart
 from rl.analysis.search_figures import Search
+from rl.analysis.statistics import bootstrap_interval, interquartile_mean
 from rl.analysis.trial_charts import (
+    _metric_chart,
     evaluation_distribution,
     learning_curve,
     session_scores,
@@ -65,22 +68,73 @@ def test_the_learning_curve_of_a_session(records: list[Record]) -> None:
     series = by_name(chart)
     assert series["greedy evaluation"]["x"] == [1500.0, 3000.0]
     assert series["training episode"]["faint"]
-    assert series["mean of the last 100 episodes"]["y"][0] == series["training episode"]["y"][0]
+    training = series["training, mean of 100 episodes"]
+    assert training["thin"]
+    assert training["y"][0] == series["training episode"]["y"][0]
     assert chart.marks == [{"y": 475.0, "label": "solved: 475"}]
     first, last = records[0].returns[[0, -1]]
     assert f"from {first:,.1f} to {last:,.1f} in 3,000 environment steps" in chart.description
-    (dots,) = (each for each in chart.series if "low" in each)
-    assert dots["low"][0] < dots["y"][0] < dots["high"][0]
+    strong, band, *_ = chart.series  # the result comes first
+    assert (strong["name"], strong["kind"]) == ("greedy evaluation", "line")
+    assert band["low"][0] < strong["y"][0] < band["high"][0]
 
 
 def test_the_learning_curve_of_several(records: list[Record]) -> None:
     chart = learning_curve(records * 3, None)
     assert [each["name"] for each in chart.series] == [
-        *["session 0"] * 3, "its 95% bootstrap interval", "IQM of 3 sessions",
+        "mean of 3 sessions", "range of 3 sessions", *["session 0"] * 3,
     ]  # fmt: skip
+    assert [bool(each.get("thin")) for each in chart.series] == [False, False, True, True, True]
     assert chart.marks == []
-    middle = by_name(chart)["IQM of 3 sessions"]
+    middle = by_name(chart)["mean of 3 sessions"]
     assert middle["y"][0] == pytest.approx(records[0].returns[0], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "names"),
+    [
+        (1, ("one session", "its value")),
+        (3, ("mean of 3 sessions", "range of 3 sessions")),
+        (4, ("IQM of 4 sessions", "range of 4 sessions")),
+        (5, ("IQM of 5 sessions", "its 95% bootstrap interval")),
+    ],
+)
+def test_the_middle_and_the_band_are_called_what_they_are(
+    sessions: int, names: tuple[str, str]
+) -> None:
+    assert names_over(sessions) == names
+    scores = [float(score**2) for score in range(sessions)]
+    is_range = bootstrap_interval(scores, statistic=interquartile_mean) == (scores[0], scores[-1])
+    assert is_range == (sessions < 5)
+
+
+def test_where_a_session_reached_its_threshold_is_marked(records: list[Record]) -> None:
+    outcome = {**records[0].outcome, "reached": {"step": 3000, "episodes": 9, "seconds": 1.0}}
+    solved = dataclasses.replace(records[0], outcome=outcome)
+    for found in ([solved], [records[0], solved, solved]):
+        marked = by_name(learning_curve(found, 475.0))["threshold reached"]
+        assert set(marked["x"]) == {3000.0}
+        assert set(marked["y"]) == set(charts.numbers(records[0].returns[-1:]))
+        assert marked["texts"][0] == "session 0: threshold reached at step 3,000"
+    assert "threshold reached" not in by_name(learning_curve(records, 475.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "log"),
+    [
+        ("loss", [0.1, 30.0], True),
+        ("gradient_norm", [2.0, 3.0], True),
+        ("policy_loss", [-1.0, 2.0], False),
+        ("loss", [0.0, 2.0], False),
+        ("loss", [1e-200, 1e200], False),
+        ("mean_q", [1.0, 2.0], False),
+    ],
+)
+def test_losses_have_a_logarithmic_axis_if_they_are_positive(
+    name: str, values: list[float], log: bool
+) -> None:
+    chart = _metric_chart("t", "w", name.replace("_", " "), [(0, [1.0, 2.0], values)])
+    assert chart.y.log == log
 
 
 def test_a_session_that_has_not_begun_has_empty_charts(tmp_path: Path) -> None:
@@ -152,8 +206,10 @@ def test_of_many_sessions_some_are_drawn(records: list[Record]) -> None:
     assert all(len(chart.series) == 10 for chart in update_charts(many))
 
 
-def test_the_scores_of_a_search_and_the_best_so_far() -> None:
-    series = by_name(score_chart(SEARCH))
+def test_the_scores_of_a_search_and_while_it_runs_the_best_so_far() -> None:
+    assert score_chart(SEARCH).x == Axis("trial", whole=True)
+    assert list(by_name(score_chart(SEARCH))) == ["trial"]
+    series = by_name(score_chart(SEARCH, running=True))
     assert series["trial"]["y"] == [5.0, 4.0, 9.0]
     assert series["best so far"]["y"] == [5.0, 5.0, 9.0]
 
@@ -167,10 +223,25 @@ def test_the_score_by_each_parameter() -> None:
     assert "The best has rate=0.1." in rate.description
 
 
-def test_a_pair_of_parameters_is_shaded_by_rank() -> None:
+def test_trials_are_coloured_by_their_score_whatever_is_drawn() -> None:
     (pair,) = pair_charts(SEARCH)
     assert pair.series[0]["shades"] == [1.0, 0.5, 0.0]
     assert pair.series[0]["y"] == [1.0, 0.0, 1.0]
+    for chart in (pair, score_chart(SEARCH), *parameter_charts(SEARCH)):
+        assert chart.key == Key("mean return", ["4", "5", "9"])
+    assert score_chart(SEARCH).series[0]["shades"] == [0.5, 0.0, 1.0]  # in the order of trials
+
+
+def test_trials_of_one_score_have_one_colour_and_no_key() -> None:
+    alike = dataclasses.replace(SEARCH, results=[{**trial, "score": 1.0} for trial in TRIALS])
+    assert score_chart(alike).series[0]["shades"] == [1.0, 1.0, 1.0]
+    assert score_chart(alike).key is None
+
+
+def test_an_axis_of_counts_has_whole_ticks() -> None:
+    trials = [{**each, "parameters": {"rate": 0.5, "net": 2 + n}} for n, each in enumerate(TRIALS)]
+    rate, net = parameter_charts(dataclasses.replace(SEARCH, results=trials))
+    assert (rate.x.whole, net.x.whole) == (False, True)
 
 
 def group(name: str, scores: list[float]) -> Group:
@@ -181,15 +252,37 @@ def group(name: str, scores: list[float]) -> Group:
 
 def test_the_charts_of_a_comparison() -> None:
     comparison = compare([group("a", [1.0, 2.0, 3.0]), group("b", [4.0])])
-    scores, curves, profiles = comparison_charts(comparison)
-    sessions, iqm = (series for series in scores.series if series["name"] == "a")
+    difference, scores, curves, profiles = comparison_charts(comparison)
+    assert difference.y.names == ["a \N{MINUS SIGN} b: too few sessions"]
+    assert scores.x.names == ["a", "b"]
+    sessions, middle = (series for series in scores.series if series["name"] == "a")
     assert sessions["y"] == [1.0, 2.0, 3.0]
-    assert iqm["y"] == [2.0]
+    assert middle["y"] == [2.0]
+    assert middle["texts"] == ["a: mean of 3 sessions 2.0 (range of 3 sessions: 1.0 to 3.0)"]
     assert by_name(curves)["b"]["y"][-1] == 4.0
     kinds = [(series["name"], series["kind"]) for series in curves.series]
     assert kinds == [("a", "band"), ("a", "line"), ("b", "line")]  # one session has no spread
     assert by_name(profiles)["a"]["y"][0] == 1.0
     assert profiles.marks == [{"x": 475.0, "label": "solved: 475"}]
+
+
+def test_the_difference_of_each_pair_stands_against_zero_with_its_verdict() -> None:
+    found = compare([group("a", [1.0, 2.0, 3.0]), group("b", [91.0, 92.0, 93.0]),
+                     group("x" * 40, [2.0, 1.0, 4.0])])  # fmt: skip
+    chart = comparison_charts(found)[0]
+    assert chart.marks == [{"x": 0.0, "label": ""}]
+    short, minus = "…" + "x" * 31, "\N{MINUS SIGN}"
+    assert chart.y.names == [
+        f"b {minus} {short}: b is better", f"a {minus} {short}: no difference shown",
+        f"a {minus} b: b is better",
+    ]  # fmt: skip
+    assert [series["colour"] for series in chart.series] == [1, 6, 1]
+    for series, pair in zip(chart.series, found.pairs[::-1], strict=True):
+        assert series["across"]
+        assert series["x"] == charts.numbers([pair.difference.value])
+        assert pair.difference.interval is not None
+        assert series["low"] + series["high"] == pytest.approx(pair.difference.interval, rel=1e-4)
+        assert series["texts"] == [pair.verdict]
 
 
 def test_a_group_is_the_same_after_its_way_through_json() -> None:

@@ -162,7 +162,7 @@ def test_the_text_has_a_line_for_each_group_and_pair() -> None:
     lines = comparison.lines()
     assert lines[0].startswith("CartPole-v1: ")
     header, short, longer = lines[2:5]
-    assert header.split() == ["run", "sessions", "mean", "median", "IQM", "solved"]
+    assert header.split() == ["run", "sessions", "mean", "median", "solved"]  # no IQM of two
     assert short.split()[:4] == ["short", "2", "12.0", "[10.0,"]
     assert len(header) == len(short) == len(longer)
     assert lines[7].startswith("short - a_longer_name  ")
@@ -221,11 +221,10 @@ def test_the_picture_shows_something(groups: list[Group], tmp_path: Path) -> Non
     from matplotlib.image import imread
 
     path = tmp_path / "comparison.png"
-    draw(comparison_charts(compare(groups)), path, "a")
+    draw(comparison_charts(compare(groups))[1:], path, "a", columns=3, wide=False)
     pixels = imread(path)
     height, width = pixels.shape[:2]
-    for rows in (slice(0, height // 2), slice(height // 2, int(0.84 * height))):
-        for columns in (slice(0, width // 2), slice(width // 2, width)):
-            panel = pixels[rows, columns, :3]
-            coloured = panel.max(axis=-1) - panel.min(axis=-1) > 0.3
-            assert coloured.sum() > 20, (rows, columns)
+    for place in range(3):
+        panel = pixels[: int(0.84 * height), place * width // 3 : (place + 1) * width // 3, :3]
+        coloured = panel.max(axis=-1) - panel.min(axis=-1) > 0.3
+        assert coloured.sum() > 20, place

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from rl.analysis import charts, drawer
-from rl.analysis.charts import Axis, Chart
+from rl.analysis.charts import Axis, Chart, Key
 
 STEPS, RETURN = Axis("steps"), Axis("return")
 
@@ -43,9 +43,55 @@ def test_each_colour_has_a_marker_and_a_line_of_its_own() -> None:
 
 def test_the_colour_of_a_point_is_the_fuller_the_greater_its_shade(axes: Axes) -> None:
     dots = charts.points("a", [1, 2, np.nan], [1, 2, 3], 1, shades=[0.25, 1.0, 0.5])
-    (shown,) = drawer._draw_chart(axes, Chart("t", "d", STEPS, RETURN, [dots]), 50)["a"]
-    assert shown.get_facecolors()[:, 3].tolist() == [0.25, 1.0]
-    assert {to_hex(colour) for colour in shown.get_facecolors()} == {drawer.LOOKS[1][0]}
+    key = Key("score", ["low", "high"])
+    entries = drawer._draw_chart(axes, Chart("t", "d", STEPS, RETURN, [dots], key=key), 50)
+    (shown,) = axes.collections
+    assert [to_hex(colour) for colour in np.asarray(shown.get_facecolor())] == [
+        "#e1b283",
+        "#8c1d18",
+    ]
+    assert {name: to_hex(dot.get_color()) for name, (dot,) in entries.items()} == {
+        "score low": drawer.WORST, "score high": drawer.BEST,
+    }  # fmt: skip
+    styles = Path("rl/report/assets/charts.css").read_text()
+    assert f"--worst: light-dark({drawer.WORST}," in styles
+    assert f"--best: light-dark({drawer.BEST}," in styles
+
+
+def test_names_inside_the_plot_have_room_and_error_bars_may_lie_across(tmp_path: Path) -> None:
+    names = [f"a - b{number}: no difference shown" for number in range(9)]
+    dots = charts.points("a", range(9), range(9), low=[-1] * 9, high=[9] * 9, across=True)
+    chart = Chart("t", "d", STEPS, Axis("", names=names, inside=True), [dots])
+    axes = Figure().subplots()
+    drawer._draw_chart(axes, chart, 50)
+    assert [each.get_text() for each in axes.texts] == names
+    bars, _ = axes.collections
+    assert bars.get_paths()[2].vertices.tolist() == [[-1, 2], [9, 2]]
+    drawer.draw([chart], tmp_path / "a.png", "title")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.height > 500
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "texts"),
+    [
+        (Axis("y", log=True), [0.3, 8.0], ["0.5", "1", "2", "5", "10"]),
+        (Axis("y", log=True), [2.0, 5.0], ["2", "3", "4", "5"]),
+        (Axis("y", log=True), [2.0, 2e4], ["1", "10", "100", "1,000", "10,000"]),
+        (Axis("y", whole=True), [0.0, 2.0], ["0", "1", "2"]),
+        (Axis("y"), [0.0, 4000.0], ["0", "1,000", "2,000", "3,000", "4,000"]),
+    ],
+)
+def test_ticks_are_round_and_their_thousands_are_separated(
+    axis: Axis, values: list[float], texts: list[str]
+) -> None:
+    figure = Figure(figsize=drawer.PANEL, layout="constrained")
+    canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+    drawer._draw_chart(axes, Chart("t", "d", STEPS, axis, [charts.line("a", [0, 1], values)]), 50)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    low, high = axes.get_ylim()
+    seen = [each for each in axes.get_yticklabels() if low <= each.get_position()[1] <= high]
+    assert [each.get_text() for each in seen if each.get_text()][:9] == texts
 
 
 def test_a_gap_parts_a_line_and_a_point_between_two_gaps_is_a_dot(axes: Axes) -> None:

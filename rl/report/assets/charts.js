@@ -3,6 +3,7 @@
 
 (() => {
   const HEIGHT = 300; // pixels, as in charts.css
+  const PAPER = [{ width: 430, height: 230 }, { width: 860, height: 280 }]; // pixels in print
   const DRAG = 5; // pixels; less is a click
   const POINT_REACH = 24; // pixels within which a point has precedence over a line
   const NARROWEST = 1e-6; // zoom, as a share of the whole
@@ -30,7 +31,8 @@
       this.overlay = svg("g", { class: "cursor" });
       this.box = html("div", { class: "box", role: "status" });
       this.plot = html("div", { class: "plot" }, this.svg, this.reset, this.box);
-      figure.append(this.legend, this.plot);
+      this.key = html("div", {});
+      figure.append(this.legend, this.key, this.plot, Exports.button(() => this.data, label));
       this.listen();
     }
 
@@ -38,19 +40,23 @@
       this.data = data;
       this.entries = entriesOf(data.series);
       this.drawLegend();
+      this.key.replaceChildren(...(data.key ? [Shapes.keyOf(data.key)] : []));
       this.draw();
     }
 
-    draw() {
-      const width = this.plot.clientWidth || 640;
+    // As wide as there is room, or of a size that paper has.
+    draw(paper = null) {
+      const width = paper?.width || this.plot.clientWidth || 640;
+      const height = Shapes.heightOf(this.data, paper?.height || HEIGHT);
       this.width = width;
-      this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+      if (!paper) this.plot.style.height = `${height}px`;
+      this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
       this.shown = [...this.entries].flatMap(([name, list]) => (this.hidden.has(name) ? [] : list));
       this.reset.hidden = !this.zoom;
       const ranges = rangesOf(this.data, this.shown, this.zoom);
-      this.axes = ranges && Shapes.layOut(ranges, this.data, width, HEIGHT);
+      this.axes = ranges && Shapes.layOut(ranges, this.data, width, height);
       this.stops = this.axes ? Readings.stopsOf(this.shown, this.axes) : [];
-      this.svg.replaceChildren(...(this.axes ? this.picture() : [Shapes.nothing(width, HEIGHT)]));
+      this.svg.replaceChildren(...(this.axes ? this.picture() : [Shapes.nothing(width, height)]));
       this.show(this.cursor && this.nearest(...this.placeOf(this.cursor)));
     }
 
@@ -127,8 +133,16 @@
       this.svg.addEventListener("dblclick", () => this.resetZoom());
       this.reset.addEventListener("click", () => this.resetZoom());
       new ResizeObserver(() => {
-        if (this.plot.clientWidth !== this.width) this.draw();
+        if (this.plot.clientWidth !== this.width && !this.isOnPaper) this.draw();
       }).observe(this.plot);
+      window.addEventListener("beforeprint", () => this.print());
+      window.addEventListener("afterprint", () => this.print(false));
+    }
+
+    // Draws for paper, whatever the width of the window; afterwards as before.
+    print(isOnPaper = true) {
+      this.isOnPaper = isOnPaper;
+      this.draw(isOnPaper ? PAPER[Number(Boolean(this.svg.closest(".wide")))] : null);
     }
 
     pixels(event) {
@@ -259,7 +273,7 @@
     return entries;
   }
 
-  const looks = ({ kind, colour, faint }) => `${kind} ${colour} ${Boolean(faint)}`;
+  const looks = ({ kind, colour, faint, thin }) => [kind, colour, faint, thin].join();
 
   // One series of each look.
   const samples = (list) => [...new Map(list.map((series) => [looks(series), series])).values()];
@@ -271,6 +285,7 @@
     if (!whole) return null;
     const x = zoom ? { ...whole, low: zoom[0], high: zoom[1] } : whole;
     const y = yRange(data, shown, x, zoom ? [] : placesOf(data.marks, "y"));
+    if (y) y.whole = data.y.whole;
     return y && { x, y };
   }
 
@@ -279,8 +294,10 @@
   function xRange({ x, series, marks }) {
     if (x.names) return rangeOfNames(x.names);
     const room = series.some(({ kind }) => kind === "points") ? 0.04 : 0;
-    const values = [...series.flatMap((each) => each.x), ...placesOf(marks, "x")];
-    return Scales.rangeOf(values, x.log, room);
+    const ends = series.filter(({ across }) => across).flatMap(({ low, high }) => [...low, ...high]);
+    const values = [...series.flatMap((each) => each.x), ...ends, ...placesOf(marks, "x")];
+    const range = Scales.rangeOf(values, x.log, room);
+    return range && { ...range, whole: x.whole };
   }
 
   const placesOf = (marks, axis) => (marks || []).flatMap((mark) => mark[axis] ?? []);
@@ -301,7 +318,8 @@
   function seenValues(series, x) {
     const width = series.kind === "bars" ? 1 : 0; // a bar is between two values of x
     const isSeen = (_, i) => series.x[i] <= x.high && series.x[i + width] >= x.low;
-    const columns = [series.y, series.low, series.high].filter(Boolean);
+    const ends = series.across ? [] : [series.low, series.high];
+    const columns = [series.y, ...ends].filter(Boolean);
     const inside = columns.flatMap((column) => column.filter(isSeen));
     if (series.kind === "points") return inside;
     if (series.kind === "bars") return [0, ...inside];

@@ -1,8 +1,8 @@
 // What a chart says at a place.
 //
 // A stop is where the cursor can be: {x}; {x, from, to} in a bar; {x, y, point} at a point.
-// A row is what a series says there: {series, name, value, spread, dot} or {series, text, dot},
-// where `dot` {x, y} is the point in question.
+// A row is what a series says there: {series, name, value, spread, dot, x} or {series, text, dot},
+// where `dot` {x, y} is the point in question and `x` is where its value was measured, if elsewhere.
 "use strict";
 
 const Readings = (() => {
@@ -52,8 +52,11 @@ const Readings = (() => {
 
   function rowsAt(stop, shown, axes) {
     const others = readable(shown).filter((series) => series.kind !== "points");
-    const rows = others.flatMap((series) => rowOf(series, stop, axes));
-    return stop.point ? [pointRow(stop), ...merged(rows)] : merged(rows);
+    const rows = merged(others.flatMap((series) => rowOf(series, stop, axes)));
+    if (!stop.point) return rows;
+    const point = pointRow(stop);
+    const isSaid = (row) => row.name === point.name && row.x === undefined;
+    return rows.some(isSaid) ? rows : [point, ...rows];
   }
 
   function pointRow({ x, y, point: { series, index } }) {
@@ -71,14 +74,16 @@ const Readings = (() => {
     const index = indexAt(series, stop, axes.x);
     if (index < 0) return [];
     const { name } = series;
+    const isThere = series.kind === "bars" || series.step || series.x[index] === stop.x;
+    const x = isThere ? undefined : series.x[index];
     if (series.kind === "band") {
       const spread = spreadText(series, index);
-      return spread ? [{ series, name, value: "", spread }] : [];
+      return spread ? [{ series, name, value: "", spread, x }] : [];
     }
     const y = series.y[index];
-    if (!Scales.isDrawn(y, axes.y.log)) return [{ series, name, value: "–", spread: "" }];
+    if (!Scales.isDrawn(y, axes.y.log)) return [{ series, name, value: "–", spread: "", x }];
     const dot = series.kind === "line" ? { x: series.step ? stop.x : series.x[index], y } : null;
-    return [{ series, name, value: Scales.valueText(y), spread: "", dot }];
+    return [{ series, name, value: Scales.valueText(y), spread: "", dot, x }];
   }
 
   // The index of the value that a series has at a stop; -1 beyond its ends.
@@ -105,12 +110,14 @@ const Readings = (() => {
 
   // Nodes of the box
 
-  function rowNode({ series, name, value, spread, text }) {
+  // A value that was measured elsewhere says where: "36 at 2,500".
+  function rowNode({ series, name, value, spread, text, x }) {
     const { html, glyph } = Shapes;
     const row = html("div", { class: "row" }, glyph([series]));
     if (text === undefined) {
       row.append(html("span", { class: "name" }, name));
-      row.append(html("b", { class: "value" }, value, html("span", { class: "spread" }, spread)));
+      const at = x === undefined ? "" : ` at ${Scales.valueText(x)}`;
+      row.append(html("b", { class: "value" }, value, html("span", { class: "spread" }, spread + at)));
     } else row.append(html("span", { class: "text" }, text));
     return row;
   }

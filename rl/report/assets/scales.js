@@ -51,14 +51,16 @@ const Scales = (() => {
   const isDrawn = (value, log) =>
     Number.isFinite(value) && Math.abs(value) <= LARGEST && (!log || value > SMALLEST);
 
-  // Round values between the ends of a scale, about `count` of them: [{value, text}].
-  function ticks({ low, high, log }, count) {
+  // Round values between the ends of a scale, about `count` of them: [{value, text}]; of counts,
+  // whole ones.
+  function ticks({ low, high, log, whole }, count) {
     const isLong = log && high / low > 5; // within that, a straight scale's ticks read better
-    return isLong ? decadeTicks(low, high, count) : evenTicks(low, high, count);
+    if (!isLong) return evenTicks(low, high, count, whole ? 1 : 0);
+    return decadeTicks(low, high, count).filter(({ value }) => !whole || value >= 1);
   }
 
-  function evenTicks(low, high, count) {
-    const step = roundStep((high - low) / count);
+  function evenTicks(low, high, count, least) {
+    const step = Math.max(least, roundStep((high - low) / count));
     const first = Math.ceil(low / step - HAIR);
     const last = Math.floor(high / step + HAIR);
     const values = Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
@@ -88,7 +90,7 @@ const Scales = (() => {
 
   const decade = (power, digit = 1) => Number(`${digit}e${power}`); // 10 ** power is not exact
 
-  // 0.25, 500, 1.5k, 2M, 5e−9: as short as the distance between two ticks allows.
+  // 0.25, 500, 1,500, 20M, 5e−9: in full, unless that is long.
   function tickText(value, step) {
     const size = Math.abs(value);
     if (size < step / 2) return "0";
@@ -106,8 +108,7 @@ const Scales = (() => {
       const power = Math.floor(Math.log10(size) + HAIR);
       return [decade(power), `e${power}`];
     }
-    if (size >= 1e6) return [1e6, "M"];
-    return size >= 1e3 ? [1e3, "k"] : [1, ""];
+    return size >= 1e7 ? [1e6, "M"] : [1, ""];
   }
 
   const exponential = (value, decimals) =>

@@ -5,6 +5,7 @@ const Shapes = (() => {
   const NAMESPACE = "http://www.w3.org/2000/svg";
   const SHADES = 8; // of points; as many paths, however many points
   const LEVEL_ROOM = 4; // pixels between names on one level
+  const PLACE = 44; // pixels for a place whose name stands inside the plot
   const NAME_CHARACTERS = [14, 20]; // of slanted names, in a narrow and a wide chart
   const NARROW = 480; // pixels
   const SLANT = 50; // degrees
@@ -60,14 +61,15 @@ const Shapes = (() => {
   const isPlaced = (x, y, axes) => Scales.isDrawn(x, axes.x.log) && Scales.isDrawn(y, axes.y.log);
 
   function look(series, ...children) {
-    const faint = series.faint ? " faint" : "";
-    return svg("g", { class: `series${faint}`, "data-colour": colourOf(series) }, ...children);
+    const weight = series.faint ? " faint" : series.thin ? " thin" : "";
+    return svg("g", { class: `series${weight}`, "data-colour": colourOf(series) }, ...children);
   }
 
   // All series, those in the background first.
   function allSeries(list, axes) {
     const order = Object.keys(KINDS);
-    const depth = (series) => order.indexOf(series.kind) - (series.faint ? order.length : 0);
+    const behind = (series) => (series.faint ? order.length : series.thin ? 0.5 : 0);
+    const depth = (series) => order.indexOf(series.kind) - behind(series);
     const sorted = [...list].sort((one, other) => depth(one) - depth(other));
     return sorted.map((series) => look(series, ...KINDS[series.kind].draw(series, axes)));
   }
@@ -127,19 +129,38 @@ const Shapes = (() => {
       const marker = `M${at(series.x[i], value, axes)}${markerOf(series)}`;
       paths[Math.round((SHADES - 1) * shade)].push(marker);
     });
-    const shaded = paths.map((parts, shade) => {
+    const shown = paths.map((parts, shade) => {
       const point = path("point", parts.join(""));
-      if (series.shades) point.style.fillOpacity = shade / (SHADES - 1);
-      return point;
+      return series.shades ? shaded(point, shade / (SHADES - 1)) : point;
     });
-    return [path("error", errorBars(series, axes)), ...shaded.filter((_, i) => paths[i].length)];
+    return [path("error", errorBars(series, axes)), ...shown.filter((_, i) => paths[i].length)];
   }
 
-  function errorBars({ x, low, high }, axes) {
+  // Fills a point with the colour of a shade, from 0 to 1.
+  function shaded(point, shade) {
+    point.classList.add("shaded");
+    point.style.setProperty("--shade", `${100 * shade}%`);
+    return point;
+  }
+
+  // Upright, or across the plot.
+  function errorBars({ x, y, low, high, across }, axes) {
     if (!low) return "";
-    const isWhole = (i) => [low, high].every((end) => isPlaced(x[i], end[i], axes));
-    const bar = (i) => `M${at(x[i], low[i], axes)}V${pixel(axes.y.place(high[i]))}`;
+    const end = (i, ends) => (across ? [ends[i], y[i]] : [x[i], ends[i]]);
+    const isWhole = (i) => [low, high].every((ends) => isPlaced(...end(i, ends), axes));
+    const bar = (i) => `M${at(...end(i, low), axes)}L${at(...end(i, high), axes)}`;
     return x.map((_, i) => (isWhole(i) ? bar(i) : "")).join("");
+  }
+
+  // What the shades stand for: a dot of each shade before the figure's value.
+  function keyOf({ label, texts }) {
+    const dots = texts.map((text, i) => {
+      const dot = shaded(path("point", `M11 6${MARKERS[0]}`), i / Math.max(1, texts.length - 1));
+      const sample = svg("g", { class: "series", "data-colour": 6 }, dot);
+      const box = { class: "glyph", viewBox: "0 0 22 12", "aria-hidden": "true" };
+      return html("span", { class: "entry" }, svg("svg", box, sample), text);
+    });
+    return html("div", { class: "legend key" }, html("span", {}, label), ...dots);
   }
 
   // Axes
@@ -151,10 +172,13 @@ const Shapes = (() => {
 
   const widest = (ticks) => Math.max(0, ...ticks.map(({ text }) => textWidth(text)));
 
+  // The height of a chart with room for each name that stands inside the plot.
+  const heightOf = ({ y }, usual) => (y.inside ? 56 + PLACE * y.names.length : usual);
+
   // Both axes of a picture: their scales, their ticks and where the plot lies in it.
   function layOut({ x, y }, data, width, height) {
     const top = data.y.label ? 26 : 12;
-    const yTicks = data.y.names
+    const yTicks = data.y.inside ? [] : data.y.names
       ? namedTicks(data.y.names, NAME_CHARACTERS[0])
       : Scales.ticks(y, Math.max(2, Math.floor(height / 40)));
     const left = Math.ceil(widest(yTicks)) + 12;
@@ -167,7 +191,7 @@ const Shapes = (() => {
   }
 
   function placeTicks(range, names, room) {
-    if (!names) return Scales.ticks(range, Math.max(2, Math.floor(room / 85)));
+    if (!names) return Scales.ticks(range, Math.max(2, Math.floor(room / 75)));
     const places = namedTicks(names, Infinity);
     const seen = places.filter(({ value }) => value >= range.low && value <= range.high);
     if (widest(seen) < room / seen.length - LEVEL_ROOM) return seen;
@@ -198,10 +222,20 @@ const Shapes = (() => {
     return [
       svg("g", { class: "axis" }, line(x.from, y.from, x.to, y.from)),
       svg("g", { class: "y-ticks" }, ...yTexts),
+      svg("g", { class: "inside" }, ...(data.y.inside ? namesInside(data.y.names, axes) : [])),
       svg("g", { class: "x-ticks" }, ...xTicks.map((tick) => xText(tick, xTicks.slanted, axes))),
       svg("text", { class: "label", ...middle, y: height - 5 }, data.x.label || ""),
       svg("text", { class: "label", x: 0, y: 13 }, data.y.label || ""),
     ];
+  }
+
+  // Each above its place; one that is wider than the plot is cut, and is whole in its title.
+  function namesInside(names, { x, y }) {
+    return names.map((name, value) => {
+      const most = Math.floor(((x.to - x.from - 8) * name.length) / textWidth(name));
+      const place = { x: x.from + 4, y: y.place(value) - 10 };
+      return svg("text", place, cut(name, most), svg("title", {}, name));
+    });
   }
 
   function xText({ value, text }, slanted, { x, y, width }) {
@@ -258,7 +292,7 @@ const Shapes = (() => {
   }
 
   return {
-    svg, html, embedded, line, colourOf, allSeries, glyph, layOut, grid, axisTexts, marks, clip,
-    nothing,
+    svg, html, embedded, line, colourOf, allSeries, glyph, keyOf, heightOf, layOut, grid, axisTexts,
+    marks, clip, nothing,
   };
 })();
