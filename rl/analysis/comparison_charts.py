@@ -47,11 +47,11 @@ def _differences(comparison: Comparison) -> Chart:
 
 
 def _described(pair: Pair) -> str:
-    """The names of a pair, and what its sessions show."""
+    """What the sessions of a pair show, and their names, of which the end may be cut."""
     first, second, better = map(_short, (pair.first, pair.second, pair.better or ""))
     answer = f"{better} is better" if better else "no difference shown"
     answer = answer if pair.difference.interval else "too few sessions"
-    return f"{first} \N{MINUS SIGN} {second}: {answer}"
+    return f"{answer}: {first} \N{MINUS SIGN} {second}"
 
 
 def _short(name: str) -> str:

@@ -85,7 +85,7 @@ def _draw_chart(axes: Axes, chart: Chart, characters: int) -> Entries:
     axes.margins(y=0.1)  # for the label of a mark
     set_axis(axes, "x", chart.x, textwrap.fill(chart.note, characters), characters)
     axes.tick_params(labelsize="small")
-    set_axis(axes, "y", chart.y)
+    set_axis(axes, "y", chart.y, room=characters)
     faint = [each["name"] for each in chart.series if each.get("faint")]
     together = " … ".join(dict.fromkeys(faint[:1] + faint[-1:]))
     entries: Entries = {}

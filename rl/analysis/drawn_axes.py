@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 MOST_TICKS = 6  # of an x axis: their numbers have room in the narrowest chart
 FEW_DECADES, MANY_DECADES = 5.0, 200.0  # ratios of an axis's ends
 LONGEST_NAME = 18  # characters of a place on an axis
-INSIDE_CHARACTERS = 13  # per inch of a name inside the plot
 PLAIN = (-5, 8)  # powers of ten between which numbers are written in full
 
 
@@ -28,12 +27,12 @@ def set_axis(axes: Axes, which: str, axis: Axis, note: str = "", room: int = 0) 
         which: "x" or "y".
         axis: what it is of.
         note: small print below the label.
-        room: for the names beside each other, in characters.
+        room: for all names beside each other, or for one inside the plot, in characters.
     """
     label = "\n".join(filter(None, (axis.label, note)))
     getattr(axes, f"set_{which}label")(literal(label), fontsize="small")
     if axis.inside:
-        _name_inside(axes, axis.names or ())
+        _name_inside(axes, [shortened(name, room) for name in axis.names or ()])
     elif axis.names is not None:
         most = room // max(1, len(axis.names)) - 2
         names = [shortened(name, max(most, LONGEST_NAME)) for name in axis.names]
@@ -49,11 +48,8 @@ def _name_inside(axes: Axes, names: Sequence[str]) -> None:
     """Writes each name above its place, and nothing beside the axis."""
     axes.set_yticks([])
     axes.set_ylim(-0.5, len(names) - 0.25)
-    figure = axes.get_figure()
-    most = int(INSIDE_CHARACTERS * figure.get_size_inches()[0]) if figure else LONGEST_NAME
     for place, name in enumerate(names):
-        at = 0.01, place + 0.2
-        write(axes, shortened(name, most), at, axes.get_yaxis_transform(), color="0")
+        write(axes, name, (0.01, place + 0.2), axes.get_yaxis_transform(), color="0")
 
 
 def shortened(text: str, most: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -80,7 +80,8 @@ def _single(record: Record) -> tuple[list[Series], str]:
     every = -(-len(steps) // charts.MOST_POINTS) or 1
     smooth = charts.thinned(steps, running_mean(returns, RUNNING_MEAN_EPISODES))
     at, mean, low, high = _evaluations(record)
-    bars = {"low": low, "high": high} if len(at) == 1 else {}  # a band would have no width
+    alone = len(at) == 1  # a band would have no width
+    bars: dict[str, Any] = {"low": low, "high": high} if alone else {}
     dots = [charts.points(EVALUATION, at, mean, **bars)] if len(at) <= MOST_DOTS else []
     series = [
         charts.line(EVALUATION, at, mean),
@@ -115,8 +116,9 @@ def _several(records: Sequence[Record]) -> tuple[list[Series], str]:
     few = count <= len(OWN)
     for place, each in enumerate(shown):
         curve = charts.thinned(each.steps, each.returns)
-        colour, look = (OWN[place], "thin") if few else (OWN[0], "faint")
-        series.append(charts.line(f"session {each.number}", *curve, colour, **{look: True}))
+        colour = OWN[place] if few else OWN[0]
+        drawn = charts.line(f"session {each.number}", *curve, colour, thin=few, faint=not few)
+        series.append(drawn)
     some = f" {len(shown)} sessions are drawn." if len(shown) < count else ""
     return series, f"Greedy evaluations; a session that has stopped keeps its last value.{some}"
 

@@ -61,10 +61,13 @@ def _verdict(comparison: Comparison) -> Verdict:
 
 
 def _summaries(comparison: Comparison) -> Table:
-    head = ("run", "sessions", "mean", "its interval", "IQM", "its interval", "share solved")
+    """A row for each run; without the IQM if that of each would be its mean."""
+    has_iqm = any(each.has_iqm for each in comparison.summaries)
+    iqm = ("IQM", "its interval") if has_iqm else ()
+    head = ("run", "sessions", "mean", "its interval", *iqm, "share solved")
     rows = [
         [each.name, each.sessions, *_cells(each.mean),
-         *(_cells(each.iqm) if each.has_iqm else (None, None)), each.solved]
+         *(_cells(each.iqm) if each.has_iqm else (None, None))[: len(iqm)], each.solved]
         for each in comparison.summaries
     ]  # fmt: skip
     return Table(head, rows)

@@ -113,7 +113,6 @@ def test_what_is_printed_fits_three_pages_and_stands_still(page: Page, reports: 
         assert page.style(".replay .controls", "display") == "none"
         assert page.style(".picture img:not(.still)", "display") == "none"
         assert page.style(".picture .still", "display") == "block"
-        page.emulate()
         pdf = b64decode(page.browser.print_page())
         assert len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 3
 

@@ -253,7 +253,7 @@ def group(name: str, scores: list[float]) -> Group:
 def test_the_charts_of_a_comparison() -> None:
     comparison = compare([group("a", [1.0, 2.0, 3.0]), group("b", [4.0])])
     difference, scores, curves, profiles = comparison_charts(comparison)
-    assert difference.y.names == ["a \N{MINUS SIGN} b: too few sessions"]
+    assert difference.y.names == ["too few sessions: a \N{MINUS SIGN} b"]
     assert scores.x.names == ["a", "b"]
     sessions, middle = (series for series in scores.series if series["name"] == "a")
     assert sessions["y"] == [1.0, 2.0, 3.0]
@@ -273,8 +273,8 @@ def test_the_difference_of_each_pair_stands_against_zero_with_its_verdict() -> N
     assert chart.marks == [{"x": 0.0, "label": ""}]
     short, minus = "…" + "x" * 31, "\N{MINUS SIGN}"
     assert chart.y.names == [
-        f"b {minus} {short}: b is better", f"a {minus} {short}: no difference shown",
-        f"a {minus} b: b is better",
+        f"b is better: b {minus} {short}", f"no difference shown: a {minus} {short}",
+        f"b is better: a {minus} b",
     ]  # fmt: skip
     assert [series["colour"] for series in chart.series] == [1, 6, 1]
     for series, pair in zip(chart.series, found.pairs[::-1], strict=True):

@@ -66,7 +66,7 @@ def test_names_inside_the_plot_have_room_and_error_bars_may_lie_across(tmp_path:
     drawer._draw_chart(axes, chart, 50)
     assert [each.get_text() for each in axes.texts] == names
     bars, _ = axes.collections
-    assert bars.get_paths()[2].vertices.tolist() == [[-1, 2], [9, 2]]
+    assert np.asarray(bars.get_paths()[2].vertices).tolist() == [[-1, 2], [9, 2]]
     drawer.draw([chart], tmp_path / "a.png", "title")
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.height > 500
