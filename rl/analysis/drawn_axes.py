@@ -34,7 +34,7 @@ def set_axis(axes: Axes, which: str, axis: Axis, note: str = "", room: int = 0) 
     if axis.inside:
         _name_inside(axes, [shortened(name, room) for name in axis.names or ()])
     elif axis.names is not None:
-        most = room // max(1, len(axis.names)) - 2
+        most = room // max(1, len(axis.names)) - 2 if which == "x" else LONGEST_NAME
         names = [shortened(name, max(most, LONGEST_NAME)) for name in axis.names]
         long = which == "x" and max(map(len, names), default=0) > most
         turned = {"rotation": 20, "ha": "right"} if long else {}

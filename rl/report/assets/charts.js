@@ -32,7 +32,7 @@
       this.box = html("div", { class: "box", role: "status" });
       this.plot = html("div", { class: "plot" }, this.svg, this.reset, this.box);
       this.key = html("div", {});
-      figure.append(this.legend, this.key, this.plot, Exports.button(() => this.data, label));
+      figure.append(this.legend, this.key, this.plot, Exports.button(figure, () => this.data));
       this.listen();
     }
 

@@ -4,12 +4,14 @@
 const Exports = (() => {
   const COLUMNS = ["x", "y", "low", "high"];
 
-  // A button that saves what `read` returns when it is pressed.
-  function button(read, label) {
-    const title = label.split(". ")[0] || "chart";
-    const node = Shapes.html("button", { type: "button", class: "csv" }, "CSV");
-    node.setAttribute("aria-label", `${title}: download as CSV`);
-    node.addEventListener("click", () => save(csvOf(read()), `${fileName(title)}.csv`));
+  // A button that saves the data of a figure's chart, which `read` returns, named as the chart is.
+  function button(figure, read) {
+    const look = { type: "button", class: "csv", "aria-label": "download the data as CSV" };
+    const node = Shapes.html("button", look, "CSV");
+    node.addEventListener("click", () => {
+      const title = (figure.getAttribute("aria-label") || "chart").split(". ")[0];
+      save(csvOf(read()), `${fileName(title)}.csv`);
+    });
     return node;
   }
 
