@@ -89,8 +89,8 @@ def test_a_restored_policy_acts_as_before(name: str, kind: Any) -> None:
     one, other = (Play(experiment(values(name, kind), seed)) for seed in (0, 3))
     one.steps(40)
     other.agent.restore_policy(one.agent.policy_state())
-    seen = np.random.default_rng(0).standard_normal(one.environments.observations.shape)
-    seen = seen.astype(np.float32)
+    seen = np.empty_like(one.environments.observations)
+    seen[:] = np.random.default_rng(0).standard_normal(seen.shape)
     np.testing.assert_array_equal(one.agent.act(seen), other.agent.act(seen))
     assert isinstance(other.agent.thoughts(seen[:1]), Thoughts)
 
