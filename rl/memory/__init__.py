@@ -1,5 +1,6 @@
 """What an agent remembers of what it did."""
 
+from rl.memory.frames import Frames
 from rl.memory.high_low import HighLow
 from rl.memory.left_tail import LeftTail
 from rl.memory.n_step import NStep
@@ -16,6 +17,6 @@ REPLAYS: dict[str, type[Replay]] = {
 ROLLOUTS: dict[str, type[Rollout]] = {"Rollout": Rollout}
 
 __all__ = [
-    "REPLAYS", "ROLLOUTS", "Batch", "HighLow", "LeftTail", "NStep", "Prioritized", "Replay",
-    "Rollout", "Steps",
+    "REPLAYS", "ROLLOUTS", "Batch", "Frames", "HighLow", "LeftTail", "NStep", "Prioritized",
+    "Replay", "Rollout", "Steps",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 from nn.limits import require_memory
 from nn.settings import BaseSettings, SettingError, setting
 from nn.typing import Array, BoolArray, IntArray, State
+from rl.memory.frames import Frames
 
 Records = np.ndarray[Any, np.dtype[np.void]]  # [k] transitions, with a field for each array
 
@@ -31,6 +32,7 @@ class Batch:
 STORED = ("observations", "actions", "rewards", "discounts", "next_observations")
 
 
+_OBSERVATIONS = ("observations", "next_observations")
 DISCRETE: IntArray = np.zeros(0, np.int64)
 
 
@@ -48,6 +50,8 @@ class Replay:
         masks: A, the entries of a mask of the next actions; 0 if there are none. It takes a bit
             each.
         kind: of the observations' numbers; bytes stay bytes.
+        frames: equal parts of an observation that each are kept once (`Frames`); 0 keeps every
+            observation as it is.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -74,23 +78,31 @@ class Replay:
         actions: Array = DISCRETE,
         masks: int = 0,
         kind: Any = np.float32,
+        frames: int = 0,
     ) -> None:
         self.settings = settings = settings or self.Settings()
         self._masks = masks
         self._names = (*STORED, "next_masks") if masks else STORED
         capacity, batch_size = settings.capacity, settings.batch_size
-        row = _arrays(1, observation_size, actions, masks, kind)
-        size = sum(getattr(row, name).nbytes for name in self._names) + self._BESIDE
-        require_memory("capacity", capacity, (capacity + batch_size) * size)
+        entries, numbers = (frames, np.int64) if frames else (observation_size, kind)
+        row = _arrays(1, entries, numbers, actions, masks)
+        seen = _arrays(1, observation_size, kind, actions, masks)
+        sizes = [sum(getattr(each, name).nbytes for name in self._names) for each in (row, seen)]
+        size = capacity * (sizes[0] + self._BESIDE) + batch_size * (sizes[1] + self._BESIDE)
+        if frames:
+            size += Frames.places(capacity) * seen.observations.nbytes // frames
+        require_memory("capacity", capacity, size)
         self.capacity, self.batch_size = capacity, batch_size
         self.size = 0
         self.added = 0  # transitions, ever
         self._rng = rng
-        self._stored = _arrays(capacity, observation_size, actions, masks, kind)
-        self._batch = _arrays(batch_size, observation_size, actions, masks, kind)
+        self.frames = Frames(capacity, observation_size, frames, kind) if frames else None
+        self._stored = _arrays(capacity, entries, numbers, actions, masks)
+        self._batch = _arrays(batch_size, observation_size, kind, actions, masks)
         self._pairs = [
-            (getattr(self._stored, name), getattr(self._batch, name)) for name in self._names
-        ]
+            (getattr(self._stored, name), getattr(self._batch, name))
+            for name in self._names if not (frames and name in _OBSERVATIONS)
+        ]  # fmt: skip
         self._uniform = np.empty(batch_size)
         self._indices = np.empty(batch_size, np.int64)
         self._prepare()
@@ -111,7 +123,10 @@ class Replay:
 
         And, of a memory with masks, the one of the next actions [A].
         """
-        place, stored = self.added % self.capacity, self._stored
+        place, stored, frames = self.added % self.capacity, self._stored, self.frames
+        if frames:
+            observation = frames.add(self.added, observation)
+            next_observation = frames.add(self.added, next_observation)
         stored.observations[place] = observation
         stored.actions[place] = action
         stored.rewards[place] = reward
@@ -141,6 +156,10 @@ class Replay:
         for stored, batch in self._pairs:
             # mode="raise" would write through a hidden buffer.
             stored.take(self._indices, axis=0, out=batch, mode="clip")
+        if frames := self.frames:
+            for name in _OBSERVATIONS:
+                numbers = getattr(self._stored, name)[self._indices]
+                frames.gather(numbers, getattr(self._batch, name))
         if self._batch.next_masks is None:
             return self._batch
         bits = np.unpackbits(self._batch.next_masks, axis=1, count=self._masks)
@@ -186,19 +205,25 @@ class Replay:
         places = np.arange(first, first + len(records)) % self.capacity
         for name in self._names:
             getattr(self._stored, name)[places] = records[name]
+        if frames := self.frames:
+            for name in _OBSERVATIONS:
+                frames.use(np.arange(first, first + len(records)), records[name])
 
     def state(self) -> State:
         """What `restore` needs beside the transitions: their number, the generator."""
-        return {"added": self.added, "rng": self._rng.bit_generator.state}
+        state: State = {"added": self.added, "rng": self._rng.bit_generator.state}
+        return {**state, "frames": self.frames.state()} if self.frames else state
 
     def restore(self, state: State) -> None:
         """Takes over a saved state of a memory of the same capacity; `put` the transitions too."""
         self.added = int(state["added"])
         self.size = min(self.added, self.capacity)
         self._rng.bit_generator.state = state["rng"]
+        if self.frames:
+            self.frames.restore(state["frames"], self.added - 1)
 
 
-def _arrays(length: int, observation_size: int, actions: Array, masks: int, kind: Any) -> Batch:
+def _arrays(length: int, observation_size: int, kind: Any, actions: Array, masks: int) -> Batch:
     return Batch(
         np.zeros((length, observation_size), kind),
         np.zeros((length, *actions.shape[1:]), actions.dtype),

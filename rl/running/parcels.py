@@ -48,7 +48,8 @@ def known_in(folder: Path) -> Known:
     A session that resumes cuts off what came behind its checkpoint.
     """
     known = {name: _mark(folder / name) for name in _names(folder) if not name.endswith(".csv")}
-    for name in sorted(each for each in known if each.endswith(".bin"))[-1:]:
+    growing = sorted(each for each in known if each.endswith(".bin"))
+    for name in {each.rpartition("_")[0]: each for each in growing}.values():  # of each kind
         del known[name]
     return known
 

@@ -11,7 +11,7 @@ from nn import checkpoint
 from nn.checkpoint import CheckpointError, sync_folder
 from nn.typing import State
 from rl.memory import Replay
-from rl.session.transition_log import TransitionLog
+from rl.session.transition_log import Mark, TransitionLog
 from rl.storage.files import is_there
 from rl.storage.session_folder import SessionFolder
 
@@ -30,8 +30,12 @@ class Checkpoints:
 
     def __init__(self, folder: SessionFolder, memory: Replay | None) -> None:
         self._folder = folder
-        self._log = TransitionLog(folder.resume, memory) if memory else None
-        self._oldest = [0, 0]  # transitions that the two complete checkpoints need
+        kept = {"frames": memory and memory.frames, "transitions": memory}  # in this order
+        self._logs = {
+            name: TransitionLog(folder.resume, each, name) for name, each in kept.items() if each
+        }
+        # The first of each that the two complete checkpoints need.
+        self._oldest = {name: [0, 0] for name in self._logs}
         self._thread = ThreadPoolExecutor(1, "checkpoints")
         self._pending: Future[None] | None = None
 
@@ -41,8 +45,8 @@ class Checkpoints:
         Raises:
             OSError: they cannot be written.
         """
-        if self._log:
-            self._log.write()
+        for log in self._logs.values():
+            log.write()
 
     def save(
         self, state: State, policies: Mapping[str, State], sync: Callable[[], None] | None = None
@@ -58,13 +62,13 @@ class Checkpoints:
             OSError: something cannot be written, now or in the save before.
         """
         self.wait()
-        marks = []
-        if self._log:
-            self._log.write()
-            marks = self._log.marks()
-            self._log.prune(self._oldest[0])
-            self._oldest = [self._oldest[1], marks[0]["first"] if marks else 0]
-        whole = {**state, "transitions": marks}
+        marks: dict[str, list[Mark]] = {"transitions": []}
+        for name, log in self._logs.items():
+            log.write()
+            marks[name] = log.marks()
+            log.prune(self._oldest[name].pop(0))
+            self._oldest[name].append(marks[name][0]["first"] if marks[name] else 0)
+        whole = {**state, **marks}
         self._pending = self._thread.submit(self._write, whole, policies, sync)
 
     def _write(
@@ -75,8 +79,8 @@ class Checkpoints:
             checkpoint.save(folder.checkpoint(name), policy)
         if sync:
             sync()
-        if self._log:
-            self._log.sync(state["transitions"])
+        for name, log in self._logs.items():
+            log.sync(state[name])
         new, latest, previous = (folder.resume / f"{name}.npz" for name in ("new", *_GENERATIONS))
         checkpoint.save(new, state)
         if is_there(latest):
@@ -128,15 +132,16 @@ class Checkpoints:
         return None, complaints
 
     def _take_over(self, state: State) -> None:
-        if self._log:
-            self._log.check(state["transitions"])
-            self._log.load(state["transitions"])
+        for name, log in self._logs.items():
+            log.check(state[name])
+        for name, log in self._logs.items():
+            log.load(state[name])
 
     def close(self) -> None:
         """Ends the thread, once it has saved what it was given, and closes the files."""
         self._thread.shutdown()
-        if self._log:
-            self._log.close()
+        for log in self._logs.values():
+            log.close()
 
     @property
     def size(self) -> int:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from nn.checkpoint import CheckpointError, growing, naming, open_regular, regular
-from rl.memory import Replay
+from rl.memory import Frames, Replay
 
 SEGMENTS = 8  # that a full memory is spread over, about
 PIECE = 1 << 14  # transitions that are copied at once
+PIECE_BYTES = 1 << 26  # at most
 
 Mark = Mapping[str, Any]  # a segment as a checkpoint knows it: file, first, count, sha256
 
@@ -32,11 +33,13 @@ class TransitionLog:
 
     Args:
         folder: where the files go; it must exist.
-        memory: whose transitions they hold.
+        memory: whose transitions they hold, or the frames of one (`prefix` is "frames").
     """
 
-    def __init__(self, folder: Path, memory: Replay) -> None:
-        self._folder, self._memory = folder, memory
+    def __init__(self, folder: Path, memory: Replay | Frames, prefix: str = "transitions") -> None:
+        self._folder, self._memory, self._prefix = folder, memory, prefix
+        size = memory.record_type.itemsize
+        self._piece = max(1, min(PIECE, PIECE_BYTES // size))
         self._length = max(1, memory.capacity // SEGMENTS)
         self._segments: list[_Segment] = []
         self._marked = 0  # end of the latest segment that a checkpoint may know
@@ -53,7 +56,7 @@ class TransitionLog:
             first = max(first, self._segments[-1].end)
         while first < memory.added:
             segment = self._at(first)
-            last = min(memory.added, first + PIECE, segment.first + self._length)
+            last = min(memory.added, first + self._piece, segment.first + self._length)
             segment.append(memory.records(first, last).tobytes(), last - first)
             first = last
 
@@ -64,7 +67,7 @@ class TransitionLog:
             if latest:
                 latest.close()
             self._drop_unmarked()
-            latest = _Segment(self._folder / f"transitions_{first:012d}.bin", first)
+            latest = _Segment(self._folder / f"{self._prefix}_{first:012d}.bin", first)
             self._segments.append(latest)
         return latest
 
@@ -95,7 +98,7 @@ class TransitionLog:
 
     def prune(self, oldest: int) -> None:
         """Removes the files all of whose transitions came before number `oldest`."""
-        files = sorted(self._folder.glob("transitions_*.bin"))
+        files = sorted(self._folder.glob(f"{self._prefix}_*.bin"))
         gone = {path for path, after in pairwise(files) if _first(after) <= oldest}
         self._segments = [segment for segment in self._segments if segment.path not in gone]
         for path in gone:
@@ -142,8 +145,8 @@ class TransitionLog:
         size = self._memory.record_type.itemsize
         path = self._folder / mark["file"]
         with naming(path), open_regular(path) as file:
-            for start in range(0, mark["count"], PIECE):
-                yield file.read(min(PIECE, mark["count"] - start) * size)
+            for start in range(0, mark["count"], self._piece):
+                yield file.read(min(self._piece, mark["count"] - start) * size)
 
     def close(self) -> None:
         """Closes the file that is open."""

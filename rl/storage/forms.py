@@ -8,7 +8,7 @@ from typing import Any
 
 Form = Callable[[Any], bool]  # returns True of a value of this form
 
-_OF_TRANSITIONS = re.compile(r"transitions_[0-9]+\.bin")
+_OF_TRANSITIONS = re.compile(r"(transitions|frames)_[0-9]+\.bin")
 _GREATEST = 1e100  # figures are computed from what is read, in double precision
 
 
@@ -166,7 +166,8 @@ RESUMABLE = block_of(
         "specification": is_text,
         "tables": map_of(is_count),
         "transitions": maybe_empty(list_of(_MARK)),
-    }
+    },
+    {"frames": maybe_empty(list_of(_MARK))},
 )
 MANIFEST = block_of(
     {"experiment": is_text, "seeds": list_of(is_count)},

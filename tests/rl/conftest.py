@@ -78,6 +78,9 @@ def evaluation(mean_return: float) -> dict[str, Any]:
 def take_over(one: Replay, other: Replay) -> None:
     """Gives one memory's transitions and state to the other."""
     other.restore(one.state())
+    if one.frames and other.frames:
+        oldest = one.frames.added - one.frames.size
+        other.frames.put(oldest, one.frames.records(oldest, one.frames.added))
     first = one.added - one.size
     other.put(first, one.records(first, one.added))
 
