@@ -17,6 +17,7 @@ import numpy as np
 
 from nn.typing import Array, BoolArray, State
 from rl.environments import rules
+from rl.environments.atari import LIFE_LOST
 from rl.environments.making import make_env
 from rl.environments.masks import KEY, LaneMasks
 from rl.environments.seeds import TrainingSeeds
@@ -176,7 +177,7 @@ class Environments:
         ended = bool(terminated or truncated)
         self._raws[lane] = raw
         latest.rewards[lane] = self._preprocessor.reward(lane, reward, ended)
-        latest.terminated[lane] = terminated
+        latest.terminated[lane] = bool(terminated or info.get(LIFE_LOST))
         latest.truncated[lane] = truncated
         latest.returns[lane] = self._totals[lane]
         return ended
@@ -201,7 +202,10 @@ class Environments:
     def _raw(self, observation: Any) -> Array:
         if self.spaces.flatten is None:
             return rules.vector(observation, self.spaces.observation_size)
-        return self.spaces.flatten(observation)
+        raw = self.spaces.flatten(observation)
+        if self._preprocessor.kind == np.uint8 and raw.dtype != np.uint8:
+            return rules.as_bytes(raw)
+        return raw
 
     def _end(self, lane: int) -> None:
         length, terminated = len(self._episode_actions[lane]), bool(self._latest.terminated[lane])

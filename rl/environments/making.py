@@ -23,7 +23,7 @@ from rl.environments.arguments import (
 )
 from rl.environments.names import with_names
 from rl.environments.problems import Problem, problem_in
-from rl.environments.registered import environment_spec
+from rl.environments.registered import environment_spec, install_remedy
 from rl.environments.renewed import Renewed
 from rl.environments.settings import RESERVED, EnvironmentSettings, UnfitEnvironment
 from rl.environments.spaces import Spaces, probed_spaces
@@ -59,6 +59,8 @@ def environment_of(problem: Problem, **settings: Any) -> gymnasium.Env:
     block, spec = problem.environment, environment_spec(problem.id)
     arguments = {**_arguments(block, spec), **settings}
     limit = arguments.pop("max_episode_steps", None) or block.max_episode_steps
+    if any("AddRenderObservation" in name for name, _ in block.named_wrappers()):
+        arguments.setdefault("render_mode", "rgb_array")
 
     def make() -> gymnasium.Env:
         return gymnasium.make(spec, max_episode_steps=limit, disable_env_checker=True, **arguments)
@@ -170,7 +172,8 @@ def _unmade(problem: Problem, settings: Mapping[str, Any], found: rules.Breach) 
 
 
 def _missing(id: str, error: object) -> UserError:
-    return UserError(f"environment {id!r} needs a package that is missing: {error}")
+    remedy = install_remedy(id)
+    return UserError(f"environment {id!r} needs a package that is missing: {error}{remedy}")
 
 
 def named_modules(block: EnvironmentSettings) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,7 @@ from gymnasium import spaces
 from nn.typing import Array
 from rl.environments import rules
 from rl.environments.rules import Unfit
-
-LARGEST_PICTURE = 4_096  # numbers of a picture that dense layers still take
+from rl.preprocessors.picture import LARGEST_PICTURE, Picture
 
 _Space = spaces.Space[Any]
 _Path = tuple[Any, ...]  # keys and places that lead to a part
@@ -26,7 +24,10 @@ _REASONS: dict[type[_Space], str] = {
 }
 _REMEDY = "add a wrapper that turns it into numbers (gymnasium.wrappers.TransformObservation)"
 _OMIT = ", or one that leaves it out (gymnasium.wrappers.FilterObservation)"
-SHRINK = "add wrappers that shrink it (gymnasium.wrappers.ResizeObservation, GrayscaleObservation)"
+SHRINK = (
+    "make it smaller by a preprocessor (Resize, with grayscale: true) or a wrapper "
+    "(gymnasium.wrappers.ResizeObservation)"
+)
 
 
 @dataclass(frozen=True)
@@ -63,33 +64,6 @@ class Part:
     def __str__(self) -> str:
         said = f"{self.name} {'' if self.is_box else '(one-hot)'}".strip()
         return f"observation[{self.first}:{self.first + self.size}] {said}".rstrip()
-
-
-@dataclass(frozen=True)
-class Picture:
-    """The form of observations that are pictures.
-
-    Args:
-        shape: height, width and channels.
-        channels_first: whether the channels come before the rows.
-        is_bytes: whether its numbers are bytes.
-    """
-
-    shape: tuple[int, int, int]
-    channels_first: bool
-    is_bytes: bool = False
-
-    @property
-    def is_large(self) -> bool:
-        """Whether only convolutions can take it."""
-        return self.is_bytes and math.prod(self.shape) > LARGEST_PICTURE
-
-    @property
-    def complaint(self) -> str:
-        """What is wrong with one that is large, where there are no convolutions."""
-        said = " x ".join(map(str, self.shape))
-        numbers = f"pictures of {math.prod(self.shape):,} numbers, {said}"
-        return f"observations are {numbers}, and dense layers take at most {LARGEST_PICTURE:,}"
 
 
 @dataclass(frozen=True)
@@ -134,6 +108,8 @@ class Flattener:
             Breach: it has another form than its space; the message names the part.
             NotFinite: an entry is not finite.
         """
+        if len(self.parts) == 1 and self.parts[0].space.dtype == np.uint8:
+            return _numbers(self.parts[0], _at(observation, self.parts[0].path))
         vector = np.empty(self.size)
         for part in self.parts:
             vector[part.entries] = _numbers(part, _at(observation, part.path))

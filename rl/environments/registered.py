@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from nn.names import nearest, suggestion
@@ -14,9 +14,11 @@ from rl.errors import LOCAL, UserError
 if TYPE_CHECKING:
     from gymnasium.envs.registration import EnvSpec
 
-# Well-known packages by the beginning of the ids that they register.
-_PACKAGES = {"ALE/": "ale_py", "MiniGrid-": "minigrid", "BabyAI-": "minigrid",
+# Well-known packages by the beginning of the ids that they register when they are imported.
+_PACKAGES = {"ALE/": "ale_py", "MinAtar/": "minatar",
+             "MiniGrid-": "minigrid", "BabyAI-": "minigrid",
              "Fetch": "gymnasium_robotics", "PointMaze_": "gymnasium_robotics"}  # fmt: skip
+_OURS = {"minatar": "rl.environments.minatar"}  # what registers them in a package's place
 _offered: list[Callable[..., Any]] = []  # at most one
 _made: dict[str, EnvSpec] = {}  # of classes and functions, by `module:NAME`
 
@@ -37,6 +39,9 @@ def environment_spec(id: str) -> EnvSpec:
         raise UserError(f"{id!r}: names no environment; add its id or its class behind the colon")
     if module:
         _import(id, module)
+    if name not in gymnasium.registry and (brought := _bringing(name)):
+        with suppress(ImportError):  # which is said below
+            importlib.import_module(brought)
     if name in gymnasium.registry:
         return gymnasium.spec(name)
     if module:
@@ -127,6 +132,33 @@ def _spec_of(id: str, creator: Callable[..., Any]) -> EnvSpec:
     return known
 
 
+def is_installed(id: str) -> bool:
+    """Whether the package of an id is there, if it is of a well-known one."""
+    package = _package(id)
+    return package is None or _is_there(package)
+
+
+def _is_there(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _package(id: str) -> str | None:
+    """The well-known package of an id."""
+    return next((each for start, each in _PACKAGES.items() if id.startswith(start)), None)
+
+
+def _bringing(id: str) -> str | None:
+    """The module that registers an id of a well-known package."""
+    package = _package(id)
+    return package and _OURS.get(package, package)
+
+
+def install_remedy(id: str) -> str:
+    """How to install the well-known package of an id, for the end of a complaint."""
+    package = _package(id.rpartition(":")[2])
+    return f"; python -m pip install {package.replace('_', '-')}" if package else ""
+
+
 def _remedy(id: str) -> str:
     """The end of the complaint about an unknown id."""
     import gymnasium
@@ -137,11 +169,8 @@ def _remedy(id: str) -> str:
             "Python, rl.load and rl.resume take env=..."
         )
     known = "is known once the specification names that package"
-    for beginning, package in _PACKAGES.items():
-        if id.startswith(beginning):
-            install = f"python -m pip install {package.replace('_', '-')}"
-            as_text = f'"import": "{package}", or as {package}:{id}'
-            return f": {package} brings it ({install}), and it {known}: {as_text}"
+    if not is_installed(id):
+        return f": {_package(id)} brings it{install_remedy(id)}"
     near = suggestion(id, gymnasium.registry)
     as_text = f'"import": "PACKAGE", or as PACKAGE:{id}'
     return f"{near} An environment that a package brings {known}: {as_text}"

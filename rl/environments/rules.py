@@ -169,8 +169,23 @@ def numbers(value: Any, shape: tuple[int, ...], name: str = "an observation") ->
         raise Breach(f"{name} must be made of numbers, but is {kind_of(value)}")
     if array.shape != shape:
         raise Breach(f"{name} must have the shape {list(shape)}, not {list(array.shape)}")
-    require_finite(name.removeprefix("an "), array)
+    if array.dtype != np.uint8:
+        require_finite(name.removeprefix("an "), array)
     return array
+
+
+def as_bytes(values: Array) -> Array:
+    """Values as bytes.
+
+    Raises:
+        Breach: they are none.
+    """
+    found = values.astype(np.uint8)
+    if not np.array_equal(found, values):
+        raise Breach(
+            f"an observation must be made of bytes, as its space, but is {kind_of(values)}"
+        )
+    return found
 
 
 def require_finite(name: str, values: Array) -> None:

@@ -12,8 +12,9 @@ from rl.environments import masks, rules
 from rl.environments.actions import Actions, Combinations, Discrete, MultiDiscrete, actions_of
 from rl.environments.bounds import Bounds, bounds_of
 from rl.environments.continuous import Continuous
-from rl.environments.observations import Flattener, Picture, flattener
+from rl.environments.observations import Flattener, flattener
 from rl.errors import BrokenEnvironment, UserError, brief
+from rl.preprocessors.picture import Picture
 
 __all__ = [
     "Actions", "Combinations", "Continuous", "Discrete", "MultiDiscrete", "Spaces",

@@ -17,6 +17,7 @@ from rl.environments.arguments import (
     nearest_argument,
     unknown_argument,
 )
+from rl.environments.atari import Atari
 from rl.environments.registered import named
 from rl.environments.settings import UnfitEnvironment
 from rl.errors import UserError
@@ -26,7 +27,6 @@ _INSTEAD = {
     "RecordVideo": "rl film and rl watch --mp4 make films",
     "HumanRendering": "rl watch and --render show it",
     "RenderCollection": "rl film and rl watch show it",
-    "AddRenderObservation": "the environment has no render_mode while an agent learns",
 }
 
 
@@ -62,7 +62,8 @@ def wrapped(env: gymnasium.Env, id: str, name: str, given: Mapping[str, Any]) ->
     except rules.Breach as found:
         rules.close(env)
         instead = f"; leave it out: {_INSTEAD[name]}" if name in _INSTEAD else ""
-        said = f"cannot be applied: {found}{instead}"
+        why = found.__cause__ if isinstance(found.__cause__, UserError) else found
+        said = f"cannot be applied: {why}{instead}"
         raise UnfitEnvironment(id, "wrappers", said) from found.__cause__
     except UnfitEnvironment:
         rules.close(env)
@@ -82,7 +83,7 @@ def wrapper_of(name: str) -> Callable[..., Any]:
     from gymnasium.vector import VectorWrapper
 
     plain = re.sub(r"^gymnasium\.wrappers[.:](?!.*:)", "", name)
-    found: Any = None
+    found: Any = Atari if plain == "Atari" else None
     if plain in wrappers.__all__ and plain != "vector":
         found = _gymnasium_wrapper(plain)
     elif ":" in plain:

@@ -2,6 +2,8 @@
 
 from rl.preprocessors.base import Preprocessor
 from rl.preprocessors.normalize import Moments, Normalize
+from rl.preprocessors.picture import Picture
+from rl.preprocessors.pictures import Atari, Crop, FrameStack, Grayscale, Pictures, Resize
 from rl.preprocessors.stack import Difference, Stack
 
 PREPROCESSORS: dict[str, type[Preprocessor]] = {
@@ -9,6 +11,14 @@ PREPROCESSORS: dict[str, type[Preprocessor]] = {
     "Stack": Stack,
     "Difference": Difference,
     "Normalize": Normalize,
+    "Grayscale": Grayscale,
+    "Resize": Resize,
+    "Crop": Crop,
+    "FrameStack": FrameStack,
+    "Atari": Atari,
 }
 
-__all__ = ["PREPROCESSORS", "Difference", "Moments", "Normalize", "Preprocessor", "Stack"]
+__all__ = [
+    "PREPROCESSORS", "Difference", "Moments", "Normalize", "Picture", "Pictures", "Preprocessor",
+    "Stack",
+]  # fmt: skip

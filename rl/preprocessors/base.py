@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from nn.settings import BaseSettings, setting
 from nn.typing import Array, State
+from rl.preprocessors.picture import Picture
 
 
 def within(value: float, limit: float) -> float:
@@ -46,6 +47,8 @@ class Preprocessor:
 
     settings: Settings
     kind: Any = np.float32  # of the numbers that the agent sees
+    brings = False  # whether `environment` says something
+    of_pictures = False  # whether it needs pictures, whose form is its third argument
 
     def __init__(self, raw_size: int, settings: Settings | None = None) -> None:
         self.raw_size, self.settings = raw_size, settings or self.Settings()
@@ -53,9 +56,31 @@ class Preprocessor:
         self._prepare(1)
 
     @property
+    def frames(self) -> int:
+        """Equal parts of what the agent sees, all of them earlier ones but the last."""
+        return 1
+
+    @property
     def size(self) -> int:
         """Entries of what the agent sees."""
         return self.raw_size
+
+    @classmethod
+    def environment(cls, id: str, settings: Any) -> dict[str, Any]:
+        """What an environment block lacks for it: `kwargs`, and `wrappers` that come last.
+
+        Args:
+            id: of the environment.
+            settings: of the class's own `Settings`.
+        """
+        return {}
+
+    def picture(self, raw: Picture | None) -> Picture | None:
+        """The form of what the agent sees, given that of the raw observation, if it is one."""
+        if raw is None or self.size != self.raw_size:
+            return None
+        as_they_are = type(self).follow is Preprocessor.follow
+        return replace(raw, is_bytes=raw.is_bytes and as_they_are)
 
     def bounds(self, low: Array, high: Array) -> tuple[Array, Array]:
         """The least and greatest entries of what the agent sees [size], given the raw ones [n].

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nn.settings import setting
 from nn.typing import Array, State
 from rl.preprocessors.base import Preprocessor, within
+from rl.preprocessors.picture import Picture
 
 
 class Moments:
@@ -148,6 +149,11 @@ class Normalize(Preprocessor):
             std = np.sqrt(variance + epsilon)
             self._mean, self._std = mean, std if epsilon else np.where(std > 0.0, std, 1.0)
         return self._mean, self._std
+
+    def picture(self, raw: Picture | None) -> Picture | None:
+        if raw is None:
+            return None
+        return replace(raw, is_bytes=raw.is_bytes and not self.settings.observations)
 
     def bounds(self, low: Array, high: Array) -> tuple[Array, Array]:
         """None where observations are normalized: they then lie within a few units of 0."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,14 +17,14 @@ from nn.names import lookup, suggestion
 from nn.pictures import conv_layers
 from rl.agents import AGENTS, Agent
 from rl.environments.actions import combined, mask_size
-from rl.environments.observations import SHRINK, Picture
+from rl.environments.observations import SHRINK
 from rl.environments.problems import Problem
 from rl.environments.rules import Unfit
 from rl.environments.spaces import Actions, Continuous, Discrete, MultiDiscrete, Spaces
 from rl.errors import brief
 from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS, Explorer
 from rl.memory import REPLAYS, ROLLOUTS, Replay, Rollout
-from rl.preprocessors import PREPROCESSORS, Preprocessor
+from rl.preprocessors import PREPROCESSORS, Picture, Preprocessor
 from rl.specification.blocks import OPTIONS, NetworkSettings, Training
 from rl.specification.earlier_names import with_present_names
 from rl.specification.environment import (
@@ -101,7 +100,8 @@ def build(specification: Specification, seed: int) -> Experiment:
     preprocessor = parts.preprocessor()
     agent_class = _agent_class(parts, problem)
     spaces = replace(spaces, actions=parts.spaces.actions)
-    _refuse_large_pictures(specification, spaces, agent_class)
+    seen = parts.picture if preprocessor.of_pictures else spaces.picture
+    _refuse_large_pictures(specification, seen, agent_class)
     agent = parts.agent(agent_class)
     parts.refuse_unused()
     _refuse_hopeless(specification, training, agent, problem)
@@ -138,21 +138,18 @@ def seeing() -> list[str]:
 
 
 def _refuse_large_pictures(
-    specification: Specification, spaces: Spaces, agent: type[Agent]
+    specification: Specification, picture: Picture | None, agent: type[Agent]
 ) -> None:
     """Refuses pictures that only convolutions can take where there are none."""
     block = specification.block("network")
     blocks = [block, *(each for each in block.values() if isinstance(each, Mapping))]
-    if not spaces.are_large_pictures or any(each.get("conv") for each in blocks):
+    if picture is None or not picture.is_large or any(each.get("conv") for each in blocks):
         return
-    assert spaces.picture
     remedy = f"{agent.__name__} takes no convolutions, but these do: {', '.join(seeing())}"
     if agent.sees_pictures:
         remedy = "write network.conv, such as [{filters: 32, size: 8, stride: 4}]"
     key = "problem" if "problem" in specification.values else "environment.id"
-    raise specification.explain(
-        key, f"does not fit: {spaces.picture.complaint}; {remedy}, or {SHRINK}"
-    )
+    raise specification.explain(key, f"does not fit: {picture.complaint}; {remedy}, or {SHRINK}")
 
 
 def _refuse_hopeless(
@@ -185,6 +182,7 @@ class SpecifiedParts:
     specification: Specification
     rngs: Mapping[str, np.random.Generator]
     spaces: Spaces = field(init=False)
+    picture: Picture | None = field(init=False)  # the form of what the agent sees, if it is one
     lanes: int = 1
     _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
     _preprocessor: Preprocessor = field(init=False)
@@ -202,12 +200,22 @@ class SpecifiedParts:
 
     def preprocessor(self) -> Preprocessor:
         """What the agent sees of the problem; `spaces` is then of that."""
-        part = self.find(PREPROCESSORS, "preprocessor", "Identity")
-        made: Preprocessor = part(self.spaces.observation_size, self.settings("preprocessor", part))
-        self._preprocessor = made
+        part, raw = self.find(PREPROCESSORS, "preprocessor", "Identity"), self.spaces.picture
+        settings = self.settings("preprocessor", part)
+        form = {"raw": raw} if part.of_pictures else {}
+        made: Preprocessor = self._refusing(
+            "preprocessor", lambda: part(self.spaces.observation_size, settings, **form)
+        )
+        self._preprocessor, self.picture = made, made.picture(raw)
         bounds = self.spaces.bounds and self.spaces.bounds.behind(made)
         self.spaces = replace(self.spaces, observation_size=made.size, bounds=bounds)
         return made
+
+    @property
+    def _frames(self) -> dict[str, int]:
+        """What a replay memory is told of pictures that stay bytes."""
+        seen = self._preprocessor
+        return {"frames": seen.frames} if seen.kind == np.uint8 else {}
 
     def network(
         self,
@@ -243,15 +251,15 @@ class SpecifiedParts:
         if not AGENTS[agent].sees_pictures:
             complaint = f"does not fit {agent}; these have it: {', '.join(seeing())}"
             raise self.specification.explain(f"{path}.conv", complaint)
-        picture, problem = self.spaces.picture, environment_in(self.specification).id
-        if picture is None:
+        picture, problem = self.picture, environment_in(self.specification).id
+        if self.spaces.picture is None:
             complaint = f"needs pictures, and the observations of {problem} are none"
-        elif self.spaces.observation_size != math.prod(picture.shape):
+        elif picture is None:
             name = self._resolved["preprocessor"]["name"]
             complaint = f"needs pictures, and the preprocessor {name} makes vectors of them"
         else:
             bytes_are_seen = self.spaces.bounds is not None and self.spaces.bounds.are_bytes
-            if bytes_are_seen and picture.is_bytes:
+            if picture.is_bytes:
                 self._preprocessor.kind = np.uint8
             return {"picture": picture, "pixel_scale": 1 / 255 if bytes_are_seen else 1.0}
         raise self.specification.explain(f"{path}.conv", f"{complaint}; leave it out")
@@ -287,6 +295,7 @@ class SpecifiedParts:
                 spaces.actions.array(0),
                 mask_size(spaces.actions),
                 self._preprocessor.kind,
+                **self._frames,
             ),
         )
         self._refuse_large_batch("batch_size", made.batch_size, made.batch_size)

@@ -10,18 +10,19 @@ from nn.names import lookup
 from rl.agents import A2C, AGENTS, CEM, DDPG, DQN, PPO, QRDQN, REINFORCE, SAC, Agent, Rainbow
 from rl.agents.tabular import Tabular
 from rl.environments.spaces import Spaces
+from rl.preprocessors import Picture
 
 # The agent of an environment is the first of these that handles its actions.
 PREFERRED = ("DoubleDQN", "SAC", "PPO")
 STEPS = 100_000
 CUT = 1_000  # steps of an episode where the environment has no time limit
 
-# Of pictures: the layers of Mnih et al. (2015), the shortest side that they take, the bytes of a
-# replay memory, and the steps of a rollout.
+# Of pictures: the layers of Mnih et al. (2015), the shortest side that they take, the side of what
+# they see, the bytes of a replay memory, and the steps of a rollout.
 NATURE = [{"filters": 32, "size": 8, "stride": 4}, {"filters": 64, "size": 4, "stride": 2},
           {"filters": 64, "size": 3}]  # fmt: skip
 SMALL = [{"filters": 16, "size": 3, "stride": 2}]
-SHORTEST, REPLAYED, HORIZON = 36, 10**9, 32
+SHORTEST, SIDE, REPLAYED, HORIZON = 36, 84, 10**9, 32
 
 Blocks = dict[str, dict[str, Any]]
 
@@ -77,12 +78,22 @@ def _see(blocks: Blocks, spaces: Spaces) -> None:
     if blocks.get("preprocessor", {}).get("rewards"):
         blocks["preprocessor"]["observations"] = False
     else:
-        blocks.pop("preprocessor", None)
+        blocks["preprocessor"] = _seen(spaces.picture)
+    if "learn_every" in blocks.get("agent", {}):
+        blocks["agent"]["learn_every"] = 4
     memory = blocks.get("memory", {})
     if "capacity" in memory:
-        memory["capacity"] = min(memory["capacity"], REPLAYED // (2 * spaces.observation_size))
+        memory["capacity"] = min(memory["capacity"], REPLAYED // spaces.observation_size)
     if "horizon" in memory:
         memory["horizon"] = min(memory["horizon"], HORIZON)
+
+
+def _seen(picture: Picture) -> dict[str, Any]:
+    """Four frames, as Mnih et al. (2015) have them of large pictures."""
+    settings: dict[str, Any] = {"name": "FrameStack", "grayscale": picture.shape[2] in (1, 3)}
+    if min(picture.shape[:2]) > SIDE:
+        settings |= {"height": SIDE, "width": SIDE}
+    return settings
 
 
 def _budget(train: Mapping[str, Any], horizon: int) -> int:

@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nn.names import lookup
 from rl.environments import known_spaces
 from rl.environments.making import function_modules, named_modules
 from rl.environments.problems import Problem, problem_in
 from rl.environments.settings import EnvironmentSettings, UnfitEnvironment
 from rl.environments.spaces import Spaces
 from rl.errors import BrokenEnvironment, UserError
+from rl.preprocessors import PREPROCESSORS, Preprocessor
 from rl.specification.modules import import_module, places
 from rl.specification.packages import guarded
 from rl.specification.settings import make_settings, resolve
@@ -59,12 +61,31 @@ def registered_problem(specification: Specification) -> Problem:
     Raises:
         UserError: a module cannot be imported, or the environment is not registered.
     """
-    block = environment_in(specification)
+    block = _with_brought(specification, environment_in(specification))
     import_modules(specification)
     try:
         return problem_in(block)
     except UserError as error:
         raise _explain(specification, "id", f"does not fit: {error}") from None
+
+
+def _with_brought(specification: Specification, block: EnvironmentSettings) -> EnvironmentSettings:
+    """The block with what the preprocessor brings; what the specification says goes first."""
+    given, part = specification.block("preprocessor"), Preprocessor
+    with suppress(ValueError):  # an unknown one is refused later
+        part = lookup(PREPROCESSORS, str(given.pop("name", None)), "preprocessor")
+    if not part.brings:
+        return block
+
+    def explain(key: str, complaint: str) -> UserError:
+        return specification.explain(f"preprocessor.{key}", complaint)
+
+    settings = make_settings(part, resolve(part, given, explain), explain)
+    brought = part.environment(block.id, settings)
+    wrappers = (*(block.wrappers or ()), *brought["wrappers"])
+    return replace(
+        block, kwargs={**brought["kwargs"], **(block.kwargs or {})} or None, wrappers=wrappers
+    )
 
 
 def problem_of(specification: Specification) -> Problem:

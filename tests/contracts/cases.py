@@ -14,13 +14,16 @@ from nn.settings import Bounds
 from rl.agents import AGENTS, CEM, DQN, REINFORCE, Agent, Random
 from rl.agents.replay_agent import ReplayAgent
 from rl.agents.tabular import Tabular
-from rl.environments import Environments, TrainingSeeds, Transitions, make_env
+from rl.environments import Environments, TrainingSeeds, Transitions, environment_of
 from rl.environments.spaces import Continuous, Discrete, MultiDiscrete
+from rl.preprocessors import PREPROCESSORS
 from rl.specification.build import Experiment, build
 from rl.specification.settings import settings_of, types_of
 from rl.specification.specification import Specification
 from tests.rl import gates  # noqa: F401  registers its environments
 
+# Preprocessors that take any observation.
+OF_VECTORS = {name: part for name, part in PREPROCESSORS.items() if not part.of_pictures}
 PROBLEMS: dict[Any, str] = {
     Discrete: "CartPole-v1", MultiDiscrete: "OpenSeveral-v0", Continuous: "Pendulum-v1",
 }  # fmt: skip
@@ -94,7 +97,7 @@ class Play:
     def __init__(self, made: Experiment) -> None:
         self.agent, lanes = made.agent, made.training.lanes
         self.environments = Environments(
-            lambda: make_env(made.problem.id),
+            lambda: environment_of(made.problem),
             lanes,
             TrainingSeeds(made.rngs["environment"]),
             made.preprocessor.for_lanes(lanes, learning=True),

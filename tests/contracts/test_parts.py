@@ -13,7 +13,7 @@ from rl.environments.spaces import Continuous, Discrete
 from rl.errors import UserError
 from rl.exploration import Explorer
 from rl.memory import REPLAYS, ROLLOUTS, Replay, Rollout
-from rl.preprocessors import PREPROCESSORS, Preprocessor
+from rl.preprocessors import PREPROCESSORS, Picture, Preprocessor
 from rl.specification.blocks import NetworkSettings, Training
 from rl.specification.build import EXPLORERS
 from rl.specification.settings import settings_of
@@ -121,8 +121,9 @@ def test_a_restored_rollout_goes_on_to_the_bit(name: str) -> None:
 
 
 def preprocessor(name: str) -> Preprocessor:
-    part = PREPROCESSORS[name]
-    return part(3, part.Settings())
+    part: Any = PREPROCESSORS[name]
+    form = [Picture((1, 1, 3), False)] if part.of_pictures else []
+    return part(3, part.Settings(), *form)
 
 
 @pytest.mark.parametrize("name", PREPROCESSORS)

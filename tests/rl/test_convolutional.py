@@ -9,9 +9,10 @@ import pytest
 from gymnasium.spaces import Box, Dict
 
 from rl.agents import AGENTS
-from rl.environments.observations import Picture, flattener
+from rl.environments.observations import flattener
 from rl.environments.spaces import Continuous, Discrete
 from rl.errors import UserError
+from rl.preprocessors import Picture
 from rl.specification.by_name import with_defaults
 from rl.specification.specification import Specification
 from tests.contracts.cases import Play, assert_same, experiment, values
@@ -65,7 +66,7 @@ def test_bytes_stay_bytes_from_the_lanes_to_the_memory() -> None:
         play.steps(3)
         agent: Any = made.agent
         memory = agent.memory if name == "DQN" else agent.rollout
-        stored = memory.record_type["observations"].base if name == "DQN" else memory.observations
+        stored = memory.frames.record_type.base if name == "DQN" else memory.observations
         assert getattr(stored, "dtype", stored) == kind
         assert play.environments.observations.dtype == kind
     others: list[dict[str, Any]] = [

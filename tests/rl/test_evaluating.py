@@ -12,10 +12,10 @@ import rl
 from rl.environments.actions import combined
 from rl.environments.spaces import Continuous, Discrete, MultiDiscrete, Spaces
 from rl.errors import UserError
-from rl.preprocessors import PREPROCESSORS, Preprocessor, Stack
+from rl.preprocessors import Preprocessor, Stack
 from rl.session.evaluation import Evaluation
 from rl.session.player import Player, player_of
-from tests.contracts.cases import experiment, values
+from tests.contracts.cases import OF_VECTORS, experiment, values
 from tests.rl.test_callback import SMALL
 
 
@@ -162,7 +162,7 @@ def player(**preprocessor: Any) -> Player:
 
 @pytest.mark.parametrize(
     "preprocessor",
-    [{"name": name} for name in PREPROCESSORS] + [{"name": "Stack", "length": 1}],
+    [{"name": name} for name in OF_VECTORS] + [{"name": "Stack", "length": 1}],
     ids=lambda each: "-".join(map(str, each.values())),
 )
 def test_only_an_agent_that_remembers_must_be_told_where_episodes_begin(preprocessor: Any) -> None:

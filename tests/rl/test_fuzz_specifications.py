@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from nn import limits
 from rl.environments import Transitions
+from rl.environments.registered import is_installed
 from rl.errors import Diverged, UserError
 from rl.search.settings import read_search
 from rl.session.job import Job
@@ -40,7 +41,8 @@ from rl.specification.specification import (
 )
 from rl.storage.session_folder import SessionFolder
 
-SPECIFICATIONS = all_specifications()
+SPECIFICATIONS = {name: each for name, each in all_specifications().items()
+                  if is_installed(each.values["problem"])}  # fmt: skip
 LONGEST = 1000  # characters of a message
 
 

@@ -11,8 +11,9 @@ import pytest
 import rl
 from nn.typing import Array
 from rl.environments import Environments
-from rl.preprocessors import PREPROCESSORS, Difference, Normalize, Preprocessor, Stack
+from rl.preprocessors import Difference, Normalize, Preprocessor, Stack
 from rl.saved.run import Run
+from tests.contracts.cases import OF_VECTORS
 from tests.rl.conftest import quick
 from tests.rl.worlds import Counter
 
@@ -37,7 +38,7 @@ def test_identity() -> None:
     assert Preprocessor(2, Preprocessor.Settings(reward_scale=0.5)).reward(0, 3.0, False) == 1.5
 
 
-@pytest.mark.parametrize("kind", PREPROCESSORS.values())
+@pytest.mark.parametrize("kind", OF_VECTORS.values())
 def test_rewards_are_clipped_after_they_are_scaled(kind: type[Preprocessor]) -> None:
     """Halved and cut at 10: 30 would be 5 the other way about."""
     view = kind(2, kind.Settings(reward_scale=0.5, reward_clip=10.0))
@@ -203,7 +204,7 @@ def test_reported_returns_are_raw() -> None:
     assert (latest.returns.tolist(), environments.finished[0].total) == ([3.0], 3.0)
 
 
-@pytest.mark.parametrize("kind", PREPROCESSORS.values())
+@pytest.mark.parametrize("kind", OF_VECTORS.values())
 def test_a_rebuilt_episode_goes_on_to_the_bit(kind: type[Preprocessor]) -> None:
     base, other_base = kind(2, kind.Settings()), kind(2, kind.Settings())
     environments = counters((50, 50), base.for_lanes(2, learning=True))
@@ -217,7 +218,7 @@ def test_a_rebuilt_episode_goes_on_to_the_bit(kind: type[Preprocessor]) -> None:
     np.testing.assert_array_equal(one.rewards, two.rewards)
 
 
-@pytest.mark.parametrize("name", quick(1, PREPROCESSORS))
+@pytest.mark.parametrize("name", quick(1, OF_VECTORS))
 def test_a_loaded_agent_scores_what_it_scored(name: str, tmp_path: Path) -> None:
     """Through the evaluation, and through a loop of one's own."""
     run = rl.train(

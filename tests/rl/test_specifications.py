@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from rl.environments.problems import known_problems
-from rl.environments.registered import environment_spec
+from rl.environments.registered import environment_spec, is_installed
 from rl.specification.build import build
 from rl.specification.specification import all_specifications
 
-NAMES = sorted(all_specifications())
+NAMES = [name for name, each in sorted(all_specifications().items())
+         if is_installed(each.values["problem"])]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
