@@ -15,6 +15,7 @@ from nn.typing import Array, BoolArray, State
 from rl.agents.thoughts import Thoughts
 from rl.environments import Transitions
 from rl.environments.spaces import Actions, Discrete, Spaces
+from rl.errors import UserError
 from rl.exploration import Explorer
 from rl.memory import Replay, Rollout
 
@@ -162,6 +163,16 @@ class Agent:
     def thoughts(self, observations: Array, masks: BoolArray | None = None) -> Thoughts:
         """The numbers behind `act` in one state, for observations [1, n]."""
         raise NotImplementedError
+
+    def saliency(self, observations: Array) -> Array:
+        """How much the value of the greedy action depends on each entry of observations [1, n].
+
+        Raises:
+            UserError: the agent has no values of actions.
+        """
+        raise UserError(
+            f"--saliency is of values of actions, and {type(self).__name__} has none; leave it out"
+        )
 
     def explore(self, observations: Array, masks: BoolArray | None = None) -> Array:
         """Actions for learning from, for observations [N, n]."""

@@ -127,6 +127,11 @@ class DQN(ReplayAgent):
     def thoughts(self, observations: Array, masks: Array | None = None) -> Thoughts:
         return of_values(self.values(observations, masks)[0])
 
+    def saliency(self, observations: Array) -> Array:
+        """|dQ(s, a*)/ds| [1, n], a* being the greedy action (Simonyan et al. 2014)."""
+        best = self.act(observations)
+        return np.abs(self.policy.input_gradient(observations, best)).reshape(1, -1)
+
     def explore(self, observations: Array, masks: Array | None = None) -> IntArray:
         self.q.network.draw_noise(self._noise)
         return self.exploration.choose(self.q.values(observations, masks), self.steps)

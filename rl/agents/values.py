@@ -63,6 +63,15 @@ class ActionValues:
             gradient = dueling_gradient(gradient)
         self.network.backward(gradient.reshape(len(gradient), -1))
 
+    def input_gradient(self, observations: Array, actions: IntArray) -> Array:
+        """dQ(s, a)/ds for observations [B, n] and actions [B], in the form of what is seen."""
+        predicted = self.predict(observations)
+        each = np.full(predicted[:, 0].shape, 1.0 / (self.head.quantiles or 1), predicted.dtype)
+        gradient = spread(each, (np.arange(len(actions)), actions), predicted.shape)
+        if self.head.dueling:
+            gradient = dueling_gradient(gradient)
+        return self.network.input_gradient(gradient.reshape(len(gradient), -1))
+
     def copy(self) -> ActionValues:
         """Values of their own that are equal to these."""
         return ActionValues(self.network.copy(), self.head)

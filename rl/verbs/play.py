@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rl.watching.watching import Show
 
 
+SALIENCY = "show in red which pixels the value of the greedy action depends on"
+
+
 def evaluate(options: argparse.Namespace) -> int:
     """`rl evaluate`: prints the returns of a saved agent."""
     from rl.saved.policy_file import open_saved
@@ -41,7 +44,7 @@ def watch(options: argparse.Namespace) -> int:
     run = open_saved(options.agent, options.trial, options.session)
     seeds = evaluation_seeds("report", options.seed, options.episodes)
     with (
-        closing(Scene(run.problem.id, run.player(options.checkpoint))) as scene,
+        closing(Scene(run.problem.id, run.player(options.checkpoint), options.saliency)) as scene,
         _screen(options, scene, run.title) as show,
     ):
         ends = watching.watch(scene, seeds, show)
@@ -94,7 +97,7 @@ def film(options: argparse.Namespace) -> int:
     alone = Path(f"{run.specification.name}.gif")  # a file may be where nobody may write
     file = options.output or (run.session.film if isinstance(run, Run) else alone)
     with working(False, "making the film"):
-        takes = make_film(run, file, options.seed)
+        takes = make_film(run, file, options.seed, options.saliency)
     say(f"stages: {', '.join(f'{take.step:,}' for take in takes)} steps")
     say(f"written: {file}")
     return 0
@@ -145,6 +148,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--slow", metavar="FACTOR", type=factor, default=1.0,
                       help="slow down: 2 is half the speed, 0.5 twice (default 1)")  # fmt: skip
     verb.add_argument("--plain", action="store_true", help="hide what the agent thinks")
+    verb.add_argument("--saliency", action="store_true", help=SALIENCY)
     where = verb.add_mutually_exclusive_group()
     where.add_argument("--gif", metavar="FILE", type=user_path, help="write a GIF instead")
     where.add_argument("--mp4", metavar="FILE", type=user_path, help="write an MP4 instead")
@@ -159,3 +163,4 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--output", metavar="FILE", type=user_path,
                       help="a .gif or .mp4 file (default: film.gif of the session; of a "
                       "single file, EXPERIMENT.gif)")  # fmt: skip
+    verb.add_argument("--saliency", action="store_true", help=SALIENCY)

@@ -45,13 +45,14 @@ class Take:
     scene: Scene
 
 
-def make_film(run: Opened, file: Path, seed: int = 0) -> list[Take]:
+def make_film(run: Opened, file: Path, seed: int = 0, saliency: bool = False) -> list[Take]:
     """Writes the film of a session or of a single saved agent; returns the stages that it shows.
 
     Args:
         run: whose session it is, or the agent.
         file: to write, with an ending that `check_file` accepts.
         seed: of the episode.
+        saliency: whether to show which pixels matter, as for `Scene`.
 
     Raises:
         NothingToSee: there are no stages, or the environment draws no pictures.
@@ -59,7 +60,7 @@ def make_film(run: Opened, file: Path, seed: int = 0) -> list[Take]:
     """
     (episode_seed,) = evaluation_seeds("report", seed, 1)
     with ExitStack() as stack:
-        takes = list(_takes(run))
+        takes = list(_takes(run, saliency))
         for take in takes:
             stack.enter_context(closing(take.scene))
         longest = max(take.scene.play(episode_seed).length for take in takes)
@@ -86,16 +87,16 @@ def choose_stages(folder: SessionFolder, most: int = STAGES) -> list[str]:
     return [*(str(before[place]) for place in picked), end]
 
 
-def _takes(run: Opened) -> Iterator[Take]:
+def _takes(run: Opened, saliency: bool) -> Iterator[Take]:
     if isinstance(run, Run):
         for name in choose_stages(run.session):
-            yield _take(run.session.load_checkpoint(name), run.problem, run.player(name))
+            yield _take(run.session.load_checkpoint(name), run.problem, run.player(name), saliency)
     elif isinstance(run, PolicyFile):
-        yield _take(run.state, run.problem, run.player())
+        yield _take(run.state, run.problem, run.player(), saliency)
 
 
-def _take(saved: State, problem: Problem, player: Player) -> Take:
-    return Take(int(saved["step"]), saved.get("seconds"), Scene(problem.id, player))
+def _take(saved: State, problem: Problem, player: Player, saliency: bool) -> Take:
+    return Take(int(saved["step"]), saved.get("seconds"), Scene(problem.id, player, saliency))
 
 
 def _write(panes: list[Pane], seed: int, longest: int, file: Path) -> None:

@@ -14,9 +14,11 @@ from rl.environments import Environments, Episode
 from rl.environments.names import bar_names
 from rl.environments.problems import find_problem
 from rl.environments.spaces import Combinations
+from rl.errors import UserError
 from rl.session.evaluation import OPTIONS, Policy, actions_of
 from rl.session.player import Player
 from rl.watching.rendering import draw, open_drawing, rate_of
+from rl.watching.seen import beside, frames_of
 
 LONG = 1e6  # a figure of a bar that has no room in full
 
@@ -35,18 +37,26 @@ class Moment:
 class Scene:
     """A player in an environment that draws pictures.
 
+    Where a preprocessor makes other pictures of the environment's, what the agent sees is beside
+    what people see.
+
     Args:
         id: of the environment.
         player: who plays.
+        saliency: whether to show which pixels the value of the greedy action depends on.
 
     Raises:
         NothingToSee: the environment draws no pictures.
         UserError: the environment fails.
     """
 
-    def __init__(self, id: str, player: Player) -> None:
+    def __init__(self, id: str, player: Player, saliency: bool = False) -> None:
         self._id, self._agent, self._spaces = id, player.agent, player.spaces
-        self._names = bar_names(player.spaces)
+        self._names, self._saliency = bar_names(player.spaces), saliency
+        self._view = player.preprocessor
+        self._form = self._view.picture(player.spaces.picture)
+        if saliency and self._form is None:
+            raise UserError("--saliency is of pixels, and the agent sees no pictures; leave it out")
         problem = player.problem or find_problem(id)
         self._env = open_drawing(id, problem)
         view = player.preprocessor.for_lanes(1, learning=False)
@@ -95,6 +105,15 @@ class Scene:
     def _picture(self) -> Array:
         """The current picture [height, width, 3], bytes; all of an episode have one shape."""
         picture = draw(self._id, self._env)
+        if self._form and (self._view.of_pictures or self._saliency):
+            seen, count = self._environments.observations, self._view.frames
+            matter = None
+            if self._saliency:
+                planes = frames_of(
+                    self._agent.saliency(seen)[0], replace(self._form, is_bytes=False), count
+                )
+                matter = planes.max(axis=3)
+            picture = beside(picture, frames_of(seen[0], self._form, count), matter)
         self._shape = self._shape or picture.shape
         return picture if picture.shape == self._shape else _resized(picture, self._shape)
 
