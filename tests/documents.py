@@ -49,8 +49,9 @@ PRESUPPOSED = {
 }
 
 # Their commands train again and again.
-LONG = ("README.md", "docs/PERFORMANCE.md", "docs/clusters.md", "docs/dashboard.md",
-        "docs/environments.md", "docs/export.md", "docs/openai_lab.md", "docs/python.md",
+LONG = ("README.md", "docs/PERFORMANCE.md", "docs/RESULTS.md", "docs/clusters.md",
+        "docs/dashboard.md", "docs/environments.md", "docs/export.md", "docs/extending.md",
+        "docs/specification.md", "docs/troubleshooting.md", "docs/openai_lab.md", "docs/python.md",
         "docs/reports.md", "docs/resuming.md", "docs/search.md", "docs/theory.md", "docs/tips.md",
         "docs/tutorial.md", "docs/which-agent.md")  # fmt: skip
 

@@ -97,6 +97,7 @@ def test_what_only_a_person_runs_is_there() -> None:
     assert {*PRESUPPOSED, *HOLDS, *LONG} <= set(DOCUMENTS)
 
 
+@pytest.mark.slow
 def test_a_command_trains_for_a_moment_whatever_it_says(tmp_path: Path) -> None:
     run_document(fenced("bash", "rl run cartpole_dqn --steps 5000000 --output a"), tmp_path)
     assert f"steps: {SHORT[1]}\n" in (tmp_path / "a/spec.yaml").read_text()

@@ -113,7 +113,9 @@ class Learner:
 
 
 @WITHOUT_BUFFERS
-@pytest.mark.parametrize(("route", "updates"), [("in place", 400), ("chosen", 200)])
+@pytest.mark.parametrize(
+    ("route", "updates"), [("in place", 400), pytest.param("chosen", 200, marks=pytest.mark.slow)]
+)
 def test_steady_updates_allocate_nothing(route: str, updates: int) -> None:
     retained, peak = measure(Learner(route=route, units=64).update, updates)
     assert retained < RETAINED

@@ -89,7 +89,7 @@ def write(folder: SessionFolder, name: str, columns: Sequence[str], numbers: lis
     table.close()
 
 
-@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("kind", quick(2, NUMBERS))
 def test_the_charts_of_a_trial(kind: str, tmp_path: Path) -> None:
     records = [session(tmp_path, NUMBERS[kind]), session(tmp_path, NUMBERS[kind][:2], 1)]
     threshold = NUMBERS[kind][0] if NUMBERS[kind] else None
@@ -144,7 +144,7 @@ def test_the_curve_of_several_sessions(kind: str, tmp_path: Path) -> None:
     assert folder.curve.exists() == (kind != "extreme")
 
 
-@pytest.mark.parametrize("kind", quick(2, HARSHEST))
+@pytest.mark.parametrize("kind", quick(1, HARSHEST))
 def test_the_pictures_of_a_search(kind: str, tmp_path: Path) -> None:
     found = [
         {"trial": number, "score": value, "fitness": value, **dict.fromkeys(OTHERS, value),

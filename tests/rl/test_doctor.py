@@ -18,7 +18,7 @@ from rl.environments import rules
 from rl.errors import UserError
 from rl.storage import machine
 from tests.rl import gates, worlds
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, quick
 
 assert worlds, gates  # which register their environments
 
@@ -59,8 +59,9 @@ raise SystemExit(main(["doctor"]))
 
 
 @pytest.mark.parametrize(
-    "module", ["threadpoolctl", "matplotlib", "rich", "yaml", "filelock", "PIL",
-               "jinja2", "optuna", "flask", "pygame", "Box2D"]
+    "module",
+    quick(1, ["threadpoolctl", "matplotlib", "rich", "yaml", "filelock", "PIL", "jinja2", "optuna",
+              "flask", "pygame", "Box2D"]),
 )  # fmt: skip
 def test_a_package_that_cannot_be_imported_costs_no_other_finding(module: str) -> None:
     command = [sys.executable, "-c", WITHOUT.format(module=module)]
@@ -70,6 +71,7 @@ def test_a_package_that_cannot_be_imported_costs_no_other_finding(module: str) -
     assert said.splitlines()[-1].startswith(("the installation: ", "rl: "))
 
 
+@pytest.mark.slow
 def test_without_a_package_that_it_needs_a_verb_says_one_line(tmp_path: Path, rl: Command) -> None:
     (tmp_path / "before" / "gymnasium").mkdir(parents=True)
     text = "raise ModuleNotFoundError(\"No module named 'gymnasium'\", name='gymnasium')"

@@ -19,7 +19,7 @@ from rl.errors import Diverged
 from rl.exploration import EpsilonGreedy, Greedy
 from rl.memory import Batch, Replay
 from tests.nn.test_allocation import WITHOUT_BUFFERS, measure
-from tests.rl.conftest import take_over
+from tests.rl.conftest import quick, take_over
 from tests.rl.worlds import Chain
 
 
@@ -155,7 +155,7 @@ def play(agent: DQN, make: Any, steps: int, lanes: int = 1) -> Environments:
 
 
 @pytest.mark.parametrize("kind", [DQN, DoubleDQN])
-@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("lanes", quick(1, [1, 3]))
 def test_the_learned_values_of_a_chain_are_the_exact_ones(kind: type[DQN], lanes: int) -> None:
     agent = make_agent(
         kind, (4, 2), batch_size=32, learning_rate=1.0, lanes=lanes,

@@ -226,6 +226,7 @@ def test_an_action_that_is_not_finite_never_reaches_an_environment() -> None:
     assert len(env.actions) == 1
 
 
+@pytest.mark.slow
 def test_the_command_line_says_it_in_one_line_and_keeps_the_traceback(
     rl: Command, tmp_path: Path
 ) -> None:

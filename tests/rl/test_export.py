@@ -193,6 +193,7 @@ def test_discrete_observations_are_said_to_be_one_hot() -> None:
     assert "one-hot" not in policy_of(make_player(*POLICIES["dqn"])).sees
 
 
+@pytest.mark.slow
 def test_the_script_needs_nothing_of_this_project(
     rl: Command, tmp_path: Path, cartpole_run: Path
 ) -> None:

@@ -40,6 +40,7 @@ from rl.specification.specification import (
     read_specifications,
 )
 from rl.storage.session_folder import SessionFolder
+from tests.rl.conftest import quick
 
 SPECIFICATIONS = {name: each for name, each in all_specifications().items()
                   if is_installed(each.values["problem"])}  # fmt: skip
@@ -252,7 +253,7 @@ FRAGMENTS = st.sampled_from(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["case.json", "case.yaml"])
+@pytest.mark.parametrize("name", quick(1, ["case.yaml", "case.json"]))
 @cases(250)
 @given(st.lists(FRAGMENTS, max_size=12).map("".join) | st.binary(max_size=40))
 def test_a_file_of_any_text(folder: Path, name: str, text: str | bytes) -> None:

@@ -209,7 +209,7 @@ MINE = [ValueError("mine"), OSError(28, "No space left on device", "mine"), Keyb
         SystemExit(5), lab.UserError("mine"), BrokenPipeError(32, "mine")]  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["started", "progressed", "evaluated"])
+@pytest.mark.parametrize("method", quick(1, ["progressed", "started", "evaluated"]))
 @pytest.mark.parametrize("error", quick(1, MINE), ids=lambda error: type(error).__name__)
 def test_what_a_callback_raises_is_raised_once_all_is_saved(
     error: BaseException, method: str, tmp_path: Path

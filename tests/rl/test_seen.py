@@ -1,0 +1,98 @@
+"""What an agent sees, beside the picture for people, and which of its pixels matter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rl.environments.spaces import Discrete
+from rl.errors import UserError
+from rl.preprocessors import Picture
+from rl.session.player import player_of
+from rl.watching.frames import Scene
+from rl.watching.seen import GAP, beside, frames_of
+from tests.contracts.cases import Play, experiment, values
+from tests.rl.test_convolutional import CONV, pictured
+
+
+def test_colours_stay_and_other_channels_become_the_greatest_in_grey() -> None:
+    colours = np.arange(12, dtype=np.uint8)
+    (frame,) = frames_of(colours, Picture((2, 2, 3), False, True), 1)
+    np.testing.assert_array_equal(frame, colours.reshape(2, 2, 3))
+    (grey,) = frames_of(np.array([0.0, 1, 3, 2]), Picture((1, 2, 2), False), 1)
+    np.testing.assert_allclose(grey[0, :, 0], [0, 255])  # of 1 and 3
+
+
+def test_stacked_frames_are_told_apart() -> None:
+    """Two frames of two channels each, the channels first: the greater channel of each."""
+    seen = np.array([[[10, 20]], [[30, 0]], [[1, 2]], [[0, 4]]], np.uint8)
+    frames = frames_of(seen.ravel(), Picture((1, 2, 4), True, True), 2)
+    assert frames[:, 0, :, 0].tolist() == [[30, 20], [1, 4]]
+
+
+def test_frames_stand_beside_the_world_and_what_matters_is_red() -> None:
+    world, frames = np.full((8, 6, 3), 9, np.uint8), np.full((1, 2, 2, 3), 100.0)
+    whole = beside(world, frames, None)
+    side = 8 - GAP
+    assert whole.shape == (8, 6 + side + GAP, 3)
+    assert (whole[:, :6] == 9).all()
+    assert (whole[:side, 6 + GAP :] == 100).all()
+    matter = np.array([[[2.0, 0], [0, 1]]])
+    red = beside(world, frames, matter)[:side, 6 + GAP :]
+    assert red[0, 0].tolist() == [255, 40, 40]
+    assert red[0, -1].tolist() == [70, 70, 70]
+    assert red[-1, -1].tolist() == [162, 55, 55]  # half of each
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+@pytest.mark.parametrize("name", ["DQN", "QRDQN"])
+def test_saliency_is_the_slope_of_the_greedy_value(name: str, dueling: bool) -> None:
+    smooth = {"conv": CONV, "hidden": [8], "activation": "tanh"}  # a kink has two slopes
+    made = experiment(pictured(name, kwargs={"kind": "float32", "bright": 1.0}, network=smooth,
+                               agent={"dueling": dueling}))  # fmt: skip
+    play = Play(made)
+    play.steps(60)
+    agent: Any = made.agent
+    x = play.environments.observations[:1].copy()
+    best = agent.act(x)[0]
+    slopes = agent.saliency(x)[0]
+    for entry in range(0, x.shape[1], 5):
+        ends = []
+        for step in (3e-3, -3e-3):
+            other = x.copy()
+            other[0, entry] += step
+            ends.append(float(agent.values(other)[0, best]))
+        assert abs(ends[0] - ends[1]) / 6e-3 == pytest.approx(slopes[entry], abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("preprocessor", "saliency", "wider"),
+    [("Identity", False, False), ("Identity", True, True), ("FrameStack", False, True)],
+)
+def test_what_is_seen_is_shown_where_it_differs_or_is_asked_for(
+    preprocessor: str, saliency: bool, wider: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.rl import worlds
+
+    def render(env: Any) -> Any:
+        return np.zeros((40, 60, 3), np.uint8)
+
+    monkeypatch.setattr(worlds.Bright, "render", render, raising=False)
+    monkeypatch.setattr(worlds.Bright, "metadata", {"render_modes": ["rgb_array"]})
+    made = experiment(pictured(preprocessor={"name": preprocessor}))
+    scene = Scene("Bright-v0", player_of(made), saliency)
+    moment = next(iter(scene.moments(0)))
+    scene.close()
+    assert moment.picture.shape[0] == 40
+    assert (moment.picture.shape[1] > 60) == wider
+
+
+def test_saliency_wants_pictures_and_values() -> None:
+    vectors = experiment(values("DQN", Discrete))
+    with pytest.raises(UserError, match="the agent sees no pictures"):
+        Scene(vectors.problem.id, player_of(vectors), saliency=True)
+    policy = Play(experiment(pictured("PPO")))
+    with pytest.raises(UserError, match="PPO has none; leave it out"):
+        policy.agent.saliency(policy.environments.observations)
