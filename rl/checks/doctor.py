@@ -27,6 +27,8 @@ PURPOSES = {
     "tensorboard": "rl run --tensorboard",
     "wandb": "rl run --wandb",
     "mujoco": "Gymnasium's MuJoCo environments",
+    "atari": "Atari's games",
+    "minatar": "MinAtar's games",
     "video": "MP4 files of `rl watch` and `rl film`",
     "dashboard": "rl dashboard",
     "completion": "rl completion",

@@ -73,7 +73,7 @@ def _with_brought(specification: Specification, block: EnvironmentSettings) -> E
     """The block with what the preprocessor brings; what the specification says goes first."""
     given, part = specification.block("preprocessor"), Preprocessor
     with suppress(ValueError):  # an unknown one is refused later
-        part = lookup(PREPROCESSORS, str(given.pop("name", None)), "preprocessor")
+        part = lookup(PREPROCESSORS, str(given.pop("name", "Identity")), "preprocessor")
     if not part.brings:
         return block
 
