@@ -21,7 +21,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[1]
 OUTSIDE = {"README.md": "index.md", "CONTRIBUTING.md": "CONTRIBUTING.md",
            "CHANGELOG.md": "CHANGELOG.md"}  # fmt: skip
-LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.S)
 
 
@@ -48,28 +48,32 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links as they are on the site: where they lead is relative to the repository's files."""
+    """Links as they are on the site; a file that is only in the repository is named without one."""
     name = page.file.src_uri
     at_root = name in OUTSIDE.values()
 
-    def target(match: re.Match[str]) -> str:
-        path = posixpath.normpath(posixpath.join("" if at_root else "docs", match[1]))
-        return address(path, name) + (match[2] or "")
+    def linked(match: re.Match[str]) -> str:
+        mark, label, target, anchor = match.groups("")
+        path = posixpath.normpath(posixpath.join("" if at_root else "docs", target))
+        place = address(path, name)
+        return f"{mark}[{label}]({place}{anchor})" if place else label
 
-    return markdown if name.startswith("api") else LINK.sub(target, markdown)
+    return markdown if name.startswith("api") else LINK.sub(linked, markdown)
 
 
-def address(path: str, page: str) -> str:
-    """Where a file of the repository is on the site, from a page of it."""
+def address(path: str, page: str) -> str | None:
+    """Where a file of the repository is on the site, from a page of it; None if it is not."""
     if path in OUTSIDE:
         return OUTSIDE[path]
-    if path.startswith("docs/"):
+    if path.startswith("docs/") and not path.startswith("docs/example_package"):
         return posixpath.relpath(path[len("docs/") :], posixpath.dirname(page) or ".")
     module = path.removesuffix(".py").replace("/", ".")
     for room, modules in rooms().items():
         if module in modules:
             return f"{room}#{module}"
-    return f"api/{path}"
+        if room == f"api/{module}.md":
+            return room
+    return None
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:

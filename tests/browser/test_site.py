@@ -38,7 +38,7 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
 def test_formulas_and_modules_are_there(site: Path) -> None:
     assert (site / "algorithms.html").read_text().count("<math") > 100
     assert 'href="api/rl.agents.html#rl.agents.dqn"' in (site / "algorithms.html").read_text()
-    assert 'id="rl.agents.dqn.DQN.update"' in (site / "api/rl.agents.html").read_text()
+    assert 'id="rl.agents.dqn.DQN.next_values"' in (site / "api/rl.agents.html").read_text()
 
 
 def test_a_search_in_pages_opened_from_a_folder(
@@ -47,9 +47,9 @@ def test_a_search_in_pages_opened_from_a_folder(
     page.resize(1280)
     page.browser.get((site / "index.html").as_uri())
     wait("document.readyState === 'complete'")
-    page.run("document.querySelector('[data-md-toggle=search]').click()")
     box = page.find("[data-md-component=search-query]")
+    page.run("arguments[0].focus()", box)
     wait("document.activeElement.name === 'query'")
-    box.send_keys("overestimation")
+    page.type("overestimation")
     wait("document.querySelector('.md-search-result__item')")
-    assert "Double DQN" in page.find(".md-search-result__list").text
+    assert "overestimation" in page.find(".md-search-result__list").text

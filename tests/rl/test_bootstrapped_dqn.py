@@ -179,6 +179,7 @@ def late_return(name: str, seed: int = 1, episodes: int = 200, **blocks: Any) ->
     return float(np.mean(returns[-10:]))
 
 
+@pytest.mark.slow
 def test_it_finds_what_is_ten_steps_away_where_epsilon_greedy_does_not() -> None:
     """At random, one of 1,024 episodes finds it."""
     assert late_return("BootstrappedDQN") > 0.5

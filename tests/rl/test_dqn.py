@@ -295,6 +295,7 @@ def test_the_dueling_gradient_agrees_with_central_differences() -> None:
     np.testing.assert_allclose(dueling_gradient(weights).ravel(), numeric, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_dueling_agent_learns_what_a_plain_one_does() -> None:
     agent = make_agent(
         DQN, (4, 3), batch_size=32, learning_rate=0.5,

@@ -397,6 +397,7 @@ def test_a_run_is_rebuilt_from_its_folder_alone(rl_here: Command, tmp_path: Path
         assert rl_here(*verb).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_search_varies_the_environment(rl_here: Command, tmp_path: Path) -> None:
     space = {"environment.kwargs.length": [3], "environment.id": [f"{HERE}:BlockCorridor-v0"]}
     values = {"problem": f"{HERE}:BlockCorridor-v0", "agent": {"name": "DQN"}, "train": SMALL,

@@ -108,6 +108,7 @@ def test_they_run_at_once_and_tell_how_they_go(tmp_path: Path) -> None:
         assert checkpoint.load(folder.checkpoint("last"))["step"] > 0
 
 
+@pytest.mark.slow
 def test_one_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
     """The second cannot write where a file is in its way: that is no fault of the session's."""
     jobs = make_jobs(tmp_path, range(2))

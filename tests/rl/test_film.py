@@ -71,6 +71,7 @@ def test_an_episode_that_has_ended_waits_for_the_others() -> None:
     assert shown == [[0, 0], [1, 1], [1, 2], [1, 3]]
 
 
+@pytest.mark.slow
 def test_the_film_of_a_run(cartpole_run: Path, tmp_path: Path) -> None:
     run, file = Run.open(cartpole_run), tmp_path / "a.gif"
     takes = make_film(run, file)

@@ -183,6 +183,7 @@ def solved(folder: Path, **train: Any) -> Run:
     return run(folder, {**SOLVED, "train": {"steps": 230, "extended_episodes": 100}}, **train)
 
 
+@pytest.mark.slow
 def test_a_solved_session_stays_and_says_how_it_goes_on(tmp_path: Path, rl_here: Command) -> None:
     short = solved(tmp_path / "short")
     assert (short.outcome["status"], short.outcome["steps"]) == ("solved", 100)

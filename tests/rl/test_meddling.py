@@ -92,6 +92,7 @@ def test_a_run_comes_to_the_same_end(
     assert Path.cwd() == tmp_path
 
 
+@pytest.mark.slow
 def test_everything_is_where_it_was_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,6 +50,7 @@ def change_manifest(run: Path, **entries: Any) -> None:
     (run / "manifest.json").write_text(json.dumps({**manifest(run), **entries}))
 
 
+@pytest.mark.slow
 def test_merged_runs_are_the_trial_of_one_command(rl_here: Command, here: Path) -> None:
     before = files(here)
     answer = rl_here("merge", "a", "b", "c", "--output", "m", "--no-report")

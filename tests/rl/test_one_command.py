@@ -376,6 +376,7 @@ def test_what_only_this_program_can_make_is_resumed_and_loaded_with_it(tmp_path:
         rl.resume(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_made_here_is_reported_and_nothing_else(
     rl_here: Command, tmp_path: Path
 ) -> None:

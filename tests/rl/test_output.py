@@ -79,6 +79,7 @@ def test_a_run_that_can_say_nothing_at_all(run: Run, tmp_path: Path) -> None:
     assert status(tmp_path) == "finished"
 
 
+@pytest.mark.slow
 def test_a_run_whose_output_fills_a_disk(run: Run, tmp_path: Path) -> None:
     with a_full_disk() as disk:
         answer = run("-m", "rl", *RUN, stdout=disk)

@@ -249,6 +249,7 @@ def play(player: Any, env: Any, seed: int) -> float:
     return total
 
 
+@pytest.mark.slow
 def test_a_player_refuses_an_observation_of_another_size(tmp_path: Path) -> None:
     run = rl.train("cartpole_dqn", overrides=["train.steps=1500"], output=tmp_path / "run")
     observation: Array = np.zeros(3)

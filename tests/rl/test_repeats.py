@@ -160,6 +160,7 @@ def test_actions_without_bounds_are_said() -> None:
     assert note.startswith("entry 0 of the action has no bounds")
 
 
+@pytest.mark.slow
 def test_a_callback_and_a_terminal_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

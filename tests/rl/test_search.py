@@ -138,6 +138,7 @@ def test_trials_are_ranked_and_the_best_is_ready_to_run(tmp_path: Path, rl_here:
     assert sum(summary["importances"].values()) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_a_search_leaves_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     folder = searched(tmp_path / "r", Canned(2), method="random", trials=2, sessions=2)

@@ -283,6 +283,7 @@ def test_episodes_come_in_the_order_of_their_seeds_whatever_the_lanes() -> None:
     assert len(set(one.returns)) > 1
 
 
+@pytest.mark.slow
 def test_the_python_interface(tmp_path: Path) -> None:
     run = rl.train("cartpole_dqn", seed=3, overrides=SHORT, output=tmp_path / "run")
     assert run.path == tmp_path / "run"

@@ -121,6 +121,7 @@ def test_only_what_has_finished_can_be_verified(copy: Path) -> None:
         verify(Run.open(copy), None, Inline())
 
 
+@pytest.mark.slow
 def test_the_verb_says_what_it_found(copy: Path, rl_here: Command) -> None:
     answer = rl_here("verify", copy, "--evaluation")
     assert answer.stdout == "session 0 (seed 4): identical\n"
