@@ -37,7 +37,7 @@ def describe(progress: Progress) -> dict[str, str]:
         for total in (progress.total_steps, progress.total_episodes)
     )
     evaluation, threshold = progress.evaluation, progress.threshold
-    of_threshold = "" if threshold is None else f" of {threshold:g}"
+    level = "" if threshold is None else f"threshold {threshold:g}, "
     recent = f"{np.mean(progress.recent):.1f}" if progress.recent else "-"
     left = duration(progress.seconds_left)
     return {
@@ -46,7 +46,7 @@ def describe(progress: Progress) -> dict[str, str]:
         "steps/s": f"{rate:,.0f}",
         "episodes": f"{progress.episodes:,}{of_episodes}",
         "return (last 100)": recent,
-        "greedy": f"{evaluation.mean:.1f}{of_threshold} ({evaluation.episodes} episodes)"
+        "greedy": f"{evaluation.mean:.1f} ({level}{evaluation.episodes} episodes)"
         if evaluation else "-",
         **(latest(progress.metrics) or {"exploration": "-", "loss": "-"}),
         "time left": f"about {left}" if left else "-",

@@ -249,7 +249,7 @@ def test_the_figures_of_a_run_under_way() -> None:
         "steps/s": "500",
         "episodes": "40",
         "return (last 100)": "2.5",
-        "greedy": "8.0 of 475 (2 episodes)",
+        "greedy": "8.0 (threshold 475, 2 episodes)",
         "exploration": "0.300",
         "loss": "0.125",
         "time left": "about 12 s",
