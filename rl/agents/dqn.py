@@ -140,10 +140,8 @@ class DQN(ReplayAgent):
         for each in (self.q, self.target):
             each.network.draw_noise(self._noise)
         y = self.targets(batch)
-        predicted, taken = (
-            self.q.predict(batch.observations, training=True),
-            (self.rows, batch.actions),
-        )
+        predicted = self.q.predict(batch.observations, training=True)
+        taken = self.rows, batch.actions
         q = predicted[taken]
         loss, gradient = self.weighted_loss(batch, q, y)
         self.q.backward(spread(gradient, taken, predicted.shape))

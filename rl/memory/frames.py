@@ -88,10 +88,8 @@ class Frames:
         """Moves the latest frames into a ring of another capacity."""
         numbers = np.arange(max(self.added - self.capacity, 0), self.added)
         before, after = numbers % self.capacity, numbers % capacity
-        ring, used = (
-            np.zeros((capacity, self._ring.shape[1]), self._ring.dtype),
-            np.full(capacity, -self._transitions),
-        )
+        ring = np.zeros((capacity, self._ring.shape[1]), self._ring.dtype)
+        used = np.full(capacity, -self._transitions)
         ring[after], used[after] = self._ring[before], self._used[before]
         self._ring, self._used, self.capacity = ring, used, capacity
 

@@ -218,8 +218,8 @@ COLUMNS: dict[str, tuple[str, Sequence[Cell]]] = {
     "doing": ("", (_doing(30, 0), _doing(21, 1), _doing(17, 2), _doing(11, 3))),
     "bar": ("green", tuple(map(_bar, (24, 16, 10, 8, 5)))),
     "percent": ("", (lambda seen, _: f"{int(100 * seen.progress.fraction)}%",)),
-    "greedy": ("cyan", (_greedy("greedy {} of {:g}", "greedy {}"), _greedy("{} of {:g}"),
-                        _greedy("{}/{:g}"))),
+    "greedy": ("cyan", (_greedy("greedy {}, threshold {:g}", "greedy {}"),
+                        _greedy("greedy {}/{:g}", "greedy {}"), _greedy("{}/{:g}"))),
     "left": ("dim", (_left("{} left", 11), _left("{}", 4))),
     "budget": ("dim", (lambda seen, _: budget(seen.progress),)),
     "rate": ("dim", (_rate,)),
@@ -230,9 +230,9 @@ RIGHT = ("percent", "greedy", "left")
 
 # Which column takes its next form, one after the other, until the line fits.
 NARROWING = (
-    "metrics", "return", "rate", "budget", "bar", "doing", "greedy", "bar", "name", "percent",
-    "greedy", "bar", "bar", "left", "name", "doing", "name", "name", "bar", "doing", "name", "name",
-    "greedy", "left",
+    "metrics", "return", "rate", "budget", "greedy", "bar", "doing", "greedy", "bar", "name",
+    "percent", "greedy", "bar", "bar", "left", "name", "doing", "name", "name", "bar", "doing",
+    "name", "name", "greedy", "left",
 )  # fmt: skip
 
 
