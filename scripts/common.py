@@ -132,12 +132,24 @@ def written(path: Path) -> Iterator[IO[bytes]]:
 
 
 def put_into_results(name: str, table: str) -> None:
-    """Puts a table between its marks in docs/RESULTS.md."""
+    """Puts a table between its marks in docs/RESULTS.md, unless it is there."""
+    before, there, after = _around(name)
+    if there != f"\n{table}\n":
+        with written(RESULTS) as file:
+            file.write(f"{before}\n{table}\n{after}".encode())
+
+
+def table_in_results(name: str) -> str:
+    """The table between its marks in docs/RESULTS.md."""
+    return _around(name)[1].strip("\n")
+
+
+def _around(name: str) -> tuple[str, str, str]:
+    """What is before a table of docs/RESULTS.md, the table, and what is behind it."""
     text = RESULTS.read_text()
     begin, end = f"<!-- {name} -->", f"<!-- end of the {name} -->"
-    before, after = text[: text.index(begin) + len(begin)], text[text.index(end) :]
-    with written(RESULTS) as file:
-        file.write(f"{before}\n{table}\n{after}".encode())
+    start, stop = text.index(begin) + len(begin), text.index(end)
+    return text[:start], text[start:stop], text[stop:]
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:

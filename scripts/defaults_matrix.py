@@ -20,15 +20,12 @@ from __future__ import annotations
 
 import argparse
 import copy
-import csv
 import fnmatch
 import hashlib
-import io
 import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +35,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import common
 import numpy as np
+from rows import Row, Rows
 
 if TYPE_CHECKING:
     from nn.typing import Array
@@ -84,8 +82,6 @@ PROBLEMS = (
     Problem("Reacher-v5", False, 50_000),
     Problem("Hopper-v5", False),
 )
-
-Row = dict[str, str]
 
 
 def settings_of(problem: Problem, learner: str) -> str:
@@ -188,48 +184,25 @@ def measure(problem: Problem, learner: str, seed: int) -> Row:
     }  # fmt: skip
 
 
-class Rows:
-    """The rows of a file, one for each problem, learner and seed, in the order of `PROBLEMS`."""
+def _key(row: Row) -> tuple[int, int, int]:
+    """Its place in the file: rows are in the order of `PROBLEMS`."""
+    ids = [problem.id for problem in PROBLEMS]
+    at = ids.index(row["problem"])
+    return at, PROBLEMS[at].learners.index(row["learner"]), int(row["seed"])
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._lock = path, threading.Lock()
-        text = path.read_text() if path.exists() else ""
-        self._rows = {self._key(row): row for row in csv.DictReader(io.StringIO(text))}
 
-    @staticmethod
-    def _key(row: Row) -> tuple[int, int, int]:
-        ids = [problem.id for problem in PROBLEMS]
-        at = ids.index(row["problem"])
-        return at, PROBLEMS[at].learners.index(row["learner"]), int(row["seed"])
+def returns(rows: Rows, problem: Problem, learner: str) -> list[float]:
+    """The returns of the best checkpoints, by seed."""
+    found = rows.matching({"problem": problem.id, "learner": learner})
+    return [float(row["mean_return"]) for row in found]
 
-    def add(self, row: Row) -> None:
-        """Takes in a row, in place of an older one, and writes the file."""
-        with self._lock:
-            self._rows[self._key(row)] = row
-            text = io.StringIO()
-            writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(row for _, row in sorted(self._rows.items()))
-            with common.written(self._path) as file:
-                file.write(text.getvalue().encode())
 
-    def has(self, problem: Problem, learner: str, seed: int, settings: str) -> bool:
-        """Whether this run was measured, with these settings."""
-        known = [row for row in self.of(problem, learner) if row["seed"] == str(seed)]
-        return any(
-            row["steps"] == str(problem.steps) and row["settings"] == settings for row in known
-        )
-
-    def of(self, problem: Problem, learner: str) -> list[Row]:
-        """Those of a problem and a learner, by seed."""
-        rows = (row for _, row in sorted(self._rows.items()))
-        return [
-            row for row in rows if row["problem"] == problem.id and row["learner"] == learner
-        ]  # fmt: skip
-
-    def returns(self, problem: Problem, learner: str) -> list[float]:
-        """The returns of the best checkpoints."""
-        return [float(row["mean_return"]) for row in self.of(problem, learner)]
+def is_known(rows: Rows, problem: Problem, learner: str, seed: int) -> bool:
+    """Whether this run was measured, with its present settings."""
+    return bool(rows.matching({
+        "problem": problem.id, "learner": learner, "seed": str(seed), "steps": str(problem.steps),
+        "settings": settings_of(problem, learner),
+    }))  # fmt: skip
 
 
 def verdict(ours: Sequence[float], theirs: Sequence[float]) -> str:
@@ -245,8 +218,8 @@ def verdict(ours: Sequence[float], theirs: Sequence[float]) -> str:
 def lines(rows: Rows) -> Iterator[tuple[str, ...]]:
     """The lines of the table: each problem of which every learner is there."""
     for problem in PROBLEMS:
-        found = {learner: rows.returns(problem, learner) for learner in problem.learners}
-        if any(len(returns) < len(SEEDS) for returns in found.values()):
+        found = {learner: returns(rows, problem, learner) for learner in problem.learners}
+        if any(len(each) < len(SEEDS) for each in found.values()):
             continue
         ours = found.pop("lab")
         peer = max(found, key=lambda name: float(np.mean(found[name])))
@@ -284,7 +257,7 @@ def main() -> None:
         )  # fmt: skip
         print(json.dumps(run))
         return
-    rows = Rows(ROWS)
+    rows = Rows(ROWS, COLUMNS, _key)
     runs = [
         (problem, learner, seed)
         for problem in PROBLEMS
@@ -294,7 +267,7 @@ def main() -> None:
         for seed in SEEDS
     ]
     try:
-        due = [run for run in runs if not rows.has(*run, settings_of(*run[:2]))]
+        due = [run for run in runs if not is_known(rows, *run)]
     except PackageNotFoundError as error:
         parser.refuse(f"{error.name} is missing: python -m pip install {error.name}")
     with ThreadPoolExecutor(options.jobs) as pool:

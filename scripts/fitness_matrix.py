@@ -1,225 +1,281 @@
 """The fitness matrix: what every agent reaches on every problem, over several seeds.
 
     python scripts/fitness_matrix.py --jobs 2
-    python scripts/fitness_matrix.py --only "pendulum*"      # some experiments; only prints
+    python scripts/fitness_matrix.py --only "pendulum*"      # some experiments
+    python scripts/fitness_matrix.py --part 1/3              # one machine of three
+    python scripts/fitness_matrix.py --collect FOLDER ...    # what other machines have finished
     python scripts/fitness_matrix.py --grid                  # runs nothing; prints the grid
     python scripts/fitness_matrix.py --grid --spec classic_experiment_specs.json
 
-Trains each experiment of rl/spec/ once for each of the seeds 0 to SESSIONS - 1 in processes of
-their own with one BLAS thread, prints a row for each, and puts the table into docs/RESULTS.md. Run
-folders are kept in --folder, under the experiment's name and a digest of its specification: a
-finished session is not run again unless its specification has changed, so an interrupted matrix
-continues where it was.
+Trains each experiment of rl/spec/ with the seeds 0 to n - 1, each in a process of its own with one
+BLAS thread: twenty seeds of lunarlander_dqn, three of BipedalWalker and of MuJoCo, five where a
+session takes more than five minutes, ten of the others.
+
+A session is a folder in --folder, under the experiment's name and a digest of its settings, and a
+row of docs/fitness_matrix.csv. One that has a row is not run again, one that was interrupted is
+resumed, and changed settings are measured anew. Machines that share no disk run a part of the
+sessions each; then --collect adds the rows of the folders that they bring. After every call the
+tables of docs/RESULTS.md and README.md are those of the rows: the cells that are complete, and what
+is missing, with the command that measures it. A row of the earlier table stays until its cell is
+complete.
 
 The return is that of the run's best checkpoint on 100 episodes other than those it was chosen on;
 "last" is that of the last checkpoint on the same episodes. Mean, IQM (the mean without the lowest
-and highest quarter) and interval are over the sessions. The published figures are those of the RL
-Zoo's benchmark table (single runs) and of SLM Lab's (means of four sessions), with their
-environment steps.
+and highest quarter) and interval are over the sessions. Published figures: scripts/published.py.
 
-The grid has a row for each problem, a column for each agent, and in each cell two scores of
-docs/metrics.md over the sessions: fitness_2017, and the lab's own fitness in brackets; of several
-experiments the one with the best fitness_2017. With --grid it is made of the sessions that are in
---folder. --spec takes the experiments of a file instead of the lab's, such as OpenAI Lab's.
+The grid has a row for each problem, a column for each agent, and in each cell the mean return and
+two scores of docs/metrics.md: the lab's fitness, and fitness_2017. Of several experiments it has
+the one with the best mean. --spec takes the experiments of a file instead of the lab's, such as
+OpenAI Lab's; then the rows are kept in --folder, and the tables are only printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
+import hashlib
+import json
+import re
 import shutil
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import common
-import numpy as np
+from fitness_tables import Cell, grid, publish, tables
+from rows import Row, Rows
 
-from rl.analysis.metrics import trial_metrics
+from rl.analysis.fitness_2017 import parts_2017
+from rl.analysis.metrics import power, stability
 from rl.analysis.records import read_record
-from rl.analysis.statistics import bootstrap_interval, interquartile_mean
-from rl.environments.problems import find_problem
+from rl.environments.registered import is_installed
+from rl.errors import UserError
 from rl.specification.specification import (
     Specification,
     all_specifications,
     read_specifications,
 )
 from rl.storage.run_folder import RunFolder
-from rl.storage.session_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder, has_ended
+
+ROWS = Path(__file__).parents[1] / "docs" / "fitness_matrix.csv"
+COLUMNS = ("experiment", "seed", "settings", "status", "solved", "mean_return", "last", "steps",
+           "seconds", "power", "stability", "power_2017", "stability_2017",
+           "solved_2017")  # fmt: skip
+# More for the main job, fewer for what takes hours or, in fewer steps, more than five minutes.
+SESSIONS = {"lunarlander_dqn": 20, "bipedalwalker_*": 3, "hopper_*": 3, "pong_dqn": 3,
+            "lunarlander_continuous_sac": 5, "lunarlander_continuous_crossq": 5,
+            **{f"{game}_dqn": 5 for game in
+               ("asterix", "breakout", "freeway", "seaquest", "space_invaders")}}  # fmt: skip
+OTHERS = 10
 
 
-class Published(NamedTuple):
-    """The best published single figure for a problem and an agent."""
-
-    mean_return: float
-    steps: str
-
-
-PUBLISHED: dict[str, Published | None] = {
-    "cartpole_dqn": Published(500, "50k"),
-    "cartpole_double_dqn": Published(500, "50k"),
-    "cartpole_qrdqn": Published(500, "50k"),
-    "cartpole_actor_critic": Published(500, "500k"),
-    "acrobot_dqn": Published(-76.6, "100k"),
-    "acrobot_double_dqn": Published(-83.9, "300k"),
-    "acrobot_actor_critic": Published(-83.4, "500k"),
-    "mountaincar_dqn": Published(-100.8, "120k"),
-    "mountaincar_double_dqn": Published(-100.8, "120k"),
-    "mountaincar_actor_critic": Published(-111.3, "1M"),
-    "lunarlander_dqn": Published(195, "300k"),
-    "lunarlander_double_dqn": Published(265.9, "300k"),
-    "lunarlander_actor_critic": Published(155, "200k"),
-    "mountaincar_continuous_actor_critic": Published(91.2, "100k"),
-    "mountaincar_continuous_ddpg": Published(93.5, "300k"),
-    "pendulum_actor_critic": Published(-163, "1M"),
-    "pendulum_ddpg": Published(-152, "20k"),
-    "lunarlander_continuous_actor_critic": Published(84, "5M"),
-    "lunarlander_continuous_ddpg": Published(230, "300k"),
-    "bipedalwalker_actor_critic": Published(299.8, "5M"),
-    "bipedalwalker_ddpg": Published(197, "1M"),
-    "pendulum_sac": Published(-157, "20k"),
-    "cartpole_reinforce": Published(483, "200k"),
-    "cartpole_deep_sarsa": Published(431, "200k"),
-    # Nobody's figure of these is known here.
-    **dict.fromkeys(
-        (
-            "cartpole_rainbow",
-            "lunarlander_rainbow",
-            "cartpole_bootstrapped_dqn",
-            "pendulum_crossq",
-            "cartpole_deep_expected_sarsa",
-            "cartpole_cem",
-            "pong_dqn",
-            "breakout_dqn",
-            "asterix_dqn",
-            "freeway_dqn",
-            "seaquest_dqn",
-            "space_invaders_dqn",
-            "cartpole_random",
-            "frozenlake_q_table",
-            "cliffwalking_sarsa",
-            "cliffwalking_expected_sarsa",
-        ),
-    ),
-}
-# More for the main job, fewer for what takes hours.
-SESSIONS = {"lunarlander_dqn": 10, "bipedalwalker_actor_critic": 3, "bipedalwalker_ddpg": 3}
-
-HEADER = ("experiment", "mean return", "IQM", "95% interval", "each seed", "last", "solved",
-          "steps, median and most", "s", "steps/s", "published")  # fmt: skip
+def settings_of(specification: Specification) -> str:
+    """A digest of what the results depend on."""
+    values = {key: each for key, each in specification.values.items()
+              if key not in ("description", "search")}  # fmt: skip
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
-Scores = tuple[float, float]  # fitness_2017 and fitness
+def planned(name: str) -> int:
+    """How many seeds an experiment is measured on."""
+    return next((count for pattern, count in SESSIONS.items() if fnmatch.fnmatch(name, pattern)),
+                OTHERS)  # fmt: skip
 
 
 def place(specification: Specification, seed: int, folder: Path) -> SessionFolder:
     """Where a session is or will be."""
-    path = folder / f"{specification.name}-{specification.digest[:8]}" / f"seed_{seed}"
+    path = folder / f"{specification.name}-{settings_of(specification)}" / f"seed_{seed}"
     return RunFolder(path).session()
 
 
 def session(
     specification: Specification, seed: int, folder: Path, more: Sequence[object] = ()
-) -> dict[str, Any]:
-    """The outcome of one session, run unless it has been, with more options of `rl run`."""
+) -> Row | None:
+    """The row of one session, which is run or resumed unless it has ended.
+
+    Args:
+        specification: of the experiment.
+        seed: of the session.
+        folder: of all of them.
+        more: further options of `rl run`.
+
+    Returns:
+        It; None if the session failed.
+    """
     found = place(specification, seed, folder)
-    if "final" not in found.read_outcome():
-        path = found.path.parents[1]
-        shutil.rmtree(path, ignore_errors=True)  # what an interrupted session has left
-        options = ("--seed", seed, "--quiet", "--no-report", "--output", path, *more)
-        common.rl("run", specification.name, *options)
-    return found.read_outcome()
+    path = found.path.parents[1]
+    if not has_ended(found.read_outcome()):
+        options: tuple[object, ...] = ("resume", path)
+        if not RunFolder(path).exists:
+            shutil.rmtree(path, ignore_errors=True)  # what a killed process has left
+            options = ("run", specification.name, "--seed", seed, *more, "--output", path)
+        with suppress(subprocess.CalledProcessError):  # which `rl` explains
+            common.rl(*options, "--quiet", "--no-report")
+    return row_of(specification, seed, found)
 
 
-def scores(specification: Specification, folder: Path) -> Scores | None:
-    """The scores over the sessions that are there; None without one."""
-    name = f"{specification.name}-{specification.digest[:8]}"
-    found = [RunFolder(each).session() for each in sorted(folder.glob(f"{name}/seed_*"))]
-    figures = trial_metrics([read_record(each) for each in found])
-    if figures["fitness_2017"] is None:
+def row_of(specification: Specification, seed: int, folder: SessionFolder) -> Row | None:
+    """The row of a session; None unless it has ended."""
+    outcome = folder.read_outcome()
+    if not has_ended(outcome):
         return None
-    return figures["fitness_2017"], figures["fitness"]
+    record = read_record(folder)
+    counted = record.counted
+    trained = parts_2017(record.trained, record.threshold) if len(record.trained) else None
+    values: dict[str, object] = {
+        "experiment": specification.name, "seed": seed, "settings": settings_of(specification),
+        "status": record.status, "solved": int(record.solved),
+        "mean_return": record.best if counted else None, "last": record.final,
+        "steps": outcome["steps"], "seconds": outcome["seconds"],
+        "power": power(record) if counted else None,
+        "stability": stability(record) if counted else None,
+        "power_2017": trained and trained.power, "stability_2017": trained and trained.stability,
+        "solved_2017": trained and int(trained.solved),
+    }  # fmt: skip
+    return {name: _text(value) for name, value in values.items()}
 
 
-def grid(specifications: Iterable[Specification], folder: Path) -> str:
-    """The best scores of each agent on each problem, as a table."""
-    best: dict[tuple[str, str], Scores] = {}
-    for each in specifications:
-        pair = each.environment_id, each.values["agent"]["name"].removesuffix("_2017")
-        if found := scores(each, folder):
-            best[pair] = max(found, best.get(pair, found))
-    agents = sorted({agent for _, agent in best})
-    rows = (
-        (problem, *(_cell(best.get((problem, agent))) for agent in agents))
-        for problem in dict.fromkeys(problem for problem, _ in best)
-    )
-    return common.table(("problem", *agents), rows, aligned=False)
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _cell(found: Scores | None) -> str:
-    return f"{found[0]:.4g} ({found[1]:.4g})" if found else ""
+def rows_of(path: Path, specifications: Iterable[str]) -> Rows:
+    """The rows of a file, in the order of the experiments."""
+    order = {name: at for at, name in enumerate(specifications)}
+
+    def key(row: Row) -> tuple[int, str, int]:
+        return order.get(row["experiment"], len(order)), row["experiment"], int(row["seed"])
+
+    return Rows(path, COLUMNS, key)
 
 
-def row(specification: Specification, outcomes: Sequence[dict[str, Any]]) -> str:
-    """A line of the table."""
-    name, threshold = specification.name, find_problem(specification.environment_id).solved
-    returns = np.array([each["evaluation"]["mean_return"] for each in outcomes])
-    low, high = bootstrap_interval(returns)
-    steps, seconds = (np.array([each[key] for each in outcomes]) for key in ("steps", "seconds"))
-    solved = "" if threshold is None else f"{(returns >= threshold).sum()} of {len(returns)}"
-    published = PUBLISHED.get(name)
-    cells = [
-        name,
-        f"{returns.mean():.1f}",
-        f"{interquartile_mean(returns):.1f}",
-        f"{low:.1f} to {high:.1f}",
-        " ".join(f"{each:.0f}" for each in returns),
-        f"{np.mean([each['final']['mean_return'] for each in outcomes]):.1f}",
-        solved,
-        f"{np.median(steps):,.0f}, {steps.max():,}",
-        f"{np.median(seconds):.0f}",
-        f"{np.median(steps / seconds):,.0f}",
-        f"{published.mean_return:g} in {published.steps}" if published else "",
-    ]
-    return f"| {' | '.join(cells)} |"
+def cells(
+    specifications: Iterable[Specification], rows: Rows, sessions: int | None = None
+) -> list[Cell]:
+    """The cells of experiments, complete or not."""
+    return [
+        Cell(each, sessions or planned(each.name),
+             rows.matching({"experiment": each.name, "settings": settings_of(each)}))
+        for each in specifications
+    ]  # fmt: skip
+
+
+def collect(found: Sequence[Cell], folders: Iterable[Path], rows: Rows) -> int:
+    """Adds the rows that are missing and whose sessions have ended in one of the folders.
+
+    Returns:
+        How many there were.
+    """
+    new = {}
+    for folder in folders:
+        for cell in found:
+            for seed in cell.missing:
+                if row := row_of(cell.specification, seed, place(cell.specification, seed, folder)):
+                    new[cell.name, seed] = row
+    if new:
+        rows.add(*new.values())
+    return len(new)
+
+
+def measure(due: Sequence[tuple[Specification, int]], options: argparse.Namespace, rows: Rows,
+            more: Sequence[object] = ()) -> list[str]:  # fmt: skip
+    """Runs sessions, and adds a row for each.
+
+    Returns:
+        Those that failed.
+    """
+    failed = []
+    pool = ThreadPoolExecutor(options.jobs)
+    try:
+        pending = {pool.submit(session, each, seed, options.folder, more): f"{each.name} {seed}"
+                   for each, seed in due}  # fmt: skip
+        for future in as_completed(pending):
+            row = future.result()
+            if row is None:
+                failed.append(pending[future])
+                continue
+            rows.add(row)
+            print(*(row[name] for name in COLUMNS[:9]), flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return failed
+
+
+def part(text: str) -> tuple[int, int]:
+    """Parses K/N, the K-th part of N, as the type of an option."""
+    found = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"must be K/N, with K from 1 to N, not {text}")
+    return int(found[1]), int(found[2])
+
+
+def due_in(found: Sequence[Cell], one_of: tuple[int, int]) -> Iterator[tuple[Specification, int]]:
+    """The sessions of one part that have no row. A part is the same whatever has a row."""
+    number, parts = one_of
+    every = [(cell, seed) for cell in found for seed in range(cell.planned)]
+    for cell, seed in every[number - 1 :: parts]:
+        if seed in cell.missing:
+            yield cell.specification, seed
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Every experiment over several seeds.")
+    parser = common.Parser(description="Every experiment over several seeds.")
     parser.add_argument("--only", metavar="PATTERN", default="*", help="such as 'lunarlander*'")
     parser.add_argument("--sessions", type=common.positive,
-                        help="default 5; 10 of lunarlander_dqn, 3 of BipedalWalker")  # fmt: skip
+                        help="default 10; 20 of the main job, 3 or 5 of others")  # fmt: skip
     parser.add_argument("--jobs", type=common.positive, default=2)
     parser.add_argument("--folder", type=Path, default=Path("runs/matrix"))
+    parser.add_argument("--part", metavar="K/N", type=part, default=(1, 1),
+                        help="the K-th of N parts, for one of N machines")  # fmt: skip
+    parser.add_argument("--collect", metavar="FOLDER", type=Path, nargs="*",
+                        help="run nothing; take over what has ended in other folders")  # fmt: skip
     parser.add_argument("--grid", action="store_true", help="run nothing; print the grid alone")
     parser.add_argument("--spec", type=Path, help="a file of experiments, instead of the lab's")
     options = parser.parse_args()
+    try:
+        sys.exit(run(options))
+    except UserError as error:
+        parser.refuse(str(error))
+    except KeyboardInterrupt:
+        parser.exit(130, "\ninterrupted; the same command goes on\n")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measures what is due, and shows or writes the tables. Returns the exit status."""
     known = read_specifications(options.spec) if options.spec else all_specifications()
-    specifications = {
-        name: each for name, each in known.items()
-        if fnmatch.fnmatch(name, options.only) and not each.refusal
-    }  # fmt: skip
+    every = [each for each in known.values() if not each.refusal]
+    some = [each for each in every if fnmatch.fnmatch(each.name, options.only)]
+    if not some:
+        raise UserError(f"--only {options.only}: is the name of no experiment")
+    rows = rows_of(options.folder / "rows.csv" if options.spec else ROWS, known)
+    chosen = cells(some, rows, options.sessions)
+    collect(chosen, [options.folder] if options.collect is None else options.collect, rows)
     if options.grid:
-        print(grid(specifications.values(), options.folder))
-        return
-    more = ("--spec", options.spec) if options.spec else ()
-    lines = [common.table(HEADER, [], aligned=False)]
-    print(*lines)
-    with ThreadPoolExecutor(options.jobs) as pool:
-        pending = {
-            name: [pool.submit(session, each, seed, options.folder, more)
-                   for seed in range(options.sessions or SESSIONS.get(name, 5))]
-            for name, each in specifications.items()
-        }  # fmt: skip
-        for name, sessions in pending.items():
-            lines.append(row(specifications[name], [each.result() for each in sessions]))
-            print(lines[-1], flush=True)
-    squares = grid(specifications.values(), options.folder)
-    print(f"\n{squares}")
-    if options.only == "*" and not options.spec:
-        common.put_into_results("fitness matrix", "\n".join(lines))
-        common.put_into_results("fitness grid", squares)
+        print(grid(cells(some, rows)))
+        return 0
+    failed: list[str] = []
+    if options.collect is None:
+        due = [each for each in due_in(cells(some, rows, options.sessions), options.part)
+               if _can_run(each[0])]  # fmt: skip
+        failed = measure(due, options, rows, ("--spec", options.spec) if options.spec else ())
+    for text in tables(cells(some, rows, options.sessions)).values():
+        print(f"\n{text}")
+    if not options.spec:
+        publish(cells(every, rows))
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return bool(failed)
+
+
+def _can_run(specification: Specification) -> bool:
+    """Whether the environment's package is there."""
+    return is_installed(specification.environment_id)
 
 
 if __name__ == "__main__":

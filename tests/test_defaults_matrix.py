@@ -25,23 +25,30 @@ def row(matrix: Any, problem: Any, learner: str, seed: int, value: float) -> dic
 
 @pytest.fixture
 def rows(matrix: Any, tmp_path: Path) -> Any:
-    return matrix.Rows(tmp_path / "rows.csv")
+    return kept(matrix, tmp_path)
+
+
+def kept(matrix: Any, folder: Path) -> Any:
+    """The rows of the file in a folder."""
+    return matrix.Rows(folder / "rows.csv", matrix.COLUMNS, matrix._key)
 
 
 def test_a_run_is_due_until_its_row_is_there_with_these_settings(
-    matrix: Any, rows: Any, tmp_path: Path
+    matrix: Any, rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = {"settings": "now"}
+    monkeypatch.setattr(matrix, "settings_of", lambda *_: now["settings"])
     problem = matrix.PROBLEMS[0]
-    rows.add(row(matrix, problem, "lab", 1, 5.0))
-    rows.add(row(matrix, problem, "lab", 0, 4.0))
-    again = matrix.Rows(tmp_path / "rows.csv")
-    assert again.returns(problem, "lab") == [4.0, 5.0]
-    assert again.has(problem, "lab", 1, "now")
-    assert not again.has(problem, "lab", 1, "before")
-    assert not again.has(problem._replace(steps=7), "lab", 1, "now")
-    assert not again.has(problem, "DQN", 1, "now")
+    rows.add(row(matrix, problem, "lab", 1, 5.0), row(matrix, problem, "lab", 0, 4.0))
+    again = kept(matrix, tmp_path)
+    assert matrix.returns(again, problem, "lab") == [4.0, 5.0]
+    assert matrix.is_known(again, problem, "lab", 1)
+    assert not matrix.is_known(again, problem._replace(steps=7), "lab", 1)
+    assert not matrix.is_known(again, problem, "DQN", 1)
+    now["settings"] = "later"
+    assert not matrix.is_known(again, problem, "lab", 1)
     rows.add(row(matrix, problem, "lab", 1, 6.0))
-    assert matrix.Rows(tmp_path / "rows.csv").returns(problem, "lab") == [4.0, 6.0]
+    assert matrix.returns(kept(matrix, tmp_path), problem, "lab") == [4.0, 6.0]
 
 
 def test_the_table_has_the_better_peer_of_each_problem_that_is_complete(

@@ -8,6 +8,7 @@ original ended there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,12 +31,31 @@ def fitness_2017(
     Returns:
         The score; None if no session has a training episode.
     """
-    ended = [until_solved(each, threshold) for each in sessions if len(each)]
-    if not ended:
+    ended = [parts_2017(each, threshold) for each in sessions if len(each)]
+    return combined_2017(ended, planned)
+
+
+class Parts(NamedTuple):
+    """What a session contributes to the score."""
+
+    power: float
+    stability: float
+    solved: bool
+
+
+def parts_2017(returns: Array, threshold: float | None) -> Parts:
+    """The parts of a session, by the returns [e] of its training episodes; e is at least 1."""
+    ended, solved = until_solved(returns, threshold)
+    power = float(ended[-_LATEST:].mean() / len(ended))
+    return Parts(power, stability_2017(ended, threshold), solved)
+
+
+def combined_2017(sessions: Sequence[Parts], planned: int | None = None) -> float | None:
+    """The score of sessions by their parts; as for `fitness_2017`."""
+    if not sessions:
         return None
-    power = float(np.mean([each[-_LATEST:].mean() / len(each) for each, _ in ended]))
-    stable = float(np.mean([stability_2017(each, threshold) for each, _ in ended]))
-    consistency = sum(solved for _, solved in ended) / max(planned or 0, len(ended))
+    power, stable = (float(np.mean([each[part] for each in sessions])) for part in (0, 1))
+    consistency = sum(each.solved for each in sessions) / max(planned or 0, len(sessions))
     return float(power * ((1 + stable) * (1 + consistency) ** 2) ** np.sign(power))
 
 

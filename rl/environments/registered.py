@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PACKAGES = {"ALE/": "ale_py", "MinAtar/": "minatar",
              "MiniGrid-": "minigrid", "BabyAI-": "minigrid",
              "Fetch": "gymnasium_robotics", "PointMaze_": "gymnasium_robotics"}  # fmt: skip
+_NEEDS_MUJOCO = "gymnasium.envs.mujoco"
 _OURS = {"minatar": "rl.environments.minatar"}  # what registers them in a package's place
 _offered: list[Callable[..., Any]] = []  # at most one
 _made: dict[str, EnvSpec] = {}  # of classes and functions, by `module:NAME`
@@ -134,8 +135,16 @@ def _spec_of(id: str, creator: Callable[..., Any]) -> EnvSpec:
 
 def is_installed(id: str) -> bool:
     """Whether the package of an id is there, if it is of a well-known one."""
-    package = _package(id)
+    package = _package(id) or _package_behind(id)
     return package is None or _is_there(package)
+
+
+def _package_behind(id: str) -> str | None:
+    """The package that an environment of Gymnasium's own needs."""
+    import gymnasium
+
+    spec = gymnasium.registry.get(id)
+    return "mujoco" if spec and str(spec.entry_point).startswith(_NEEDS_MUJOCO) else None
 
 
 def _is_there(package: str) -> bool:
