@@ -90,6 +90,7 @@ MEASUREMENTS = {
     "openai_lab.py": "wants OpenAI Lab's files; tests/rl/test_openai_lab.py runs it on them",
     "notebooks.py": "a quarter of an hour, and files of digits; tests/test_notebooks.py runs parts",
     "profile_update.py": "a quiet machine",
+    "ship_agents.py": "wants sessions of the matrix; tests/rl/test_shipped.py runs it on one",
 }
 
 # What .ci/run does itself.

@@ -14,7 +14,7 @@ from nn.typing import State
 from rl.agents import AGENTS, Agent
 from rl.environments.spaces import Discrete
 from rl.errors import UserError, brief
-from rl.saved.policy_file import specification_of
+from rl.saved.policy_file import find_shipped, refuse_other, specification_of
 from rl.session.saved import check_finite
 from rl.session.start import digest, take_over
 from rl.specification.blocks import OPTIONS, NetworkSettings
@@ -53,8 +53,9 @@ class Source:
     def find(cls, text: str | os.PathLike[str], is_fresh: bool = False) -> Source:
         """The agent that `RUN`, `RUN@best`, `RUN@last` or `RUN@STEP` names.
 
-        RUN is a run folder, an experiment's name for its latest run, the folder of a session, or a
-        file such as `best.npz`. Of a run of several sessions it is the first one's.
+        RUN is a run folder, an experiment's name for its latest run or else the agent that comes
+        with the lab, the folder of a session, or a file such as `best.npz`. Of a run of several
+        sessions it is the first one's.
 
         Raises:
             UserError: there is none, or it is damaged.
@@ -72,6 +73,8 @@ class Source:
     def lineage(self) -> dict[str, Any]:
         """What a manifest says of it."""
         score = _score_of(self.file, int(self.state["step"]))
+        if shipped := self.state.get("shipped"):
+            score = shipped["mean_return"]
         return {
             "path": str(self.file.absolute()),
             "sha256": digest(self.file),
@@ -234,30 +237,33 @@ def _name_of(preprocessor: Mapping[str, Any]) -> str:
 
 def _file_of(text: str) -> Path:
     """The file that holds the agent."""
-    path, which = user_path(text), None
+    path, name, which = user_path(text), text, None
     if not path.exists() and "@" in text:
-        before, _, which = text.rpartition("@")
-        path, which = user_path(before), which.replace(",", "").replace("_", "")
+        name, _, which = text.rpartition("@")
+        path, which = user_path(name), which.replace(",", "").replace("_", "")
         if which not in CHECKPOINTS and not which.isdecimal():
             raise UserError(
                 f"--from: {which!r} is no checkpoint: best, last, or the step of a stage"
                 f"{suggestion(which, CHECKPOINTS)}"
             )
+    if shipped := find_shipped(name):
+        refuse_other(shipped.path.stem, which)
+        return shipped.path
     if path.is_file() or path.suffix == ".npz":
         if which is not None:
             raise UserError(f"--from: {path} is a single checkpoint; leave @{which} out")
         return path
-    folder = _session_of(path)
-    name = which or folder.default_checkpoint
-    if not folder.has_checkpoint(name):
-        folder.load_checkpoint(name)  # which says what there is instead
-    return folder.checkpoint(name)
+    folder = _session_of(path, name)
+    which = which or folder.default_checkpoint
+    if not folder.has_checkpoint(which):
+        folder.load_checkpoint(which)  # which says what there is instead
+    return folder.checkpoint(which)
 
 
-def _session_of(path: Path) -> SessionFolder:
+def _session_of(path: Path, name: str) -> SessionFolder:
     if (path / "checkpoints").is_dir():
         return SessionFolder(path)
-    folder = RunFolder.open(path)
+    folder = RunFolder.open(name)
     return folder.session(folder.best_trial())
 
 

@@ -209,5 +209,6 @@ CHECKPOINT = block_of(
     {
         "seconds": optional(is_number),
         **dict.fromkeys(("experiment", "specification", "import_folder"), is_text),
+        "shipped": block_of({"seed": is_count, "mean_return": is_number}),
     },
 )

@@ -27,6 +27,7 @@ from rl.storage.forms import COUNTED, MANIFEST, RESULT, SEARCH_MANIFEST, SUMMARY
 from rl.storage.manifest import FORMAT, make_manifest
 from rl.storage.paths import as_name, unquoted, user_path
 from rl.storage.session_folder import SessionFolder, number_of
+from rl.storage.shipped import shipped_file
 
 RUNS = Path("runs")
 LOCK = ".lock"
@@ -220,14 +221,17 @@ class RunFolder:
 
     @classmethod
     def _open(cls, path: Path, named: Path) -> RunFolder:
-        of_environment = RUNS / as_name(str(path))  # a run of the environment that it names
-        known = next((each for each in (named, of_environment) if each.is_dir()), path)
-        folder = path if path.exists() else known
-        folder = (runs_in(folder) or [folder])[-1]
+        folder = _folder_of(path, named)
         if folder.is_file():
             raise UserError(
                 f"{path}: is a file, and this needs the whole run folder; a saved agent alone is "
                 "enough for `rl evaluate`, `rl watch`, `rl film` and `rl export`"
+            )
+        is_name = path.parent == Path.cwd() and not path.exists()
+        if is_name and not _is_run(folder) and shipped_file(path.name):
+            raise UserError(
+                f"{path.name}: no run of it here, and the agent that comes with the lab has no run "
+                f"folder, which this needs; `rl run {path.name}` makes one"
             )
         if not folder.is_dir():
             raise UserError(f"{path}: there is no such run folder; `rl run NAME` makes one")
@@ -262,6 +266,30 @@ class RunFolder:
         if not (MANIFEST(manifest) and more(manifest)):
             raise UserError(f"{self.manifest}: is damaged; the run cannot be read")
         return manifest
+
+
+def latest_run(path: str | os.PathLike[str]) -> Path | None:
+    """The folder at `path`, or of the latest run of the experiment of this name; None without.
+
+    Raises:
+        DiskError: a folder cannot be read.
+    """
+    given = user_path(path)
+    with on_disk(given, "read"):
+        folder = _folder_of(given, user_path(RUNS / unquoted(os.fspath(path))))
+        return folder if given.exists() or _is_run(folder) else None
+
+
+def _folder_of(path: Path, named: Path) -> Path:
+    """The folder that a path or a name stands for; it need not exist."""
+    of_environment = RUNS / as_name(str(path))  # a run of the environment that it names
+    known = next((each for each in (named, of_environment) if each.is_dir()), path)
+    folder = path if path.exists() else known
+    return (runs_in(folder) or [folder])[-1]
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "manifest.json").exists()
 
 
 def _numbered(folder: Path, kind: str) -> list[Path]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 FAILED = 1
 INTERRUPTED = 130
 A_RUN = "a run folder, or the name of an experiment for its latest run"
-AN_AGENT = "a run folder, an experiment's name for its latest run, or a file such as best.npz"
+AN_AGENT = ("a run folder, a file such as best.npz, or an experiment's name for its latest run, or "
+            "else for the agent that comes with the lab")  # fmt: skip
 
 Verbs = Any  # what argparse's `add_subparsers` gives, a private class
 

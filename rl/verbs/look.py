@@ -30,19 +30,36 @@ def list_experiments(options: argparse.Namespace) -> int:
         return _list_parts(options.spec)
     if options.spec:
         raise UserError("--spec: shows the parts of its modules; add --parts")
-    rows = [("experiment", "problem", "agent", "description")]
+    rows = [("experiment", "problem", "agent", "comes trained", "description")]
     for name, each in all_specifications().items():
         values = each.values
-        rows.append(
-            (name, each.environment_id, values["agent"]["name"], values.get("description", ""))
-        )
+        rows.append((name, each.environment_id, values["agent"]["name"], _comes_trained(name),
+                     values.get("description", "")))  # fmt: skip
     _print_columns(rows)
-    say("")
+    say(
+        "",
+        "comes trained: the mean return of an agent that comes with the lab, which `rl watch NAME` "
+        "shows as long as you have no run of it; it is no run, so that `rl resume` and `rl verify` "
+        "need one of yours",
+        "",
+    )
     thresholds = [("problem", "solved at", "horizon")]
     for problem in known_problems().values():
         thresholds.append((problem.id, f"{problem.solved:g}", f"{problem.horizon} steps"))
     _print_columns(thresholds)
     return 0
+
+
+def _comes_trained(name: str) -> str:
+    """The mean return of the agent that comes with the lab; empty without one."""
+    from rl.saved.policy_file import Shipped
+    from rl.storage.shipped import shipped_file
+
+    file = shipped_file(name)
+    try:
+        return f"{Shipped(file).figures['mean_return']:.1f}" if file else ""
+    except UserError:
+        return "damaged"
 
 
 def _list_parts(file: Path | None) -> int:
