@@ -281,8 +281,47 @@ class Flatten(Layer):
         shape: channels, height and width of the picture.
     """
 
-    passes = FlattenPass
+    passes: type[Pass] = FlattenPass
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         super().__init__(int(np.prod(shape)), int(np.prod(shape)))
+
+
+class JoinPass(Pass):
+    """Copies the picture; whoever fills the network's input writes the numbers behind it.
+
+    Attributes:
+        joined: the numbers [k, B].
+        djoined: their gradient [k, B].
+    """
+
+    def __init__(self, layer: Join, x: Array, dx: Array | None) -> None:
+        super().__init__(layer, x, dx)
+        self._flat, self.joined = self._y[: layer.inputs], self._y[layer.inputs :]
+        self._dflat, self.djoined = self.doutput[: layer.inputs], self.doutput[layer.inputs :]
+
+    def forward(self, training: bool) -> None:
+        np.copyto(self._flat, self._x)
+
+    def backward(self) -> None:
+        np.copyto(self._dx, self._dflat)
+
+    def backward_to_input(self) -> Array:
+        """The gradient of the numbers alone [k, B]; the picture's costs far more."""
+        return self.djoined
+
+
+class Join(Flatten):
+    """A flattened picture, and behind it numbers that no filter sees, such as an action.
+
+    Args:
+        shape: channels, height and width of the picture.
+        joined: k, how many numbers.
+    """
+
+    passes: type[Pass] = JoinPass
+
+    def __init__(self, shape: Shape, joined: int) -> None:
+        super().__init__(shape)
+        self.outputs = self.units = self.inputs + joined

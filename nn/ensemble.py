@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,9 @@ class BlockDense(Dense):
 
 
 class Ensemble(Network):
-    """K networks that see the same inputs, and share nothing else.
+    """K networks that see the same inputs, and share nothing else but convolutional layers.
+
+    Of pictures all members see the same features: they are heads of one trunk (Osband et al. 2016).
 
     Args:
         sizes: the input, then the units of all members together in each layer, multiples of K. The
@@ -134,17 +137,32 @@ class Ensemble(Network):
         return {"members": self.members}
 
     def beside(self, other: Ensemble) -> Ensemble:
-        """An ensemble of the members of both, this one's first."""
-        members = self.members + other.members
-        sizes = [self.sizes[0]]
-        sizes += [one + more for one, more in zip(self.sizes[1:], other.sizes[1:], strict=True)]
-        both = Ensemble(sizes, self.hidden, self.output, members=members)
+        """An ensemble of the members of both, this one's first, each on the trunk that it had."""
+        sizes = [one + more for one, more in zip(self.sizes[1:], other.sizes[1:], strict=True)]
+        both = Ensemble(
+            (self.picture or self.sizes[0], *sizes), self.hidden, self.output,
+            members=self.members + other.members, pixel_scale=self.pixel_scale,
+            channels_first=self.channels_first,
+            conv=[replace(one, filters=one.filters + more.filters)
+                  for one, more in zip(self.conv, other.conv, strict=True)],
+        )  # fmt: skip
+        pairs = list(zip(self.weights, other.weights, strict=True))
+        seen = len(self.conv) + 1  # the layers without blocks; only the first has the same inputs
         both.weights = [
-            np.concatenate(pair, axis=1 if number == 0 else 0)
-            for number, pair in enumerate(zip(self.weights, other.weights, strict=True))
+            np.hstack(pairs[0]),
+            *(_block_diagonal(*pair) for pair in pairs[1:seen]),
+            *(np.concatenate(pair) for pair in pairs[seen:]),
         ]
         both.biases = [np.hstack(pair) for pair in zip(self.biases, other.biases, strict=True)]
         return both
+
+
+def _block_diagonal(one: Array, more: Array) -> Array:
+    """Two matrices corner to corner, and zeros elsewhere."""
+    rows, columns = one.shape
+    whole = np.zeros((rows + len(more), columns + more.shape[1]), one.dtype)
+    whole[:rows, :columns], whole[rows:, columns:] = one, more
+    return whole
 
 
 def _each(members: int, initializer: Initializer) -> Initializer:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nn.activations import Activation, Identity, make_activation
-from nn.convolution import Conv2D
+from nn.convolution import Conv2D, JoinPass
 from nn.data import PIECE
 from nn.initializers import BIAS_INITIALIZERS, Initializer, make_initializer
 from nn.layers import Activate, Affine, Dense, Layer, Pass
@@ -50,6 +50,8 @@ class Network:
         bias_initializer: of the biases, likewise.
         pixel_scale: factor of a picture's numbers, such as 1 / 255 of bytes.
         channels_first: whether pictures come as [B, channels, height, width].
+        joined: numbers that come with a picture, such as an action: the dense layers see them
+            behind the flattened picture. An input is then a row of both, [B, picture + joined].
         conv: the convolutional layers that come first, each a `Convolution` or a mapping of its
             settings, {"filters": 32, "size": 8, "stride": 4}; then the picture is flattened. What
             follows concerns the dense layers alone.
@@ -67,7 +69,7 @@ class Network:
             without `conv` or the reverse, or a kernel that is larger than its picture.
 
     Attributes:
-        sizes: the first is the number of inputs, also of a picture.
+        sizes: the first is the number of inputs, also of a picture and what is joined to it.
         picture: height, width and channels of the input; None if it is no picture.
         conv: the convolutional layers.
     """
@@ -85,6 +87,7 @@ class Network:
         conv: Sequence[Convolution | Mapping[str, Any]] = (),
         pixel_scale: float = 1.0,
         channels_first: bool = False,
+        joined: int = 0,
         dropout: float = 0.0,
         layer_norm: bool = False,
         batch_norm: bool | BatchRenorm.Settings = False,
@@ -93,12 +96,13 @@ class Network:
         dtype: Any = np.float32,
     ) -> None:
         self.conv = convolutions(conv)
-        self.picture, self.sizes = _sizes(sizes, bool(self.conv))
-        self.pixel_scale, self.channels_first = pixel_scale, channels_first
-        self._example = self.sizes[:1]  # the shape of one
+        self.picture, self.sizes = _sizes(sizes, bool(self.conv), joined)
+        self.pixel_scale, self.channels_first, self.joined = pixel_scale, channels_first, joined
         if self.picture:
             *sides, channels = self.picture
-            self._example = (channels, *sides) if channels_first else (*sides, channels)
+            self._shape = (channels, *sides) if channels_first else (*sides, channels)
+        # The shape of one input.
+        self._example = self._shape if self.picture and not joined else self.sizes[:1]
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, not {np.dtype(dtype)}")
         self.hidden, self.output = make_activation(hidden), make_activation(output)
@@ -122,7 +126,7 @@ class Network:
         layers: list[Layer] = []
         if self.picture:
             layers += conv_layers(
-                self.picture, self.conv, self.hidden, initializer, bias_initializer
+                self.picture, self.conv, self.hidden, initializer, bias_initializer, self.joined
             )
         inputs = layers[-1].outputs if layers else self.sizes[0]
         for number, outputs in enumerate(self.sizes[1:-1]):
@@ -233,14 +237,14 @@ class Network:
     def input_gradient(self, gradient: Array) -> Array:
         """dC/dx [B, n_in] for dC/doutput [B, n_out], through the latest `forward`.
 
-        Of pictures it is [B, height, width, channels]. A view which the next pass overwrites. It is
-        faster than `backward`, since it skips the weights' gradients; `gradients` is undefined
-        afterwards.
+        Of pictures it is [B, height, width, channels], and with numbers joined to them it is that
+        of these alone [B, joined]. A view which the next pass overwrites. It is faster than
+        `backward`, since it skips the weights' gradients; `gradients` is undefined afterwards.
         """
         np.copyto(self.output_gradient, gradient)
         assert self._latest is not None
         dx = self._latest.whole.backward_to_input()
-        if self.picture is None:
+        if self.picture is None or self.joined:
             return dx
         if self.pixel_scale != 1:
             dx *= self.pixel_scale
@@ -286,8 +290,9 @@ class Network:
         twin = type(self)(
             (self.picture or self.sizes[0], *self.sizes[1:]), self.hidden, self.output,
             conv=self.conv, pixel_scale=self.pixel_scale, channels_first=self.channels_first,
-            dropout=self.dropout, layer_norm=self.layer_norm, batch_norm=self.batch_norm,
-            noisy=self.noisy, dtype=self.parameters.dtype, **self._more(),
+            joined=self.joined, dropout=self.dropout, layer_norm=self.layer_norm,
+            batch_norm=self.batch_norm, noisy=self.noisy, dtype=self.parameters.dtype,
+            **self._more(),
         )  # fmt: skip
         twin.restore(self.state())
         return twin
@@ -345,8 +350,9 @@ class Network:
         if self.picture is None:
             return {}
         conv = [dict(vars(each)) for each in self.conv]
+        joined = {"joined": self.joined} if self.joined else {}
         return {"picture": list(self.picture), "conv": conv, "pixel_scale": self.pixel_scale,
-                "channels_first": self.channels_first}  # fmt: skip
+                "channels_first": self.channels_first, **joined}  # fmt: skip
 
     @property
     def _draws(self) -> bool:
@@ -355,10 +361,13 @@ class Network:
 
     def _enter(self, x: Array) -> _Workspace:
         """The workspace for inputs x, which are copied into it."""
-        if self.picture and x.ndim == 2 and x.shape[1] == self.sizes[0]:
-            x = x.reshape(-1, *self._example)
+        if self.picture and not self.joined and x.ndim == 2 and x.shape[1] == self.sizes[0]:
+            x = x.reshape(-1, *self._shape)
         workspace = self._workspaces.get(x.shape) or self._allocate(x)
         self._latest = workspace
+        if self.joined:
+            np.copyto(workspace.joined, x[:, -self.joined :].T)
+            x = x[:, : -self.joined].reshape(-1, *self._shape)
         np.copyto(workspace.x, x.T)
         if self.pixel_scale != 1:
             np.multiply(workspace.inputs, self.pixel_scale, out=workspace.inputs)
@@ -366,7 +375,7 @@ class Network:
 
     def _allocate(self, x: Array) -> _Workspace:
         if x.ndim < 2 or x.shape[1:] != self._example or not len(x):
-            kind = "pictures" if self.picture else "examples x features"
+            kind = "pictures" if len(self._example) > 1 else "examples x features"
             wanted = ", ".join(map(str, self._example))
             raise ValueError(f"the input must be {kind}, [B, {wanted}], not {list(x.shape)}")
         while len(self._workspaces) >= _WORKSPACES:
@@ -378,7 +387,7 @@ class Network:
         return workspace
 
 
-def _sizes(sizes: Any, convolves: bool) -> tuple[Picture | None, tuple[int, ...]]:
+def _sizes(sizes: Any, convolves: bool, joined: int) -> tuple[Picture | None, tuple[int, ...]]:
     """The picture among the sizes, if one is first, and all of them as numbers.
 
     Raises:
@@ -389,7 +398,8 @@ def _sizes(sizes: Any, convolves: bool) -> tuple[Picture | None, tuple[int, ...]
     try:
         first, *others = tuple(sizes) or (None,)
         picture = picture_of(first)
-        numbers = tuple(map(operator.index, (math.prod(picture) if picture else first, *others)))
+        first = math.prod(picture) + operator.index(joined) if picture else first
+        numbers = tuple(map(operator.index, (first, *others)))
     except TypeError:  # not whole numbers, or not several
         pass
     if len(numbers) < 2 or min(numbers) < 1:
@@ -400,6 +410,8 @@ def _sizes(sizes: Any, convolves: bool) -> tuple[Picture | None, tuple[int, ...]
     if picture and not convolves:
         raise SettingError("conv", f"needs a layer, since the input is a picture, {picture}; a "
                            f"dense network sees it flattened, as {numbers[0]} inputs")  # fmt: skip
+    if joined < 0 or (joined and not picture):
+        raise SettingError("joined", f"must be the number of inputs beside a picture, not {joined}")
     return picture, numbers
 
 
@@ -436,6 +448,9 @@ class _Path:
         self.passes, self._backward = passes, passes[::-1]
         last = passes[-1]
         self.output, self.gradient = last.output[:-1].T, last.doutput.T  # [B, n]
+        # To the input, which stands behind the picture if something is joined to that.
+        joins = [number for number, each in enumerate(passes) if isinstance(each, JoinPass)]
+        self._to_input = passes[joins[0] if joins else 0 :][::-1]
 
     def forward(self, training: bool) -> None:
         for each in self.passes:
@@ -446,7 +461,7 @@ class _Path:
             each.backward()
 
     def backward_to_input(self) -> Array:
-        for each in self._backward:
+        for each in self._to_input:
             gradient = each.backward_to_input()
         return gradient.T
 
@@ -457,10 +472,13 @@ class _Workspace:
     Attributes:
         x: the input [n_in, B]; of pictures with the axes of a transposed batch.
         inputs: the same as a plain matrix [n_in, B].
+        joined: where the numbers that are joined to pictures go [k, B]; set if there are any.
         whole: the path to the output.
         to_cost: the path to the cost's prediction: the output, or its pre-activation if the cost is
             made for the output's activation.
     """
+
+    joined: Array
 
     def __init__(self, layers: list[Layer], batch: int, dtype: Any, keeps_logits: bool) -> None:
         x, dx = np.ones((layers[0].inputs + 1, batch), dtype), None
@@ -469,5 +487,7 @@ class _Workspace:
         for layer in layers:
             passes.append(layer.at(x, dx))
             x, dx = passes[-1].output, passes[-1].doutput
+            if isinstance(passes[-1], JoinPass):
+                self.joined = passes[-1].joined
         self.whole = _Path(passes)
         self.to_cost = _Path(passes[:-1]) if keeps_logits else self.whole

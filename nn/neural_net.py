@@ -35,7 +35,7 @@ class NeuralNet(Supervised):
         cost: by name or as an object.
         threshold: the outputs of a single unit that mean class 1, ">= 0.5" or "> 0.5".
         settings: those of `nn.Network`: initializer, bias_initializer, conv, pixel_scale,
-            channels_first, dropout, layer_norm, batch_norm, noisy, seed and dtype.
+            channels_first, joined, dropout, layer_norm, batch_norm, noisy, seed and dtype.
 
     Raises:
         ValueError: as for `nn.Network`, or an output activation that does not fit the cost.
@@ -160,6 +160,7 @@ def load(path: str | os.PathLike[str]) -> NeuralNet:
             conv=saved.get("conv", ()),
             pixel_scale=saved.get("pixel_scale", 1.0),
             channels_first=saved.get("channels_first", False),
+            joined=saved.get("joined", 0),
             dropout=parts["dropout"],
             layer_norm=parts["layer_norm"],
             batch_norm=_batch_norm(parts.get("batch_norm", False)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nn.activations import Activation, Identity
-from nn.convolution import Conv2D, Flatten, MaxPool2D, Shape
+from nn.convolution import Conv2D, Flatten, Join, MaxPool2D, Shape
 from nn.initializers import Initializer, he, zero_biases
 from nn.layers import Activate, Layer
 from nn.names import suggestion
@@ -92,8 +92,11 @@ def conv_layers(
     activation: Activation = Identity(),  # noqa: B008  it has no state
     initializer: Initializer = he,
     bias_initializer: Initializer = zero_biases,
+    joined: int = 0,
 ) -> list[Layer]:
     """The layers from a picture to the vector that the dense layers see.
+
+    Its last `joined` numbers are inputs that no filter sees.
 
     Raises:
         SettingError: a kernel is larger than its picture.
@@ -117,7 +120,7 @@ def conv_layers(
                 shape = pool.output_shape
         except ValueError as error:
             raise SettingError(f"conv[{number}]", f"does not fit: {error}") from None
-    return [*layers, Flatten(shape)]
+    return [*layers, Join(shape, joined) if joined else Flatten(shape)]
 
 
 def examples_at_once(layers: Sequence[Layer], most: int) -> int:

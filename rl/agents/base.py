@@ -38,10 +38,12 @@ class Parts(Protocol):
         role: str | None = None,
         output: str = "identity",
         members: int | None = None,
+        joined: int = 0,
     ) -> Network:
         """A network with the hidden layers that the block gives, and this output activation.
 
-        With `members` it is an `Ensemble` of so many of them.
+        With `members` it is an `Ensemble` of so many of them. Behind the `inputs` it has `joined`
+        further ones, which are no part of a picture.
         """
 
     def optimizer(self, network: Network, role: str | None = None) -> Optimizer:

@@ -35,6 +35,9 @@ class BootstrappedDQN(DQN):
     (2016, algorithm 1). It follows from the transition's number and a key, so that no memory has
     to keep it. The greedy policy takes the action of the greatest mean over the members.
 
+    Of pictures the members share their convolutional layers, as in Osband et al. (2016), and so do
+    the priors, which have fixed random ones of their own.
+
     Args:
         network: f, whose members' outputs follow one another.
         prior: p, likewise.
@@ -57,7 +60,6 @@ class BootstrappedDQN(DQN):
         )
 
     kin = "members of an ensemble"
-    sees_pictures = False
     carried = ("dueling", "members", "prior_scale")
     network_options = ()
     explores_itself = True

@@ -26,7 +26,8 @@ class OffPolicyActorCritic(ReplayAgent):
 
     Args:
         actor: the policy, from observations [B, n].
-        critics: Q_i, each from observations beside actions [B, n + k] to values [B, 1].
+        critics: Q_i, each from observations beside actions [B, n + k] to values [B, 1]. Of pictures
+            the convolutional layers are a network's own, and the action joins what they give.
         optimizers: of the actor, and then of each critic.
         memory: the replay memory.
         exploration: adds noise to actions.
@@ -54,6 +55,7 @@ class OffPolicyActorCritic(ReplayAgent):
             return 1
 
     kinds = (Continuous,)
+    sees_pictures = True
     roles: tuple[str, ...] = ("actor", "critic")
     settings: Settings
 
@@ -92,6 +94,12 @@ class OffPolicyActorCritic(ReplayAgent):
         if not actions.bounded:
             raise ValueError("needs actions that are bounded on both sides, and these are not")
         return actions
+
+    @staticmethod
+    def critics_of(parts: Parts, count: int, actions: int) -> list[Network]:
+        """So many critics, of what is seen and of `actions` entries of an action."""
+        n = parts.spaces.observation_size
+        return [parts.network(n, 1, "critic", joined=actions) for _ in range(count)]
 
     def thoughts(self, observations: Array, masks: Array | None = None) -> Thoughts:
         actions = self.act(observations)

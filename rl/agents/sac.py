@@ -106,7 +106,7 @@ class SAC(OffPolicyActorCritic):
     def assemble(cls, parts: Parts, settings: Settings) -> SAC:
         n, k = parts.spaces.observation_size, cls.bounded(parts).size
         actor = parts.network(n, 2 * k, "actor")
-        critics = [parts.network(n + k, 1, "critic") for _ in range(settings.count)]
+        critics = cls.critics_of(parts, settings.count, k)
         temperature = Network((1, 1))
         optimizers = [parts.optimizer(actor, "actor")]
         optimizers += [parts.optimizer(critic, "critic") for critic in critics]

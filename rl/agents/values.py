@@ -59,18 +59,25 @@ class ActionValues:
 
     def backward(self, gradient: Array) -> None:
         """Leaves the gradients of the parameters, given those of what `predict` gave last."""
+        self.network.backward(self.of_outputs(gradient))
+
+    def of_outputs(self, gradient: Array) -> Array:
+        """The gradient of the network's outputs [B, m], given that of what `predict` gave."""
         if self.head.dueling:
             gradient = dueling_gradient(gradient)
-        self.network.backward(gradient.reshape(len(gradient), -1))
+        return gradient.reshape(len(gradient), -1)
 
     def input_gradient(self, observations: Array, actions: IntArray) -> Array:
         """dQ(s, a)/ds for observations [B, n] and actions [B], in the form of what is seen."""
         predicted = self.predict(observations)
-        each = np.full(predicted[:, 0].shape, 1.0 / (self.head.quantiles or 1), predicted.dtype)
+        each = np.full_like(predicted[:, 0], 1.0)
+        each /= each[0].size  # a value is the mean of what is learned of it
         gradient = spread(each, (np.arange(len(actions)), actions), predicted.shape)
-        if self.head.dueling:
-            gradient = dueling_gradient(gradient)
-        return self.network.input_gradient(gradient.reshape(len(gradient), -1))
+        return self.outputs_to_input(self.of_outputs(gradient))
+
+    def outputs_to_input(self, gradient: Array) -> Array:
+        """dC/ds for dC/doutputs [B, m], through the latest forward pass."""
+        return self.network.input_gradient(gradient)
 
     def copy(self) -> ActionValues:
         """Values of their own that are equal to these."""
@@ -117,11 +124,14 @@ class EnsembleValues(ActionValues):
         """The mean over the members [B, A]; -inf where masks [B, A] do not allow a."""
         return allowed(self.predict(observations).mean(axis=2), masks)
 
-    def backward(self, gradient: Array) -> None:
-        """Leaves the gradients of f's parameters, given those of what `predict` gave last."""
+    def of_outputs(self, gradient: Array) -> Array:
         if self.head.dueling:
             gradient = dueling_gradient(gradient)
-        self.network.backward(gradient.transpose(0, 2, 1).reshape(len(gradient), -1))
+        return gradient.transpose(0, 2, 1).reshape(len(gradient), -1)
+
+    def outputs_to_input(self, gradient: Array) -> Array:
+        slope = super().outputs_to_input(gradient)
+        return slope + self.scale * self.prior.input_gradient(gradient) if self.scale else slope
 
     def copy(self) -> EnsembleValues:
         """Values of their own that are equal to these, with the same prior."""

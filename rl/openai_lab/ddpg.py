@@ -41,6 +41,7 @@ class DDPG2017(Counting, DDPG):
         cost: str = setting("the mean square, and no other", "quadratic", names=("quadratic",))
 
     network_options = ()  # type: ignore[assignment]
+    sees_pictures = False
     settings: Settings
 
     @classmethod

@@ -224,6 +224,7 @@ class SpecifiedParts:
         role: str | None = None,
         output: str = "identity",
         members: int | None = None,
+        joined: int = 0,
     ) -> Network:
         """A network from `inputs` to `outputs` with the hidden layers of the `network` block."""
         kind = AGENTS[self._resolved["agent"]["name"]]
@@ -233,7 +234,7 @@ class SpecifiedParts:
         seen = self._picture(path) if settings.conv else {}
         net: Network = self._refusing(
             path,
-            lambda: make_network(inputs, outputs, output, rng, settings, members, **seen),
+            lambda: make_network(inputs, outputs, output, rng, settings, members, joined, **seen),
         )
         self._units += net.units
         self._noisy |= net.noisy
@@ -453,6 +454,7 @@ def make_network(
     rng: np.random.Generator,
     settings: NetworkSettings,
     members: int | None = None,
+    joined: int = 0,
     picture: Picture | None = None,
     pixel_scale: float = 1.0,
 ) -> Network:
@@ -465,6 +467,7 @@ def make_network(
         rng: draws the weights.
         settings: of what is between.
         members: how many of these side by side, as an `Ensemble`; None for a single one.
+        joined: further inputs, which no filter sees.
         picture: the form of the inputs, for convolutional layers.
         pixel_scale: their factor.
 
@@ -472,16 +475,16 @@ def make_network(
         SettingError: it does not fit into the machine, a kernel into the picture, or a
             normalization an ensemble.
     """
-    first, seen, many = inputs, dict[str, Any](), members or 1
-    form: Any = inputs
+    first, seen, many = inputs + joined, dict[str, Any](), members or 1
+    form: Any = first
     if picture:
         form = picture.shape
-        layers = conv_layers(picture.shape, settings.conv)
+        layers = conv_layers(picture.shape, settings.conv, joined=joined)
         first = layers[-1].outputs
         size = PARAMETER_BYTES * sum(layer.size for layer in layers)
         require_memory("conv", f"{len(settings.conv)} layers", size)
         seen = {"conv": settings.conv, "channels_first": picture.channels_first,
-                "pixel_scale": pixel_scale}  # fmt: skip
+                "pixel_scale": pixel_scale, "joined": joined}  # fmt: skip
     sizes = (first, *settings.hidden, outputs)
     parameters = many * sum((before + 1) * after for before, after in pairwise(sizes))
     require_memory("hidden", brief(list(settings.hidden)), parameters * PARAMETER_BYTES)

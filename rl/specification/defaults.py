@@ -18,11 +18,11 @@ STEPS = 100_000
 CUT = 1_000  # steps of an episode where the environment has no time limit
 
 # Of pictures: the layers of Mnih et al. (2015), the shortest side that they take, the side of what
-# they see, the bytes of a replay memory, and the steps of a rollout.
+# they see, the bytes of a replay memory, its batch, and the steps of a rollout.
 NATURE = [{"filters": 32, "size": 8, "stride": 4}, {"filters": 64, "size": 4, "stride": 2},
           {"filters": 64, "size": 3}]  # fmt: skip
 SMALL = [{"filters": 16, "size": 3, "stride": 2}]
-SHORTEST, SIDE, REPLAYED, HORIZON = 36, 84, 10**9, 32
+SHORTEST, SIDE, REPLAYED, BATCH, HORIZON = 36, 84, 10**9, 64, 32
 
 Blocks = dict[str, dict[str, Any]]
 
@@ -79,11 +79,11 @@ def _see(blocks: Blocks, spaces: Spaces) -> None:
         blocks["preprocessor"]["observations"] = False
     else:
         blocks["preprocessor"] = _seen(spaces.picture)
-    if "learn_every" in blocks.get("agent", {}):
-        blocks["agent"]["learn_every"] = 4
     memory = blocks.get("memory", {})
     if "capacity" in memory:
+        blocks["agent"]["learn_every"] = 4
         memory["capacity"] = min(memory["capacity"], REPLAYED // spaces.observation_size)
+        memory["batch_size"] = min(memory["batch_size"], BATCH)
     if "horizon" in memory:
         memory["horizon"] = min(memory["horizon"], HORIZON)
 

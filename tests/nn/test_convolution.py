@@ -158,6 +158,44 @@ def test_the_inputs_gradient_agrees_with_central_differences(name: str) -> None:
     assert relative_error(given.ravel(), found) < 1e-6
 
 
+@pytest.mark.parametrize("settings", [{}, {"batch_norm": True}, {"layer_norm": True}], ids=str)
+def test_numbers_joined_to_a_picture_agree_with_central_differences(
+    settings: dict[str, Any],
+) -> None:
+    """As a critic sees a picture and an action of two numbers."""
+    net = network(joined=2, **settings)
+    rng = np.random.default_rng(3)
+    x, slope = rng.normal(0, 1, (5, 112 + 2)), rng.normal(0, 1, (5, 3))
+    assert net.sizes[0] == 114
+    assert gradient_error(net, x, slope) < 1e-6
+    assert min(np.linalg.norm(each.gradients) for each in net.layers if each.size) > 1e-4
+    net.forward(x)
+    given = net.input_gradient(slope).copy()
+    flat = x.reshape(-1)
+    found = numerical_gradient(lambda: float((net.forward(x) * slope).sum()), flat)
+    assert relative_error(given, found.reshape(x.shape)[:, 112:]) < 1e-6
+    net.forward(x)
+    first = net.backward(slope).copy()
+    net.input_gradient(slope)
+    np.testing.assert_array_equal(net.backward(slope), first)  # undisturbed
+
+
+def test_joined_numbers_stand_behind_the_picture_and_are_not_scaled() -> None:
+    plain, net = network(pixel_scale=0.5), network(pixel_scale=0.5, joined=2, channels_first=True)
+    first = next(number for number, each in enumerate(net.weights) if len(each) == 24 + 2)
+    net.weights = [
+        np.vstack([each, [[1.0] * 5, [10.0] * 5]]) if number == first else each
+        for number, each in enumerate(plain.weights)
+    ]
+    net.biases = plain.biases
+    x = pictures(plain, 1)
+    plain.biases[first][:] += 3.0 + 10 * 4.0
+    given = np.hstack([np.moveaxis(x, 3, 1).reshape(1, -1), [[3.0, 4.0]]])
+    np.testing.assert_allclose(net.forward(given), plain.forward(x))
+    with pytest.raises(ValueError, match=re.escape("examples x features, [B, 114], not [1, 112]")):
+        net.forward(x.reshape(1, -1))
+
+
 def test_a_lost_patch_is_found() -> None:
     """The negative control: the second layer passes nothing on from an entry of its kernel."""
     net = network()
@@ -209,6 +247,15 @@ def test_a_network_of_pictures_comes_back_from_its_file_and_as_a_copy(tmp_path: 
     assert (back.picture, back.conv) == (net.picture, net.conv)
     for twin in (back, net.copy()):
         np.testing.assert_array_equal(twin.feedforward(x), net.feedforward(x))
+
+
+def test_a_network_of_joined_numbers_comes_back_too(tmp_path: Path) -> None:
+    net, x = network(joined=2), np.random.default_rng(0).normal(0, 1, (5, 114))
+    net.save(tmp_path / "net.npz")
+    for twin in (nn.load(tmp_path / "net.npz"), net.copy()):
+        np.testing.assert_array_equal(twin.feedforward(x), net.feedforward(x))
+    with pytest.raises(ValueError, match="the saved network has layers"):
+        net.restore(network().state())
 
 
 @pytest.mark.parametrize(

@@ -104,3 +104,43 @@ def test_a_copy_is_equal_and_its_own() -> None:
 def test_sizes_must_be_multiples_of_the_members() -> None:
     with pytest.raises(ValueError, match="3 members need multiples"):
         nn.Ensemble((2, 12, 7), members=MEMBERS)
+
+
+CONV = [{"filters": 3, "size": 2, "pool": 2}, {"filters": 4, "size": 2, "padding": 1}]
+
+
+def heads(seed: int = 0, **settings: Any) -> nn.Ensemble:
+    """Three heads of 4 units and 2 outputs each on one trunk."""
+    net = nn.Ensemble(((6, 5, 2), 12, 6), "tanh", members=MEMBERS, conv=CONV, seed=seed,
+                      pixel_scale=0.5, dtype=np.float64, **settings)  # fmt: skip
+    net.parameters[:] = np.random.default_rng(seed + 5).normal(0, 0.7, net.parameters.size)
+    return net
+
+
+def test_members_are_heads_of_one_trunk() -> None:
+    net, x = heads(), np.random.default_rng(1).normal(0, 1, (4, 6, 5, 2))
+    outputs = net.forward(x).copy()
+    for k in range(MEMBERS):
+        alone = nn.Network(((6, 5, 2), 4, 2), "tanh", conv=CONV, pixel_scale=0.5, dtype=np.float64)
+        *trunk, first, last = net.weights
+        alone.weights = [*trunk, first[:, 4 * k : 4 * k + 4], last[k]]
+        *trunk, first, last = net.biases
+        alone.biases = [*trunk, first[4 * k : 4 * k + 4], last[2 * k : 2 * k + 2]]
+        np.testing.assert_allclose(outputs[:, 2 * k : 2 * k + 2], alone.forward(x))
+
+
+def test_the_gradient_of_a_trunk_agrees_with_central_differences() -> None:
+    net, rng = heads(), np.random.default_rng(1)
+    x, slope = rng.normal(0, 1, (4, 6, 5, 2)), rng.normal(0, 1, (4, 6))
+    net.forward(x)
+    found = net.backward(slope).copy()
+    expected = numerical_gradient(lambda: float((net.forward(x) * slope).sum()), net.parameters)
+    assert relative_error(found, expected) < 1e-6
+
+
+def test_ensembles_of_pictures_side_by_side_keep_their_trunks() -> None:
+    one, other = heads(0), heads(1)
+    x = np.random.default_rng(1).normal(0, 1, (4, 6, 5, 2)).astype(np.float32)
+    both = one.beside(other)
+    expected = np.hstack([one.forward(x), other.forward(x)])
+    np.testing.assert_allclose(both.forward(x), expected, rtol=1e-4, atol=1e-5)

@@ -73,6 +73,11 @@ POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
         "environment": {"id": "Bright-v0", "kwargs": {"continuous": True}}, "problem": None,
         "agent": SQUASHED,
         "network": {"hidden": [7], "activation": "softmax", "conv": [{"filters": 2, "size": 6}]}}),
+    "heads": ("Bright-v0", {"agent": {"name": "BootstrappedDQN", "members": 3}, "network": {
+        "conv": [{"filters": 3, "size": 3, "padding": 1, "pool": 2}, {"filters": 4, "size": 2}]}}),
+    **{f"{name} of pictures": ("Pointed-v0", {
+        "agent": {"name": name}, "network": {"hidden": [7], "conv": [{"filters": 2, "size": 3}]}})
+       for name in ("SAC", "TD3", "CrossQ")},
     **{name: (PENDULUM, {"agent": SQUASHED, "network": {"hidden": [7, 5], "activation": name}})
        for name in ACTIVATIONS},
 }  # fmt: skip

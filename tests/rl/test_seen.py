@@ -47,7 +47,7 @@ def test_frames_stand_beside_the_world_and_what_matters_is_red() -> None:
 
 
 @pytest.mark.parametrize("dueling", [False, True])
-@pytest.mark.parametrize("name", ["DQN", "QRDQN"])
+@pytest.mark.parametrize("name", ["DQN", "QRDQN", "BootstrappedDQN"])
 def test_saliency_is_the_slope_of_the_greedy_value(name: str, dueling: bool) -> None:
     smooth = {"conv": CONV, "hidden": [8], "activation": "tanh"}  # a kink has two slopes
     made = experiment(pictured(name, kwargs={"kind": "float32", "bright": 1.0}, network=smooth,

@@ -316,6 +316,28 @@ class Bright(gymnasium.Env[Any, Any]):
         return seen.astype(space.dtype)
 
 
+class Pointed(Bright):
+    """Shows a bright column in the dark; the reward is 1 less the action's distance from it.
+
+    Columns stand for actions from -1, the first, to 1, the last.
+    """
+
+    def __init__(self) -> None:
+        super().__init__((6, 5, 1), continuous=True)
+
+    def step(self, action: Any) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        reward = 1.0 - abs(float(np.asarray(action).item()) - self.place)
+        return self._observe(), reward, False, False, {}
+
+    def _observe(self) -> Array:
+        seen, column = np.zeros((6, 5, 1), np.uint8), int(self.np_random.integers(5))
+        seen[:, column], self.place = 255, column / 2 - 1
+        return seen
+
+
+gymnasium.register("Screen-v0", "tests.rl.worlds:Bright", max_episode_steps=9,
+                   kwargs={"shape": (50, 40, 3)})  # fmt: skip
+gymnasium.register("Pointed-v0", "tests.rl.worlds:Pointed", max_episode_steps=20)
 gymnasium.register("Bright-v0", "tests.rl.worlds:Bright", max_episode_steps=20)
 gymnasium.register("Shown-v0", "tests.rl.worlds:Shown")
 gymnasium.register("Held-v0", "tests.rl.worlds:Held")
