@@ -106,12 +106,16 @@ class Optimizer:
 
     def _scaled_step(self, direction: Array, square: Array, rate: float, epsilon: float) -> None:
         """p <- p - rate direction / (sqrt(square) + epsilon)."""
+        scratch = self._scaled(direction, square, epsilon)
+        np.multiply(scratch, rate, out=scratch)
+        np.subtract(self.parameters, scratch, out=self.parameters)
+
+    def _scaled(self, direction: Array, square: Array, epsilon: float) -> Array:
+        """direction / (sqrt(square) + epsilon), in the scratch memory."""
         scratch = self._scratch
         np.sqrt(square, out=scratch)
         np.add(scratch, epsilon, out=scratch)
-        np.divide(direction, scratch, out=scratch)
-        np.multiply(scratch, rate, out=scratch)
-        np.subtract(self.parameters, scratch, out=self.parameters)
+        return np.divide(direction, scratch, out=scratch)
 
     def state(self) -> State:
         """What `restore` needs."""
@@ -181,24 +185,56 @@ class AdaGrad(Optimizer):
 
 
 class RMSProp(Optimizer):
-    """p <- p - lr g / (sqrt(mean of g^2) + epsilon) (Tieleman and Hinton 2012, lecture 6.5)."""
+    """p <- p - lr g / (sqrt(mean of g^2) + epsilon) (Tieleman and Hinton 2012, lecture 6.5).
+
+    Centred, it divides by the standard deviation of g, sqrt(mean of g^2 - (mean of g)^2) (Graves
+    2013, eq. 38 to 45; he has epsilon within the root). With momentum that quotient q moves a
+    velocity: v <- mu v + q; p <- p - lr v.
+    """
 
     @dataclass(frozen=True, kw_only=True)
     class Settings(Optimizer.Settings):
         decay: float = setting("decay of the running mean of g^2", 0.99, least=0, below=1)
         epsilon: float = epsilon(1e-8)
+        centered: bool = setting("whether the running mean of g is subtracted from g", False)
+        momentum: float = setting("mu; 0 is without", 0.0, least=0, below=1)
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.centered and not self.decay:
+                raise SettingError("centered", "needs a decay greater than 0: one g has no spread")
 
     settings: Settings
 
     def _prepare(self) -> None:
         self._square = self._moment("square")
+        self._mean = self._moment("mean") if self.settings.centered else None
+        self._velocity = self._moment("velocity") if self.settings.momentum else None
 
     def _update(self) -> None:
-        decay, epsilon = self.settings.decay, self.settings.epsilon
+        decay, epsilon, mu = self.settings.decay, self.settings.epsilon, self.settings.momentum
         self._add_square(self._square, decay)
+        square = self._square if self._mean is None else self._spread(self._mean, decay)
         # `square` lacks the factor 1 - decay, so its root and epsilon are scaled alike.
         scale = 1.0 / math.sqrt(1.0 - decay)
-        self._scaled_step(self.gradients, self._square, self.learning_rate * scale, epsilon * scale)
+        rate = self.learning_rate * scale
+        if self._velocity is None:
+            self._scaled_step(self.gradients, square, rate, epsilon * scale)
+            return
+        np.multiply(self._velocity, mu, out=self._velocity)
+        step = self._scaled(self.gradients, square, epsilon * scale)
+        np.add(self._velocity, step, out=self._velocity)
+        np.multiply(self._velocity, rate, out=self._scratch)
+        np.subtract(self.parameters, self._scratch, out=self.parameters)
+
+    def _spread(self, mean: Array, decay: float) -> Array:
+        """The variance of g but for the factor 1 - decay, in the scratch memory."""
+        np.multiply(mean, decay, out=mean)
+        np.add(mean, self.gradients, out=mean)
+        np.square(mean, out=self._scratch)
+        np.multiply(self._scratch, 1.0 - decay, out=self._scratch)
+        np.subtract(self._square, self._scratch, out=self._scratch)
+        return np.maximum(self._scratch, 0.0, out=self._scratch)  # rounding goes below
 
 
 class Adam(Optimizer):

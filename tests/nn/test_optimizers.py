@@ -47,11 +47,16 @@ def textbook_rmsprop(
     learning_rate: float = 0.001,
     decay: float = 0.99,
     epsilon: float = 1e-8,
+    centered: bool = False,
+    momentum: float = 0.0,
 ) -> Array:
-    mean_square = np.zeros_like(p)
+    mean_square, mean, velocity = np.zeros_like(p), np.zeros_like(p), np.zeros_like(p)
     for g in gradients:
         mean_square = decay * mean_square + (1 - decay) * g**2
-        p = p - learning_rate * g / (np.sqrt(mean_square) + epsilon)
+        mean = decay * mean + (1 - decay) * g
+        spread = np.sqrt(mean_square - centered * mean**2)
+        velocity = momentum * velocity + g / (spread + epsilon)
+        p = p - learning_rate * velocity
     return p
 
 
@@ -104,6 +109,9 @@ CASES: list[tuple[str, dict[str, float]]] = [
     ("RMSProp", {}),
     ("RMSProp", {"learning_rate": 0.02, "decay": 0.8, "epsilon": 0.3}),
     ("RMSProp", {"decay": 0.0}),
+    ("RMSProp", {"decay": 0.9, "epsilon": 0.3, "centered": True}),
+    ("RMSProp", {"decay": 0.9, "momentum": 0.8}),
+    ("RMSProp", {"decay": 0.9, "epsilon": 0.3, "centered": True, "momentum": 0.8}),
     ("Adam", {}),
     ("Adam", {"learning_rate": 0.02, "beta1": 0.7, "beta2": 0.95, "epsilon": 0.3}),
     ("Adam", {"beta1": 0.0, "beta2": 0.0}),
@@ -111,6 +119,7 @@ CASES: list[tuple[str, dict[str, float]]] = [
 WITH_MEMORY: list[tuple[str, dict[str, float]]] = [
     ("SGD", {"momentum": 0.9}),
     ("RMSProp", {"decay": 0.9}),
+    ("RMSProp", {"decay": 0.9, "centered": True, "momentum": 0.8}),
     ("Adam", {"beta2": 0.99}),
     ("AdamW", {"beta2": 0.99}),
 ]
@@ -186,6 +195,25 @@ def test_the_first_step_of_rmsprop_by_hand() -> None:
     optimizer = make("RMSProp", {"learning_rate": 0.1, "decay": 0.81}, [0.0, 0.0], np.float64)
     expected = np.array([-0.1, 0.1]) / math.sqrt(0.19)
     np.testing.assert_allclose(run(optimizer, [np.array([5.0, -0.2])]), expected, rtol=1e-6)
+
+
+def test_centred_rmsprop_with_momentum_by_hand() -> None:
+    """With decay 1/2, of g = 2: mean of squares 2, mean 1, so the deviation is 1 and v = 2.
+
+    Then of g = 4: mean of squares 9, mean 2.5, deviation sqrt(2.75) and v = 1 + 4 / sqrt(2.75).
+    """
+    settings = {"learning_rate": 0.1, "decay": 0.5, "centered": True, "momentum": 0.5}
+    optimizer = make("RMSProp", settings, [0.0], np.float64)
+    np.testing.assert_allclose(run(optimizer, [np.array([2.0])]), -0.2, rtol=1e-6)
+    expected = -0.2 - 0.1 * (1 + 4 / math.sqrt(2.75))
+    np.testing.assert_allclose(run(optimizer, [np.array([4.0])]), expected, rtol=1e-6)
+
+
+def test_a_gradient_that_stays_the_same_has_no_spread() -> None:
+    """Rounding would make the variance of some of them negative."""
+    optimizer = make("RMSProp", {"centered": True, "decay": 0.5, "epsilon": 1.0}, [0.0] * 100)
+    reached = run(optimizer, [np.linspace(0.1, 3.0, 100)] * 200)
+    assert np.isfinite(reached).all()
 
 
 def test_the_first_step_of_adam_is_the_learning_rate_whatever_the_gradient() -> None:

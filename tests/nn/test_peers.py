@@ -162,6 +162,9 @@ OPTIMIZERS: list[tuple[str, dict[str, Any], Callable[..., Any], dict[str, Any]]]
     ("AdaGrad", {"learning_rate": 0.1}, torch.optim.Adagrad, {"lr": 0.1}),
     ("RMSProp", {"learning_rate": 0.01, "decay": 0.95}, torch.optim.RMSprop,
      {"lr": 0.01, "alpha": 0.95}),
+    ("RMSProp", {"learning_rate": 0.00025, "decay": 0.95, "epsilon": 0.01, "centered": True,
+                 "momentum": 0.95}, torch.optim.RMSprop,  # as Young and Tian (2019) have it
+     {"lr": 0.00025, "alpha": 0.95, "eps": 0.01, "centered": True, "momentum": 0.95}),
     ("Adam", {"learning_rate": 0.01}, torch.optim.Adam, {"lr": 0.01}),
     ("Adam", {"beta1": 0.7, "beta2": 0.9, "epsilon": 0.1}, torch.optim.Adam,
      {"lr": 1e-3, "betas": (0.7, 0.9), "eps": 0.1}),
