@@ -94,6 +94,7 @@ class Environments:
         self._episode_seeds = [0] * lanes
         self._episode_actions: list[list[Any]] = [[] for _ in range(lanes)]
         self._totals = [0.0] * lanes
+        self._over = [False] * lanes  # whether an episode has terminated, and not a life alone
         self._raws: list[Any] = [None] * lanes  # the environments' latest observations
         self._masks: LaneMasks | None = None
         if not isinstance(self.actions, Continuous):
@@ -175,9 +176,10 @@ class Environments:
             raise self._complaint(found, lane) from found.__cause__
         self._totals[lane] += reward
         ended = bool(terminated or truncated)
-        self._raws[lane] = raw
+        self._raws[lane], self._over[lane] = raw, bool(terminated)
         latest.rewards[lane] = self._preprocessor.reward(lane, reward, ended)
-        latest.terminated[lane] = bool(terminated or info.get(LIFE_LOST))
+        # A lost life is an end also where a time limit cuts the episode in the same step.
+        latest.terminated[lane] = self._over[lane] or bool(info.get(LIFE_LOST))
         latest.truncated[lane] = truncated
         latest.returns[lane] = self._totals[lane]
         return ended
@@ -208,7 +210,7 @@ class Environments:
         return raw
 
     def _end(self, lane: int) -> None:
-        length, terminated = len(self._episode_actions[lane]), bool(self._latest.terminated[lane])
+        length, terminated = len(self._episode_actions[lane]), self._over[lane]
         cut = self._is_cut and not terminated and length >= self._longest
         seed, total = self._episode_seeds[lane], self._totals[lane]
         self.finished.append(Episode(seed, total, length, terminated, cut))

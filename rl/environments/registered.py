@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Well-known packages by the beginning of the ids that they register when they are imported.
 _PACKAGES = {"ALE/": "ale_py", "MinAtar/": "minatar",
+             "FlappyBird-": "flappy_bird_gymnasium", "Snake-v1": "gymnasium_snake_game",
              "MiniGrid-": "minigrid", "BabyAI-": "minigrid",
              "Fetch": "gymnasium_robotics", "PointMaze_": "gymnasium_robotics"}  # fmt: skip
 _NEEDS_MUJOCO = "gymnasium.envs.mujoco"

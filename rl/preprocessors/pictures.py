@@ -127,12 +127,16 @@ class Pictures(Preprocessor):
         seen = seen.astype(np.float32)
         if self._is_grey:
             red, green, blue = GREY[:, None, None] * seen
-            seen = (red + green + blue)[None]
+            seen = self._toned((red + green + blue)[None])
         if self._columns is not None:
             seen = seen @ self._columns.T
         if self._rows is not None:
             seen = self._rows @ seen
         return (np.rint(seen) if self.raw.is_bytes else seen).ravel()
+
+    def _toned(self, grey: Array) -> Array:
+        """The luminance [1, height, width] in other tones, before it is scaled; here the same."""
+        return grey
 
 
 def area_weights(length: int, wanted: int) -> Array | None:
@@ -207,6 +211,10 @@ class Atari(Pictures):
         skip: int = setting("screens for each action", 4, least=1, most=1_000)
         no_ops: int = setting("actions that do nothing at first, at most", 30, least=0, most=1_000)
         life_loss: bool = setting("whether the loss of a life ends what is learned from", True)
+        fire: bool = setting(
+            "whether an episode and each further life begin with FIRE, for games that wait for it "
+            "(not in Mnih et al. 2015); evaluations do so too", False,
+        )  # fmt: skip
 
     brings = True
     settings: Settings
@@ -217,4 +225,5 @@ class Atari(Pictures):
         if id.rpartition(":")[2].startswith("ALE/"):
             kwargs = {"frameskip": 1, **({"obs_type": "grayscale"} if settings.grayscale else {})}
         given = {"skip": settings.skip, "no_ops": settings.no_ops, "life_loss": settings.life_loss}
+        given |= {"fire": True} if settings.fire else {}
         return {"kwargs": kwargs, "wrappers": [{"name": "Atari", **given}]}

@@ -233,7 +233,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"id": "no.such:Corridor"}, ["environment names 'no.such'", "pip install no"]),
     ({"id": ""}, ["environment.id must not be empty"]),
     ({"id": 3}, ["environment.id must be a name"]),
-    ({"id": "ALE/Pong-v5"}, ["environment.id", "ale_py brings it; python -m pip install ale-py"]),
+    ({"id": "FlappyBird-v0"}, ["environment.id", "; python -m pip install flappy-bird-gymnasium"]),
     ({}, ["environment.id is missing"]),
     ({"id": "BlockCorridor-v0", "lenght": 3}, ["environment.lenght is no setting"]),
     ({"kwargs": {"lenght": 3}}, ["environment.kwargs.lenght is no argument of BlockCorridor-v0",

@@ -143,7 +143,7 @@ REFUSED = [
     (["LunarLander-v2"], ["did you mean 'LunarLander-v3'?"]),
     (["cartpol"], ["unknown experiment or environment 'cartpol'; did you mean 'CartPole-v1'?"]),
     (["cartpole_dqm"], ["unknown experiment 'cartpole_dqm'; did you mean 'cartpole_dqn'?"]),
-    (["ALE/Pong-v5"], ["ale_py brings it; python -m pip install ale-py"]),
+    (["FlappyBird-v0"], ["python -m pip install flappy-bird-gymnasium"]),
     (["Mine-v3"], ["as PACKAGE:Mine-v3"]),
     (["Mine/Corridor-v0"], ["unknown environment 'Mine/Corridor-v0'"]),
     (["nowhere:Corridor"], ["problem names 'nowhere', which is not installed"]),

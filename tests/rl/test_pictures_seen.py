@@ -8,9 +8,11 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
+from gymnasium.wrappers import TimeLimit
 
 import rl
 from nn.typing import Array
+from rl.environments import Environments
 from rl.environments.atari import Atari
 from rl.environments.registered import is_installed
 from rl.environments.spaces import Discrete as Among
@@ -22,6 +24,7 @@ from rl.specification.specification import all_specifications
 from tests.contracts.cases import Play, assert_same, experiment
 from tests.contracts.cases import values as contract_values
 from tests.rl import worlds  # noqa: F401  registers its environments
+from tests.rl.conftest import quick
 
 OF_PICTURES = [name for name, part in PREPROCESSORS.items() if part.of_pictures]
 COLOURED = Picture((2, 4, 3), False, True)
@@ -121,6 +124,72 @@ def test_an_action_is_done_several_times_and_two_screens_are_joined() -> None:
     assert (reward, game.count) == (6.0, 3)
 
 
+def test_a_time_limit_in_the_step_that_loses_a_life() -> None:
+    """To what is learned it is an end (Mnih et al. 2015), though a limit has cut the episode."""
+    made = experiment(of_lives(skip=5, no_ops=0))
+    environments = Environments(
+        lambda: TimeLimit(Atari(Lives(), skip=5, no_ops=0), 2), 1, 0,
+        made.preprocessor.for_lanes(1, learning=True),
+    )  # fmt: skip
+    environments.reset()
+    for number in range(2):
+        latest = environments.step(np.ones(1, np.int64))
+        made.agent.observe(latest)
+        assert latest.terminated.tolist() == [True]
+        assert latest.truncated.tolist() == [number == 1]
+    (episode,) = environments.finished
+    assert (episode.length, episode.terminated, episode.cut) == (2, False, False)
+    memory = made.agent.replay
+    assert memory is not None
+    assert memory.records(0, 2)["discounts"].tolist() == [0.0, 0.0]
+
+
+def test_no_ops_beyond_the_end_of_a_game_begin_another() -> None:
+    """A game has 15 screens; the lives are those of the game that is played."""
+    seen = set()
+    for seed in range(8):
+        game = Lives()
+        env = Atari(game, skip=1, no_ops=40)
+        _, info = env.reset(seed=seed)
+        seen.add(game.count)
+        assert 0 <= game.count < 15
+        assert info["lives"] == 3 - game.count // 5
+        assert "life_lost" not in env.step(1)[4] or game.count % 5 == 0
+    assert len(seen) > 3
+
+
+def test_screens_of_two_lives_are_joined_and_none_beyond_the_end() -> None:
+    """The last screen of a life lies over the first of the next; a game's last step is shorter."""
+    game = Lives()
+    env = Atari(game, skip=6, no_ops=0)
+    env.reset(seed=0)
+    observation, _, _, _, info = env.step(1)
+    assert (game.count, info["lives"], info["life_lost"]) == (6, 2, True)
+    assert (observation == 200).all()
+    for _ in range(2):
+        _, reward, terminated, _, info = env.step(1)
+    assert (game.count, reward, terminated, info["lives"]) == (15, 6.0, True, 0)
+
+
+@pytest.mark.parametrize("fire", [False, True])
+def test_fire_begins_each_life(fire: bool) -> None:
+    game, pressed = Lives(), []
+    game_step = game.step
+
+    def step(action: Any) -> Any:
+        pressed.append(action)
+        return game_step(action)
+
+    game.step = step  # type: ignore[method-assign]
+    env = Atari(game, skip=2, no_ops=0, fire=fire)
+    env.reset(seed=0)
+    assert pressed == [1, 1] * fire
+    rewards = [env.step(2)[1] for _ in range(2)]
+    # The fifth screen loses a life; with FIRE that is in the second step, of four screens.
+    assert pressed == ([1, 1, 2, 2, 2, 2, 1, 1] if fire else [2] * 4)
+    assert rewards == ([4.0, 8.0] if fire else [4.0] * 2)
+
+
 def test_an_episode_begins_with_no_ops_that_follow_from_its_seed() -> None:
     counts = []
     for seed in (*range(20), 0):
@@ -218,7 +287,7 @@ OF_PACKAGES = {name: each for name, each in all_specifications().items()
                if each.values["problem"].startswith(("ALE/", "MinAtar/"))}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OF_PACKAGES)
+@pytest.mark.parametrize("name", quick(2, OF_PACKAGES))
 def test_an_experiment_of_a_package_plays_or_names_it(name: str, rl_here: Any) -> None:
     """Where it is installed; else one line says how to install it."""
     specification = OF_PACKAGES[name]
@@ -232,6 +301,20 @@ def test_an_experiment_of_a_package_plays_or_names_it(name: str, rl_here: Any) -
     play = Play(made)
     play.steps(30)
     assert play.environments.restore(play.environments.state()) == []
+
+
+def test_a_real_game_counts_its_lives() -> None:
+    """Of five; a ball that nobody fires, or nobody catches, is lost."""
+    pytest.importorskip("ale_py", reason="Atari games are an extra: .[atari]")
+    given = of_lives(no_ops=0, fire=True)
+    play = Play(experiment({**given, "problem": "ALE/Breakout-v5"}))
+    for _ in range(200):
+        latest = play.environments.step(np.zeros(1, np.int64))
+        assert play.environments.finished == []
+        if latest.terminated[0]:
+            break
+    assert latest.terminated.tolist() == [True]
+    assert latest.truncated.tolist() == [False]
 
 
 def test_pictures_of_every_environment() -> None:
