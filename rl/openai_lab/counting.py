@@ -24,9 +24,8 @@ class Counting(ReplayAgent):
     episode's end. In episode e, counted from 0, n is 2 + e // 2, at most `n_epoch`. An episode's
     end is terminal also where a time limit makes it: no value follows.
 
-    With `joins_first` the first two steps of a session are stored as one transition, as the
-    original did behind `StackStates` and `DiffStates`: the first one's observation, and all else of
-    the second.
+    With `joins_first` the first `joins` steps of a session are stored as one transition, as the
+    original did behind its preprocessors: the first one's observation, and all else of the last.
 
     Raises:
         ValueError: there are several lanes.
@@ -42,10 +41,11 @@ class Counting(ReplayAgent):
         )
         n_epoch: int = setting("minibatches per call, in the end", 5, least=1, most=1000)
         joins_first: bool = setting(
-            "whether the first two steps of a session are stored as one transition, from the first "
-            "observation with the second action to where that led",
+            "whether the first steps of a session are stored as one transition, from the first "
+            "observation with the last action to where that led",
             False,
         )
+        joins: int = setting("how many steps these are", 2, least=2)
         learn_start: int = setting("not used", 0, least=0, most=0)
         learn_every: int = setting("not used", 1, least=1, most=1)
         max_gradient_norm: float = setting(
@@ -79,9 +79,9 @@ class Counting(ReplayAgent):
     def observe(self, transitions: Transitions) -> None:
         over = transitions.terminated | transitions.truncated
         t = replace(transitions, terminated=over, truncated=np.zeros_like(over))
-        if self.settings.joins_first and self.steps == 0 and not over[0]:
-            self._first = t.observations.copy()
-            self.steps = 1
+        if self.settings.joins_first and self.steps < self.settings.joins - 1 and not over[0]:
+            self._first = t.observations.copy() if self._first is None else self._first
+            self.steps += 1
         else:
             kept, self._first = self._first, None
             super().observe(t if kept is None else replace(t, observations=kept))
@@ -96,7 +96,8 @@ class Counting(ReplayAgent):
             return
         self.prepare(self._t, self._is_over)
         pace = self.settings.train_per_n_new_exp
-        if self._t > 0 and (self._t % pace == 0 or self._is_over):
+        is_due = self._t > 0 and (self._t % pace == 0 or self._is_over)
+        if is_due and self.memory.size:  # with none stored yet the original failed
             for _ in range(self.minibatches):
                 self.update(self.memory.sample())
         if self._is_over:

@@ -58,6 +58,7 @@ class DQN2017(Counting, DQN):
         assert isinstance(actions, Discrete)
         sizes = parts.spaces.observation_size, settings.head.outputs(actions.count)
         network = parts.network(*sizes, output=settings.output)
+        network.pixel_scale = 1.0  # bytes entered as they are
         optimizer, memory = parts.optimizer(network), parts.memory()
         return cls(network, optimizer, memory, parts.exploration(), settings, parts.lanes)
 

@@ -13,6 +13,7 @@ from rl.openai_lab.ddpg import DDPG2017
 from rl.openai_lab.double_dqn import DoubleDQN2017, FreezeDQNOfBoth2017
 from rl.openai_lab.left_tail import LeftTail2017
 from rl.openai_lab.memory import Prioritized2017
+from rl.openai_lab.pictures import Atari2017
 from rl.openai_lab.preprocessors import Difference2017, Stack2017
 from rl.openai_lab.q_table import QTable2017
 from rl.openai_lab.searching import Line2017, Random2017
@@ -45,6 +46,7 @@ def register() -> None:
     CONTINUOUS_EXPLORERS["OrnsteinUhlenbeck_2017"] = noise.OrnsteinUhlenbeck2017
     PREPROCESSORS["Stack_2017"] = Stack2017
     PREPROCESSORS["Difference_2017"] = Difference2017
+    PREPROCESSORS["Atari_2017"] = Atari2017
     INITIALIZERS["lecun_uniform"] = engine.lecun_uniform
     OPTIMIZERS["Adam_2017"] = engine.Adam2017
     OPTIMIZERS["SGD_2017"] = engine.SGD2017

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from rl.openai_lab.tables import (
     ACTIVATIONS,
     BARE,
     COMPONENTS,
+    CONV,
     DECAY,
     ENVIRONMENTS,
     GIVES_UP_AFTER,
@@ -102,7 +104,7 @@ def _translate(given: Any, problems: Mapping[str, Any], locks: Mapping[str, Any]
         problem, known = _problem(given, problems, made)
         components = _components(given)
         _put_components(given, components, made)
-        _put_params(given, components, made)
+        _put_params(given, components, known, made)
         _fit(given, known, problem, made)
         _put_search(given, components, made)
     except Refused as error:
@@ -150,6 +152,8 @@ def _problem(
         raise Refused(f"problem {name}: is unknown; {remedy}")
     made.values.update(description=f"OpenAI Lab: {given['Agent']} on {name}", **{"import": PARTS})
     made.put("environment.id", known.id)
+    for path, value in known.puts.items():
+        made.put(path, value)
     if known.differs:
         made.notes["environment.id"] = f"{known.id} for {gym}, {known.differs}"
     made.put("train.episodes", episodes)
@@ -201,28 +205,32 @@ def _put_components(
                 made.put(path, value)
             made.notes.update(components[kind].notes)
     by_both = given.get("Policy", "").startswith("DoubleDQN")
-    if given["Agent"] == "DoubleDQN" and not by_both:
+    if given["Agent"] in ("DoubleDQN", "DoubleConvDQN") and not by_both:
         made.put("agent.acts_on_both", False)
     if given["Agent"] == "FreezeDQN" and by_both:
         made.put("agent.name", "FreezeDQNOfBoth_2017")
 
 
 def _put_params(
-    given: Mapping[str, Any], components: Mapping[str, Component], made: Translation
+    given: Mapping[str, Any], components: Mapping[str, Component], known: Known, made: Translation
 ) -> None:
     """Puts each key of `param` at its path."""
     params, decays = dict(given.get("param", {})), _decays(given, components)
+    convolves = components["Agent"].keys.get("hidden_layers") == CONV
     if "network" in made.values and params.get("auto_architecture"):
-        params["hidden_layers"] = _halved(params)
+        sides = (84, 84) if given.get("PreProcessor") == "Atari" else known.sides
+        params["hidden_layers"] = _doubled(params, sides) if convolves else _halved(params)
+    elif convolves:
+        params.setdefault("hidden_layers", None)  # which is refused
     if decays:
         rate = made.values["optimizer"]["learning_rate"]
         made.put("optimizer.learning_rate", {"name": "inverse_time", "start": rate, "decay": 0.0})
     for key, value in params.items():
         for path in _paths(key, components, decays):
-            if value is not None:
-                made.put(path, _value(key, value))
-    known = {key for table in COMPONENTS.values() for each in table.values() for key in each.keys}
-    if strange := [key for key in params if key not in {*known, *_ELSEWHERE}]:
+            if value is not None or path == CONV:
+                made.put(path, _value(key, value, path))
+    read = {key for table in COMPONENTS.values() for each in table.values() for key in each.keys}
+    if strange := [key for key in params if key not in {*read, *_ELSEWHERE}]:
         made.warnings.append(f"param {', '.join(strange)}: not used, as in OpenAI Lab")
 
 
@@ -239,6 +247,43 @@ def _halved(params: Mapping[str, Any]) -> list[int]:
     return [size // 2**layer for layer in range(max(count, 1))]
 
 
+def _doubled(params: Mapping[str, Any], sides: tuple[int, ...]) -> list[list[Any]]:
+    """The convolutions of `auto_architecture`: each has twice the channels of the one before.
+
+    Layers end where the original took a side for 5 or less.
+    """
+    channels, count = params.get("num_initial_channels", 16), params.get("num_hidden_layers", 3)
+    if not isinstance(channels, int) or not isinstance(count, int):
+        raise Refused("auto_architecture: num_initial_channels and num_hidden_layers must be "
+                      "whole numbers")  # fmt: skip
+    if not sides:
+        raise Refused("auto_architecture: the size of the problem's pictures is unknown")
+    layers = [[channels, 4, 4, [2, 2]]]
+    for number in range(1, count):
+        sides = tuple(math.ceil((side - 5) / 2) + 1 for side in sides)
+        if min(sides) <= 5:
+            break
+        layers.append([channels * 2**number, 4, 4, [2, 2]])
+    return layers
+
+
+def _filters(given: Any) -> list[dict[str, int]]:
+    """Hidden layers [filters, rows, columns, [stride, stride]] as the block `conv`."""
+    try:
+        layers = [(int(n), int(rows), int(columns), int(down), int(across))
+                  for n, rows, columns, (down, across) in given]  # fmt: skip
+    except (TypeError, ValueError):
+        layers = []
+    if not layers:
+        wanted = "must be convolutions, [[FILTERS, ROWS, COLUMNS, [STRIDE, STRIDE]], ...]"
+        raise Refused(f"hidden_layers {wanted}, not {brief(given)}")
+    for n, rows, columns, down, across in layers:
+        if rows != columns or down != across:
+            raise Refused(f"hidden_layers {brief([n, rows, columns, [down, across]])}: this lab's "
+                          "kernels are square, with one stride")  # fmt: skip
+    return [{"filters": n, "size": size, "stride": by} for n, size, _, by, _ in layers]
+
+
 def _decays(given: Mapping[str, Any], components: Mapping[str, Component]) -> bool:
     """Whether the learning rate falls with each update."""
     decays = given.get("param", {}).get("decay") or "decay" in given.get("param_range", {})
@@ -253,8 +298,10 @@ def _paths(key: str, components: Mapping[str, Component], decays: bool) -> list[
     return [path for path in found if decays or path != DECAY]
 
 
-def _value(key: str, value: Any) -> Any:
-    """A value of `param` as the setting has it."""
+def _value(key: str, value: Any, path: str) -> Any:
+    """A value of `param` as the setting at `path` has it."""
+    if path == CONV:
+        return _filters(value)
     if key in ("hidden_layers_activation", "output_layer_activation"):
         if not isinstance(value, str) or value not in ACTIVATIONS:
             raise Refused(f"{key} {brief(value)} is unknown{suggestion(str(value), ACTIVATIONS)}")
@@ -276,6 +323,8 @@ def _fit(
             made.notes["memory.capacity"] = f"the latest {MOST_KEPT:,} transitions, not all"
     if given.get("PreProcessor") in ("StackStates", "DiffStates") and agent not in BARE:
         made.put("agent.joins_first", True)
+    if given.get("PreProcessor") == "Atari" and agent not in BARE:
+        made.values["agent"].update(joins_first=True, joins=4)
     if agent == "DDPG" and params.get("auto_architecture"):
         made.notes["network.hidden"] = "of the critic too, which had hidden_layers"
     if agent == "QTable" and not known.id.startswith("CartPole"):
@@ -313,7 +362,7 @@ def _put_search(
         if not paths or (is_automatic and key == "hidden_layers"):
             made.warnings.append(f"param_range {key}: not used, and not searched")
             continue
-        space[paths[0]] = _dimension(key, values)
+        space[paths[0]] = _dimension(key, values, paths[0])
         for path in paths[1:]:
             made.notes[path] = f"stays as it is while {paths[0]} is searched"
         if isinstance(values, Mapping) and given.get("HyperOptimizer") != "RandomSearch":
@@ -321,7 +370,7 @@ def _put_search(
     made.put("search.space", space)
 
 
-def _dimension(key: str, values: Any) -> Any:
+def _dimension(key: str, values: Any, path: str) -> Any:
     """A list of values, or a range, as the search has it."""
     if isinstance(values, Mapping):
         if values.keys() != {"min", "max"}:
@@ -331,7 +380,7 @@ def _dimension(key: str, values: Any) -> Any:
         raise Refused(f"param_range {key} must be a list or a range, not {brief(values)}")
     with suppress(TypeError):  # it failed at what cannot be compared
         values = sorted(values)
-    return [_value(key, each) for each in values]
+    return [_value(key, each, path) for each in values]
 
 
 def _is_lock(lock: Any) -> bool:

@@ -61,8 +61,20 @@ NOISES = ("NoNoisePolicy", "LinearNoisePolicy", "EpsilonGreedyNoisePolicy",
            "GaussianWhiteNoisePolicy", "OUNoisePolicy")  # fmt: skip
 
 
+CONV = "network.conv"
+
+
 def _values(name: str, *more: str) -> Component:
     return Component(_VALUES, {"agent.name": name, **_DEFAULTS}, policies=(*_BY_VALUES, *more))
+
+
+def _of_pictures(name: str, *more: str) -> Component:
+    """An agent whose hidden layers are convolutions, before one of 256 units."""
+    return Component(
+        {**_VALUES, "hidden_layers": CONV},
+        {"agent.name": name, **_DEFAULTS, "network.hidden": [256]},
+        policies=(*_BY_VALUES, *more),
+    )
 
 
 AGENTS: dict[str, Component] = {
@@ -70,6 +82,8 @@ AGENTS: dict[str, Component] = {
     "FreezeDQN": _values("FreezeDQN_2017", *_BY_BOTH),
     "OffPolicySarsa": _values("OffPolicySarsa_2017"),
     "DoubleDQN": _values("DoubleDQN_2017", *_BY_BOTH),
+    "ConvDQN": _of_pictures("DQN_2017"),
+    "DoubleConvDQN": _of_pictures("DoubleDQN_2017", *_BY_BOTH),
     "DeepSarsa": Component(
         _LATEST_KEYS, {"agent.name": "DeepSarsa_2017", **_LATEST},
         policies=_BY_VALUES,
@@ -112,6 +126,8 @@ RECOMPILED = (
     "DeepSarsa",
     "DeepExpectedSarsa",
     "ActorCritic",
+    "ConvDQN",
+    "DoubleConvDQN",
 )  # those with `epi_change_lr`
 BARE = ("QTable", "Dummy")  # agents that have no network, optimizer, memory or policy of their own
 _BOLTZMANN = Component(
@@ -207,6 +223,13 @@ PREPROCESSORS: dict[str, Component] = {
     "NoPreProcessor": Component(),
     "StackStates": Component(puts={"preprocessor.name": "Stack_2017"}),
     "DiffStates": Component(puts={"preprocessor.name": "Difference_2017"}),
+    "Atari": Component(
+        puts={"preprocessor.name": "Atari_2017"},
+        notes={
+            "preprocessor": "an episode's first frames stand behind dark ones, in the memory "
+            "too, which had the last of the episode before"
+        },
+    ),
 }
 METHODS: dict[str, Component] = {
     "GridSearch": Component(puts={"search.method": "grid"}),
@@ -226,6 +249,8 @@ class Known:
         limit: steps of an episode.
         episodes: of a session, where there is no problems.json.
         unit: half the range of its continuous actions.
+        puts: values by their dotted paths.
+        sides: height and width of its pictures; empty if it shows none.
         differs: how it differs from what it was; empty if it does not.
     """
 
@@ -234,6 +259,16 @@ class Known:
     episodes: int
     unit: float = 1.0
     differs: str = ""
+    puts: Mapping[str, Any] = field(default_factory=dict)
+    sides: tuple[int, ...] = ()
+
+
+def _atari(name: str) -> Known:
+    """A game whose episodes Gym cut after 10,000 steps."""
+    return Known(
+        f"ale_py:{name}", 10_000, 5_000, differs="of a later emulator", sides=(210, 160),
+        puts={"environment.max_episode_steps": 10_000},
+    )  # fmt: skip
 
 
 _PHYSICS = "which it differs from"
@@ -250,20 +285,23 @@ ENVIRONMENTS = {
     "LunarLanderContinuous-v2": Known("LunarLanderContinuous-v3", 1000, 800, differs=_PHYSICS),
     "BipedalWalker-v2": Known("BipedalWalker-v3", 1600, 5000, differs=_PHYSICS),
     "BipedalWalkerHardcore-v2": Known("BipedalWalkerHardcore-v3", 2000, 5000, differs=_PHYSICS),
-}
-_ATARI = "an Atari game, whose pictures this lab does not take yet"
-_PYGAME = "a game of PyGame, whose pictures this lab does not take yet"
-_PICTURES = "its observations are pictures, which this lab does not take yet"
+    **{name: _atari(name) for name in ("AirRaid-v0", "Alien-v0", "Assault-v0", "Breakout-v0",
+                                       "MsPacman-v0", "Pong-v0", "Qbert-v0")},
+    "FlappyBird-v0": Known(
+        "FlappyBird-v0", 10_000, 1_000, sides=(512, 288),
+        differs="of flappy_bird_gymnasium, whose rewards and speed are not those of gym_ple",
+        puts={"environment.wrappers": ["AddRenderObservation"],
+              "environment.max_episode_steps": 10_000},
+    ),
+}  # fmt: skip
 REFUSED = {
     "problem": {
-        **dict.fromkeys(("AirRaid-v0", "Alien-v0", "Assault-v0", "Breakout-v0", "DevBreakout-v0",
-                         "MsPacman-v0", "Pong-v0", "Qbert-v0", "SpaceInvader-v0",
-                         "SpaceInvaders-v0"), _ATARI),
-        **dict.fromkeys(("FlappyBird-v0", "Snake-v0"), _PYGAME),
-        "CarRacing-v0": _PICTURES,
+        "Snake-v0": "a game of the package gym_ple (PyGame Learning Environment), which Gymnasium "
+                    "does not know; Snake-v1 of gymnasium-snake-game is another game",
+        "SpaceInvader-v0": "Gym had no such game",
+        "CarRacing-v0": "its actions are continuous, and no agent of OpenAI Lab took these with "
+                        "pictures",
     },
-    "Agent": dict.fromkeys(("ConvDQN", "DoubleConvDQN"), "a network for pictures"),
-    "PreProcessor": {"Atari": "for pictures"},
 }  # fmt: skip
 COMPONENTS: dict[str, Mapping[str, Component]] = {
     "Agent": AGENTS, "Policy": POLICIES, "Memory": MEMORIES, "Optimizer": OPTIMIZERS,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import nn
 from nn.typing import Array
@@ -32,8 +33,10 @@ from rl.openai_lab.dqn import (
 from rl.openai_lab.engine import SGD2017, Adam2017, InverseTime, lecun_uniform
 from rl.openai_lab.left_tail import LeftTail2017
 from rl.openai_lab.memory import Prioritized2017
+from rl.openai_lab.pictures import Atari2017
 from rl.openai_lab.preprocessors import Difference2017, Stack2017
 from rl.openai_lab.q_table import QTable2017
+from rl.preprocessors import Picture
 
 RATE = 0.1
 
@@ -168,6 +171,39 @@ def test_the_first_two_steps_are_stored_as_one_behind_a_stack() -> None:
     assert stored["actions"].tolist() == [1, 0, 1]
     assert stored["rewards"].tolist() == [1.0, 2.0, 3.0]
     assert stored["next_observations"].ravel().tolist() == [2.0, 3.0, 4.0]
+
+
+def test_the_first_four_steps_are_stored_as_one_behind_frames() -> None:
+    agent = made(DQN2017, joins_first=True, joins=4)
+    for k in range(5):
+        here, there = np.full((1, 1), k, np.float32), np.full((1, 1), k + 1, np.float32)
+        no = np.array([False])
+        agent.observe(Transitions(here, np.array([k % 2]), np.full(1, k), there, no, no, no * 1.0))
+    stored = agent.memory.records(0, 2)
+    assert (agent.steps, agent.memory.added) == (5, 2)
+    assert stored["observations"].ravel().tolist() == [0.0, 4.0]
+    assert stored["rewards"].tolist() == [3.0, 4.0]
+    assert stored["next_observations"].ravel().tolist() == [4.0, 5.0]
+
+
+@pytest.mark.parametrize("sides", [(210, 160), (50, 90)])
+def test_a_frame_is_scipys(sides: tuple[int, int]) -> None:
+    """Stretched to all tones, scaled by Pillow to 110 x 84, and cut at the bottom."""
+    frame = np.random.default_rng(0).integers(20, 200, (*sides, 3)).astype(np.uint8)
+    frame[sides[0] // 2 :, : sides[1] // 3] //= 2
+    grey = frame @ np.array([0.299, 0.587, 0.114])
+    tones = np.rint((grey - grey.min()) * 255 / (grey.max() - grey.min())).astype(np.uint8)
+    scaled = Image.fromarray(tones).resize((84, 110), Image.Resampling.BILINEAR)
+    raw = Picture((*sides, 3), False, True)
+    view: Any = Atari2017(frame.size, raw=raw).for_lanes(1, learning=False)
+    out = np.ones(view.size, np.uint8)
+    view.start(0, frame.ravel(), out)
+    frames = out.reshape(4, 84, 84).copy()
+    assert not frames[:3].any()  # dark before the first
+    assert np.abs(frames[3].astype(int) - np.asarray(scaled, int)[-84:]).max() <= 1
+    view.follow(0, np.zeros_like(frame).ravel(), out)
+    np.testing.assert_array_equal(out.reshape(4, 84, 84)[2], frames[3])
+    assert not out.reshape(4, 84, 84)[3].any()  # of one tone alone
 
 
 def test_several_lanes_are_refused() -> None:
