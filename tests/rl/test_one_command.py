@@ -151,7 +151,7 @@ REFUSED = [
     (["ways.py:Path"], ["write 'ways'"]),
     (["ways.py"], ["an environment of a module is written ways:CLASS"]),
     (["ways.Path"], ["is written ways:Path"]),
-    (["way.Path"], ["unknown experiment 'way.Path'. Known: "]),
+    (["way.Path"], ["unknown experiment 'way.Path'"]),
     (["ways:"], ["rl: problem does not fit: 'ways:': names no environment"]),
     (["ways:Pathh"], ["did you mean 'Path'?"]),
     (["ways:Path-v1"], ["did you mean 'Path-v0'?"]),
