@@ -37,6 +37,8 @@ import common
 import numpy as np
 from rows import Row, Rows
 
+from rl.errors import UserError
+
 if TYPE_CHECKING:
     from nn.typing import Array
 
@@ -257,7 +259,10 @@ def main() -> None:
         )  # fmt: skip
         print(json.dumps(run))
         return
-    rows = Rows(ROWS, COLUMNS, _key)
+    try:
+        rows = Rows(ROWS, COLUMNS, _key)
+    except UserError as error:
+        parser.refuse(str(error))
     runs = [
         (problem, learner, seed)
         for problem in PROBLEMS

@@ -171,6 +171,9 @@ def collect(found: Sequence[Cell], folders: Iterable[Path], rows: Rows) -> int:
 
     Returns:
         How many there were.
+
+    Raises:
+        UserError: a file in there is damaged.
     """
     new = {}
     for folder in folders:
@@ -255,14 +258,17 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"--only {options.only}: is the name of no experiment")
     rows = rows_of(options.folder / "rows.csv" if options.spec else ROWS, known)
     chosen = cells(some, rows, options.sessions)
-    collect(chosen, [options.folder] if options.collect is None else options.collect, rows)
+    for folder in options.collect or ():
+        if not folder.is_dir():
+            raise UserError(f"--collect {folder}: there is no such folder")
+    found = collect(chosen, options.collect or [options.folder], rows)
+    print(f"{found} sessions were collected", flush=True)
     if options.grid:
         print(grid(cells(some, rows)))
         return 0
     failed: list[str] = []
     if options.collect is None:
-        due = [each for each in due_in(cells(some, rows, options.sessions), options.part)
-               if _can_run(each[0])]  # fmt: skip
+        due = list(due_in(_those_that_can_run(cells(some, rows, options.sessions)), options.part))
         failed = measure(due, options, rows, ("--spec", options.spec) if options.spec else ())
     for text in tables(cells(some, rows, options.sessions)).values():
         print(f"\n{text}")
@@ -273,9 +279,16 @@ def run(options: argparse.Namespace) -> int:
     return bool(failed)
 
 
-def _can_run(specification: Specification) -> bool:
-    """Whether the environment's package is there."""
-    return is_installed(specification.environment_id)
+def _those_that_can_run(found: Iterable[Cell]) -> list[Cell]:
+    """The cells whose environment is there; of the others a line says what they need."""
+    there = []
+    for cell in found:
+        id = cell.specification.environment_id
+        if is_installed(id):
+            there.append(cell)
+        else:
+            print(f"{cell.name}: left out, as {id} needs a package that is not installed")
+    return there
 
 
 if __name__ == "__main__":

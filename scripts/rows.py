@@ -11,6 +11,8 @@ from typing import Any
 
 import common
 
+from rl.errors import UserError
+
 Row = dict[str, str]
 Key = tuple[Any, ...]
 
@@ -22,13 +24,23 @@ class Rows:
         path: of the file, which need not exist.
         columns: the names, in order.
         key: of a row; a new row takes the place of the one with the same key.
+
+    Raises:
+        UserError: the file has other columns, or a line that is no row, as an unfinished merge
+            leaves them.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], key: Callable[[Row], Key]) -> None:
         self._path, self._columns, self._key = path, columns, key
         self._lock = threading.Lock()
-        text = path.read_text() if path.exists() else ""
-        self._rows = {key(row): row for row in csv.DictReader(io.StringIO(text))}
+        reader = csv.DictReader(io.StringIO(path.read_text() if path.exists() else ""))
+        if tuple(reader.fieldnames or columns) != tuple(columns):
+            raise UserError(f"{path}: has other columns than {', '.join(columns)}")
+        self._rows: dict[Key, Row] = {}
+        for row in reader:
+            if None in row or None in row.values():
+                raise UserError(f"{path}: line {reader.line_num} is no row; mend or remove it")
+            self._rows[key(row)] = row
 
     def __iter__(self) -> Iterator[Row]:
         with self._lock:

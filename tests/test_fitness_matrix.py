@@ -285,6 +285,60 @@ def test_a_part_is_k_of_n(text: str, matrix: Any) -> None:
         matrix.part(text)
 
 
+SPOILED = {
+    "another": ("a,b\n1,2\n", "has other columns than experiment, seed"),
+    "conflict": ("<<<<<<< HEAD", "line 2 is no row"),
+    "long": (",".join("x" * 20), "line 2 is no row"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_spoiled_rows_are_refused_in_one_line(
+    kind: str, matrix: Any, documents: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    text, said = SPOILED[kind]
+    head = "" if kind == "another" else ",".join(matrix.COLUMNS) + "\n"
+    (documents / "rows.csv").write_text(f"{head}{text}\n")
+    refused(matrix, monkeypatch, "--collect")
+    message = capsys.readouterr().err
+    assert f"{documents / 'rows.csv'}: {said}" in message
+    assert message.count("\n") == 1
+
+
+def refused(matrix: Any, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr("sys.argv", ["fitness_matrix.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        matrix.main()
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--collect", "nowhere"), "--collect nowhere: there is no such folder"),
+        (("--only", "nothing*"), "--only nothing*: is the name of no experiment"),
+        (("--part", "3/2"), "must be K/N, with K from 1 to N, not 3/2"),
+    ],
+)
+def test_a_mistyped_option_is_refused(
+    arguments: tuple[str, ...], said: str, matrix: Any, documents: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    refused(matrix, monkeypatch, *arguments)
+    assert said in capsys.readouterr().err
+
+
+def test_what_lacks_a_package_is_left_out(
+    matrix: Any, documents: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(matrix, "is_installed", lambda id: id != "Hopper-v5")
+    assert matrix.run(options(documents / "runs", only="hopper_td3")) == 0
+    assert commands.asked == []
+    assert "hopper_td3: left out, as Hopper-v5 needs a package" in capsys.readouterr().out
+
+
 def test_a_failed_session_is_named_and_the_others_are_measured(
     matrix: Any, documents: Path, commands: Commands, capsys: pytest.CaptureFixture[str]
 ) -> None:

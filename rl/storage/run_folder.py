@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nn.checkpoint import naming, sync_folder
+from nn.names import suggestion
 from rl.errors import UserError, on_disk
 from rl.storage.files import (
     is_there,
@@ -27,7 +28,7 @@ from rl.storage.forms import COUNTED, MANIFEST, RESULT, SEARCH_MANIFEST, SUMMARY
 from rl.storage.manifest import FORMAT, make_manifest
 from rl.storage.paths import as_name, unquoted, user_path
 from rl.storage.session_folder import SessionFolder, number_of
-from rl.storage.shipped import shipped_file
+from rl.storage.shipped import shipped_file, shipped_names
 
 RUNS = Path("runs")
 LOCK = ".lock"
@@ -234,7 +235,8 @@ class RunFolder:
                 f"folder, which this needs; `rl run {path.name}` makes one"
             )
         if not folder.is_dir():
-            raise UserError(f"{path}: there is no such run folder; `rl run NAME` makes one")
+            near = suggestion(path.name, shipped_names())
+            raise UserError(f"{path}: there is no such run folder; `rl run NAME` makes one{near}")
         run = cls(folder)
         for file in (run.spec, run.manifest):
             if not file.exists():

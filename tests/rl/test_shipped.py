@@ -130,6 +130,7 @@ REFUSED = {
     ("run", "cartpole_double_dqn", "--from", f"{NAME}@last"): "without 'last'",
     ("evaluate", f"../{NAME}"): "there is no such run folder",
     ("evaluate", "cartpole_random"): "there is no such run folder",
+    ("evaluate", "cartpole_dqm"): "did you mean 'cartpole_dqn'?",
 }  # fmt: skip
 
 
