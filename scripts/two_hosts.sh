@@ -87,7 +87,7 @@ TRAIN=(--sessions 2 --steps "$STEPS" --no-report --set train.stop_when_solved=fa
        train.evaluate_every=2500 train.evaluate_episodes=2 train.checkpoint_seconds=2)
 train() { # NAME [more]: begins two sessions on the cluster, whose lines go to a file
     local name=$1; shift
-    lab run cartpole_dqn "${TRAIN[@]}" "${RAY[@]}" --output "/tmp/$name" "$@" >"$STATE/$name.txt" 2>&1 &
+    lab run cartpole_dqn "${RAY[@]}" --output "/tmp/$name" "${TRAIN[@]}" "$@" >"$STATE/$name.txt" 2>&1 &
     echo $! >"$STATE/$name.pid"
 }
 has_come() { # NAME: both sessions have sent a checkpoint that has a step
@@ -198,13 +198,17 @@ refused() { # NAME HOST PATTERN: a command there ends with one line
 }
 try_token() { RAY_AUTH_TOKEN=ffffffffffffffffffffffffffffffff refused token head "another token"; }
 try_nonode() { on more pkill -9 raylet; sleep 1; refused nonode more "is no node"; }
-try_busy() {
-    local began=$SECONDS verdict=LOST
-    train busy; wait_for 120 has_come busy
-    lab run cartpole_dqn --steps 1000 "${RAY[@]}" --no-report --output /tmp/late >"$STATE/late.txt" 2>&1
-    said "$STATE/late.txt" "is busy" >/dev/null && verdict=good
+try_busy() { # both processors are held until the line has come
+    local began=$SECONDS verdict=LOST held=/tmp/held
+    on more pkill -9 raylet
+    train busy "environment={id: Slow-v0, kwargs: {until: $held}}" import=tests.rl.worlds
+    wait_for 120 has_come busy
+    lab run cartpole_dqn --steps 1000 "${RAY[@]}" --no-report --output /tmp/late >"$STATE/late.txt" 2>&1 &
+    local late=$!
+    wait_for 60 said "$STATE/late.txt" "is busy" && verdict=good
+    on work touch $held
+    ended busy && wait $late || verdict=LOST
     row busy $((SECONDS - began)) $verdict "$(said "$STATE/late.txt" 'is busy')"
-    ended busy
 }
 try_head() {
     local began=$SECONDS verdict=LOST

@@ -18,6 +18,7 @@ from rl.specification.build import build
 from rl.specification.changes import described
 from rl.storage.files import make_folder
 from rl.storage.manifest import CALLBACKS, LINEAGE, MERGED, differences_between
+from rl.storage.notes import carry_notes
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RunFolder, TrialFolder, runs_in
 from rl.storage.session_folder import SessionFolder
@@ -25,6 +26,7 @@ from rl.storage.session_folder import SessionFolder
 NO_SETTINGS = ("description", "search")  # blocks of a specification that no session reads
 OWN = ("command", "seeds", "specification", "started", "extended", MERGED)  # not of the merged run
 MOST_NAMED = 4  # runs in a message
+TOO_MUCH = "the notes of the runs are too long for one, and their end was left out"
 LEFT = shutil.ignore_patterns(".lock", ".*.tmp")
 
 
@@ -32,7 +34,8 @@ def merge(paths: Iterable[str | os.PathLike[str]], output: str | os.PathLike[str
     """A new run folder with the sessions of others, which stay as they are.
 
     Its sessions are in the order of their seeds. One that was planned and never begun stays
-    planned. The notes of the run say on how many machines it was made.
+    planned. What is noted about the runs, and their tags, are noted about the new one. The `notes`
+    of the run say on how many machines it was made.
 
     Args:
         paths: the run folders.
@@ -58,11 +61,15 @@ def merge(paths: Iterable[str | os.PathLike[str]], output: str | os.PathLike[str
         stack.callback(shutil.rmtree, folder.path, ignore_errors=True)
         _create(folder, runs, seeds)
         _copy(begun, folder.trial(), seeds)
+        whole = [
+            carry_notes((run.path for run in runs), folder.path),
+            carry_notes((run.trial.path for run in runs), folder.trial().path),
+        ]
         if path.is_dir():
             path.rmdir()
         folder.path.rename(path)
     merged = Run(RunFolder(path))
-    merged.notes = list(_notes(runs))
+    merged.notes = [*_notes(runs), *([] if all(whole) else [TOO_MUCH])]
     return merged
 
 

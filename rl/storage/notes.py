@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rl.errors import UserError, brief, on_disk
-from rl.storage.files import only_one, read_json, write_json
+from rl.storage.files import make_folder, only_one, read_json, write_json
 from rl.storage.forms import block_of, is_text, list_of, maybe_empty
 from rl.storage.texts import encodable
 
@@ -78,6 +78,28 @@ def write_note(
         elif note != before:
             write_json(folder / NAME, {"note": note.text, "tags": note.tags})
     return note
+
+
+def carry_notes(folders: Iterable[Path], target: Path) -> bool:
+    """Notes in a folder what is noted in others: each different text, a line of its own, and tags.
+
+    Args:
+        folders: of the runs or trials.
+        target: the folder.
+
+    Returns:
+        False if it is too much for one note, and the end was left out.
+
+    Raises:
+        UserError: a file is damaged or cannot be written.
+    """
+    notes = [read_note(folder) for folder in folders]
+    text = "\n".join(dict.fromkeys(note.text for note in notes if note.text))
+    tags = list(dict.fromkeys(tag for note in notes for tag in note.tags))
+    if text or tags:
+        make_folder(target)
+        write_note(target, text[:LONGEST], tags[:MOST_TAGS])
+    return len(text) <= LONGEST and len(tags) <= MOST_TAGS
 
 
 def tag_of(text: str) -> str:

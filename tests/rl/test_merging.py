@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from rl.running.executors import Inline
+from rl.running.merging import TOO_MUCH, merge
+from rl.storage.notes import LONGEST, Note, read_note, write_note
 from rl.storage.session_folder import SessionFolder
 from tests.rl.conftest import Command, run_trial
 from tests.rl.test_executors import TINY, make_jobs
@@ -63,6 +65,21 @@ def test_merged_runs_are_the_trial_of_one_command(rl_here: Command, here: Path) 
         ("a", [4]), ("b", [3]), ("c", [5])]  # fmt: skip
     assert all(each["versions"] and each["blas"] and each["command"] for each in made["merged"])
     assert {path: before[path] for path in files(here) if path in before} == before
+
+
+def test_notes_and_tags_are_carried_over(here: Path) -> None:
+    """Each different text and tag once; what does not fit into one note is left out, and said."""
+    write_note(here / "a", "the first half", ["gpu", "keep"])
+    write_note(here / "b", "on the laptop", ["keep"])
+    write_note(here / "c", "the first half")
+    write_note(here / "a/trial_000", tags=["odd"])
+    merged = merge([here / name for name in "abc"], here / "m")
+    assert read_note(here / "m") == Note("the first half\non the laptop", ("gpu", "keep"))
+    assert read_note(here / "m/trial_000") == Note("", ("odd",))
+    assert merged.notes == []
+    write_note(here / "b", "x" * LONGEST)
+    assert merge([here / "a", here / "b"], here / "long").notes == [TOO_MUCH]
+    assert read_note(here / "long").text.startswith("the first half\nxxx")
 
 
 @pytest.mark.slow
