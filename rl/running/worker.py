@@ -7,6 +7,7 @@ each job; elsewhere it is the worker of one job itself.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import os
 import signal
@@ -108,10 +109,15 @@ def _passed_on_to(worker: int) -> Iterator[None]:
 
 
 def _import() -> None:
-    """Imports what every session needs; what cannot be imported fails in the session again."""
+    """Imports what every session needs; what cannot be imported fails in the session again.
+
+    The garbage collector then leaves all of it alone: a forked process in which it went through
+    that would copy the memory that it shares with its home.
+    """
     for name in NEEDED:
         with suppress(Exception):
             importlib.import_module(name)
+    gc.freeze()
 
 
 def _can_fork() -> bool:
