@@ -71,7 +71,7 @@ class RayExecutor(Concurrent):
         self._is_elastic = capacity is None
         super().__init__(capacity or self._cluster.processors, callback)
         self._ray.cloudpickle.register_pickle_by_value(ray_node)
-        self._mailbox = _open_mailbox(self._cluster)
+        self._mailbox = _open_mailbox(self._ray)
         options = {"num_cpus": 1, "max_retries": 0, **self._cluster.environment}
         self._run = self._ray.remote(**options)(ray_node.run_on_node)
         compares = self._cluster.is_shared and not any_node
@@ -305,15 +305,12 @@ class _Task:
         callback.progressed(self.job, progress)
 
 
-def _open_mailbox(cluster: Cluster) -> Any:
-    """A mailbox on the node of this process, with which alone it is lost."""
+def _open_mailbox(ray: Any) -> Any:
+    """A mailbox on the node of this process, with which alone it is lost; it starts meanwhile."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    ray = cluster.ray
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    mailbox = ray.remote(num_cpus=0, scheduling_strategy=here)(ray_node.Mailbox).remote()
-    cluster.ask(mailbox.empty.remote())
-    return mailbox
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(ray_node.Mailbox).remote()
 
 
 def _failed(job: Job, reason: str, lost: bool) -> Outcome:

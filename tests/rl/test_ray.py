@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -37,32 +38,72 @@ pytestmark = [
 ]
 
 ROOT = str(Path(__file__).parents[2])  # where the package `tests` is
+# `rl`, with checkpoints that come at once.
+OFTEN = """
+import functools, sys
+from rl.cli import main
+from rl.running import ray_executor as it
+it.RayExecutor = functools.partial(it.RayExecutor, seconds=0.1)
+sys.exit(main(sys.argv[1:]))
+"""
 OTHER_KERNEL = "Nehalem"  # of OpenBLAS, which every x86 processor of today runs
 
 
+# A dead node is noticed sooner than by default, but a busy one is not taken for dead: its answers
+# may take 10 s each. A worker has the priority of a local process.
+SOON = {"health_check_period_ms": 100, "health_check_failure_threshold": 10,
+        "health_check_initial_delay_ms": 1000, "worker_niceness": 0}  # fmt: skip
+BARE = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+
+
 @pytest.fixture(scope="module")
-def hosts() -> Iterator[Any]:
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A cluster whose head takes no session."""
     from ray.cluster_utils import Cluster
 
-    # A dead node is noticed sooner than by default, but a busy one is not taken for dead.
-    soon = {"health_check_period_ms": 1000, "health_check_failure_threshold": 10,
-            "worker_niceness": 0}  # fmt: skip
-    head = {"num_cpus": 0, "_system_config": soon}
+    head = {"num_cpus": 0, "_system_config": SOON, **BARE}
     hosts: Any = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
-    hosts.plain = None
+    hosts.plain, hosts.imports = None, tmp_path_factory.mktemp("imports")
     yield hosts
+    ray.shutdown()
     hosts.shutdown()
     gc.collect()  # what Ray has not closed is said here, not in another module's test
 
 
+def add_plain(hosts: Any) -> None:
+    """Adds a node on which sessions run, two at once; they import what is in `hosts.imports`."""
+    there = {"PYTHONPATH": f"{ROOT}{os.pathsep}{hosts.imports}"}
+    hosts.plain = patiently(lambda: hosts.add_node(num_cpus=2, env_vars=there))
+
+
 @pytest.fixture
-def cluster(hosts: Any) -> Any:
-    """A cluster with one node on which sessions run, two at once, whatever a test before did."""
+def node(hosts: Any) -> Any:
+    """The cluster with one such node, whatever a test before did."""
     if hosts.worker_nodes != {hosts.plain}:
+        ray.shutdown()
         remove_all(hosts)
-        hosts.plain = patiently(lambda: hosts.add_node(num_cpus=2))
+        add_plain(hosts)
     return hosts
+
+
+@pytest.fixture
+def cluster(node: Any) -> Any:
+    """The same, to which this process is not connected."""
+    ray.shutdown()
+    return node
+
+
+@pytest.fixture
+def connected(node: Any) -> Any:
+    """The same, with a connection that tests share, and so the processes that run sessions."""
+    connect(node)
+    return node
+
+
+def connect(cluster: Any) -> None:
+    if not ray.is_initialized():
+        quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        ray.init(cluster.address, runtime_env=ray_cluster.ONE_THREAD, **quiet)
 
 
 def patiently(start: Callable[[], Any]) -> Any:
@@ -136,10 +177,10 @@ def files(folder: Path) -> set[Path]:
     return {path for path in paths if path.name != ".lock"}
 
 
-def test_jobs_that_are_interrupted_go_on_where_they_were(tmp_path: Path, cluster: Any) -> None:
+def test_jobs_that_are_interrupted_go_on_where_they_were(tmp_path: Path, connected: Any) -> None:
     """All three are submitted, but the third has no processor to begin on."""
-    jobs = slow_jobs(tmp_path / "there", range(3), 4000, tmp_path / "interrupted")
-    executor = RayExecutor(3, address=cluster.address)
+    jobs = slow_jobs(tmp_path / "there", range(3), 2000, tmp_path / "interrupted")
+    executor = RayExecutor(3, address=connected.address)
 
     class Patient(Hearing):
         def progressed(self, job: Job, progress: Progress) -> None:
@@ -159,16 +200,16 @@ def test_jobs_that_are_interrupted_go_on_where_they_were(tmp_path: Path, cluster
         assert folder.load_checkpoint("last")["step"] > 0
     (tmp_path / "interrupted").touch()
     recorder = Hearing()
-    with RayExecutor(address=cluster.address, callback=recorder) as again:
+    with RayExecutor(address=connected.address, callback=recorder) as again:
         outcomes = run_all(jobs[:2], again)
     for session in (0, 1):
-        assert 500 not in recorder.evaluations[session], "it was made before"
+        assert 250 not in recorder.evaluations[session], "it was made before"
     assert_the_numbers_of_this_process(jobs[:2], outcomes, tmp_path / "here")
 
 
-def test_jobs_are_stopped_one_by_one(tmp_path: Path, cluster: Any) -> None:
+def test_jobs_are_stopped_one_by_one(tmp_path: Path, connected: Any) -> None:
     first, second, third = make_jobs(tmp_path, range(3), *LONG)
-    executor = RayExecutor(1, address=cluster.address)
+    executor = RayExecutor(1, address=connected.address)
     executor.callback = Recorder(1, lambda: executor.stop(first, "pruned"))
     third = altered(third, {"train.steps": 1500})
     for job in (first, second, third):
@@ -184,13 +225,12 @@ def test_jobs_are_stopped_one_by_one(tmp_path: Path, cluster: Any) -> None:
 
 
 def test_one_that_fails_takes_no_other_with_it(
-    tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, connected: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One lacks a package on its node, one diverges, one brings its process down each time."""
     monkeypatch.setattr(ray_executor, "RETRIES", 1)
-    monkeypatch.chdir(tmp_path)  # from where Ray's processes import too
     counted = tmp_path / "attempts.txt"
-    (tmp_path / "deadly.py").write_text(
+    (connected.imports / "deadly.py").write_text(
         f"import os\nprint('x', file=open({str(counted)!r}, 'a'), flush=True)\nos._exit(1)\n"
     )
     lacking, diverging, deadly, whole = make_jobs(tmp_path, range(4))
@@ -198,7 +238,7 @@ def test_one_that_fails_takes_no_other_with_it(
     diverging = altered(diverging, {"optimizer.learning_rate": 1e30})
     deadly = altered(deadly, {"import": "deadly"})
     jobs = [lacking, diverging, deadly, whole]
-    with RayExecutor(address=cluster.address) as executor:
+    with RayExecutor(address=connected.address) as executor:
         outcomes = run_all(jobs, executor)
     statuses = [each["status"] for each in outcomes]
     assert statuses[:3] == ["failed", "diverged", "failed"]
@@ -220,87 +260,48 @@ def altered(job: Job, values: dict[str, Any]) -> Job:
 def slow_jobs(folder: Path, seeds: range, steps: int, until: Path) -> list[Job]:
     """Sessions whose steps take 5 ms until a file is there."""
     environment = f"environment={{id: Slow-v0, kwargs: {{until: {until}}}}}"
-    often = ("train.evaluate_every=500", "train.checkpoint_seconds=0.2")
+    often = ("train.evaluate_every=250", "train.checkpoint_seconds=0.2")
     return make_jobs(
         folder, seeds, environment, "import=tests.rl.worlds", *FEW, *often, f"train.steps={steps}"
     )
 
 
-def test_sessions_of_a_node_that_dies_go_on_from_their_checkpoints(
-    tmp_path: Path, cluster: Any, capfd: pytest.CaptureFixture[str]
+def test_a_cluster_that_is_busy_is_said_once(
+    tmp_path: Path, connected: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the node that is killed takes sessions, and both come too slowly to their ends."""
-    (node,) = cluster.worker_nodes
-    jobs = slow_jobs(tmp_path / "there", range(2), 6000, tmp_path / "killed")
+    """Others hold both processors until the line has come."""
+    monkeypatch.setattr(ray_executor, "SECONDS_TO_WAIT", 0.5)
+    from ray.util.placement_group import placement_group, remove_placement_group
 
-    class Killing(Hearing):
-        def progressed(self, job: Job, progress: Progress) -> None:
-            super().progressed(job, progress)
-            came = [SessionFolder(each.folder).evaluations for each in jobs]
-            have = all(each.is_file() and b"\n500," in each.read_bytes() for each in came)
-            if have and node in cluster.worker_nodes:
-                cluster.remove_node(node, allow_graceful=False)
-                (tmp_path / "killed").touch()
-                cluster.plain = patiently(lambda: cluster.add_node(num_cpus=2))
+    held = placement_group([{"CPU": 2}])
+    assert held.wait(60)
 
-    callback = Killing()
-    with RayExecutor(address=cluster.address, callback=callback, seconds=0.1) as executor:
-        outcomes = run_all(jobs, executor)
-    again = "goes on in a new process: its node died"
-    assert {f"seed 0 {again}", f"seed 1 {again}"} <= set(callback.notes)
-    for session in range(2):
-        later = callback.heard[session][callback.again[session] :]
-        assert min(later) > 1, "it went on from a checkpoint"
-        assert callback.evaluations[session] == list(range(500, 6001, 500)), "each told once"
-    assert capfd.readouterr() == ("", "")
-    assert_the_numbers_of_this_process(jobs, outcomes, tmp_path / "here")
+    class Patient(Hearing):
+        def noted(self, text: str) -> None:
+            super().noted(text)
+            remove_placement_group(held)
+
+    with RayExecutor(1, callback=(callback := Patient())) as executor:
+        (outcome,) = run_all(make_jobs(tmp_path, range(1)), executor)
+    assert outcome["status"] in ENDS
+    (note,) = callback.notes
+    assert "has begun no session for" in note
 
 
-def test_with_no_node_left_an_interrupt_still_ends_it(tmp_path: Path, cluster: Any) -> None:
-    (node,) = cluster.worker_nodes
-    jobs = make_jobs(tmp_path, range(3), *LONG)
-
-    def kill() -> None:
-        cluster.remove_node(node, allow_graceful=False)
-        executor.interrupt()
-
-    executor = RayExecutor(address=cluster.address, callback=Recorder(2, kill))
-    with executor:
-        outcomes = run_all(jobs, executor)
-    assert [(each["status"], each["steps"]) for each in outcomes] == [("interrupted", 0)] * 3
-    reasons = [each["reason"] for each in outcomes]
-    assert reasons == ["its node died", "its node died", "it had not begun"]
-    assert not any(job.folder.exists() for job in jobs)
-
-
-def test_a_node_that_differs_is_named_and_used_on_request_alone(tmp_path: Path, hosts: Any) -> None:
-    """It is the only one; then comes one that does not differ."""
-    remove_all(cluster := hosts)
-    other = {"OPENBLAS_CORETYPE": OTHER_KERNEL}
-    odd = patiently(lambda: cluster.add_node(num_cpus=1, env_vars=other))
-    refused, used, elsewhere = make_jobs(tmp_path, range(3))
-    differs = f"BLAS kernel {OTHER_KERNEL} there, "
-    with (
-        RayExecutor(address=cluster.address) as executor,
-        pytest.raises(UserError, match=f"no node .* can be used: .*{differs}.*--ray-any-node"),
-    ):
-        run_all([refused], executor)
-    with RayExecutor(address=cluster.address, any_node=True) as executor:
-        run_all([used], executor)
-    (machine,) = SessionFolder(used.folder).read_outcome()["ran_on"]
-    assert machine["BLAS kernel"] == OTHER_KERNEL
-    cluster.plain = patiently(lambda: cluster.add_node(num_cpus=2))
-    callback = Hearing()
-    with RayExecutor(2, address=cluster.address, callback=callback) as executor:
-        (outcome,) = run_all([elsewhere], executor)
-    cluster.remove_node(odd)
-    assert outcome["ran_on"][0]["BLAS kernel"] != OTHER_KERNEL
-    named = [note for note in callback.notes if "is not used: " + differs in note]
-    assert len(named) <= 1, "named once, if it was asked at all"
+def test_a_head_that_stops_ends_it_with_one_line(
+    tmp_path: Path, connected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the last test with this connection, as its session goes on."""
+    monkeypatch.setattr(ray_cluster, "SECONDS_WITHOUT_HEAD", 1.0)
+    with RayExecutor(address=connected.address) as executor:
+        monkeypatch.setattr(ray, "nodes", lambda: 1 / 0)
+        with pytest.raises(UserError, match="has not answered for 1 s: its head has stopped"):
+            run_all(make_jobs(tmp_path, range(1), *LONG), executor)
 
 
 def test_an_address_without_ray_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray, which would ask for minutes, is not asked."""
+    ray.shutdown()
     monkeypatch.setattr(ray, "init", lambda *_, **__: pytest.fail("Ray was asked"))
     for address in ("127.0.0.1:9", "127.0.0.1:99999", "ray://127.0.0.1:9"):
         with pytest.raises(UserError, match=f"the Ray cluster at '{address}' cannot be reached"):
@@ -338,45 +339,99 @@ def _refuses_the_token(address: str) -> Any:
     raise ray.exceptions.AuthenticationError("no")
 
 
-def test_a_head_that_stops_ends_it_with_one_line(
-    tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+def test_from_the_command_line(tmp_path: Path, cluster: Any) -> None:
+    """A run that goes on, with the rows of this process, and a search."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    few = ("--quiet", "--no-report", "--set", *FEW, "train.evaluate_every=200", "--steps", "600")
+    on_ray = ("--executor", "ray", "--ray-address", cluster.address)
+    assert main(["run", "cartpole_dqn", *few, "--output", str(here)]) == 0
+    shutil.copytree(here, there)
+    longer = ("--steps", "800", "--quiet", "--no-report")
+    assert main(["resume", str(there), *longer, *on_ray, "--ray-install"]) == 0
+    assert main(["resume", str(here), *longer]) == 0
+    for table in ("episodes.csv", "evaluations.csv"):
+        ours, theirs = (each / "trial_000/session_000" / table for each in (here, there))
+        assert ours.read_bytes() == theirs.read_bytes()
+    (machine,) = SessionFolder(there / "trial_000/session_000").read_outcome()["ran_on"][1:]
+    assert machine["node"] == socket.gethostname()
+    searching = ("search", "cartpole_dqn", "--trials", "2", "--sessions", "1", "--jobs", "2")
+    assert main([*searching, *few, *on_ray, "--output", str(tmp_path / "search")]) == 0
+    assert (tmp_path / "search/best_spec.json").exists()
+
+
+def test_sessions_of_a_node_that_dies_go_on_from_their_checkpoints(
+    tmp_path: Path, cluster: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(ray_cluster, "SECONDS_WITHOUT_HEAD", 1.0)
-    ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
-    try:
-        with RayExecutor(address=cluster.address) as executor:
-            monkeypatch.setattr(ray, "nodes", lambda: 1 / 0)
-            with pytest.raises(UserError, match="has not answered for 1 s: its head has stopped"):
-                run_all(make_jobs(tmp_path, range(1), *LONG), executor)
-    finally:
-        ray.shutdown()
+    """Only the node that is killed takes sessions, and both come too slowly to their ends."""
+    (node,) = cluster.worker_nodes
+    jobs = slow_jobs(tmp_path / "there", range(2), 3000, tmp_path / "killed")
+
+    class Killing(Hearing):
+        def progressed(self, job: Job, progress: Progress) -> None:
+            super().progressed(job, progress)
+            came = [SessionFolder(each.folder).evaluations for each in jobs]
+            have = all(each.is_file() and b"\n250," in each.read_bytes() for each in came)
+            if have and node in cluster.worker_nodes:
+                cluster.remove_node(node, allow_graceful=False)
+                (tmp_path / "killed").touch()
+                add_plain(cluster)
+
+    callback = Killing()
+    with RayExecutor(address=cluster.address, callback=callback, seconds=0.1) as executor:
+        outcomes = run_all(jobs, executor)
+    again = "goes on in a new process: its node died"
+    assert {f"seed 0 {again}", f"seed 1 {again}"} <= set(callback.notes)
+    for session in range(2):
+        later = callback.heard[session][callback.again[session] :]
+        assert min(later) > 1, "it went on from a checkpoint"
+        assert callback.evaluations[session] == list(range(250, 3001, 250)), "each told once"
+    assert capfd.readouterr() == ("", "")
+    assert_the_numbers_of_this_process(jobs, outcomes, tmp_path / "here")
 
 
-def test_a_cluster_that_is_busy_is_said_once(
-    tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Other tasks hold both processors until the line has come."""
-    monkeypatch.setattr(ray_executor, "SECONDS_TO_WAIT", 0.5)
-    ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
-    try:
-        release = tmp_path / "release"
+def test_with_no_node_left_an_interrupt_still_ends_it(tmp_path: Path, cluster: Any) -> None:
+    (node,) = cluster.worker_nodes
+    jobs = make_jobs(tmp_path, range(3), *LONG)
 
-        class Patient(Hearing):
-            def noted(self, text: str) -> None:
-                super().noted(text)
-                release.touch()
+    def kill() -> None:
+        cluster.remove_node(node, allow_graceful=False)
+        executor.interrupt()
 
-        hold, held = ray.remote(num_cpus=1)(_hold), [tmp_path / name for name in ("one", "two")]
-        holding = [hold.remote(str(file), str(release)) for file in held]
-        while not all(file.exists() for file in held):
-            ray.wait(holding, timeout=0.1)
-        with RayExecutor(1, callback=(callback := Patient())) as executor:
-            (outcome,) = run_all(make_jobs(tmp_path, range(1)), executor)
-        assert outcome["status"] in ENDS
-        (note,) = callback.notes
-        assert "has begun no session for" in note
-    finally:
-        ray.shutdown()
+    executor = RayExecutor(address=cluster.address, callback=Recorder(2, kill))
+    with executor:
+        outcomes = run_all(jobs, executor)
+    assert [(each["status"], each["steps"]) for each in outcomes] == [("interrupted", 0)] * 3
+    reasons = [each["reason"] for each in outcomes]
+    assert reasons == ["its node died", "its node died", "it had not begun"]
+    assert not any(job.folder.exists() for job in jobs)
+
+
+def test_a_node_that_differs_is_named_and_used_on_request_alone(tmp_path: Path, hosts: Any) -> None:
+    """It is the only one; then comes one that does not differ."""
+    ray.shutdown()
+    remove_all(cluster := hosts)
+    other = {"OPENBLAS_CORETYPE": OTHER_KERNEL}
+    odd = patiently(lambda: cluster.add_node(num_cpus=1, env_vars=other))
+    connect(cluster)
+    refused, used, elsewhere = make_jobs(tmp_path, range(3))
+    differs = f"BLAS kernel {OTHER_KERNEL} there, "
+    with (
+        RayExecutor(address=cluster.address) as executor,
+        pytest.raises(UserError, match=f"no node .* can be used: .*{differs}.*--ray-any-node"),
+    ):
+        run_all([refused], executor)
+    with RayExecutor(address=cluster.address, any_node=True) as executor:
+        run_all([used], executor)
+    (machine,) = SessionFolder(used.folder).read_outcome()["ran_on"]
+    assert machine["BLAS kernel"] == OTHER_KERNEL
+    add_plain(cluster)
+    callback = Hearing()
+    with RayExecutor(2, address=cluster.address, callback=callback) as executor:
+        (outcome,) = run_all([elsewhere], executor)
+    cluster.remove_node(odd)
+    assert outcome["ran_on"][0]["BLAS kernel"] != OTHER_KERNEL
+    named = [note for note in callback.notes if "is not used: " + differs in note]
+    assert len(named) <= 1, "named once, if it was asked at all"
 
 
 @pytest.mark.parametrize(
@@ -391,38 +446,10 @@ def test_why_nothing_begins(nodes: dict[str, Any], free: float, why: str) -> Non
     assert why in cluster.why_nothing_begins()
 
 
-def _hold(begun: str, release: str) -> None:
-    import time
-    from pathlib import Path
-
-    Path(begun).touch()
-    while not Path(release).exists():
-        time.sleep(0.05)
-
-
 def test_without_the_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r'pip install "reinforcement-by-hand\[ray\]"'):
         RayExecutor()
-
-
-def test_from_the_command_line(tmp_path: Path, cluster: Any) -> None:
-    """A trial, which another command finishes, and a search; the rows are those of this process."""
-    there, here = tmp_path / "there", tmp_path / "here"
-    steps = ("--steps", "1500", "--quiet", "--no-report", "--set", "train.evaluate_every=500")
-    on_ray = ("--executor", "ray", "--ray-address", cluster.address)
-    longer = ("--steps", "2000", "--quiet", "--no-report")
-    command = ("run", "cartpole_dqn", *steps)
-    assert main([*command, *on_ray, "--ray-install", "--output", str(there)]) == 0
-    assert main([*command, "--output", str(here)]) == 0
-    assert main(["resume", str(there), *longer, *on_ray]) == 0
-    assert main(["resume", str(here), *longer]) == 0
-    for table in ("episodes.csv", "evaluations.csv"):
-        ours, theirs = (each / "trial_000/session_000" / table for each in (here, there))
-        assert ours.read_bytes() == theirs.read_bytes()
-    searching = ("search", "cartpole_dqn", "--trials", "2", "--sessions", "1", "--jobs", "2")
-    assert main([*searching, *steps, *on_ray, "--output", str(tmp_path / "search")]) == 0
-    assert (tmp_path / "search/best_spec.json").exists()
 
 
 def test_a_head_that_is_killed_ends_the_command_with_one_line(tmp_path: Path, cluster: Any) -> None:
@@ -431,10 +458,10 @@ def test_a_head_that_is_killed_ends_the_command_with_one_line(tmp_path: Path, cl
     It is the last test, as it leaves no cluster.
     """
     environment = f"environment={{id: Slow-v0, kwargs: {{until: {tmp_path / 'until'}}}}}"
-    command = [sys.executable, "-m", "rl", "run", "cartpole_dqn", "--quiet", "--no-report",
+    command = [sys.executable, "-c", OFTEN, "run", "cartpole_dqn", "--quiet", "--no-report",
                "--executor", "ray", "--ray-address", cluster.address, "--output", "run",
-               "--steps", "3000", "--set", environment, "import=tests.rl.worlds", *FEW,
-               "train.evaluate_every=500", "train.checkpoint_seconds=0.2"]  # fmt: skip
+               "--steps", "2000", "--set", environment, "import=tests.rl.worlds", *FEW,
+               "train.evaluate_every=200", "train.checkpoint_seconds=0.2"]  # fmt: skip
     session = SessionFolder(tmp_path / "run/trial_000/session_000")
     there = {**os.environ, "PYTHONPATH": ROOT}
     with subprocess.Popen(
@@ -442,7 +469,7 @@ def test_a_head_that_is_killed_ends_the_command_with_one_line(tmp_path: Path, cl
         stderr=subprocess.STDOUT,
     ) as process:  # fmt: skip
         came = session.evaluations
-        wait_until(lambda: came.exists() and b"\n500," in came.read_bytes(), 120)
+        wait_until(lambda: came.exists() and b"\n200," in came.read_bytes(), 120)
         cluster.head_node.kill_gcs_server(check_alive=False)
         cluster.head_node.kill_raylet(check_alive=False)
         said, _ = process.communicate(timeout=60)
@@ -451,4 +478,4 @@ def test_a_head_that_is_killed_ends_the_command_with_one_line(tmp_path: Path, cl
     assert "start it again (`ray start`), and then: `rl resume RUN --executor ray`" in said
     (tmp_path / "until").touch()
     assert main(["resume", str(tmp_path / "run"), "--quiet", "--no-report"]) == 0
-    assert session.read_outcome()["steps"] == 3000
+    assert session.read_outcome()["steps"] == 2000
