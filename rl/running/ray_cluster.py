@@ -8,29 +8,23 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from importlib import import_module
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import nn
 from rl.console.ending import leave_broken
-from rl.distribution import installing
 from rl.errors import UserError
 from rl.running.executors import THREAD_VARIABLES
+from rl.running.ray_address import address_around, check_address, first_line, import_ray
 from rl.running.ray_watch import Watch
 
 RESUME = "`rl resume RUN --executor ray`, from the checkpoints that had come"
-SECONDS_TO_CONNECT = 5.0
-SECONDS_TO_ANSWER = 12.0
 SECONDS_WITHOUT_HEAD = 14.0  # after which a cluster counts as lost; Ray would end this process
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_FETCH = 3.0  # a piece of a folder, before the head is looked at
 SECONDS_TO_WAIT = 15.0  # for a session to begin, before the user is told
-# Ray says nothing of itself, and its processes get as much of the machine as local ones.
-SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-            "RAY_worker_niceness": "0"}  # fmt: skip
 ONE_THREAD = {"env_vars": dict.fromkeys(THREAD_VARIABLES, "1")}
 
 
@@ -38,8 +32,9 @@ class Cluster:
     """A connection to Ray.
 
     Args:
-        address: of a cluster; None starts Ray here. If this process is connected already, that
-            connection is used, and stays.
+        address: of a cluster; by default that of Ray's own variable RAY_ADDRESS, and without one
+            Ray is started here. If this process is connected already, that connection is used, and
+            stays.
         processors: of a Ray that is started here; by default those of the machine.
         modules: folders and files that go to the nodes, where Python finds them first.
 
@@ -57,7 +52,8 @@ class Cluster:
     def __init__(
         self, address: str | None, processors: int | None, modules: Sequence[Path] = ()
     ) -> None:
-        self.ray = ray = _import_ray()
+        self.ray = ray = import_ray()
+        address = address or address_around()
         self.is_ours = not ray.is_initialized()
         self.is_shared = bool(address) or not self.is_ours
         self._name = f"the Ray cluster at {address!r}" if address else "Ray on this machine"
@@ -95,7 +91,7 @@ class Cluster:
         brought = {"py_modules": list(map(str, modules))} if modules else {}
         try:
             if address:
-                _check(ray, address)
+                check_address(ray, address)
             ray.init(
                 address or "local",
                 log_to_driver=False,
@@ -106,7 +102,7 @@ class Cluster:
         except UserError:
             raise
         except Exception as error:  # Ray raises all kinds, and one of no kind if it is too slow
-            reason = _first_line(error)
+            reason = first_line(error)
             what = f"{self._name} cannot be reached" if address else "Ray does not start"
             raise UserError(f"{what}: {reason}") from None
         _hush(ray, True)
@@ -223,16 +219,6 @@ def lab_modules() -> list[Path]:
     return [Path(nn.__file__).parent, Path(__file__).parents[1]]
 
 
-def _import_ray() -> Any:
-    for name, value in SETTINGS.items():  # the processes that Ray starts read them too
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-    except ImportError:
-        raise UserError(f"Ray is not installed: {installing('ray')}") from None
-    return ray
-
-
 def _open_raylet(ray: Any) -> int | None:
     """A descriptor that is readable once Ray's process on this machine has ended.
 
@@ -243,83 +229,6 @@ def _open_raylet(ray: Any) -> int | None:
         credentials = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         return os.pidfd_open(struct.unpack("3i", credentials)[0])
     return None
-
-
-def _check(ray: Any, address: str) -> None:
-    """Checks what Ray itself would try for a minute, and says in many lines.
-
-    Raises:
-        OSError: nothing answers at HOST:PORT.
-        TimeoutError: what answers is not Ray.
-        UserError: its token or version is another, or this machine is none of its nodes.
-    """
-    host, _, port = address.rpartition("/")[2].rpartition(":")
-    if not (host and port.isdecimal()):
-        return
-    socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_CONNECT).close()
-    if "://" in address:
-        return
-    found: dict[str, Any] = {}
-    thread = threading.Thread(target=_ask_head, args=(address, found), daemon=True)
-    with _no_errors_shown():
-        thread.start()
-        thread.join(SECONDS_TO_ANSWER)
-    if isinstance(found.get("error"), (ImportError, AttributeError)):
-        return  # parts of Ray that are not public, and others now
-    if "error" in found and "auth" in type(found["error"]).__name__.lower():
-        raise UserError(
-            f"the Ray cluster at {address!r} asks for another token: put its ~/.ray/auth_token here"
-            ", or set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
-        )
-    if "error" in found:
-        raise TimeoutError(_first_line(found["error"]))
-    if "nodes" not in found:
-        raise TimeoutError(
-            f"it is no Ray cluster, or hangs: no answer in {SECONDS_TO_ANSWER:.0f} s"
-        )
-    version = found["metadata"].get("ray_version", ray.__version__)
-    if version != ray.__version__:
-        raise UserError(
-            f"the Ray cluster at {address!r} has Ray {version}, and this machine {ray.__version__}:"
-            f' python -m pip install "ray=={version}"'
-        )
-    if not found["nodes"] & found["here"]:
-        raise UserError(
-            f"this machine is no node of the Ray cluster at {address!r}: `ray start "
-            f"--address={address} --num-cpus=0` makes it one, which takes no sessions itself"
-        )
-
-
-def _ask_head(address: str, found: dict[str, Any]) -> None:
-    """Asks a cluster for its versions and nodes, and this machine for the nodes that it is."""
-    try:
-        raylet, services, usage = (
-            import_module(f"ray.{name}")
-            for name in ("_raylet", "_private.services", "_common.usage.usage_lib")
-        )
-        client = raylet.GcsClient(address=address)
-        found["metadata"] = usage.get_cluster_metadata(client) or {}
-        found["here"] = set(services.find_node_ids())
-        found["nodes"] = {each.hex() for each in client.get_all_node_info()}
-    except Exception as error:
-        found["error"] = error
-
-
-@contextmanager
-def _no_errors_shown() -> Iterator[None]:
-    """Within, what native code prints about its failures goes nowhere."""
-    with open(os.devnull, "w") as nowhere:
-        shown = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(shown, 2)
-            os.close(shown)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _hush(ray: Any, silent: bool) -> None:

@@ -43,8 +43,9 @@ class RayExecutor(Concurrent):
             Ray that is started here gets that many processors; a cluster that grows with its queue
             needs more jobs than it has processors.
         callback: is called as jobs run.
-        address: of a cluster, such as "auto" or "HOST:6379"; without one, Ray is started on this
-            machine. If this process is connected to Ray already, that is used.
+        address: of a cluster, such as "auto" or "HOST:6379"; by default that of RAY_ADDRESS, and
+            without one Ray is started on this machine. If this process is connected to Ray already,
+            that is used.
         install: whether the nodes get this lab from here.
         modules: folders and files of the user's modules, which the nodes get too.
         any_node: whether nodes are used that have another version of the lab, of Python or of

@@ -113,7 +113,7 @@ SHARED: dict[str, dict[str, Any]] = {
     "--executor": {"choices": ("local", "ray"), "default": "local",
                    "help": "run sessions in local processes or on Ray"},
     "--ray-address": {"metavar": "HOST:PORT",
-                      "help": "address of a Ray cluster (default: start one here)"},
+                      "help": "address of a Ray cluster (default: RAY_ADDRESS, or start one here)"},
     "--ray-install": {"action": "store_true",
                       "help": "bring this lab, and the specification's modules, to Ray's nodes"},
     "--ray-any-node": {"action": "store_true",

@@ -17,7 +17,7 @@ import pytest
 
 from rl.cli import main
 from rl.errors import UserError
-from rl.running import ray_cluster, ray_executor
+from rl.running import ray_address, ray_cluster, ray_executor
 from rl.running.executors import Inline
 from rl.running.ray_executor import RayExecutor
 from rl.running.trial import run_all
@@ -317,10 +317,6 @@ def test_a_cluster_that_does_not_fit_is_said_at_once(
 ) -> None:
     monkeypatch.setattr(ray, "init", lambda *_, **__: pytest.fail("Ray was asked"))
     with monkeypatch.context() as patch:
-        patch.setattr(ray, "__version__", "1.0")
-        with pytest.raises(UserError, match=r'this machine 1\.0: python -m pip install "ray=='):
-            RayExecutor(address=cluster.address)
-    with monkeypatch.context() as patch:
         patch.setattr("ray._private.services.find_node_ids", set)
         with pytest.raises(UserError, match=r"this machine is no node of .*`ray start --address="):
             RayExecutor(address=cluster.address)
@@ -328,11 +324,60 @@ def test_a_cluster_that_does_not_fit_is_said_at_once(
         patch.setattr("ray._raylet.GcsClient", _refuses_the_token)
         with pytest.raises(UserError, match=r"asks for another token: .*RAY_AUTH_TOKEN"):
             RayExecutor(address=cluster.address)
-    monkeypatch.setattr(ray_cluster, "SECONDS_TO_ANSWER", 0.2)
+    monkeypatch.setattr(ray_address, "SECONDS_TO_ANSWER", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
         with pytest.raises(UserError, match="no Ray cluster, or hangs: no answer in"):
             RayExecutor(address=address)
+
+
+@pytest.mark.parametrize(
+    ("there", "complaint"),
+    [({"ray_version": "2.61.0"}, r'Ray 2\.61\.0, and this machine 2\.60\.0: .* "ray==2\.61\.0"'),
+     ({"ray_version": "2.9.3"}, r"Ray 2\.9\.3, and this machine 2\.60\.0: the cluster needs 2\.60"),
+     ({"ray_version": "2.60.0", "python_version": "3.9.1"}, r"runs Python 3\.9\.1, and this"),
+     ({}, "this machine is no node of")],
+)  # fmt: skip
+def test_another_version_than_the_clusters_is_said(
+    there: dict[str, str], complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(address: str, found: dict[str, Any]) -> None:
+        found.update(metadata=there, nodes={"a"}, here=set())
+
+    monkeypatch.setattr(ray_address, "_ask_head", ask)
+    monkeypatch.setattr(ray, "__version__", "2.60.0")
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        with pytest.raises(UserError, match=complaint):
+            ray_address.check_address(ray, address)
+
+
+def test_rays_errors_come_in_one_line() -> None:
+    mismatch = "Version mismatch: The cluster has:\n    Ray: 2.60.0\n    Python: 3.9.1\nThis has:\n"
+    assert ray_address.first_line(RuntimeError(mismatch)) == (
+        "Version mismatch: The cluster has: Ray: 2.60.0 Python: 3.9.1 This has:"
+    )
+    assert ray_address.first_line(RuntimeError("\nit hangs\n  at line 3\n")) == "it hangs"
+    assert ray_address.first_line(TimeoutError()) == "TimeoutError"
+
+
+def test_an_older_ray_than_is_asked_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert f'"ray>={ray_address.OLDEST}"' in (Path(ROOT) / "pyproject.toml").read_text()
+    monkeypatch.setattr(ray, "__version__", "2.9.3")
+    with pytest.raises(UserError, match=r"Ray 2\.9\.3 is too old: .*\[ray\]"):
+        RayExecutor()
+
+
+@pytest.mark.parametrize(
+    ("around", "address"),
+    [("10.0.0.1:6379", "10.0.0.1:6379"), ("auto", "auto"), ("", None), ("local", None),
+     ("http://10.0.0.1:8265", None)],
+)  # fmt: skip
+def test_the_address_is_that_of_rays_own_variable(
+    around: str, address: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", around)
+    assert ray_address.address_around() == address
 
 
 def _refuses_the_token(address: str) -> Any:
