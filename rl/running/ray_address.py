@@ -79,9 +79,11 @@ def check_address(ray: Any, address: str) -> None:
     if isinstance(found.get("error"), (ImportError, AttributeError)):
         return  # parts of Ray that are not public, and others now
     if "error" in found and "auth" in type(found["error"]).__name__.lower():
+        is_shown = os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
         raise UserError(
-            f"the Ray cluster at {address!r} asks for another token: put its ~/.ray/auth_token here"
-            ", or set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+            f"the Ray cluster at {address!r} asks for a{'nother' * is_shown} token: "
+            f"{'put' if is_shown else 'set RAY_AUTH_MODE=token, and put'} its ~/.ray/auth_token "
+            "here, or its text in RAY_AUTH_TOKEN"
         )
     if "error" in found:
         raise TimeoutError(first_line(found["error"]))

@@ -322,8 +322,10 @@ def test_a_cluster_that_does_not_fit_is_said_at_once(
             RayExecutor(address=cluster.address)
     with monkeypatch.context() as patch:
         patch.setattr("ray._raylet.GcsClient", _refuses_the_token)
-        with pytest.raises(UserError, match=r"asks for another token: .*RAY_AUTH_TOKEN"):
-            RayExecutor(address=cluster.address)
+        for mode, asks in (("disabled", "a token: set RAY_AUTH_MODE=token"), ("token", "another")):
+            patch.setenv("RAY_AUTH_MODE", mode)
+            with pytest.raises(UserError, match=f"asks for {asks}.*RAY_AUTH_TOKEN"):
+                RayExecutor(address=cluster.address)
     monkeypatch.setattr(ray_address, "SECONDS_TO_ANSWER", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
@@ -418,8 +420,12 @@ def test_sessions_of_a_node_that_dies_go_on_from_their_checkpoints(
             have = all(each.is_file() and b"\n250," in each.read_bytes() for each in came)
             if have and node in cluster.worker_nodes:
                 cluster.remove_node(node, allow_graceful=False)
-                (tmp_path / "killed").touch()
                 add_plain(cluster)
+
+        def restarted(self, job: Job, reason: str) -> None:
+            super().restarted(job, reason)
+            if len(self.again) == len(jobs):  # until then a process of the node might end first
+                (tmp_path / "killed").touch()
 
     callback = Killing()
     with RayExecutor(address=cluster.address, callback=callback, seconds=0.1) as executor:
