@@ -16,6 +16,8 @@ from rl.environments.observations import Flattener, flattener
 from rl.errors import BrokenEnvironment, UserError, brief
 from rl.preprocessors.picture import Picture
 
+SMALLEST_BOARD = 10  # rows and columns of one that convolutions pay for
+
 __all__ = [
     "Actions", "Combinations", "Continuous", "Discrete", "MultiDiscrete", "Spaces",
     "probed_spaces", "spaces_of",
@@ -52,6 +54,15 @@ class Spaces:
     def are_large_pictures(self) -> bool:
         """Whether only convolutions can take the observations."""
         return self.picture is not None and self.picture.is_large
+
+    @property
+    def are_boards(self) -> bool:
+        """Whether observations are a board in planes of 0 to 1, of 10 x 10 or more."""
+        if self.picture is None or self.bounds is None:
+            return False
+        *sides, planes = self.picture.shape
+        is_plain = (self.bounds.low == 0).all() and (self.bounds.high == 1).all()
+        return bool(is_plain and min(sides) >= SMALLEST_BOARD and planes > 1)
 
     @property
     def picture(self) -> Picture | None:

@@ -22,6 +22,7 @@ CUT = 1_000  # steps of an episode where the environment has no time limit
 NATURE = [{"filters": 32, "size": 8, "stride": 4}, {"filters": 64, "size": 4, "stride": 2},
           {"filters": 64, "size": 3}]  # fmt: skip
 SMALL = [{"filters": 16, "size": 3, "stride": 2}]
+BOARD = [{"filters": 16, "size": 3}]  # and 128 units: Young and Tian (2019)
 SHORTEST, SIDE, REPLAYED, BATCH, HORIZON = 36, 84, 10**9, 64, 32
 
 Blocks = dict[str, dict[str, Any]]
@@ -63,6 +64,9 @@ def default_blocks(
                 blocks["preprocessor"]["observations"] = not spaces.one_hot
         if kind.sees_pictures and spaces.are_large_pictures:
             _see(blocks, spaces)
+        elif kind.sees_pictures and spaces.are_boards and kind is not CEM:  # its network is tiny
+            blocks["network"] = {**blocks.get("network", {}), "conv": BOARD, "hidden": [128]}
+            _show(blocks, {"name": "Identity"})
         if issubclass(kind, REINFORCE):  # A2C with a memory of its own
             del blocks["memory"]
         if kind.explores_itself or kind.network_defaults.get("noisy"):
@@ -75,10 +79,7 @@ def _see(blocks: Blocks, spaces: Spaces) -> None:
     assert spaces.picture
     conv = SMALL if min(spaces.picture.shape[:2]) < SHORTEST else NATURE
     blocks["network"] = {**blocks.get("network", {}), "conv": conv, "hidden": [512]}
-    if blocks.get("preprocessor", {}).get("rewards"):
-        blocks["preprocessor"]["observations"] = False
-    else:
-        blocks["preprocessor"] = _seen(spaces.picture)
+    _show(blocks, _seen(spaces.picture))
     memory = blocks.get("memory", {})
     if "capacity" in memory:
         blocks["agent"]["learn_every"] = 4
@@ -86,6 +87,14 @@ def _see(blocks: Blocks, spaces: Spaces) -> None:
         memory["batch_size"] = min(memory["batch_size"], BATCH)
     if "horizon" in memory:
         memory["horizon"] = min(memory["horizon"], HORIZON)
+
+
+def _show(blocks: Blocks, preprocessor: dict[str, Any]) -> None:
+    """Puts a preprocessor of pictures, or leaves them as they are where rewards are normalized."""
+    if blocks.get("preprocessor", {}).get("rewards"):
+        blocks["preprocessor"]["observations"] = False
+    else:
+        blocks["preprocessor"] = preprocessor
 
 
 def _seen(picture: Picture) -> dict[str, Any]:

@@ -113,17 +113,22 @@ def test_bytes_do_not_change_what_is_learned() -> None:
     ("kwargs", "agent", "conv"),
     [({"shape": [40, 40, 3]}, "DoubleDQN", 3), ({"shape": [3, 30, 60]}, "DoubleDQN", 1),
      ({"shape": [40, 40, 3], "continuous": True}, "SAC", 3), ({}, "DoubleDQN", None),
-     ({"shape": [80, 80], "kind": "float32"}, "DoubleDQN", None)],
+     ({"shape": [80, 80], "kind": "float32"}, "DoubleDQN", None),
+     ({"shape": [10, 10, 4], "bright": 1}, "DoubleDQN", 1),
+     ({"shape": [16, 16, 3], "kind": "float32", "bright": 1}, "DoubleDQN", 1),
+     ({"shape": [10, 10, 4], "bright": 1, "continuous": True}, "SAC", 1),
+     ({"shape": [10, 10, 4], "bright": 10}, "DoubleDQN", None),
+     ({"shape": [7, 7, 3], "bright": 1}, "DoubleDQN", None)],
 )  # fmt: skip
 def test_defaults_see_large_pictures(kwargs: dict[str, Any], agent: str, conv: int | None) -> None:
-    """Small ones, such as the grids of toy problems, are flattened as ever."""
+    """And boards in planes; others, such as the grids of toy problems, are flattened as ever."""
     values: dict[str, Any] = {"environment": {"id": "Bright-v0", "kwargs": kwargs}, "agent": {}}
     given = with_defaults(Specification("defaults", "", values))
     assert given.values["agent"]["name"] == agent
     assert len(given.values["network"].get("conv", ())) == (conv or 0)
     if conv:
         made = experiment(given.values)
-        assert made.preprocessor.kind == np.uint8
+        assert made.preprocessor.kind == np.dtype(kwargs.get("kind", "uint8"))
 
 
 FORMS = [
