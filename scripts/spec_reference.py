@@ -36,8 +36,9 @@ from rl.search.optuna_methods import PRUNERS
 from rl.search.settings import SearchSettings
 from rl.search.space import Range
 from rl.specification.blocks import NetworkSettings, Training
-from rl.specification.build import EXPLORERS, build
+from rl.specification.build import build
 from rl.specification.keys import KEYS
+from rl.specification.parts import EXPLORERS
 from rl.specification.settings import describe_type, settings_of, types_of
 from rl.specification.specification import Specification
 

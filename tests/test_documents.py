@@ -136,7 +136,7 @@ def test_the_readme_names_every_part() -> None:
     from rl.agents import AGENTS
     from rl.memory import REPLAYS, ROLLOUTS
     from rl.preprocessors import PREPROCESSORS
-    from rl.specification.build import EXPLORERS
+    from rl.specification.parts import EXPLORERS
 
     tables: tuple[Mapping[str, Any], ...] = (
         nn.ACTIVATIONS, nn.COSTS, nn.INITIALIZERS, nn.BIAS_INITIALIZERS, nn.OPTIMIZERS,

@@ -15,7 +15,7 @@ from rl.exploration import Explorer
 from rl.memory import REPLAYS, ROLLOUTS, Replay, Rollout
 from rl.preprocessors import PREPROCESSORS, Picture, Preprocessor
 from rl.specification.blocks import NetworkSettings, Training
-from rl.specification.build import EXPLORERS
+from rl.specification.parts import EXPLORERS
 from rl.specification.settings import settings_of
 from tests.contracts.cases import assert_same, experiment, refused, values
 from tests.rl.conftest import take_over
