@@ -84,6 +84,7 @@ MEASUREMENTS = {
     "benchmark_solve.py": "wants stable-baselines3, and half an hour",
     "benchmark_update.py": "wants PyTorch, JAX and scikit-learn",
     "donutball.py": "minutes; tests/test_donutball.py runs its parts",
+    "bsuite_radar.py": "wants bsuite, and hours",
     "defaults_matrix.py": "wants stable-baselines3, and hours",
     "fitness_matrix.py": "hours",
     "mnist.py": "wants files of digits; tests/test_mnist.py runs its parts on others",

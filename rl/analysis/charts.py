@@ -59,6 +59,7 @@ class Chart:
     marks: Sequence[Mark] = ()  # of `mark_x` and `mark_y`
     note: str = ""  # small print
     key: Key | None = None  # of the shades, if there are any
+    radar: bool = False  # in PNGs: the names of x are directions, y of lines is how far, up to 1
 
     @property
     def data(self) -> dict[str, Any]:

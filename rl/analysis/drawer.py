@@ -17,6 +17,7 @@ from rl.analysis.figures import drawing, literal
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.projections.polar import PolarAxes
 
 # The colours of charts.css, each with a marker and a line style of its own.
 LOOKS: tuple[tuple[str, str, Any], ...] = (
@@ -62,8 +63,10 @@ def draw(
         for number, chart in enumerate(charts):
             row, column = divmod(number + (first - 1) * (number > 0), columns)
             width = 1 if number else first
-            axes = figure.add_subplot(grid[row, column : column + width])
-            found = _draw_chart(axes, chart, int(NOTE_CHARACTERS * PANEL[0] * width))
+            cells = grid[row, column : column + width]
+            axes: Any = figure.add_subplot(cells, projection="polar" if chart.radar else None)
+            drawn = _draw_radar if chart.radar else _draw_chart
+            found = drawn(axes, chart, int(NOTE_CHARACTERS * PANEL[0] * width))
             for name, shown in found.items() if len(found) > 1 else ():
                 entries.setdefault(name, []).extend(shown)
         figure.suptitle(literal(title))
@@ -98,6 +101,29 @@ def _draw_chart(axes: Axes, chart: Chart, characters: int) -> Entries:
     set_ticks(axes, "x", chart.x)
     set_ticks(axes, "y", chart.y)
     return _key_entries(chart.key) if chart.key else entries
+
+
+def _draw_radar(axes: PolarAxes, chart: Chart, characters: int) -> Entries:
+    """Draws closed lines around a centre; returns their entries in the legend."""
+    names = [shortened(name, characters // 3) for name in chart.x.names or ()]
+    angles = np.linspace(0.0, 2.0 * np.pi, len(names), endpoint=False)
+    axes.set_title(literal(chart.title), fontsize="medium")
+    axes.set_theta_zero_location("N")
+    axes.set_theta_direction(-1)
+    axes.set_thetagrids(np.degrees(angles), [*map(literal, names)], fontsize="small")
+    axes.set_ylim(0.0, 1.0)
+    axes.set_yticks([0.25, 0.5, 0.75, 1.0])
+    axes.tick_params(axis="y", labelsize="x-small")
+    for label, angle in zip(axes.get_xticklabels(), angles, strict=True):  # beside the circle
+        label.set_ha("center" if abs(np.sin(angle)) < 0.1 else "left" if angle < np.pi else "right")
+    around = np.append(angles, angles[:1])
+    entries: Entries = {}
+    for each in chart.series:
+        distances, (colour, _, dash) = _column(each, "y"), _look(each)
+        closed = np.append(distances, distances[:1])
+        axes.fill(around, closed, color=colour, alpha=0.08)
+        entries[each["name"]] = axes.plot(around, closed, color=colour, ls=dash, lw=1.8, marker=".")
+    return entries
 
 
 def _key_entries(key: Key) -> Entries:

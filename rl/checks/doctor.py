@@ -29,6 +29,7 @@ PURPOSES = {
     "mujoco": "Gymnasium's MuJoCo environments",
     "atari": "Atari's games",
     "minatar": "MinAtar's games",
+    "bsuite": "bsuite's experiments",
     "video": "MP4 files of `rl watch` and `rl film`",
     "dashboard": "rl dashboard",
     "completion": "rl completion",

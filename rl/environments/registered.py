@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from gymnasium.envs.registration import EnvSpec
 
 # Well-known packages by the beginning of the ids that they register when they are imported.
-_PACKAGES = {"ALE/": "ale_py", "MinAtar/": "minatar",
+_PACKAGES = {"ALE/": "ale_py", "MinAtar/": "minatar", "bsuite/": "bsuite",
              "FlappyBird-": "flappy_bird_gymnasium", "Snake-v1": "gymnasium_snake_game",
              "MiniGrid-": "minigrid", "BabyAI-": "minigrid",
              "Fetch": "gymnasium_robotics", "PointMaze_": "gymnasium_robotics"}  # fmt: skip
 _NEEDS_MUJOCO = "gymnasium.envs.mujoco"
-_OURS = {"minatar": "rl.environments.minatar"}  # what registers them in a package's place
+# What registers them in a package's place.
+_OURS = {each: f"rl.environments.{each}" for each in ("minatar", "bsuite")}
 _offered: list[Callable[..., Any]] = []  # at most one
 _made: dict[str, EnvSpec] = {}  # of classes and functions, by `module:NAME`
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,3 +138,21 @@ def test_the_numbers_of_an_axis_do_not_touch(last: float) -> None:
     seen = [box for box in boxes if axes.bbox.x0 - 1 <= box.x0 + box.width / 2 <= axes.bbox.x1 + 1]
     assert len(seen) >= 3
     assert all(one.x1 + 4 <= other.x0 for one, other in itertools.pairwise(seen))
+
+
+def test_a_radar_has_closed_lines_in_the_directions_of_its_names(tmp_path: Path) -> None:
+    names = ["up", "right and down", "left and down"]
+    lines = [charts.line("a", range(3), [0.5, 1, 0.25]), charts.line("b", range(3), [0, 0, 1], 1)]
+    chart = Chart("t", "d", Axis("", names=names), Axis("score"), lines, radar=True)
+    axes: Any = Figure().add_subplot(projection="polar")
+    entries = drawer._draw_radar(axes, chart, 50)
+    angles, distances = np.asarray(axes.lines[0].get_xydata()).T
+    assert np.degrees(angles) == pytest.approx([0, 120, 240, 0])
+    assert distances.tolist() == [0.5, 1, 0.25, 0.5]
+    assert axes.get_theta_offset() == pytest.approx(np.pi / 2)  # the first one stands above
+    assert axes.get_theta_direction() == -1
+    assert [each.get_text() for each in axes.get_xticklabels()] == names
+    assert [*entries] == ["a", "b"]
+    drawer.draw([chart, chart], tmp_path / "a.png", "title", wide=False)
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width == 900

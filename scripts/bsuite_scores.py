@@ -1,0 +1,164 @@
+"""bsuite's experiments and scores, and the tables and charts of them, for `bsuite_radar.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import common
+import numpy as np
+
+from rl.analysis import charts
+from rl.analysis.charts import Axis, Chart
+
+LEFT_OUT = "mnist"
+TAGS = ("basic", "noise", "scale", "exploration", "credit_assignment", "memory", "generalization")
+# What bsuite logs of an episode; each experiment has some of the last ones.
+LOGGED = ("steps", "episode", "total_return", "episode_len", "episode_return", "total_regret",
+          "raw_return", "best_episode", "total_upright", "total_bad_episodes", "denoised_return",
+          "total_perfect")  # fmt: skip
+# A deep sea is solved at the first logged episode from here on with fewer bad ones than this share.
+SOLVED = {"deep_sea": (1, 0.9), "deep_sea_stochastic": (100, 0.8)}
+# The radar of Osband et al. (2020), which counts MNIST's experiments too.
+PUBLISHED: dict[str, dict[str, float]] = {
+    "DQN": {"noise": 0.49, "scale": 0.56, "exploration": 0.0, "credit_assignment": 0.57,
+            "memory": 0.0},
+    "bootstrapped DQN": {"noise": 0.61, "scale": 0.56, "exploration": 0.71,
+                         "credit_assignment": 0.56, "memory": 0.0},
+}  # fmt: skip
+
+Row = dict[str, Any]
+Measured = Mapping[str, Mapping[str, Sequence[Row]]]  # the rows of each agent and experiment
+Scores = Mapping[str, Mapping[str, float]]  # of each agent, or series, and experiment, or tag
+
+
+@cache
+def suite() -> dict[str, list[str]]:
+    """The ids of each experiment's settings, in bsuite's order."""
+    from bsuite import sweep
+
+    found: dict[str, list[str]] = {}
+    for bsuite_id in sweep.SWEEP:
+        if not bsuite_id.startswith(LEFT_OUT):
+            found.setdefault(experiment_of(bsuite_id), []).append(bsuite_id)
+    return found
+
+
+def experiment_of(bsuite_id: str) -> str:
+    """The experiment of a setting: "catch" of "catch/0"."""
+    return bsuite_id.partition("/")[0]
+
+
+def tags_of(experiment: str) -> tuple[str, ...]:
+    """The tags that an experiment counts for."""
+    from bsuite import sweep
+
+    return tuple(tag for tag in TAGS if f"{experiment}/0" in sweep.TAGS[tag])
+
+
+def is_decided(row: Mapping[str, Any]) -> bool:
+    """Whether later episodes cannot change the score of a setting."""
+    least, share = SOLVED.get(experiment_of(row["bsuite_id"]), (0, 0.0))
+    episode = int(row["episode"])
+    return bool(share and episode >= least and float(row["total_bad_episodes"]) / episode < share)
+
+
+def by_experiment(rows: Sequence[Row]) -> dict[str, float]:
+    """bsuite's scores of one agent's rows."""
+    import pandas
+
+    if not hasattr(pandas.Series, "append"):  # which pandas 2 has removed, and bsuite calls
+        pandas.Series.append = lambda self, other: pandas.concat([self, other])
+    from bsuite.experiments import summary_analysis
+    from bsuite.logging import logging_utils
+
+    logged = [
+        {"bsuite_id": row["bsuite_id"], **{key: float(row[key]) for key in LOGGED if row.get(key)}}
+        for row in rows
+    ]
+    frame = logging_utils.join_metadata(pandas.DataFrame(logged))
+    scored = summary_analysis.bsuite_score(frame)
+    return dict(zip(scored["bsuite_env"], map(float, scored["score"]), strict=True))
+
+
+def by_tag(scores: Mapping[str, float]) -> dict[str, float]:
+    """The mean score of the experiments of each tag, as bsuite's radar has it."""
+    found: dict[str, list[float]] = {}
+    for experiment, score in scores.items():
+        for tag in tags_of(experiment):
+            found.setdefault(tag, []).append(score)
+    return {tag: float(np.mean(found[tag])) for tag in TAGS if tag in found}
+
+
+def tables(measured: Measured, scores: Scores) -> str:
+    """The scores by tag beside the published ones, and by experiment with what was measured."""
+    columns = {agent: by_tag(each) for agent, each in scores.items()}
+    columns |= {f"{name}, published": each for name, each in PUBLISHED.items()}
+    tags = (
+        (words(tag), *(f"{each[tag]:.2f}" if tag in each else "" for each in columns.values()))
+        for tag in TAGS
+    )
+    experiments = (
+        (name, *(cell(measured[agent].get(name, ()), scores[agent]) for agent in scores))
+        for name in suite()
+    )
+    return "\n\n".join(
+        common.table(head, rows, aligned=False)
+        for head, rows in ((("tag", *columns), tags), (("experiment", *scores), experiments))
+    )
+
+
+def cell(rows: Sequence[Row], scores: Mapping[str, float]) -> str:
+    """A score, and of how many of the settings and of which share of the episodes it is."""
+    if not rows:
+        return ""
+    from bsuite import sweep
+
+    experiment = experiment_of(rows[0]["bsuite_id"])
+    counts = [int(row["episode"]) for row in rows if not is_decided(row)]
+    share = max(counts, default=0) / sweep.EPISODES[rows[0]["bsuite_id"]]
+    part = f", {share:.3g} of the episodes" if 0 < share < 1 else ""
+    return f"{scores[experiment]:.2f} ({len(rows)} of {len(suite()[experiment])}{part})"
+
+
+def words(name: str) -> str:
+    """A name of bsuite's in words."""
+    return name.replace("_", " ")
+
+
+def pictures(scores: Scores) -> list[Chart]:
+    """The bars of all experiments, the radar of the lab's agents, and that of published ones."""
+    experiments = [each for each in suite() if any(each in found for found in scores.values())]
+    names = Axis("", names=[words(each) for each in experiments])
+    bars = [
+        _bars(agent, [found.get(each, 0.0) for each in experiments], number, len(scores))
+        for number, (agent, found) in enumerate(scores.items())
+    ]
+    ours = {agent: by_tag(each) for agent, each in scores.items()}
+    theirs = {f"{name}, published": each for name, each in PUBLISHED.items()}
+    return [
+        Chart("score by experiment", "a bar for each agent", names, Axis("score"), bars),
+        _radar("this lab", ours, 0),
+        _radar("Osband et al. (2020)", theirs, len(ours)),
+    ]
+
+
+def _bars(name: str, scores: Sequence[float], number: int, agents: int) -> charts.Series:
+    """Bars beside those of the other agents: one histogram with gaps."""
+    width = 0.8 / agents
+    left = np.arange(len(scores)) - 0.4 + number * width
+    edges = np.stack([left, left + width], axis=1).ravel()
+    heights = np.stack([scores, np.zeros(len(scores))], axis=1).ravel()[:-1]
+    return charts.bars(name, edges, heights, number)
+
+
+def _radar(title: str, scores: Scores, colour: int) -> Chart:
+    """The tags of which every agent has a score."""
+    tags = [tag for tag in TAGS if all(tag in each for each in scores.values())]
+    lines = [
+        charts.line(name, range(len(tags)), [each[tag] for tag in tags], colour + number)
+        for number, (name, each) in enumerate(scores.items())
+    ]
+    around = Axis("", names=[words(tag) for tag in tags])
+    return Chart(title, "mean score by tag", around, Axis("score"), lines, radar=True)
