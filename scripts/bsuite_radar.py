@@ -17,11 +17,9 @@ the picture in docs/RESULTS.md are made of these rows.
 from __future__ import annotations
 
 import argparse
-import csv
 import fnmatch
 import hashlib
 import importlib.util
-import io
 import json
 import tempfile
 import time
@@ -34,7 +32,6 @@ import common
 import numpy as np
 from bsuite_scores import (
     LOGGED,
-    Row,
     by_experiment,
     experiment_of,
     is_decided,
@@ -43,6 +40,7 @@ from bsuite_scores import (
     tables,
     tags_of,
 )
+from rows import Row, Rows
 
 from rl.session.callback import Callback
 
@@ -122,7 +120,7 @@ class Log(Callback):
     """
 
     def __init__(self, bsuite_id: str) -> None:
-        self.row: Row = {"bsuite_id": bsuite_id}
+        self.row: dict[str, Any] = {"bsuite_id": bsuite_id}
         self._is_decided = False
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -172,45 +170,31 @@ def learn(agent: str, make: Callable[[], DmEnv], episodes: int, seed: int, log: 
         Session(job, build(specification, seed), log).run()
 
 
-class Rows:
+def rows_of(path: Path) -> Rows:
     """The rows of a file, one for each agent and setting."""
+    return Rows(path, (*MEASURED, *LOGGED), _key)
 
-    def __init__(self, path: Path) -> None:
-        text = path.read_text() if path.exists() else ""
-        self._path = path
-        self._rows = {self._key(row): row for row in csv.DictReader(io.StringIO(text))}
 
-    @staticmethod
-    def _key(row: Row) -> tuple[str, str, int]:
-        return row["agent"], experiment_of(row["bsuite_id"]), number_of(row["bsuite_id"])
+def _key(row: Row) -> tuple[str, str, int]:
+    return row["agent"], experiment_of(row["bsuite_id"]), number_of(row["bsuite_id"])
 
-    def add(self, row: Row) -> None:
-        """Takes in a row, in place of an older one, and writes the file."""
-        self._rows[self._key(row)] = row
-        text = io.StringIO()
-        writer = csv.DictWriter(text, (*MEASURED, *LOGGED), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for _, row in sorted(self._rows.items()))
-        with common.written(self._path) as file:
-            file.write(text.getvalue().encode())
 
-    def has(self, agent: str, bsuite_id: str, episodes: int) -> bool:
-        """Whether that was measured over as many episodes, with the agent's hyper-parameters."""
-        row = self._rows.get(self._key({"agent": agent, "bsuite_id": bsuite_id}))
-        if row is None or row["settings"] != settings_of(agent):
-            return False
-        return int(row["episode"]) >= episodes or is_decided(row)
+def is_known(rows: Rows, agent: str, bsuite_id: str, episodes: int) -> bool:
+    """Whether that was measured over as many episodes, with the agent's hyper-parameters."""
+    asked = {"agent": agent, "bsuite_id": bsuite_id, "settings": settings_of(agent)}
+    found = rows.matching(asked)
+    return any(int(row["episode"]) >= episodes or is_decided(row) for row in found)
 
-    def of(self, agent: str) -> dict[str, list[Row]]:
-        """Those of each experiment that are scored.
 
-        They are of the agent's present hyper-parameters, and over the most episodes.
-        """
-        found: dict[str, list[Row]] = {}
-        for (name, experiment, _), row in sorted(self._rows.items()):
-            if name == agent and row["settings"] == settings_of(agent):
-                found.setdefault(experiment, []).append(row)
-        return {experiment: _longest(each) for experiment, each in found.items()}
+def scored(rows: Rows, agent: str) -> dict[str, list[Row]]:
+    """The rows of each experiment by which an agent is scored.
+
+    They are of its present hyper-parameters, and over the most episodes.
+    """
+    found: dict[str, list[Row]] = {}
+    for row in rows.matching({"agent": agent, "settings": settings_of(agent)}):
+        found.setdefault(experiment_of(row["bsuite_id"]), []).append(row)
+    return {experiment: _longest(each) for experiment, each in found.items()}
 
 
 def _longest(rows: Sequence[Row]) -> list[Row]:
@@ -222,7 +206,7 @@ def write_results(rows: Rows) -> None:
     """Writes the tables and the picture."""
     from rl.analysis.drawer import draw
 
-    measured = {agent: found for agent in AGENTS if (found := rows.of(agent))}
+    measured = {agent: found for agent in AGENTS if (found := scored(rows, agent))}
     scores = {
         agent: by_experiment([row for each in found.values() for row in each])
         for agent, found in measured.items()
@@ -255,8 +239,8 @@ def main() -> None:
     asked = [*runs_of(options.agent or [*AGENTS], options.only, options.share, options.episodes)]
     if not asked:
         parser.refuse(f"--only {options.only}: is no tag and no experiment")
-    rows = Rows(ROWS)
-    due = [partial(measure, *run) for run in asked if not rows.has(*run)]
+    rows = rows_of(ROWS)
+    due = [partial(measure, *run) for run in asked if not is_known(rows, *run)]
     for row in common.in_processes(due, options.jobs):
         rows.add(row)
     write_results(rows)

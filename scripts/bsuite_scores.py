@@ -8,6 +8,7 @@ from typing import Any
 
 import common
 import numpy as np
+from rows import Row
 
 from rl.analysis import charts
 from rl.analysis.charts import Axis, Chart
@@ -28,7 +29,6 @@ PUBLISHED: dict[str, dict[str, float]] = {
                          "credit_assignment": 0.56, "memory": 0.0},
 }  # fmt: skip
 
-Row = dict[str, Any]
 Measured = Mapping[str, Mapping[str, Sequence[Row]]]  # the rows of each agent and experiment
 Scores = Mapping[str, Mapping[str, float]]  # of each agent, or series, and experiment, or tag
 

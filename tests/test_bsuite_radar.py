@@ -56,30 +56,30 @@ def row(module: Any, bsuite_id: str, episode: int, agent: str = "DQN", **logged:
 def test_a_run_is_due_until_its_row_is_there_with_these_hyper_parameters(
     radar: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = radar.Rows(radar.ROWS)
+    rows = radar.rows_of(radar.ROWS)
     rows.add(row(radar, "catch/3", 500))
     rows.add(row(radar, "deep_sea/0", 400, total_bad_episodes=359))
     rows.add(row(radar, "deep_sea/1", 400, total_bad_episodes=360))
-    again = radar.Rows(radar.ROWS)
-    assert again.has("DQN", "catch/3", 500)
-    assert again.has("DQN", "catch/3", 100)
-    assert not again.has("DQN", "catch/3", 1_000)
-    assert not again.has("DQN", "catch/4", 500)
-    assert not again.has("PPO", "catch/3", 500)
-    assert again.has("DQN", "deep_sea/0", 10_000)  # its score is decided
-    assert not again.has("DQN", "deep_sea/1", 10_000)
+    again = radar.rows_of(radar.ROWS)
+    assert radar.is_known(again, "DQN", "catch/3", 500)
+    assert radar.is_known(again, "DQN", "catch/3", 100)
+    assert not radar.is_known(again, "DQN", "catch/3", 1_000)
+    assert not radar.is_known(again, "DQN", "catch/4", 500)
+    assert not radar.is_known(again, "PPO", "catch/3", 500)
+    assert radar.is_known(again, "DQN", "deep_sea/0", 10_000)  # its score is decided
+    assert not radar.is_known(again, "DQN", "deep_sea/1", 10_000)
     monkeypatch.setitem(radar.AGENTS, "DQN", {**radar.AGENTS["DQN"], "network": {"hidden": [7]}})
-    assert not again.has("DQN", "catch/3", 500)
-    assert again.of("DQN") == {}
+    assert not radar.is_known(again, "DQN", "catch/3", 500)
+    assert radar.scored(again, "DQN") == {}
 
 
 def test_what_is_scored_was_measured_over_the_same_episodes_or_is_decided(radar: Any) -> None:
-    rows = radar.Rows(radar.ROWS)
+    rows = radar.rows_of(radar.ROWS)
     for number, episode in ((0, 1_000), (2, 10_000), (10, 10_000)):
         rows.add(row(radar, f"catch/{number}", episode))
     rows.add(row(radar, "deep_sea/0", 400, total_bad_episodes=100))
     rows.add(row(radar, "deep_sea/2", 10_000))
-    scored = radar.Rows(radar.ROWS).of("DQN")
+    scored = radar.scored(radar.rows_of(radar.ROWS), "DQN")
     assert {name: [each["bsuite_id"] for each in found] for name, found in scored.items()} == {
         "catch": ["catch/2", "catch/10"], "deep_sea": ["deep_sea/0", "deep_sea/2"],
     }  # fmt: skip
@@ -127,7 +127,7 @@ def test_an_interrupted_run_continues_where_it_was(
 def test_the_results_say_of_how_much_each_score_is(
     radar: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = radar.Rows(radar.ROWS)
+    rows = radar.rows_of(radar.ROWS)
     rows.add(row(radar, "catch/0", 1_000))
     rows.add(row(radar, "deep_sea/0", 400, total_bad_episodes=100))
     scores = {"catch": 0.625, "deep_sea": 1.0}

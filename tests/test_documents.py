@@ -147,6 +147,7 @@ def test_the_readme_names_every_part() -> None:
 
 
 SHARED = {
+    "bsuite_scores.py",
     "common.py",
     "deformation.py",
     "fitness_tables.py",

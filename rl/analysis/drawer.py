@@ -115,7 +115,8 @@ def _draw_radar(axes: PolarAxes, chart: Chart, characters: int) -> Entries:
     axes.set_yticks([0.25, 0.5, 0.75, 1.0])
     axes.tick_params(axis="y", labelsize="x-small")
     for label, angle in zip(axes.get_xticklabels(), angles, strict=True):  # beside the circle
-        label.set_ha("center" if abs(np.sin(angle)) < 0.1 else "left" if angle < np.pi else "right")
+        side: Any = "center" if abs(np.sin(angle)) < 0.1 else "left" if angle < np.pi else "right"
+        label.set_horizontalalignment(side)
     around = np.append(angles, angles[:1])
     entries: Entries = {}
     for each in chart.series:
