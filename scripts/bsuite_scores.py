@@ -92,21 +92,28 @@ def by_tag(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def tables(measured: Measured, scores: Scores) -> str:
-    """The scores by tag beside the published ones, and by experiment with what was measured."""
-    columns = {agent: by_tag(each) for agent, each in scores.items()}
-    columns |= {f"{name}, published": each for name, each in PUBLISHED.items()}
+    """The scores by tag beside the published ones, and by experiment, with what was measured."""
     tags = (
-        (words(tag), *(f"{each[tag]:.2f}" if tag in each else "" for each in columns.values()))
+        (words(tag), *(tag_cell(tag, each) for each in scores.values()),
+         *(f"{each[tag]:.2f}" if tag in each else "" for each in PUBLISHED.values()))
         for tag in TAGS
-    )
+    )  # fmt: skip
     experiments = (
         (name, *(cell(measured[agent].get(name, ()), scores[agent]) for agent in scores))
         for name in suite()
     )
+    of_tags = "tag", *scores, *(f"{name}, published" for name in PUBLISHED)
     return "\n\n".join(
         common.table(head, rows, aligned=False)
-        for head, rows in ((("tag", *columns), tags), (("experiment", *scores), experiments))
+        for head, rows in ((of_tags, tags), (("experiment", *scores), experiments))
     )
+
+
+def tag_cell(tag: str, scores: Mapping[str, float]) -> str:
+    """A mean score, and of how many of the tag's experiments it is."""
+    every = [name for name in suite() if tag in tags_of(name)]
+    known = [name for name in every if name in scores]
+    return f"{by_tag(scores)[tag]:.2f} ({len(known)} of {len(every)})" if known else ""
 
 
 def cell(rows: Sequence[Row], scores: Mapping[str, float]) -> str:
@@ -139,7 +146,7 @@ def pictures(scores: Scores) -> list[Chart]:
     theirs = {f"{name}, published": each for name, each in PUBLISHED.items()}
     return [
         Chart("score by experiment", "a bar for each agent", names, Axis("score"), bars),
-        _radar("this lab", ours, 0),
+        _radar("this lab, of what was measured", ours, 0),
         _radar("Osband et al. (2020)", theirs, len(ours)),
     ]
 
@@ -154,11 +161,12 @@ def _bars(name: str, scores: Sequence[float], number: int, agents: int) -> chart
 
 
 def _radar(title: str, scores: Scores, colour: int) -> Chart:
-    """The tags of which every agent has a score."""
-    tags = [tag for tag in TAGS if all(tag in each for each in scores.values())]
+    """The tags of which an agent has a score; a line has a gap where its agent has none."""
+    tags = [tag for tag in TAGS if any(tag in each for each in scores.values())]
     lines = [
-        charts.line(name, range(len(tags)), [each[tag] for tag in tags], colour + number)
+        charts.line(name, range(len(tags)), [each.get(tag, np.nan) for tag in tags],
+                    colour + number)
         for number, (name, each) in enumerate(scores.items())
-    ]
+    ]  # fmt: skip
     around = Axis("", names=[words(tag) for tag in tags])
     return Chart(title, "mean score by tag", around, Axis("score"), lines, radar=True)

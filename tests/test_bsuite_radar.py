@@ -136,8 +136,8 @@ def test_the_results_say_of_how_much_each_score_is(
     monkeypatch.setattr("rl.analysis.drawer.draw", lambda *given: drawn.append(given))
     radar.write_results(rows)
     text = radar.common.RESULTS.read_text()
-    assert "| basic | 0.62 |  |  |" in text
-    assert "| exploration | 1.00 | 0.00 | 0.71 |" in text
+    assert "| basic | 0.62 (1 of 1) |  |  |" in text
+    assert "| exploration | 1.00 (1 of 1) | 0.00 | 0.71 |" in text
     assert "| catch | 0.62 (1 of 20, 0.1 of the episodes) |" in text
     assert "| deep_sea | 1.00 (1 of 21) |" in text
     assert "mnist" not in text

@@ -122,7 +122,8 @@ def _draw_radar(axes: PolarAxes, chart: Chart, characters: int) -> Entries:
     for each in chart.series:
         distances, (colour, _, dash) = _column(each, "y"), _look(each)
         closed = np.append(distances, distances[:1])
-        axes.fill(around, closed, color=colour, alpha=0.08)
+        if np.isfinite(closed).all():
+            axes.fill(around, closed, color=colour, alpha=0.08)
         entries[each["name"]] = axes.plot(around, closed, color=colour, ls=dash, lw=1.8, marker=".")
     return entries
 

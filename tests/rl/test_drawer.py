@@ -142,7 +142,10 @@ def test_the_numbers_of_an_axis_do_not_touch(last: float) -> None:
 
 def test_a_radar_has_closed_lines_in_the_directions_of_its_names(tmp_path: Path) -> None:
     names = ["up", "right and down", "left and down"]
-    lines = [charts.line("a", range(3), [0.5, 1, 0.25]), charts.line("b", range(3), [0, 0, 1], 1)]
+    lines = [
+        charts.line("a", range(3), [0.5, 1, 0.25]),
+        charts.line("b", range(3), [0, np.nan, 1], 1),
+    ]
     chart = Chart("t", "d", Axis("", names=names), Axis("score"), lines, radar=True)
     axes: Any = Figure().add_subplot(projection="polar")
     entries = drawer._draw_radar(axes, chart, 50)
@@ -153,6 +156,7 @@ def test_a_radar_has_closed_lines_in_the_directions_of_its_names(tmp_path: Path)
     assert axes.get_theta_direction() == -1
     assert [each.get_text() for each in axes.get_xticklabels()] == names
     assert [*entries] == ["a", "b"]
+    assert len(axes.patches) == 1  # what has a gap is not filled
     drawer.draw([chart, chart], tmp_path / "a.png", "title", wide=False)
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.width == 900
