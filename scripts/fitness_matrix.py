@@ -262,7 +262,7 @@ def run(options: argparse.Namespace) -> int:
         if not folder.is_dir():
             raise UserError(f"--collect {folder}: there is no such folder")
     found = collect(chosen, options.collect or [options.folder], rows)
-    print(f"{found} sessions were collected", flush=True)
+    print(f"sessions collected: {found}", flush=True)
     if options.grid:
         print(grid(cells(some, rows)))
         return 0
@@ -270,7 +270,7 @@ def run(options: argparse.Namespace) -> int:
     if options.collect is None:
         due = list(due_in(_those_that_can_run(cells(some, rows, options.sessions)), options.part))
         failed = measure(due, options, rows, ("--spec", options.spec) if options.spec else ())
-    for text in tables(cells(some, rows, options.sessions)).values():
+    for text in tables(cells(some, rows, options.sessions), options.spec).values():
         print(f"\n{text}")
     if not options.spec:
         publish(cells(every, rows))

@@ -150,11 +150,12 @@ def _short(cell: Cell) -> str:
     return f"{', '.join(what)}; [tried](TUNING.md#{tried(cell.name)})" if what else ""
 
 
-def missing(found: Iterable[Cell]) -> str:
+def missing(found: Iterable[Cell], spec: Path | None = None) -> str:
     """The cells that are not complete, each with the command that goes on."""
+    command = "python scripts/fitness_matrix.py" + (f" --spec {spec}" if spec else "")
     return common.table(MISSING, [
         (each.name, each.specification.environment_id, each.agent, _seeds(each.missing),
-         str(each.published or ""), f"`python scripts/fitness_matrix.py --only {each.name}`")
+         str(each.published or ""), f"`{command} --only {each.name}`")
         for each in found if each.missing
     ], aligned=False)  # fmt: skip
 
@@ -165,13 +166,13 @@ def _seeds(seeds: Sequence[int]) -> str:
     return " ".join(map(str, seeds))
 
 
-def tables(found: Sequence[Cell]) -> dict[str, str]:
-    """The tables of docs/RESULTS.md, by their marks."""
+def tables(found: Sequence[Cell], spec: Path | None = None) -> dict[str, str]:
+    """The tables of docs/RESULTS.md, by their marks; `spec` is the file of other experiments."""
     complete = [each for each in found if each.rows and not each.missing]
     return {
         "fitness matrix": common.table(HEADER, map(line, complete), aligned=False),
         "fitness grid": grid(complete),
-        "missing cells": missing(found),
+        "missing cells": missing(found, spec),
     }
 
 
