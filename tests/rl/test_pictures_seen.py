@@ -287,7 +287,7 @@ OF_PACKAGES = {name: each for name, each in all_specifications().items()
                if each.values["problem"].startswith(("ALE/", "MinAtar/"))}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", quick(2, OF_PACKAGES))
+@pytest.mark.parametrize("name", quick(1, OF_PACKAGES))
 def test_an_experiment_of_a_package_plays_or_names_it(name: str, rl_here: Any) -> None:
     """Where it is installed; else one line says how to install it."""
     specification = OF_PACKAGES[name]
