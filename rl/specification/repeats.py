@@ -28,6 +28,9 @@ _INSTEAD = {
 STEPS = 50  # of an episode that finds out
 RESETS = 15  # between it and its repetition
 
+_CARRIES = "carries something over from one episode to the next"
+_CURED = ": it is made anew for each (train.renew_environment)"
+
 Record = list[tuple[bytes, ...]]  # of an episode: what was given at each step
 
 
@@ -78,9 +81,9 @@ def find_out(problem: Problem) -> tuple[bool, str | None]:
         (anew,), (other,) = _play(problem, 0), _play(problem, 1)
     except (BrokenEnvironment, Diverged):  # which the run meets too, and says
         return False, None
-    carries = f"{problem.id} carries something over from one episode to the next"
+    carries = f"{problem.id} {_CARRIES}"
     if first == anew != other:
-        return True, f"{carries}: it is made anew for each (train.renew_environment)"
+        return True, f"{carries}{_CURED}"
     if first == anew:  # its seeds mean nothing then: each new one would begin the same episode
         return False, (
             f"{carries}, so the run cannot be resumed to the bit; made anew for each "
@@ -101,15 +104,17 @@ def _find_out_wrapped(problem: Problem) -> tuple[bool, str | None]:
         renewed, note = problem.renewed, None
         with suppress(UserError):  # its observations may need the wrappers
             renewed, note = find_out(replace(problem, block=replace(block, wrappers=None)))
-        if note and (not renewed or _repeats(replace(problem, renewed=True))):
+        if note and not renewed:
             return renewed, note
+        if _repeats(replace(problem, renewed=True)):  # perhaps it draws what it does not tell
+            return True, note or f"the picture of {problem.id} {_CARRIES}{_CURED}"
         name = _first_to_carry(replace(problem, renewed=renewed or problem.renewed))
     except (BrokenEnvironment, Diverged):  # which the run meets too, and says
         return problem.renewed, None
+    remedy = _INSTEAD.get(name, "let its reset begin all anew")
     return renewed or problem.renewed, (
-        f"the wrapper {name} carries something over from one episode to the next, which no "
-        "checkpoint keeps: evaluations begin without it, and the run cannot be resumed to the "
-        f"bit; {_INSTEAD.get(name, 'let its reset begin all anew')}"
+        f"the wrapper {name} {_CARRIES}, which no checkpoint keeps: evaluations begin without it, "
+        f"and the run cannot be resumed to the bit; {remedy}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,17 @@ def test_what_carries_something_over_is_made_anew(id: str) -> None:
         f"{id} carries something over from one episode to the next: it is made anew for each "
         "(train.renew_environment)"
     )
+
+
+def test_what_is_carried_over_in_pictures_alone_is_made_anew_where_they_are_seen() -> None:
+    plain = find_problem("Winged-v0")
+    assert find_out(plain) == (False, None)
+    block = replace(plain.environment, wrappers=("AddRenderObservation",))
+    renewed, note = find_out(replace(plain, block=block))
+    assert renewed
+    assert note
+    assert note.startswith("the picture of Winged-v0 carries something over")
+    assert note.endswith("made anew for each (train.renew_environment)")
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,22 @@ class Shown(Counter):
         return np.full((40, 60, 3), 30 * self.count, np.uint8)
 
 
+class Winged(Shown):
+    """As Shown, but its pictures go on where the episode before has left them."""
+
+    flaps = 0
+
+    def step(self, action: Any) -> Any:
+        self.flaps += 1
+        return super().step(action)
+
+    def render(self) -> Any:
+        return np.full((40, 60, 3), self.flaps % 200, np.uint8)
+
+
+gymnasium.register("Winged-v0", "tests.rl.worlds:Winged", max_episode_steps=20)
+
+
 class Bright(gymnasium.Env[Any, Any]):
     """Shows a bright row or a bright column in the dark; the action that says which pays 1.
 
