@@ -203,11 +203,11 @@ try_busy() { # both processors are held until the line has come
     on more pkill -9 raylet
     train busy "environment={id: Slow-v0, kwargs: {until: $held}}" import=tests.rl.worlds
     wait_for 120 has_come busy
-    lab run cartpole_dqn --steps 1000 "${RAY[@]}" --no-report --output /tmp/late >"$STATE/late.txt" 2>&1 &
+    lab run cartpole_dqn --steps 2000 "${RAY[@]}" --no-report --output /tmp/late >"$STATE/late.txt" 2>&1 &
     local late=$!
     wait_for 60 said "$STATE/late.txt" "is busy" && verdict=good
     on work touch $held
-    ended busy && wait $late || verdict=LOST
+    { ended busy && wait $late; } || verdict=LOST
     row busy $((SECONDS - began)) $verdict "$(said "$STATE/late.txt" 'is busy')"
 }
 try_head() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 from contextlib import suppress
 
@@ -10,7 +11,9 @@ SCRIPT = 'read -r word; [ "$word" = ended ] || printf "%s\\n" "$1" >&2'
 
 
 class Watch:
-    """A shell that outlives this process, and prints a line if that ends before `dismiss`.
+    """A shell that outlives this process, and prints a line if that is ended before `dismiss`.
+
+    A process that comes to its own end dismisses it.
 
     Args:
         line: to print.
@@ -25,9 +28,11 @@ class Watch:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
+            atexit.register(self.dismiss)
 
     def dismiss(self) -> None:
         """Ends the shell; nothing is printed."""
+        atexit.unregister(self.dismiss)
         if self._shell:
             self._shell.communicate(ENDED)
             self._shell = None

@@ -354,6 +354,18 @@ def test_another_version_than_the_clusters_is_said(
             ray_address.check_address(ray, address)
 
 
+@pytest.mark.parametrize(
+    ("end", "said"), [("sys.exit(2)", ""), ("1 / 0", ""), ("os._exit(1)", "it was ended\n")]
+)
+def test_a_command_that_ends_by_itself_is_not_called_killed(end: str, said: str) -> None:
+    """As one whose specification is refused, when it has connected already."""
+    code = f"import os, sys\nfrom rl.running.ray_watch import Watch\nWatch('it was ended')\n{end}"
+    command = [sys.executable, "-c", code]
+    errors = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stderr
+    assert ("it was ended" in errors) == bool(said)
+    assert errors.endswith(said)
+
+
 def test_rays_errors_come_in_one_line() -> None:
     mismatch = "Version mismatch: The cluster has:\n    Ray: 2.60.0\n    Python: 3.9.1\nThis has:\n"
     assert ray_address.first_line(RuntimeError(mismatch)) == (
