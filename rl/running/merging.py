@@ -137,7 +137,10 @@ def _begun(runs: Sequence[Run]) -> dict[int, SessionFolder]:
     for run in runs:
         for seed, each in begun_sessions(run).items():
             if seed in found:
-                raise UserError(f"seed {seed} is in {found[seed].path} and in {each.path}")
+                raise UserError(
+                    f"seed {seed} is in {found[seed].path} and in {each.path}; leave one of the "
+                    "runs out, or remove that session from it"
+                )
             found[seed] = each
     return found
 
