@@ -18,7 +18,7 @@ import pytest
 from rl.cli import main
 from rl.errors import UserError
 from rl.running import ray_address, ray_cluster, ray_executor
-from rl.running.executors import Inline
+from rl.running.executors import Executor, Inline
 from rl.running.ray_executor import RayExecutor
 from rl.running.trial import run_all
 from rl.session.job import Job
@@ -37,6 +37,8 @@ pytestmark = [
     ),
 ]
 
+BRIEF = ("--quiet", "--no-report", "--steps", "600",
+         "--set", *FEW, "train.evaluate_every=200")  # fmt: skip
 ROOT = str(Path(__file__).parents[2])  # where the package `tests` is
 # `rl`, with checkpoints that come at once.
 OFTEN = """
@@ -50,9 +52,10 @@ OTHER_KERNEL = "Nehalem"  # of OpenBLAS, which every x86 processor of today runs
 
 
 # A dead node is noticed sooner than by default, but a busy one is not taken for dead: its answers
-# may take 10 s each. A worker has the priority of a local process.
+# may take 10 s each. A worker has the priority of a local process, and starts when it is needed.
 SOON = {"health_check_period_ms": 100, "health_check_failure_threshold": 10,
-        "health_check_initial_delay_ms": 1000, "worker_niceness": 0}  # fmt: skip
+        "health_check_initial_delay_ms": 1000, "worker_niceness": 0,
+        "prestart_worker_first_driver": False}  # fmt: skip
 BARE = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
 
 
@@ -266,6 +269,15 @@ def slow_jobs(folder: Path, seeds: range, steps: int, until: Path) -> list[Job]:
     )
 
 
+def test_a_search_from_the_command_line(tmp_path: Path, connected: Any) -> None:
+    searching = ("search", "cartpole_dqn", "--trials", "2", "--sessions", "1", "--jobs", "2")
+    on_ray = ("--executor", "ray", "--ray-address", connected.address)
+    assert main([*searching, *BRIEF, *on_ray, "--output", str(tmp_path / "search")]) == 0
+    assert (tmp_path / "search/best_spec.json").exists()
+    (machine,) = SessionFolder(tmp_path / "search/trial_001/session_000").read_outcome()["ran_on"]
+    assert machine["node"] == socket.gethostname()
+
+
 def test_a_cluster_that_is_busy_is_said_once(
     tmp_path: Path, connected: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,12 +410,11 @@ def _refuses_the_token(address: str) -> Any:
     raise ray.exceptions.AuthenticationError("no")
 
 
-def test_from_the_command_line(tmp_path: Path, cluster: Any) -> None:
-    """A run that goes on, with the rows of this process, and a search."""
+def test_a_run_is_resumed_from_the_command_line(tmp_path: Path, cluster: Any) -> None:
+    """A run goes on there, with the rows of this process."""
     there, here = tmp_path / "there", tmp_path / "here"
-    few = ("--quiet", "--no-report", "--set", *FEW, "train.evaluate_every=200", "--steps", "600")
     on_ray = ("--executor", "ray", "--ray-address", cluster.address)
-    assert main(["run", "cartpole_dqn", *few, "--output", str(here)]) == 0
+    assert main(["run", "cartpole_dqn", *BRIEF, "--output", str(here)]) == 0
     shutil.copytree(here, there)
     longer = ("--steps", "800", "--quiet", "--no-report")
     assert main(["resume", str(there), *longer, *on_ray, "--ray-install"]) == 0
@@ -413,15 +424,15 @@ def test_from_the_command_line(tmp_path: Path, cluster: Any) -> None:
         assert ours.read_bytes() == theirs.read_bytes()
     (machine,) = SessionFolder(there / "trial_000/session_000").read_outcome()["ran_on"][1:]
     assert machine["node"] == socket.gethostname()
-    searching = ("search", "cartpole_dqn", "--trials", "2", "--sessions", "1", "--jobs", "2")
-    assert main([*searching, *few, *on_ray, "--output", str(tmp_path / "search")]) == 0
-    assert (tmp_path / "search/best_spec.json").exists()
 
 
 def test_sessions_of_a_node_that_dies_go_on_from_their_checkpoints(
     tmp_path: Path, cluster: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Only the node that is killed takes sessions, and both come too slowly to their ends."""
+    """Only the node that is killed takes sessions, and both come too slowly to their ends.
+
+    Then the other node is killed, and with none left an interrupt still ends what is running.
+    """
     (node,) = cluster.worker_nodes
     jobs = slow_jobs(tmp_path / "there", range(2), 3000, tmp_path / "killed")
 
@@ -439,9 +450,20 @@ def test_sessions_of_a_node_that_dies_go_on_from_their_checkpoints(
             if len(self.again) == len(jobs):  # until then a process of the node might end first
                 (tmp_path / "killed").touch()
 
+    def kill_last(executor: Executor) -> None:
+        cluster.remove_node(cluster.plain, allow_graceful=False)
+        executor.interrupt()
+
     callback = Killing()
     with RayExecutor(address=cluster.address, callback=callback, seconds=0.1) as executor:
         outcomes = run_all(jobs, executor)
+        executor.callback = Recorder(2, lambda: kill_last(executor))
+        last = make_jobs(tmp_path / "last", range(3), *LONG)
+        left = run_all(last, executor)
+    assert [(each["status"], each["steps"]) for each in left] == [("interrupted", 0)] * 3
+    reasons = [each["reason"] for each in left]
+    assert reasons == ["its node died", "its node died", "it had not begun"]
+    assert not any(job.folder.exists() for job in last)
     again = "goes on in a new process: its node died"
     assert {f"seed 0 {again}", f"seed 1 {again}"} <= set(callback.notes)
     for session in range(2):
@@ -450,23 +472,6 @@ def test_sessions_of_a_node_that_dies_go_on_from_their_checkpoints(
         assert callback.evaluations[session] == list(range(250, 3001, 250)), "each told once"
     assert capfd.readouterr() == ("", "")
     assert_the_numbers_of_this_process(jobs, outcomes, tmp_path / "here")
-
-
-def test_with_no_node_left_an_interrupt_still_ends_it(tmp_path: Path, cluster: Any) -> None:
-    (node,) = cluster.worker_nodes
-    jobs = make_jobs(tmp_path, range(3), *LONG)
-
-    def kill() -> None:
-        cluster.remove_node(node, allow_graceful=False)
-        executor.interrupt()
-
-    executor = RayExecutor(address=cluster.address, callback=Recorder(2, kill))
-    with executor:
-        outcomes = run_all(jobs, executor)
-    assert [(each["status"], each["steps"]) for each in outcomes] == [("interrupted", 0)] * 3
-    reasons = [each["reason"] for each in outcomes]
-    assert reasons == ["its node died", "its node died", "it had not begun"]
-    assert not any(job.folder.exists() for job in jobs)
 
 
 def test_a_node_that_differs_is_named_and_used_on_request_alone(tmp_path: Path, hosts: Any) -> None:
