@@ -526,7 +526,7 @@ def test_mistakes_are_those_whose_largest_output_is_anothers_the_surest_first() 
     assert mnist.mistakes(np.array([0, 1, 2, 1]), outputs).tolist() == []
 
 
-@pytest.mark.parametrize("wrong", [0, 1, 100])
+@pytest.mark.parametrize("wrong", [0, 1, pytest.param(100, marks=pytest.mark.slow)])
 def test_the_picture_of_mistakes_shows_as_many_as_there_are_up_to_40(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: int
 ) -> None:

@@ -283,6 +283,7 @@ def test_a_class_that_other_processes_cannot_find_is_refused(
             train(tmp_path / "run", kind(), sessions=2)
 
 
+@pytest.mark.slow
 def test_rl_resume_says_that_it_has_no_callbacks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

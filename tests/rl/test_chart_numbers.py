@@ -144,7 +144,8 @@ def test_the_curve_of_several_sessions(kind: str, tmp_path: Path) -> None:
     assert folder.curve.exists() == (kind != "extreme")
 
 
-@pytest.mark.parametrize("kind", quick(1, HARSHEST))
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", HARSHEST)
 def test_the_pictures_of_a_search(kind: str, tmp_path: Path) -> None:
     found = [
         {"trial": number, "score": value, "fitness": value, **dict.fromkeys(OTHERS, value),
@@ -199,6 +200,7 @@ def test_a_mark_that_has_no_place_is_left_out() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_curve_is_drawn_again_once_its_session_has_gone_on(tmp_path: Path) -> None:
     folder = session(tmp_path, [1.0, 2.0]).folder
     draw_session(folder, "a", None)
@@ -242,6 +244,7 @@ def test_figures_are_drawn_on_agg_whatever_the_backend(backend: str, tmp_path: P
         assert picture.size == (200, 100)
 
 
+@pytest.mark.slow
 def test_a_notebook_keeps_its_backend(tmp_path: Path) -> None:
     """Who draws with pyplot after the lab has drawn gets what MPLBACKEND says."""
     shows = DRAWS + "\nimport matplotlib; print(matplotlib.rcParams['backend'])"

@@ -92,6 +92,7 @@ def test_quiet_prints_nothing(rl_here: Command) -> None:
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_learning_rate_may_be_a_schedule(rl_here: Command, tmp_path: Path) -> None:
     """One that ends before learning begins leaves the network as it was."""
     falls = '{"name": "warmup", "steps": 5, "then": {"name": "constant", "value": 0.0}}'
@@ -111,6 +112,7 @@ def test_a_learning_rate_may_be_a_schedule(rl_here: Command, tmp_path: Path) -> 
     assert rl_here("evaluate", "frozen", "--episodes", 2).returncode == 0
 
 
+@pytest.mark.slow
 def test_set_reaches_the_parts_with_its_type(rl_here: Command, tmp_path: Path) -> None:
     rl_here("run", "cartpole_dqn", "--steps", 1500, "--quiet", "--output", "r",
        "--set", "optimizer.learning_rate=5e-4", "network.hidden=[8,4]",
@@ -178,6 +180,7 @@ def test_evaluate_in_words(rl_here: Command, cartpole_run: Path) -> None:
         assert said in answer.stdout
 
 
+@pytest.mark.slow
 def test_the_name_of_an_experiment_stands_for_its_latest_run(
     rl_here: Command, tmp_path: Path
 ) -> None:

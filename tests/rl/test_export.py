@@ -27,7 +27,7 @@ from rl.session.player import Player, player_of
 from rl.specification.build import build
 from rl.specification.specification import Specification
 from tests.rl import worlds  # noqa: F401  registers them
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, quick
 
 OBSERVATIONS = 1000
 HIDDEN = {"network": {"hidden": [7, 5], "activation": "tanh"}}
@@ -154,7 +154,7 @@ def exported(player: Player, format: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", quick(16, POLICIES))
 def test_equal_actions(name: str, format: str, tmp_path: Path) -> None:
     player = make_player(*POLICIES[name])
     seen = observations(player)

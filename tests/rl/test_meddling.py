@@ -74,7 +74,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("method", "way"),
-    quick(6, [(method, way) for method in ("step", "constructor", "reset") for way in WAYS]),
+    quick(4, [(method, way) for method in ("step", "constructor", "reset") for way in WAYS]),
 )
 def test_a_run_comes_to_the_same_end(
     method: str, way: str, whole: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,

@@ -196,6 +196,7 @@ def test_other_machines_are_named(rl_here: Command, here: Path) -> None:
     assert "Abacus there" in said
 
 
+@pytest.mark.slow
 def test_single_seeds_are_merged_before_they_are_compared(rl_here: Command, here: Path) -> None:
     answer = rl_here("compare", "a", "b", "c", "other")
     assert answer.returncode == 2

@@ -147,6 +147,7 @@ def test_the_first_update_has_none_before() -> None:
     assert str(caught.value) == "loss: nan at update 0"
 
 
+@pytest.mark.slow
 def test_the_command_line_ends_with_status_3(rl: Command) -> None:
     """Weights overflow where loss and gradient do not."""
     answer = rl("run", "cartpole_dqn", "--steps", 1500, "--set", "optimizer.name=SGD",

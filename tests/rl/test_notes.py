@@ -89,6 +89,7 @@ def test_a_damaged_note_is_told(run: Path, wrong: str) -> None:
     assert ">damaged<" in create_app(run.parent).test_client().get("/").text
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_its_tags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "runs" / "tagged"
     command = ["run", "cartpole_dqn", "--steps", "200", "--output", str(output), "--tag", "a,b"]

@@ -20,7 +20,7 @@ from rl.session.callback import Callback
 from rl.session.job import Job, Outcome
 from rl.specification.specification import Specification
 from rl.storage.files import read_json, write_json
-from tests.rl.conftest import Command
+from tests.rl.conftest import Command, quick
 from tests.rl.test_openai_lab import tables_restored  # noqa: F401
 from tests.rl.test_search import Canned, results_of, specification, undrawn  # noqa: F401
 
@@ -168,7 +168,7 @@ def test_a_pruner_does_not_go_with_that(tmp_path: Path) -> None:
         start_search(patient(pruner="median"), tmp_path / "r", None, Canned(1))
 
 
-@pytest.mark.parametrize("solved", [9.0, 400.0])
+@pytest.mark.parametrize("solved", quick(1, [400.0, 9.0]))
 def test_a_run_too_ends_after_two_sessions_without_a_solution(
     tmp_path: Path, rl_here: Command, monkeypatch: pytest.MonkeyPatch, solved: float
 ) -> None:

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.rl.conftest import quick
-
 ROOT = str(Path(__file__).parents[2])  # where the package `tests` is
 SETTINGS = ["problem=Holding-v0", "import=tests.rl.holding", "train.evaluate_every=100",
             "agent.learn_start=50", "train.steps=200"]  # fmt: skip
@@ -87,7 +85,8 @@ def test_a_run_whose_output_fills_a_disk(run: Run, tmp_path: Path) -> None:
     assert status(tmp_path) == "finished"
 
 
-@pytest.mark.parametrize("number", quick(1, [1, 2]))
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 2])
 def test_a_run_without_a_stream(number: int, run: Run, tmp_path: Path) -> None:
     answer = run(*closed(number), *RUN)
     assert answer.returncode == 0

@@ -14,7 +14,6 @@ from rl.environments import Environments
 from rl.preprocessors import Difference, Normalize, Preprocessor, Stack
 from rl.saved.run import Run
 from tests.contracts.cases import OF_VECTORS
-from tests.rl.conftest import quick
 from tests.rl.worlds import Counter
 
 EPISODE = [[1.0, 10.0], [2.0, 30.0], [4.0, 60.0]]
@@ -218,7 +217,8 @@ def test_a_rebuilt_episode_goes_on_to_the_bit(kind: type[Preprocessor]) -> None:
     np.testing.assert_array_equal(one.rewards, two.rewards)
 
 
-@pytest.mark.parametrize("name", quick(1, OF_VECTORS))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_VECTORS)
 def test_a_loaded_agent_scores_what_it_scored(name: str, tmp_path: Path) -> None:
     """Through the evaluation, and through a loop of one's own."""
     run = rl.train(

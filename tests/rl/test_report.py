@@ -282,6 +282,7 @@ def test_the_command_is_as_it_was_typed(command: list[str], typed: str) -> None:
     assert command_of({"command": command}) == typed
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_a_report(rl: Command, tmp_path: Path) -> None:
     short = ("--steps", 1200, "--set", "train.evaluate_every=600", "--output", "a")
     answer = rl("run", "cartpole_dqn", *short, report=True)

@@ -396,6 +396,7 @@ def test_two_processes_share_a_search(tmp_path: Path, spec_file: Path, method: s
         assert {trial.state.name for trial in study.trials} == {"COMPLETE"}
 
 
+@pytest.mark.slow
 def test_the_same_command_with_the_same_storage_goes_on(tmp_path: Path, rl_here: Command) -> None:
     values = specification(steps=200, every=100).values
     values |= {"problem": "Steady-v0", "import": "tests.rl.worlds"}
@@ -456,6 +457,7 @@ def test_analyzing_a_search_again_gives_the_same(tmp_path: Path, rl_here: Comman
     assert (folder.path / "trials.csv").read_bytes() == table
 
 
+@pytest.mark.slow
 def test_the_agent_of_a_search_is_its_best_and_can_be_verified(
     tmp_path: Path, rl_here: Command
 ) -> None:

@@ -73,6 +73,7 @@ def test_sessions_in_any_order_are_the_trial_of_one_process(
     assert (tmp_path / "r/trial_000/learning_curve.png").exists()
 
 
+@pytest.mark.slow
 def test_the_same_command_again_says_that_it_is_done(
     rl_here: Command, whole: Path, tmp_path: Path
 ) -> None:

@@ -152,6 +152,7 @@ def own_run(cartpole_run: Path, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_run_of_ones_own_comes_first_and_is_named(
     cartpole_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,7 +101,8 @@ def test_a_hangup_that_is_ignored_stays_so(tmp_path: Path) -> None:
     assert program.end()[0] == 143
 
 
-@pytest.mark.parametrize("way", quick(1, ["sleep", "loop", "swallow"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["sleep", "loop", "swallow"])
 def test_an_environment_that_hangs_is_waited_for_until_ctrl_c_comes_again(
     way: str, tmp_path: Path
 ) -> None:
@@ -156,6 +157,7 @@ def test_a_program_that_trains_ends_with_its_first_signal(
     assert not (tmp_path / "r1").exists()
 
 
+@pytest.mark.slow
 def test_a_handler_of_the_programs_own_is_called(tmp_path: Path) -> None:
     own = "signal.signal(signal.SIGTERM, lambda *_: exit('saved all of mine'))"
     program = Program(tmp_path, "on", script(tmp_path, own))

@@ -18,7 +18,7 @@ import rl as lab
 from rl.cli import main
 from rl.saved.run import Run
 from rl.session.callback import Callback
-from tests.rl.conftest import Command, quick, wait_until
+from tests.rl.conftest import Command, wait_until
 
 # A run that ends by a signal alone.
 ENDLESS = ("--set", "train.steps=100000000", "train.evaluate_every=100000000")
@@ -209,8 +209,9 @@ MINE = [ValueError("mine"), OSError(28, "No space left on device", "mine"), Keyb
         SystemExit(5), lab.UserError("mine"), BrokenPipeError(32, "mine")]  # fmt: skip
 
 
-@pytest.mark.parametrize("method", quick(1, ["progressed", "started", "evaluated"]))
-@pytest.mark.parametrize("error", quick(1, MINE), ids=lambda error: type(error).__name__)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["progressed", "started", "evaluated"])
+@pytest.mark.parametrize("error", MINE, ids=lambda error: type(error).__name__)
 def test_what_a_callback_raises_is_raised_once_all_is_saved(
     error: BaseException, method: str, tmp_path: Path
 ) -> None:
