@@ -230,9 +230,9 @@ RIGHT = ("percent", "greedy", "left")
 
 # Which column takes its next form, one after the other, until the line fits.
 NARROWING = (
-    "metrics", "return", "rate", "budget", "greedy", "bar", "doing", "greedy", "bar", "name",
-    "percent", "greedy", "bar", "bar", "left", "name", "doing", "name", "name", "bar", "doing",
-    "name", "name", "greedy", "left",
+    "metrics", "return", "rate", "budget", "greedy", "bar", "doing", "bar", "name", "percent",
+    "greedy", "bar", "bar", "left", "name", "doing", "name", "name", "bar", "doing", "name", "name",
+    "greedy", "left",
 )  # fmt: skip
 
 

@@ -98,6 +98,7 @@ def test_a_film_that_is_too_large_is_made_smaller(
         assert gif.size[0] == len(takes) * (film.WIDTHS[1] + film.GAP) + film.GAP
 
 
+@pytest.mark.slow
 def test_the_verb(rl_here: Command, cartpole_run: Path, tmp_path: Path) -> None:
     shutil.copytree(cartpole_run, tmp_path / "run")
     answer = rl_here("film", "run")

@@ -22,7 +22,7 @@ from rl.session.job import Job, Outcome
 from rl.session.progress import Progress
 from rl.storage.files import read_json, write_json
 from rl.storage.run_folder import RunFolder
-from tests.rl.conftest import Command, quick
+from tests.rl.conftest import Command
 from tests.rl.test_search import Canned, results_of, searched, specification
 
 
@@ -90,8 +90,9 @@ class Unlucky(Played):
         return [(job, outcome)]
 
 
-@pytest.mark.parametrize("method", quick(1, ["random", "tpe", "cmaes"]))
-@pytest.mark.parametrize("pruner", quick(1, ["median", "none"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["random", "tpe", "cmaes"])
+@pytest.mark.parametrize("pruner", ["median", "none"])
 def test_interrupted_anywhere_it_comes_to_the_same_end(
     tmp_path: Path, method: str, pruner: str
 ) -> None:

@@ -141,9 +141,10 @@ def script(folder: Path, *before: str) -> list[str]:
     return ["program.py"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"),
-    quick(1, [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]),
+    [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
 )
 def test_a_program_that_trains_ends_with_its_first_signal(
     number: int, code: int, tmp_path: Path

@@ -313,6 +313,7 @@ def test_the_command_line(cartpole_run: Path, rl_here: Command) -> None:
     assert answer.returncode == 2
 
 
+@pytest.mark.slow
 def test_an_environment_takes_the_settings_of_the_agents_run(
     trained: Run, rl_here: Command
 ) -> None:
