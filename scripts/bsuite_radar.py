@@ -18,9 +18,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import hashlib
 import importlib.util
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +41,7 @@ from bsuite_scores import (
 from rows import Row, Rows
 
 from rl.session.callback import Callback
+from rl.specification.specification import digest_of
 
 if TYPE_CHECKING:
     from rl.environments.dm_env import DmEnv
@@ -83,7 +82,7 @@ Run = tuple[str, str, int]  # an agent, the id of a setting, and episodes
 
 def settings_of(agent: str) -> str:
     """What a row was measured with: a digest of the agent's hyper-parameters."""
-    return hashlib.sha256(json.dumps(AGENTS[agent], sort_keys=True).encode()).hexdigest()[:8]
+    return digest_of(AGENTS[agent])[:8]
 
 
 def chosen(ids: Sequence[str], share: float) -> list[str]:

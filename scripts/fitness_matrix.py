@@ -33,8 +33,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import hashlib
-import json
 import re
 import shutil
 import subprocess
@@ -56,6 +54,7 @@ from rl.errors import UserError
 from rl.specification.specification import (
     Specification,
     all_specifications,
+    digest_of,
     read_specifications,
 )
 from rl.storage.run_folder import RunFolder
@@ -77,7 +76,7 @@ def settings_of(specification: Specification) -> str:
     """A digest of what the results depend on."""
     values = {key: each for key, each in specification.values.items()
               if key not in ("description", "search")}  # fmt: skip
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+    return digest_of(values)[:8]
 
 
 def planned(name: str) -> int:

@@ -32,6 +32,11 @@ _MODULE = re.compile(r'"[A-Za-z_][\w.]*:[A-Za-z_]')  # begins module:name in JSO
 _LONGEST = 200_000  # characters of a file
 
 
+def digest_of(values: Mapping[str, Any]) -> str:
+    """Equal values have the same, in whatever order their keys are."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Specification:
     """One experiment.
@@ -57,7 +62,7 @@ class Specification:
     @property
     def digest(self) -> str:
         """Two specifications of the same values have the same."""
-        return hashlib.sha256(json.dumps(self.values, sort_keys=True).encode()).hexdigest()
+        return digest_of(self.values)
 
     @property
     def without_budget(self) -> Specification:

@@ -119,6 +119,7 @@ def test_a_line_fits_every_width(odd: dict[str, Any], title: str, glyphs: Glyphs
         assert cells(text(table([seen(title, **odd)], width, glyphs)[0])) <= width
     at_40 = text(table([seen(title, **odd)], 39, glyphs)[0])
     assert at_40.startswith(title[:3])
+    assert ("/475" in at_40) == (odd.get("threshold", 475) is not None)
     assert phase(seen(title, **odd).progress, 3) in at_40
 
 

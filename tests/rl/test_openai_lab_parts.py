@@ -158,13 +158,17 @@ def test_a_time_limit_is_terminal() -> None:
     assert agent.memory.sample().discounts == [0.0]
 
 
-def test_the_first_two_steps_are_stored_as_one_behind_a_stack() -> None:
+def walk(agent: Any, steps: int) -> None:
     """Step k of the session goes from observation k by action k to k + 1, with the reward k."""
-    agent = made(DQN2017, joins_first=True)
-    for k in range(4):
+    for k in range(steps):
         here, there = np.full((1, 1), k, np.float32), np.full((1, 1), k + 1, np.float32)
         no = np.array([False])
         agent.observe(Transitions(here, np.array([k % 2]), np.full(1, k), there, no, no, no * 1.0))
+
+
+def test_the_first_two_steps_are_stored_as_one_behind_a_stack() -> None:
+    agent = made(DQN2017, joins_first=True)
+    walk(agent, 4)
     stored = agent.memory.records(0, 3)
     assert (agent.steps, agent.memory.added) == (4, 3)
     assert stored["observations"].ravel().tolist() == [0.0, 2.0, 3.0]
@@ -175,10 +179,7 @@ def test_the_first_two_steps_are_stored_as_one_behind_a_stack() -> None:
 
 def test_the_first_four_steps_are_stored_as_one_behind_frames() -> None:
     agent = made(DQN2017, joins_first=True, joins=4)
-    for k in range(5):
-        here, there = np.full((1, 1), k, np.float32), np.full((1, 1), k + 1, np.float32)
-        no = np.array([False])
-        agent.observe(Transitions(here, np.array([k % 2]), np.full(1, k), there, no, no, no * 1.0))
+    walk(agent, 5)
     stored = agent.memory.records(0, 2)
     assert (agent.steps, agent.memory.added) == (5, 2)
     assert stored["observations"].ravel().tolist() == [0.0, 4.0]
