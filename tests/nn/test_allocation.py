@@ -113,9 +113,8 @@ class Learner:
 
 
 @WITHOUT_BUFFERS
-@pytest.mark.parametrize(
-    ("route", "updates"), [("in place", 400), pytest.param("chosen", 200, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("route", "updates"), [("in place", 400), ("chosen", 200)])
 def test_steady_updates_allocate_nothing(route: str, updates: int) -> None:
     retained, peak = measure(Learner(route=route, units=64).update, updates)
     assert retained < RETAINED

@@ -120,7 +120,7 @@ def test_the_penalty_on_the_weights_is_part_of_cost_and_gradient(output: str, co
     np.testing.assert_array_equal(penalized[2][1], without[2][1])
 
 
-@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("batch", quick(1, [7, 1]))
 @pytest.mark.parametrize("hidden", nn.ACTIVATIONS)
 @pytest.mark.parametrize(
     "layers",

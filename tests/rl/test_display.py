@@ -38,6 +38,7 @@ from rl.session.progress import EVALUATING, Progress
 from rl.specification.specification import load_specification
 
 TITLE = "cartpole_dqn on CartPole-v1"
+SPECIFICATION = load_specification("cartpole_dqn")
 
 
 def halfway(**changed: Any) -> Progress:
@@ -68,7 +69,7 @@ def text(line: Line) -> str:
 
 
 def job(session: int, trial: int | None = None) -> Job:
-    return Job(load_specification("cartpole_dqn"), 7 + session, Path("x"), session, trial)
+    return Job(SPECIFICATION, 7 + session, Path("x"), session, trial)
 
 
 # A line of a session

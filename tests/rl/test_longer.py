@@ -106,7 +106,7 @@ TRAIN: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("case", TRAIN)
+@pytest.mark.parametrize("case", quick(4, TRAIN))
 def test_whatever_its_end_was_like(case: str, tmp_path: Path) -> None:
     """Once, and once more; epsilon follows the returns, which come between the updates."""
     exploration = {"name": "TargetEpsilonGreedy", "target": 30.0, "episodes": 3}
