@@ -19,6 +19,7 @@ from rl.agents.reinforce import REINFORCE
 from rl.agents.sac import SAC
 from rl.agents.sarsa import Sarsa
 from rl.agents.td3 import TD3
+from rl.agents.tqc import TQC
 
 AGENTS: dict[str, type[Agent]] = {
     "DQN": DQN,
@@ -32,6 +33,7 @@ AGENTS: dict[str, type[Agent]] = {
     "TD3": TD3,
     "SAC": SAC,
     "CrossQ": CrossQ,
+    "TQC": TQC,
     "QTable": QTable,
     "Sarsa": Sarsa,
     "ExpectedSarsa": ExpectedSarsa,
@@ -43,7 +45,7 @@ AGENTS: dict[str, type[Agent]] = {
 }
 
 __all__ = [
-    "A2C", "AGENTS", "CEM", "DDPG", "DQN", "PPO", "QRDQN", "REINFORCE", "SAC", "TD3", "Agent",
-    "BootstrappedDQN", "CrossQ", "DeepExpectedSarsa", "DeepSarsa", "DoubleDQN", "ExpectedSarsa",
-    "QTable", "Rainbow", "Random", "Sarsa",
+    "A2C", "AGENTS", "CEM", "DDPG", "DQN", "PPO", "QRDQN", "REINFORCE", "SAC", "TD3", "TQC",
+    "Agent", "BootstrappedDQN", "CrossQ", "DeepExpectedSarsa", "DeepSarsa", "DoubleDQN",
+    "ExpectedSarsa", "QTable", "Rainbow", "Random", "Sarsa",
 ]  # fmt: skip

@@ -49,7 +49,7 @@ class DDPG(OffPolicyActorCritic):
     def assemble(cls, parts: Parts, settings: Settings) -> DDPG:
         n, k = parts.spaces.observation_size, cls.bounded(parts).size
         actor = parts.network(n, k, "actor", output="tanh")
-        critics = cls.critics_of(parts, settings.count, k)
+        critics = cls.critics_of(parts, settings, k)
         optimizers = [parts.optimizer(actor, "actor")]
         optimizers += [parts.optimizer(critic, "critic") for critic in critics]
         return cls(actor, critics, optimizers, parts.memory(), parts.exploration(),

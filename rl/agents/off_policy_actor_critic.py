@@ -26,8 +26,9 @@ class OffPolicyActorCritic(ReplayAgent):
 
     Args:
         actor: the policy, from observations [B, n].
-        critics: Q_i, each from observations beside actions [B, n + k] to values [B, 1]. Of pictures
-            the convolutional layers are a network's own, and the action joins what they give.
+        critics: Q_i, each from observations beside actions [B, n + k] to values [B, outputs]. Of
+            pictures the convolutional layers are a network's own, and the action joins what they
+            give.
         optimizers: of the actor, and then of each critic.
         memory: the replay memory.
         exploration: adds noise to actions.
@@ -52,6 +53,11 @@ class OffPolicyActorCritic(ReplayAgent):
         @property
         def count(self) -> int:
             """How many critics there are."""
+            return 1
+
+        @property
+        def outputs(self) -> int:
+            """How many values each of them gives an action."""
             return 1
 
     kinds = (Continuous,)
@@ -96,15 +102,15 @@ class OffPolicyActorCritic(ReplayAgent):
         return actions
 
     @staticmethod
-    def critics_of(parts: Parts, count: int, actions: int) -> list[Network]:
-        """So many critics, of what is seen and of `actions` entries of an action."""
-        n = parts.spaces.observation_size
-        return [parts.network(n, 1, "critic", joined=actions) for _ in range(count)]
+    def critics_of(parts: Parts, settings: Settings, actions: int) -> list[Network]:
+        """The critics, of what is seen and of `actions` entries of an action."""
+        n, outputs = parts.spaces.observation_size, settings.outputs
+        return [parts.network(n, outputs, "critic", joined=actions) for _ in range(settings.count)]
 
     def thoughts(self, observations: Array, masks: Array | None = None) -> Thoughts:
         actions = self.act(observations)
         value = value_of(self.critics[0], pairs(observations, actions))
-        return replace(of_action(actions[0]), value=float(value[0]))
+        return replace(of_action(actions[0]), value=float(value[0].mean()))
 
     def explore(self, observations: Array, masks: Array | None = None) -> Array:
         if self.steps < self.settings.learn_start:
@@ -122,7 +128,7 @@ class OffPolicyActorCritic(ReplayAgent):
         for critic, optimizer in zip(self.critics, self.optimizers[1:], strict=False):
             q = value_of(critic, taken, training=True)
             loss, gradient = self.weighted_loss(batch, q, y)
-            critic.backward(gradient[:, None])
+            critic.backward(gradient.reshape(len(gradient), -1))
             norm = self.clip_and_step("critic", critic, optimizer)
         self.conclude(batch, loss, q, y, norm)
 
@@ -187,8 +193,9 @@ def pairs(observations: Array, actions: Array) -> Array:
 
 
 def value_of(critic: Network, pairs: Array, training: bool = False) -> Array:
-    """Q(s, a) [B] of pairs [B, n + k]."""
-    return critic.forward(pairs, training)[:, 0].copy()
+    """Q(s, a) [B] of pairs [B, n + k], or all of several outputs [B, outputs]."""
+    values = critic.forward(pairs, training)
+    return (values[:, 0] if values.shape[1] == 1 else values).copy()
 
 
 def slope_of(critic: Network, weights: Array, size: int) -> Array:
@@ -196,7 +203,7 @@ def slope_of(critic: Network, weights: Array, size: int) -> Array:
 
     Args:
         critic: Q; its latest forward pass was of these states and actions.
-        weights: w [B].
+        weights: w [B], or [B, outputs].
         size: k.
     """
-    return critic.input_gradient(weights[:, None])[:, -size:]
+    return critic.input_gradient(weights.reshape(len(weights), -1))[:, -size:]

@@ -49,14 +49,25 @@ class QRDQN(DQN):
 
     def loss(self, q: Array, y: Array) -> tuple[float, Array]:
         """The quantile Huber loss of theta [B, N] against y [B, N], and its gradient [B, N]."""
-        n, kappa = q.shape[1], self.settings.kappa
-        midpoints = (np.arange(n, dtype=q.dtype)[:, None] + 0.5) / n
-        below, above = ((each / (kappa * n * len(q))) for each in (1.0 - midpoints, midpoints))
-        # These arrays are large, so each is used up before the next is made.
-        errors = y[:, None, :] - q[:, :, None]  # [B, i, j]
-        slopes, clipped = np.where(errors < 0, below, above), errors.clip(-kappa, kappa)
-        slopes *= clipped
-        clipped *= 0.5
-        errors -= clipped
-        errors *= slopes
-        return float(errors.sum()), -slopes.sum(axis=2)
+        return quantile_huber(q, y, self.settings.kappa)
+
+
+def quantile_huber(theta: Array, y: Array, kappa: float) -> tuple[float, Array]:
+    """The mean over the batch of sum_i mean_j rho_i(y_j - theta_i), and its gradient [B, N].
+
+    Args:
+        theta: the quantiles [B, N], whose midpoints are (i - 1/2) / N.
+        y: samples of what they are quantiles of [B, M].
+        kappa: the cost is linear for errors beyond it.
+    """
+    n, m = theta.shape[1], y.shape[1]
+    midpoints = (np.arange(n, dtype=theta.dtype)[:, None] + 0.5) / n
+    below, above = ((each / (kappa * m * len(theta))) for each in (1.0 - midpoints, midpoints))
+    # These arrays are large, so each is used up before the next is made.
+    errors = y[:, None, :] - theta[:, :, None]  # [B, i, j]
+    slopes, clipped = np.where(errors < 0, below, above), errors.clip(-kappa, kappa)
+    slopes *= clipped
+    clipped *= 0.5
+    errors -= clipped
+    errors *= slopes
+    return float(errors.sum()), -slopes.sum(axis=2)

@@ -106,7 +106,7 @@ class SAC(OffPolicyActorCritic):
     def assemble(cls, parts: Parts, settings: Settings) -> SAC:
         n, k = parts.spaces.observation_size, cls.bounded(parts).size
         actor = parts.network(n, 2 * k, "actor")
-        critics = cls.critics_of(parts, settings.count, k)
+        critics = cls.critics_of(parts, settings, k)
         temperature = Network((1, 1))
         optimizers = [parts.optimizer(actor, "actor")]
         optimizers += [parts.optimizer(critic, "critic") for critic in critics]
@@ -155,7 +155,7 @@ class SAC(OffPolicyActorCritic):
     def update_actor(self, observations: Array) -> None:
         """Moves the actor, and then the temperature."""
         policy = self.policy(observations, training=True)
-        slope = self.least_slope(observations, policy.actions)
+        slope = self.slope(observations, policy.actions)
         weight = np.float32(self.alpha / len(slope))
         self.actor.backward(policy.gradient(-slope, weight))
         self.clip_and_step("actor", self.actor, self.optimizers[0])
@@ -163,7 +163,7 @@ class SAC(OffPolicyActorCritic):
         if self.settings.learn_alpha:
             self.update_temperature()
 
-    def least_slope(self, observations: Array, actions: Array) -> Array:
+    def slope(self, observations: Array, actions: Array) -> Array:
         """The gradient of the mean of min_i Q_i(s, a) with respect to the actions [B, k]."""
         taken = pairs(observations, actions)
         values = np.array([value_of(each, taken) for each in self.critics])
