@@ -40,8 +40,8 @@ def watch(options: argparse.Namespace) -> int:
     from rl.watching import watching
     from rl.watching.frames import Scene
 
-    _check_screen(options)
     run = open_saved(options.agent, options.trial, options.session)
+    _check_screen(options)
     seeds = evaluation_seeds("report", options.seed, options.episodes)
     with (
         closing(Scene(run.problem.id, run.player(options.checkpoint), options.saliency)) as scene,
@@ -56,7 +56,7 @@ def watch(options: argparse.Namespace) -> int:
 
 
 def _check_screen(options: argparse.Namespace) -> None:
-    """Refuses what cannot be shown, before anything is loaded or played."""
+    """Refuses what cannot be shown, before anything is played."""
     from rl.watching.animation import check_file
     from rl.watching.window import draw_off_screen, require_display
 

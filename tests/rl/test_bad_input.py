@@ -162,6 +162,7 @@ def test_a_wrong_file(rl: Command, tmp_path: Path, name: str, text: str, said: l
         (["evaluate", "nowhere"], "nowhere: there is no such run folder"),
         (["evaluate", "."], "is no run folder"),
         (["watch", "nowhere", "--gif", "a.gif"], "nowhere"),
+        (["watch", "nowhere"], "nowhere: there is no such run folder"),  # nor a display, perhaps
     ],
 )
 def test_a_wrong_command(
