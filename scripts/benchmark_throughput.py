@@ -1,7 +1,7 @@
 """Environment steps per second, learning included: this lab, stable-baselines3 and SBX (JAX).
 
-    python -m pip install -e . stable-baselines3 sbx-rl      # in an environment of its own
-    python scripts/benchmark_throughput.py
+    python -m pip install -e ".[atari]" stable-baselines3 sbx-rl opencv-python-headless
+    python scripts/benchmark_throughput.py                   # in an environment of its own
     python scripts/benchmark_throughput.py --only "SAC*" --turns 5
 
 In each row all learners have the same algorithm, network, batches and updates per step. They share
@@ -25,6 +25,9 @@ import common
 
 Advance = Callable[[int], object]  # plays and learns for this many steps
 LEARN_START = 256
+PONG = "ALE/Pong-v5"
+NATURE = [{"filters": 32, "size": 8, "stride": 4}, {"filters": 64, "size": 4, "stride": 2},
+          {"filters": 64, "size": 3}]  # fmt: skip
 LIBRARIES = ("stable_baselines3", "sbx")
 
 
@@ -92,20 +95,32 @@ def cases() -> Iterator[Case]:
         {"learning_starts": LEARN_START, "batch_size": 32, "buffer_size": 50_000,
          "train_freq": 4, "target_update_interval": 1_000},
     )  # fmt: skip
+    yield Case(
+        "DQN", PONG, (512,), 200, 1,
+        {"agent": {"name": "DQN", "learn_start": LEARN_START, "learn_every": 4, "tau": 1.0,
+                   "target_every": 250},
+         "memory": {"batch_size": 32, "capacity": 5_000},
+         "network": {"conv": NATURE}, "preprocessor": {"name": "Atari"}},
+        {"learning_starts": LEARN_START, "batch_size": 32, "buffer_size": 5_000,
+         "train_freq": 4, "target_update_interval": 1_000},
+    )  # fmt: skip
     for agent, theirs in (("DDPG", (400, 300)), ("TD3", (400, 300)), ("SAC", (256, 256))):
         yield continuous(agent, (64, 64), 1_000, 64)
         yield continuous(agent, theirs, 300, 256)
 
 
 def this_lab(case: Case) -> Advance:
-    from rl.environments import Environments, make_env
+    from rl.environments import Environments
+    from rl.environments.making import environment_of
     from rl.specification.build import build
     from rl.specification.specification import Specification
 
     values = {"problem": case.problem, "train": {"steps": 10**9, "lanes": case.lanes}, **case.ours}
     values["network"] = {**case.ours.get("network", {}), "hidden": list(case.hidden)}
-    agent = build(Specification(case.agent, "benchmark", values), seed=0).agent
-    environments = Environments(lambda: make_env(case.problem), case.lanes, itertools.count())
+    made = build(Specification(case.agent, "benchmark", values), seed=0)
+    agent, preprocessor = made.agent, made.preprocessor.for_lanes(case.lanes, learning=True)
+    environments = Environments(lambda: environment_of(made.problem), case.lanes,
+                                itertools.count(), preprocessor)  # fmt: skip
     environments.reset()
 
     def advance(steps: int) -> None:
@@ -131,9 +146,17 @@ def peer(library: str, case: Case) -> Advance:
 
         torch.set_num_threads(1)
         more["device"] = "cpu"
-    lanes = DummyVecEnv([lambda: gymnasium.make(case.problem)] * case.lanes)
     kind = getattr(__import__(library), case.agent)
-    model = kind("MlpPolicy", lanes, policy_kwargs={"net_arch": list(case.hidden)}, seed=0, **more)
+    if case.problem == PONG:
+        from stable_baselines3.common.env_util import make_atari_env
+        from stable_baselines3.common.vec_env import VecFrameStack
+
+        lanes = VecFrameStack(make_atari_env(PONG, env_kwargs={"frameskip": 1}), 4)
+        model = kind("CnnPolicy", lanes, seed=0, **more)
+    else:
+        lanes = DummyVecEnv([lambda: gymnasium.make(case.problem)] * case.lanes)
+        sizes = {"net_arch": list(case.hidden)}
+        model = kind("MlpPolicy", lanes, policy_kwargs=sizes, seed=0, **more)
     return partial(model.learn, reset_num_timesteps=False)
 
 
