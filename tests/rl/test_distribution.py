@@ -23,9 +23,10 @@ SAYING = [
     if path.suffix in (".md", ".py", ".html", ".js", "")  # what is written by hand
     and path.is_file()
 ]
-# Which the scripts measure beside the lab.
+# Which the scripts measure beside the lab, and what these need for it.
 COMPARED = {
     "stable-baselines3",
+    "opencv-python-headless",
     "sbx-rl",
     "jax",
     "scikit-learn",
