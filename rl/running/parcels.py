@@ -55,7 +55,7 @@ def known_in(folder: Path) -> Known:
 
 
 def parcel(folder: Path, known: Known) -> Iterator[Piece]:
-    """What is new in a folder in which nothing else is written to growing files; updates `known`.
+    """What is new in a folder in which nothing is written meanwhile; updates `known`.
 
     Raises:
         OSError: a file cannot be read.

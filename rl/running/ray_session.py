@@ -101,6 +101,8 @@ class _MailboxReporter(Reporter):
         import ray
 
         began, self._will_be_known = time.monotonic(), dict(self.known)
+        if self._session:  # what is being saved meanwhile changes its name under the reader
+            self._session.persistence.checkpoints.wait()
         pieces = parcel(self._folder, self._will_be_known)
         self._on_its_way = [ray.put(piece) for piece in pieces]
         self._sent += 1

@@ -8,18 +8,24 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from nn import checkpoint
+from nn.typing import State
 from rl.cli import main
 from rl.errors import UserError
 from rl.running import ray_address, ray_cluster, ray_executor
 from rl.running.executors import Executor, Inline
+from rl.running.jobs import run_job
 from rl.running.ray_executor import RayExecutor
+from rl.running.ray_session import _MailboxReporter
 from rl.running.trial import run_all
 from rl.session.job import Job
 from rl.session.progress import Progress
@@ -463,7 +469,8 @@ def test_sessions_of_a_node_that_dies_go_on_from_their_checkpoints(
     assert [(each["status"], each["steps"]) for each in left] == [("interrupted", 0)] * 3
     reasons = [each["reason"] for each in left]
     assert reasons == ["its node died", "its node died", "it had not begun"]
-    assert not any(job.folder.exists() for job in last)
+    assert not last[2].folder.exists()
+    assert [each["status"] for each in outcomes] == ["finished"] * 2, outcomes
     again = "goes on in a new process: its node died"
     assert {f"seed 0 {again}", f"seed 1 {again}"} <= set(callback.notes)
     for session in range(2):
@@ -472,6 +479,47 @@ def test_sessions_of_a_node_that_dies_go_on_from_their_checkpoints(
         assert callback.evaluations[session] == list(range(250, 3001, 250)), "each told once"
     assert capfd.readouterr() == ("", "")
     assert_the_numbers_of_this_process(jobs, outcomes, tmp_path / "here")
+
+
+def test_a_checkpoint_that_is_being_saved_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is renamed once it is whole, so that a session may fail which reads it before."""
+    save, sent = checkpoint.save, []
+
+    def slowly(path: Path, state: State) -> None:
+        save(path, state)
+        if path.name == "new.npz":
+            time.sleep(0.1)
+
+    class Box:
+        """Answers that all parcels have come."""
+
+        def remote(self, number: int, kind: str, content: bytes, *objects: Any) -> Box:
+            sent.extend(piece.name for (piece,) in objects)
+            self.parcels = getattr(self, "parcels", 0) + (kind == "parcel")
+            return self
+
+        def future(self) -> Box:
+            return self
+
+        def result(self) -> tuple[str, int]:
+            return "", self.parcels
+
+    class Eager(_MailboxReporter):
+        def progressed(self, job: Job, progress: Progress) -> None:
+            if (job.folder / "resume/new.npz").exists():
+                self._send_parcel()
+
+    monkeypatch.setattr(checkpoint, "save", slowly)
+    monkeypatch.setattr(ray, "put", lambda piece: piece)
+    monkeypatch.setattr("rl.session.session.SECONDS_BETWEEN_REPORTS", 0.0)
+    settings = ("train.steps=2000", "train.checkpoint_seconds=0.2", "train.evaluate_every=2000")
+    (job,) = make_jobs(tmp_path, range(1), *FEW, *settings)
+    reporter = Eager(SimpleNamespace(put=Box()), 0, job.folder, 0.0)
+    assert run_job(job, reporter)["status"] == "finished"
+    assert "resume/latest.npz" in sent
+    assert "resume/new.npz" not in sent
 
 
 def test_a_node_that_differs_is_named_and_used_on_request_alone(tmp_path: Path, hosts: Any) -> None:
