@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 
 import common
 
+from rl.specification.defaults import NATURE
+
 Advance = Callable[[int], object]  # plays and learns for this many steps
 LEARN_START = 256
 PONG = "ALE/Pong-v5"
-NATURE = [{"filters": 32, "size": 8, "stride": 4}, {"filters": 64, "size": 4, "stride": 2},
-          {"filters": 64, "size": 3}]  # fmt: skip
 LIBRARIES = ("stable_baselines3", "sbx")
 
 
@@ -83,27 +83,25 @@ def continuous(agent: str, hidden: tuple[int, ...], steps: int, batch: int, **mo
     return Case(agent, "Pendulum-v1", hidden, steps, 1, ours, theirs)
 
 
+def dqn(problem: str, hidden: tuple[int, ...], steps: int, capacity: int, **more: Any) -> Case:
+    """With an update every fourth step, and a target that is copied every 1,000."""
+    return Case(
+        "DQN", problem, hidden, steps, 1,
+        {"agent": {"name": "DQN", "learn_start": LEARN_START, "learn_every": 4, "tau": 1.0,
+                   "target_every": 250},
+         "memory": {"batch_size": 32, "capacity": capacity}, **more},
+        {"learning_starts": LEARN_START, "batch_size": 32, "buffer_size": capacity,
+         "train_freq": 4, "target_update_interval": 1_000},
+    )  # fmt: skip
+
+
 def cases() -> Iterator[Case]:
     """The rows: at 64-64 with batches of 64, and at the sizes that the peers have by default."""
     yield on_policy("PPO", 256, 8_192, "Adam", epochs=10, minibatches=32)
     yield on_policy("A2C", 5, 8_000, "RMSProp")
-    yield Case(
-        "DQN", "CartPole-v1", (64, 64), 4_000, 1,
-        {"agent": {"name": "DQN", "learn_start": LEARN_START, "learn_every": 4, "tau": 1.0,
-                   "target_every": 250},
-         "memory": {"batch_size": 32, "capacity": 50_000}},
-        {"learning_starts": LEARN_START, "batch_size": 32, "buffer_size": 50_000,
-         "train_freq": 4, "target_update_interval": 1_000},
-    )  # fmt: skip
-    yield Case(
-        "DQN", PONG, (512,), 200, 1,
-        {"agent": {"name": "DQN", "learn_start": LEARN_START, "learn_every": 4, "tau": 1.0,
-                   "target_every": 250},
-         "memory": {"batch_size": 32, "capacity": 5_000},
-         "network": {"conv": NATURE}, "preprocessor": {"name": "Atari"}},
-        {"learning_starts": LEARN_START, "batch_size": 32, "buffer_size": 5_000,
-         "train_freq": 4, "target_update_interval": 1_000},
-    )  # fmt: skip
+    yield dqn("CartPole-v1", (64, 64), 4_000, 50_000)
+    seen = {"network": {"conv": NATURE}, "preprocessor": {"name": "Atari"}}
+    yield dqn(PONG, (512,), 200, 5_000, **seen)
     for agent, theirs in (("DDPG", (400, 300)), ("TD3", (400, 300)), ("SAC", (256, 256))):
         yield continuous(agent, (64, 64), 1_000, 64)
         yield continuous(agent, theirs, 300, 256)

@@ -67,6 +67,7 @@ COLUMNS = ("experiment", "seed", "settings", "status", "solved", "mean_return", 
 # More for the main job, fewer for what takes hours or, in fewer steps, more than five minutes.
 SESSIONS = {"lunarlander_dqn": 20, "bipedalwalker_*": 3, "hopper_*": 3, "pong_dqn": 3,
             "lunarlander_continuous_sac": 5, "lunarlander_continuous_crossq": 5,
+            "lunarlander_continuous_tqc": 5,
             **{f"{game}_dqn": 5 for game in
                ("asterix", "breakout", "freeway", "seaquest", "space_invaders")}}  # fmt: skip
 OTHERS = 10

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from nn.settings import setting
 from nn.typing import Array
 from rl.agents.dqn import DQN
+from rl.agents.quantile_huber import quantile_huber
 from rl.agents.values import Head, allowed
 from rl.memory import Batch
 
@@ -50,24 +49,3 @@ class QRDQN(DQN):
     def loss(self, q: Array, y: Array) -> tuple[float, Array]:
         """The quantile Huber loss of theta [B, N] against y [B, N], and its gradient [B, N]."""
         return quantile_huber(q, y, self.settings.kappa)
-
-
-def quantile_huber(theta: Array, y: Array, kappa: float) -> tuple[float, Array]:
-    """The mean over the batch of sum_i mean_j rho_i(y_j - theta_i), and its gradient [B, N].
-
-    Args:
-        theta: the quantiles [B, N], whose midpoints are (i - 1/2) / N.
-        y: samples of what they are quantiles of [B, M].
-        kappa: the cost is linear for errors beyond it.
-    """
-    n, m = theta.shape[1], y.shape[1]
-    midpoints = (np.arange(n, dtype=theta.dtype)[:, None] + 0.5) / n
-    below, above = ((each / (kappa * m * len(theta))) for each in (1.0 - midpoints, midpoints))
-    # These arrays are large, so each is used up before the next is made.
-    errors = y[:, None, :] - theta[:, :, None]  # [B, i, j]
-    slopes, clipped = np.where(errors < 0, below, above), errors.clip(-kappa, kappa)
-    slopes *= clipped
-    clipped *= 0.5
-    errors -= clipped
-    errors *= slopes
-    return float(errors.sum()), -slopes.sum(axis=2)

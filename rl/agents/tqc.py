@@ -10,7 +10,7 @@ import numpy as np
 from nn.settings import SettingError, setting
 from nn.typing import Array
 from rl.agents.off_policy_actor_critic import pairs, slope_of, value_of
-from rl.agents.qrdqn import quantile_huber
+from rl.agents.quantile_huber import quantile_huber
 from rl.agents.sac import SAC
 from rl.memory import Batch
 
@@ -19,8 +19,8 @@ class TQC(SAC):
     """SAC whose critics learn the distribution of the return, of which the top is cut off.
 
     Each critic has M quantiles theta_im(s, a). Those of all N target critics together are sorted,
-    z_1 <= z_2 <= ..., and the d N largest left out, so that what is overestimated does not spread;
-    how much is left out is finer than the least of several values (section 4.2):
+    z_1 <= z_2 <= ..., and the d N largest left out, so that what is overestimated does not spread.
+    That can be set more finely than by taking the least of several values (sections 3 and 4):
 
         y_j = r + gamma (z_j(s', a') - alpha ln pi(a'|s')),  j = 1 ... (M - d) N,  a' ~ pi(.|s')
         critics: descend along the gradient of mean_m mean_j rho_m(y_j - theta_im(s, a))

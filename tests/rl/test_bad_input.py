@@ -153,6 +153,7 @@ def test_a_wrong_file(rl: Command, tmp_path: Path, name: str, text: str, said: l
         (["run", "x", "--spec", "nowhere.json"], "nowhere.json: cannot be read"),
         (["run", "cartpole_dqn", "--seed", "-1"], "--seed: must not be negative"),
         (["run", "cartpole_dqn", "--render"], "no display"),
+        (["run", "cartpol_dqn", "--render"], "did you mean 'cartpole_dqn'"),
         (["run", "cartpole_dqn", "--sessions", "1e9"], "sessions must be at most 10,000, not 1,00"),
         (["run"], "the following arguments are required: NAME; see `rl run --help`"),
         (["run", "cartpole_dqn", "--sed", "3"], "unrecognized arguments: --sed 3"),

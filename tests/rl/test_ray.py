@@ -485,7 +485,8 @@ def test_a_checkpoint_that_is_being_saved_is_not_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its file is renamed once it is whole, so that a session may fail which reads it before."""
-    save, sent = checkpoint.save, []
+    save = checkpoint.save
+    sent: list[str] = []
 
     def slowly(path: Path, state: State) -> None:
         save(path, state)
