@@ -15,12 +15,16 @@ def quantile_huber(theta: Array, y: Array, kappa: float) -> tuple[float, Array]:
         y: samples of what they are quantiles of [B, M].
         kappa: the cost is linear for errors beyond it.
     """
-    n, m = theta.shape[1], y.shape[1]
+    (size, n), m = theta.shape, y.shape[1]
     midpoints = (np.arange(n, dtype=theta.dtype)[:, None] + 0.5) / n
-    below, above = ((each / (kappa * m * len(theta))) for each in (1.0 - midpoints, midpoints))
-    # These arrays are large, so each is used up before the next is made.
-    errors = y[:, None, :] - theta[:, :, None]  # [B, i, j]
-    slopes, clipped = np.where(errors < 0, below, above), errors.clip(-kappa, kappa)
+    below, above = ((each / (kappa * m * size)) for each in (1.0 - midpoints, midpoints))
+    # Each of these is large. Allocated one by one they would go back to the system after every
+    # update, and come again page by page, which takes longer than the arithmetic.
+    errors, slopes, clipped = np.empty((3, size, n, m), theta.dtype)  # [B, i, j]
+    np.subtract(y[:, None, :], theta[:, :, None], out=errors)
+    np.copyto(slopes, above)
+    np.copyto(slopes, below, where=errors < 0)
+    np.clip(errors, -kappa, kappa, out=clipped)
     slopes *= clipped
     clipped *= 0.5
     errors -= clipped
