@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,6 +102,11 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]], aligned: boo
     cells.insert(1, ["-" * (width or 3) for width in widths])
     lines = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def figure(value: Any, digits: int = 1) -> str:
+    """A return with so many decimals, but with two if it is small: 0.72 is no 1."""
+    return f"{value:,.{digits}f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:

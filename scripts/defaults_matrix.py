@@ -225,20 +225,15 @@ def lines(rows: Rows) -> Iterator[tuple[str, ...]]:
         ours = found.pop("lab")
         peer = max(found, key=lambda name: float(np.mean(found[name])))
         yield (
-            problem.id, f"{problem.steps:,}", figure(np.mean(ours)), each(ours),
-            f"{figure(np.mean(found[peer]))} ({peer})", each(found[peer]),
+            problem.id, f"{problem.steps:,}", common.figure(np.mean(ours)), each(ours),
+            f"{common.figure(np.mean(found[peer]))} ({peer})", each(found[peer]),
             verdict(ours, found[peer]),
         )  # fmt: skip
 
 
-def figure(value: Any) -> str:
-    """A return with the digits that matter."""
-    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
 def each(returns: Sequence[float]) -> str:
     """The returns of the seeds."""
-    return " ".join(f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2f}" for value in returns)
+    return " ".join(common.figure(value, 0) for value in returns)
 
 
 def main() -> None:

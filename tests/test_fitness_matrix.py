@@ -62,7 +62,7 @@ def test_a_line_by_hand(matrix: Any, drawn: Any) -> None:
     assert 100 < low < 400 < high < 1000
     assert line == {
         "experiment": "cartpole_dqn", "agent": "DQN", "mean return": "400.0", "IQM": "300.0",
-        "worst": "100.0", "each seed": "300 100 1000 200 400", "last": "5.0", "solved": "1 of 5",
+        "worst": "100.0", "each seed": "300 100 1,000 200 400", "last": "5.00", "solved": "1 of 5",
         "steps, median and most": "1,000, 60,000", "s": "2", "fitness": f"{3 * 1.5 * 1.44:.3g}",
         "published": "[500 in 50k][zoo] (DQN)",
         "short of it": "by 100.0, in more steps; [tried](TUNING.md#decaying-learning-rates-dqn-"
