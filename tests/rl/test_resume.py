@@ -190,12 +190,18 @@ def ended(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def saved(folder: Path) -> list[Path]:
+    """Its checkpoints, the latest first; between the two renames of a save that is the previous."""
+    found = (folder / f"resume/{name}.npz" for name in ("latest", "previous"))
+    return [path for path in found if path.exists()]
+
+
 def die_in_step(number: int, folder: Path) -> None:
     """Lets this process be killed in its `number`-th step after there is a checkpoint."""
-    step, counted, latest = Environments.step, iter(range(number)), folder / "resume/latest.npz"
+    step, counted = Environments.step, iter(range(number))
 
     def wrapped(*arguments: Any) -> Any:
-        if latest.exists() and next(counted, None) is None:
+        if saved(folder) and next(counted, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(*arguments)
 
@@ -476,16 +482,20 @@ def test_on_a_full_disk_it_stops_with_a_message_and_goes_on_later(
 
 
 @pytest.mark.parametrize("reason", quick(1, [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO]))
+@pytest.mark.parametrize(("name", "good"), [("previous.npz", 1), ("latest.npz", 2)])
 def test_when_a_save_fails_what_was_saved_before_serves_to_go_on(
     reason: int,
+    name: str,
+    good: int,
     undisturbed: Callable[[str], dict[str, Any]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder, replace, left = tmp_path / "run/trial_000/session_000", os.replace, iter(range(10))
+    """The third save fails in either of its renames; the second one's checkpoint is there."""
+    folder, replace, left = tmp_path / "run/trial_000/session_000", os.replace, iter(range(good))
 
     def fail_at_last(*arguments: Any, **more: Any) -> None:
-        if next(left, None) is None:
+        if Path(arguments[1]).name == name and next(left, None) is None:
             raise OSError(reason, os.strerror(reason), str(arguments[1]))
         replace(*arguments, **more)
 
@@ -493,7 +503,7 @@ def test_when_a_save_fails_what_was_saved_before_serves_to_go_on(
         patch.setattr(os, "replace", fail_at_last)
         with pytest.raises(UserError, match=f"cannot be written: {os.strerror(reason)}; what was"):
             run_job(job("boltzmann", folder))
-    assert checkpoint.load(folder / "resume/latest.npz")["transitions"]
+    assert checkpoint.load(saved(folder)[0])["transitions"]
     run_job(job("boltzmann", folder))
     with np.printoptions(threshold=10**9):
         assert contents(folder) == undisturbed("boltzmann")
