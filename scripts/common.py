@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import IO, TYPE_CHECKING, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,8 +104,8 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]], aligned: boo
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def figure(value: Any, digits: int = 1) -> str:
-    """A return with so many decimals, but with two if it is small: 0.72 is no 1."""
+def rounded(value: float, digits: int = 1) -> str:
+    """A return with so many decimals, or with two where its magnitude is below 10."""
     return f"{value:,.{digits}f}" if abs(value) >= 10 else f"{value:.2f}"
 
 

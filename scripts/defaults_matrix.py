@@ -225,15 +225,15 @@ def lines(rows: Rows) -> Iterator[tuple[str, ...]]:
         ours = found.pop("lab")
         peer = max(found, key=lambda name: float(np.mean(found[name])))
         yield (
-            problem.id, f"{problem.steps:,}", common.figure(np.mean(ours)), each(ours),
-            f"{common.figure(np.mean(found[peer]))} ({peer})", each(found[peer]),
+            problem.id, f"{problem.steps:,}", common.rounded(float(np.mean(ours))), each(ours),
+            f"{common.rounded(float(np.mean(found[peer])))} ({peer})", each(found[peer]),
             verdict(ours, found[peer]),
         )  # fmt: skip
 
 
 def each(returns: Sequence[float]) -> str:
     """The returns of the seeds."""
-    return " ".join(common.figure(value, 0) for value in returns)
+    return " ".join(common.rounded(value, 0) for value in returns)
 
 
 def main() -> None:

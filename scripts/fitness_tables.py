@@ -103,7 +103,7 @@ def _square(cell: Cell | None) -> str:
         return ""
     scores = ", ".join("-" if each is None else f"{each:.4g}"
                        for each in (cell.fitness, cell.fitness_2017))  # fmt: skip
-    return f"{common.figure(_mean_return(cell))} ({scores})"
+    return f"{common.rounded(_mean_return(cell))} ({scores})"
 
 
 def line(cell: Cell) -> tuple[str, ...]:
@@ -113,10 +113,10 @@ def line(cell: Cell) -> tuple[str, ...]:
     steps, seconds = cell.column("steps"), cell.column("seconds")
     score = cell.fitness
     return (
-        cell.name, cell.agent, common.figure(returns.mean()),
-        f"{common.figure(low)} to {common.figure(high)}",
-        common.figure(interquartile_mean(returns)), _worst(cell), _each(cell),
-        common.figure(last.mean()) if len(last) else "", _solved(cell),
+        cell.name, cell.agent, common.rounded(returns.mean()),
+        f"{common.rounded(low)} to {common.rounded(high)}",
+        common.rounded(interquartile_mean(returns)), _worst(cell), _each(cell),
+        common.rounded(last.mean()) if len(last) else "", _solved(cell),
         f"{np.median(steps):,.0f}, {steps.max():,.0f}", f"{np.median(seconds):.0f}",
         "" if score is None else f"{score:.3g}", str(cell.published or ""), _short(cell),
     )  # fmt: skip
@@ -124,12 +124,12 @@ def line(cell: Cell) -> tuple[str, ...]:
 
 def _worst(cell: Cell) -> str:
     returns = cell.column("mean_return")
-    return common.figure(returns.min()) if len(returns) == len(cell.rows) else "diverged"
+    return common.rounded(returns.min()) if len(returns) == len(cell.rows) else "diverged"
 
 
 def _each(cell: Cell) -> str:
     return " ".join(
-        common.figure(float(row["mean_return"]), 0) if row["mean_return"] else row["status"]
+        common.rounded(float(row["mean_return"]), 0) if row["mean_return"] else row["status"]
         for row in cell.rows
     )
 

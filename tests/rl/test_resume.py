@@ -191,7 +191,7 @@ def ended(pid: int) -> int:
 
 
 def saved(folder: Path) -> list[Path]:
-    """Its checkpoints, the latest first; between the two renames of a save that is the previous."""
+    """Its checkpoints, the latest first; between the two renames of a save only the previous."""
     found = (folder / f"resume/{name}.npz" for name in ("latest", "previous"))
     return [path for path in found if path.exists()]
 
@@ -491,7 +491,7 @@ def test_when_a_save_fails_what_was_saved_before_serves_to_go_on(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The third save fails in either of its renames; the second one's checkpoint is there."""
+    """The third save fails in one of its two renames; what the second one saved is left."""
     folder, replace, left = tmp_path / "run/trial_000/session_000", os.replace, iter(range(good))
 
     def fail_at_last(*arguments: Any, **more: Any) -> None:

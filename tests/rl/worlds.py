@@ -252,16 +252,16 @@ class Unbounded(Pushed):
 
 
 class Restless(Counter):
-    """As Counter, but what it shows hangs on chance of its own and not on the seed.
+    """As Counter, but what it shows depends on random numbers of its own, not on the seed.
 
-    The clock would not do: as a float32 it stands still for 8 ms on a machine that has been up for
-    a day, which is longer than a few episodes take.
+    The clock would not do: as a float32 it changes every 8 ms on a machine that has been up for a
+    day, and a few episodes take less.
     """
 
-    chance = np.random.default_rng()
+    noise = np.random.default_rng()
 
     def _observe(self) -> Array:
-        return np.array([self.count, self.chance.random()], np.float32)
+        return np.array([self.count, self.noise.random()], np.float32)
 
 
 class Shown(Counter):
