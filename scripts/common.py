@@ -105,8 +105,9 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]], aligned: boo
 
 
 def rounded(value: float, digits: int = 1) -> str:
-    """A return with so many decimals, or with two where its magnitude is below 10."""
-    return f"{value:,.{digits}f}" if abs(value) >= 10 else f"{value:.2f}"
+    """A return with so many decimals, or two where its magnitude is below 10; 0 is unsigned."""
+    text = f"{value:,.{digits}f}" if abs(value) >= 10 else f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:

@@ -30,3 +30,12 @@ def test_a_full_disk_ends_a_program_in_one_line(
     assert capsys.readouterr().err == f"it.py: cannot write {path}: File too large\n"
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(1234.56, 1, "1,234.6"), (-1234.56, 0, "-1,235"), (0.715, 1, "0.71"), (-9.876, 0, "-9.88"),
+     (-0.0004, 1, "0.00"), (-0.0, 0, "0.00")],
+)  # fmt: skip
+def test_small_returns_keep_two_decimals(value: float, digits: int, text: str) -> None:
+    assert common.rounded(value, digits) == text

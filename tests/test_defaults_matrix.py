@@ -72,6 +72,8 @@ def test_the_table_has_the_better_peer_of_each_problem_that_is_complete(
         ([3.0, 4.0], [1.0, 2.0], "clearly above"),
         ([3.0, 4.0], [1.0, 3.0], "above"),
         ([3.0, 4.0], [3.0, 4.0], "level"),
+        ([-0.0001, -0.0001], [-0.0003, -0.0002], "level"),
+        ([-0.0001, 0.0], [0.0001, 0.0002], "level"),
         ([1.0, 3.0], [2.0, 4.0], "below"),
         ([1.0, 2.0], [3.0, 4.0], "clearly below"),
     ],

@@ -13,7 +13,7 @@ from rl.environments.spaces import Spaces
 from rl.preprocessors import Picture
 
 # The agent of an environment is the first of these that handles its actions.
-PREFERRED = ("DoubleDQN", "SAC", "PPO")
+PREFERRED = ("DoubleDQN", "TQC", "PPO")
 STEPS = 100_000
 CUT = 1_000  # steps of an episode where the environment has no time limit
 
@@ -154,8 +154,7 @@ def _deterministic_actor(steps: int) -> Blocks:
 
 def _soft_actor(steps: int) -> Blocks:
     return {
-        "agent": {"learn_start": _share(steps, 100), "tau": 0.01, "theta": 0.1,
-                  "return_std": 100.0},
+        "agent": {"learn_start": _share(steps, 100), "tau": 0.01, "return_std": 100.0},
         "network": {"hidden": [128, 128]},
         "memory": {"name": "Replay", "capacity": 100_000, "batch_size": 128},
         "preprocessor": _normalize(rewards=False, warmup=_share(steps, 10)),

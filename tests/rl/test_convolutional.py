@@ -112,11 +112,11 @@ def test_bytes_do_not_change_what_is_learned() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "agent", "conv"),
     [({"shape": [40, 40, 3]}, "DoubleDQN", 3), ({"shape": [3, 30, 60]}, "DoubleDQN", 1),
-     ({"shape": [40, 40, 3], "continuous": True}, "SAC", 3), ({}, "DoubleDQN", None),
+     ({"shape": [40, 40, 3], "continuous": True}, "TQC", 3), ({}, "DoubleDQN", None),
      ({"shape": [80, 80], "kind": "float32"}, "DoubleDQN", None),
      ({"shape": [10, 10, 4], "bright": 1}, "DoubleDQN", 1),
      ({"shape": [16, 16, 3], "kind": "float32", "bright": 1}, "DoubleDQN", 1),
-     ({"shape": [10, 10, 4], "bright": 1, "continuous": True}, "SAC", 1),
+     ({"shape": [10, 10, 4], "bright": 1, "continuous": True}, "TQC", 1),
      ({"shape": [10, 10, 4], "bright": 10}, "DoubleDQN", None),
      ({"shape": [7, 7, 3], "bright": 1}, "DoubleDQN", None)],
 )  # fmt: skip

@@ -57,7 +57,7 @@ def weights(run: Path) -> str:
 
 @pytest.mark.parametrize(
     ("id", "agent"),
-    [("CartPole-v1", "DoubleDQN"), ("FrozenLake-v1", "DoubleDQN"), ("Pendulum-v1", "SAC"),
+    [("CartPole-v1", "DoubleDQN"), ("FrozenLake-v1", "DoubleDQN"), ("Pendulum-v1", "TQC"),
      (f"{HERE}:short", "DoubleDQN")],
 )  # fmt: skip
 def test_the_agent_is_chosen_by_the_kind_of_actions(id: str, agent: str) -> None:
@@ -76,7 +76,7 @@ def test_every_kind_of_actions_has_an_agent() -> None:
 
     continuous = object.__new__(Continuous)
     assert default_agent(Spaces(Discrete(2))) == "DoubleDQN"  # type: ignore[arg-type]
-    assert default_agent(Spaces(continuous)) == "SAC"  # type: ignore[arg-type]
+    assert default_agent(Spaces(continuous)) == "TQC"  # type: ignore[arg-type]
 
 
 def test_what_is_given_goes_before_the_defaults() -> None:
