@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What becomes of sessions on a Ray cluster of several hosts when something breaks.
 #
-#     scripts/two_hosts.sh                 # as root; ten minutes on two idle cores
+#     scripts/two_hosts.sh                 # as root
 #     scripts/two_hosts.sh cut10 driver    # some of: trial search added raylet cut10 cut75 driver
 #                                          # version nolab token nonode busy head
 #
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 SCENARIOS=(trial search added raylet cut10 cut75 driver version nolab token nonode busy head)
 NETWORK=10.77.0
 ADDRESS=$NETWORK.1:6379
-STEPS=${STEPS:-40000}
+STEPS=${STEPS:-100000} # of a session, which must outlast what happens to it
 PYTHON=$(command -v python || command -v python3)
 
 skip() { echo "two_hosts.sh: skipped: $1"; exit 0; }
@@ -131,8 +131,11 @@ try_added() { # a node comes while sessions wait
     local began=$SECONDS verdict=LOST
     lab run cartpole_dqn "${TRAIN[@]}" --sessions 4 "${RAY[@]}" --output /tmp/added >"$STATE/added.txt" 2>&1 &
     echo $! >"$STATE/added.pid"
-    wait_for 60 on head test -d /tmp/added/trial_000/session_000
+    wait_for 60 on work sh -c 'ls -d /tmp/rl_session_*'
+    on work pkill -STOP -f ray:: # until the node has a session, for which none might be left
     start_ray more 2
+    wait_for 60 on more sh -c 'ls -d /tmp/rl_session_*'
+    on work pkill -CONT -f ray::
     ended added
     where added | grep -q more && verdict=$(same added)
     row added $((SECONDS - began)) "$verdict" "on $(where added)"
