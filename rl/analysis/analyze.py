@@ -10,6 +10,7 @@ from rl.analysis.metrics import METRICS, trial_metrics
 from rl.analysis.names import FEWEST_QUARTERS, interval_name
 from rl.analysis.records import Record, read_record, read_records
 from rl.analysis.trial_charts import learning_curve, metric_charts, update_charts
+from rl.numerals import figure_of
 from rl.storage.run_folder import TrialFolder
 from rl.storage.session_folder import SessionFolder
 
@@ -138,15 +139,16 @@ def _describe_spread(figures: dict[str, Any]) -> str:
         interval, between = figures[f"{name}_interval"], ""
         if interval:
             what = interval_name(values, interval)
-            between = f" ({what} {interval[0]:.1f} to {interval[1]:.1f})"
-        texts.append(f"{words} {figures[name]:.1f}{between}")
+            between = f" ({what} {figure_of(interval[0])} to {figure_of(interval[1])})"
+        texts.append(f"{words} {figure_of(figures[name])}{between}")
     return ", ".join(texts)
 
 
 def _describe_so_far(figures: dict[str, Any]) -> str:
     return (
-        f"  its evaluations so far, {figures['evaluations']}: mean return {figures['latest']:.1f} "
-        f"at step {figures['latest_step']:,}, at best {figures['best']:.1f} at step "
+        f"  its evaluations so far, {figures['evaluations']}: mean return "
+        f"{figure_of(figures['latest'])} at step {figures['latest_step']:,}, at best "
+        f"{figure_of(figures['best'])} at step "
         f"{figures['best_step']:,}"
     )
 

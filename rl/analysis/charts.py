@@ -24,7 +24,6 @@ COLUMNS = ("x", "y", "low", "high", "shades")  # of numbers, in a series
 LARGEST, SMALLEST = 1e300, 1e-300  # beyond these the arithmetic of an axis overflows
 ALIKE = 1e-9  # a range of values, relative to them, that counts as none
 DIGITS = 5
-LONG = 1e15  # a number that nobody reads digit by digit
 MOST_POINTS = 600  # of a series; no chart is wider in pixels
 
 
@@ -191,11 +190,6 @@ def places(values: Sequence[Any]) -> tuple[list[float], list[str] | None]:
     texts = [name_of(each) for each in values]
     names = sorted(set(texts))
     return [float(names.index(text)) for text in texts], names
-
-
-def figure_of(value: float) -> str:
-    """A number in a text: with one decimal, or to four digits where that would be long."""
-    return f"{value:,.1f}" if abs(value) < LONG else f"{value:.4g}"
 
 
 def solved_at(threshold: float) -> str:

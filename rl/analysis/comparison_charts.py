@@ -17,6 +17,7 @@ from rl.analysis.statistics import (
     sample_efficiency,
 )
 from rl.analysis.trial_charts import STEPS
+from rl.numerals import figure_of
 
 PROFILE_POINTS = 200
 LONGEST_NAME = 32  # characters in the description of a pair
@@ -74,19 +75,20 @@ def _scores(comparison: Comparison) -> Chart:
     groups = zip(comparison.groups, comparison.summaries, strict=True)
     for place, (group, summary) in enumerate(groups):
         aside = place - 0.15 + 0.05 * np.sin(2.4 * np.arange(len(group.scores)))
-        texts = [f"{group.name}: {score:,.1f}" for score in group.scores]
+        texts = [f"{group.name}: {figure_of(score)}" for score in group.scores]
         series.append(charts.points(group.name, aside, group.scores, place, texts=texts))
         if summary.iqm.interval is None:
             continue
         value, (low, high) = summary.iqm.value, summary.iqm.interval
         ends = {"low": [low], "high": [high]}
+        between = f"{figure_of(low)} to {figure_of(high)}"
         average, spread = names_over(summary.sessions)
-        text = [f"{group.name}: {average} {value:,.1f} ({spread}: {low:,.1f} to {high:,.1f})"]
+        text = [f"{group.name}: {average} {figure_of(value)} ({spread}: {between})"]
         series.append(charts.points(group.name, [place + 0.15], [value], place, texts=text, **ends))
     return Chart(
         "Scores",
         "; ".join(
-            f"{each.name}: {names_over(each.sessions)[0]} {each.iqm.value:,.1f}"
+            f"{each.name}: {names_over(each.sessions)[0]} {figure_of(each.iqm.value)}"
             for each in comparison.summaries
         ) + ".",
         Axis("", names=[each.name for each in comparison.summaries]),

@@ -13,7 +13,7 @@ import numpy as np
 
 from nn.typing import Array
 from rl.analysis import charts
-from rl.analysis.charts import Axis, Chart, Mark, Series, figure_of
+from rl.analysis.charts import Axis, Chart, Mark, Series
 from rl.analysis.names import names_over
 from rl.analysis.records import Record, columns, table
 from rl.analysis.statistics import (
@@ -22,6 +22,7 @@ from rl.analysis.statistics import (
     sample_efficiency,
     student_t_quantile,
 )
+from rl.numerals import figure_of
 from rl.storage.session_folder import METRIC_COLUMNS
 
 T = TypeVar("T")

@@ -6,7 +6,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rl.analysis.charts import figure_of
 from rl.dashboard.catalogue import find_comparisons, find_runs, fingerprint
 from rl.dashboard.changes import Changes
 from rl.dashboard.choice import Choice, choose
@@ -18,6 +17,7 @@ from rl.dashboard.pace import Paces
 from rl.dashboard.plan import day_of, read_plan
 from rl.dashboard.views import View
 from rl.errors import UserError
+from rl.numerals import figure_of
 from rl.report import page
 from rl.report.blocks import Replay
 from rl.report.comparison_page import comparison_page

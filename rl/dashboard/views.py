@@ -32,6 +32,7 @@ from rl.dashboard.states import (
 from rl.environments.problems import Problem, problem_in
 from rl.environments.settings import EnvironmentSettings
 from rl.errors import UserError
+from rl.numerals import figure_of
 from rl.report import search_page, trial_page
 from rl.report.blocks import Figure, Section, Table, Verdict
 from rl.report.verdicts import criterion
@@ -101,7 +102,7 @@ def search_view(folder: RunFolder, paces: Paces) -> View:
         best = search.scored[0]
         found = f"trial {best['trial']}"
         sentences = [f"The best so far is {found}: {describe_parameters(best['parameters'])}."]
-        figures.append(Figure("best score", f"{best['score']:,.4g}", f"{statistic} of {found}"))
+        figures.append(Figure("best score", figure_of(best["score"]), f"{statistic} of {found}"))
     return View(
         plan,
         progress.state,
@@ -200,19 +201,19 @@ def _evaluations(records: Sequence[Record]) -> list[Figure]:
         steps = record.steps[-1], record.steps[record.returns.argmax()]
         notes = [f"{episodes:,} greedy episodes, step {steps[0]:,.0f}", f"step {steps[1]:,.0f}"]
     return [
-        Figure("latest evaluation", f"{latest:,.1f}", notes[0]),
-        Figure("best evaluation", f"{best:,.1f}", notes[1]),
+        Figure("latest evaluation", figure_of(latest), notes[0]),
+        Figure("best evaluation", figure_of(best), notes[1]),
     ]
 
 
 def _result(records: Sequence[Record]) -> Figure:
     """The return of the best checkpoints on unseen episodes."""
-    mean = np.mean([record.best for record in records])
+    mean = float(np.mean([record.best for record in records]))
     note = f"best checkpoints of {len(records)} sessions"
     if len(records) == 1:
-        low, high = records[0].outcome["evaluation"]["ci95"]
-        note = f"best checkpoint, 95% interval of the mean: {low:,.1f} to {high:,.1f}"
-    return Figure("unseen episodes", f"{mean:,.1f}", note)
+        low, high = map(figure_of, records[0].outcome["evaluation"]["ci95"])
+        note = f"best checkpoint, 95% interval of the mean: {low} to {high}"
+    return Figure("unseen episodes", figure_of(mean), note)
 
 
 def _logs(session: SessionFolder | None, plan: Plan) -> list[Section]:

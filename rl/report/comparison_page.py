@@ -8,6 +8,7 @@ from rl.analysis.comparison import Comparison, Estimate, compare, group_of
 from rl.analysis.comparison_charts import comparison_charts
 from rl.analysis.names import names_over
 from rl.errors import UserError
+from rl.numerals import figure_of
 from rl.report.blocks import Charts, Code, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import command_of
 from rl.storage.files import read_json
@@ -53,7 +54,7 @@ def comparison_page(folder: Path) -> Page:
 def _verdict(comparison: Comparison) -> Verdict:
     shown = any(pair.better for pair in comparison.pairs)
     figures = [
-        Figure(each.name, f"{each.iqm.value:,.1f}", names_over(each.sessions)[0])
+        Figure(each.name, figure_of(each.iqm.value), names_over(each.sessions)[0])
         for each in comparison.summaries
     ]
     word = "A difference" if shown else "No difference shown"

@@ -21,6 +21,7 @@ from rl.console.signals import is_asked, noticed
 from rl.environments import evaluation_seeds
 from rl.environments.names import bar_names
 from rl.errors import Unseen
+from rl.numerals import figure_of
 from rl.report.blocks import Block, Picture, Replay, Text
 from rl.saved.run import Run
 from rl.storage.files import read_bytes
@@ -170,7 +171,7 @@ def replay(scene: Scene, seed: int, title: str) -> Replay:
     every, seconds = pace(scene.frames_a_second, length, FRAMES - 1)
     moments = [_shrunk(moment) for moment in scene.moments(seed, every)]
     end = moments[-1]
-    figures = f"return {end.total:,.1f} in {end.step:,} steps"
+    figures = f"return {figure_of(end.total)} in {end.step:,} steps"
     return Replay(
         f"{title}: {figures}",
         f"{title}, played frame by frame: {figures}.",

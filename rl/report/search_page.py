@@ -10,6 +10,7 @@ from rl.analysis.charts import name_of
 from rl.analysis.search_charts import pair_charts, parameter_charts, score_chart
 from rl.analysis.search_figures import Result, Search, describe_parameters, read_search
 from rl.console.place import shown
+from rl.numerals import figure_of
 from rl.report.blocks import Charts, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
@@ -59,7 +60,7 @@ def _verdict(folder: RunFolder, search: Search, best: Result | None) -> Verdict:
     if made := folder.trial(best["trial"]).made_elsewhere:
         sentences.append(f"It was run {made}, where its checkpoints are.")
     figures = [
-        Figure(search.statistic, f"{best['score']:,.4g}", f"of trial {best['trial']}"),
+        Figure(search.statistic, figure_of(best["score"]), f"of trial {best['trial']}"),
         Figure("trials", str(len(search.results)), states),
     ]
     shares = folder.read_summary().get("importances") or {}

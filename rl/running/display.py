@@ -15,6 +15,7 @@ import numpy as np
 
 from rl.console.output import above, say
 from rl.console.terminal import UNICODE, glyphs_of, is_live
+from rl.numerals import figure_of
 from rl.running.view import COLUMNS, Line, Seen, duration, latest, phase, screen, table, time_left
 from rl.session.callback import Callback
 from rl.session.job import Job, Outcome
@@ -38,7 +39,7 @@ def describe(progress: Progress) -> dict[str, str]:
     )
     evaluation, threshold = progress.evaluation, progress.threshold
     level = "" if threshold is None else f"threshold {threshold:g}, "
-    recent = f"{np.mean(progress.recent):.1f}" if progress.recent else "-"
+    recent = figure_of(float(np.mean(progress.recent))) if progress.recent else "-"
     left = duration(progress.seconds_left)
     return {
         "phase": phase(progress),
@@ -46,7 +47,7 @@ def describe(progress: Progress) -> dict[str, str]:
         "steps/s": f"{rate:,.0f}",
         "episodes": f"{progress.episodes:,}{of_episodes}",
         "return (last 100)": recent,
-        "greedy": f"{evaluation.mean:.1f} ({level}{evaluation.episodes} episodes)"
+        "greedy": f"{figure_of(evaluation.mean)} ({level}{evaluation.episodes} episodes)"
         if evaluation else "-",
         **(latest(progress.metrics) or {"exploration": "-", "loss": "-"}),
         "time left": f"about {left}" if left else "-",
@@ -131,7 +132,7 @@ def describe_end(job: Job, outcome: Outcome) -> str:
         text += f" after {outcome['steps']:,} steps and {outcome['seconds']:.1f} s"
     evaluation = outcome.get("evaluation")
     if isinstance(evaluation, dict):
-        text += f", mean return {evaluation['mean_return']:.1f}"
+        text += f", mean return {figure_of(evaluation['mean_return'])}"
     return text + (f": {outcome['reason']}" if "reason" in outcome else "")
 
 

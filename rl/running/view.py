@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rl.console.terminal import Glyphs
+from rl.numerals import figure_of
 from rl.session.progress import EVALUATING, Progress
 
 Line = list[tuple[str, str]]  # pieces of a line, each with its style as rich names it
@@ -101,11 +102,6 @@ def sparkline(points: Sequence[float], width: int, glyphs: Glyphs) -> str:
     )
 
 
-def number(value: float) -> str:
-    """A return, in few characters."""
-    return f"{value:,.1f}" if abs(value) < 1e5 else f"{value:.3g}"
-
-
 def duration(seconds: float | None) -> str:
     """A time that is an estimate, in few characters; empty if it is unknown."""
     if seconds is None:
@@ -183,7 +179,7 @@ def _greedy(form: str, unsolvable: str = "{}") -> Cell:
 
     def cell(seen: Seen, glyphs: Glyphs) -> str:
         evaluation, threshold = seen.progress.evaluation, seen.progress.threshold
-        mean = number(evaluation.mean) if evaluation else "-"
+        mean = figure_of(evaluation.mean) if evaluation else "-"
         return unsolvable.format(mean) if threshold is None else form.format(mean, threshold)
 
     return cell
@@ -199,7 +195,7 @@ def _left(form: str, width: int) -> Cell:
 
 def _return(seen: Seen, glyphs: Glyphs) -> str:
     recent = seen.progress.recent
-    return f"return {number(float(np.mean(recent)))}" if recent else ""
+    return f"return {figure_of(float(np.mean(recent)))}" if recent else ""
 
 
 def _rate(seen: Seen, glyphs: Glyphs) -> str:

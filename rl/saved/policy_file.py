@@ -15,6 +15,7 @@ from rl.console.output import warn
 from rl.environments.problems import Problem
 from rl.environments.registered import offered
 from rl.errors import UserError
+from rl.numerals import figure_of
 from rl.saved.opened import Opened
 from rl.saved.run import Run
 from rl.session.player import Player
@@ -102,8 +103,8 @@ class Shipped(PolicyFile):
     @property
     def about(self) -> str:
         """Which agent it is, for messages."""
-        seed, mean = self.figures["seed"], self.figures["mean_return"]
-        return f"the agent that comes with the lab (seed {seed}, mean return {mean:.1f})"
+        seed, mean = self.figures["seed"], figure_of(self.figures["mean_return"])
+        return f"the agent that comes with the lab (seed {seed}, mean return {mean})"
 
     def player(self, checkpoint: str | None = None) -> Player:
         refuse_other(self.path.stem, checkpoint)

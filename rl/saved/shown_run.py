@@ -16,6 +16,7 @@ from rl.analysis.analyze import describe_trial, draw_session, draw_trial
 from rl.analysis.records import table
 from rl.environments.problems import Problem
 from rl.errors import UserError
+from rl.numerals import figure_of
 from rl.saved.opened import Opened
 from rl.storage.run_folder import TrialFolder
 from rl.storage.session_folder import (
@@ -125,10 +126,10 @@ def _verdict_of(outcome: dict[str, Any], problem: Problem) -> str:
         steps = f" at step {outcome['steps']:,}" if "steps" in outcome else ""
         return f"{problem.label}, {status}{steps}{reason}"
     solved = {True: "solved", False: "not solved", None: status}[evaluation["solved"]]
-    low, high = evaluation["ci95"]
+    mean, low, high = map(figure_of, (evaluation["mean_return"], *evaluation["ci95"]))
     return (
-        f"{problem.label}, {solved}: mean return {evaluation['mean_return']:.1f} (95% {low:.1f} to "
-        f"{high:.1f}) over {evaluation['episodes']} unseen episodes"
+        f"{problem.label}, {solved}: mean return {mean} (95% {low} to {high}) over "
+        f"{evaluation['episodes']} unseen episodes"
     )
 
 

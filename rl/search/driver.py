@@ -17,6 +17,7 @@ from rl.analysis.records import columns
 from rl.analysis.search_figures import analyze_search, describe_parameters
 from rl.console.signals import stopped_by_signals
 from rl.errors import DiskError, UserError, on_disk
+from rl.numerals import figure_of
 from rl.proposing import METHODS, Method, Parameters
 from rl.running.executors import Executor
 from rl.running.patience import Patience
@@ -345,7 +346,7 @@ class Search(Callback):
         }
         write_json(trial.folder.result, trial.result)
         self._tell_at_once()
-        worth = "" if score is None else f", {self.settings.statistic} {score:.4g}"
+        worth = "" if score is None else f", {self.settings.statistic} {figure_of(score)}"
         self._note(f"trial {trial.number}: {state}{worth}{f': {reason}' if reason else ''}")
 
     def _note(self, text: str) -> None:

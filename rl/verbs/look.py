@@ -13,6 +13,7 @@ from rl.console.optional import optional
 from rl.console.output import say, warn
 from rl.console.place import shown
 from rl.errors import UserError, printable
+from rl.numerals import figure_of
 from rl.storage.paths import user_path
 from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb
@@ -57,7 +58,7 @@ def _comes_trained(name: str) -> str:
 
     file = shipped_file(name)
     try:
-        return f"{Shipped(file).figures['mean_return']:.1f}" if file else ""
+        return figure_of(Shipped(file).figures["mean_return"]) if file else ""
     except UserError:
         return "damaged"
 

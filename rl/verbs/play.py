@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl.console.output import say
+from rl.numerals import figure_of
 from rl.storage.paths import user_path
 from rl.verbs.arguments import AGENT, Verbs, add_verb, factor, positive
 
@@ -49,7 +50,7 @@ def watch(options: argparse.Namespace) -> int:
     ):
         ends = watching.watch(scene, seeds, show)
     for number, end in enumerate(ends, 1):
-        say(f"episode {number}: return {end.total:.1f} in {end.step} steps")
+        say(f"episode {number}: return {figure_of(end.total)} in {end.step} steps")
     if file := options.gif or options.mp4:
         say(f"written: {file}")
     return 0
@@ -105,12 +106,14 @@ def film(options: argparse.Namespace) -> int:
 
 def print_evaluation(report: dict[str, Any]) -> None:
     """Prints the figures of an evaluation."""
-    low, high = report["ci95"]
+    low, high = map(figure_of, report["ci95"])
+    mean, *others = (
+        figure_of(report[f"{name}_return"]) for name in ("mean", "std", "median", "min", "max")
+    )
     say(
-        f"{report['problem']}: mean return {report['mean_return']:.1f} "
-        f"(95% interval {low:.1f} to {high:.1f}) over {report['episodes']} greedy episodes, "
-        f"std {report['std_return']:.1f}, median {report['median_return']:.1f}, "
-        f"min {report['min_return']:.1f}, max {report['max_return']:.1f}"
+        f"{report['problem']}: mean return {mean} (95% interval {low} to {high}) over "
+        f"{report['episodes']} greedy episodes, std {others[0]}, median {others[1]}, "
+        f"min {others[2]}, max {others[3]}"
     )
     say(
         f"episode length: mean {report['mean_length']:.0f}, "

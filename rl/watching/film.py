@@ -13,6 +13,7 @@ import numpy as np
 from nn.typing import State
 from rl.environments import evaluation_seeds
 from rl.environments.problems import Problem
+from rl.numerals import figure_of
 from rl.saved.opened import Opened
 from rl.saved.policy_file import PolicyFile
 from rl.saved.run import Run
@@ -168,7 +169,7 @@ class Pane:
         pen.text((0, height + 6), f"step {self.take.step:,}", TEXT, font(15))
         pen.text((0, height + 26), _when(self.take), DIM, font(13))
         colour = CHOSEN if moment.ended else DIM  # the final return stands out
-        pen.text((width, height + 6), f"{moment.total:,.0f}", colour, font(18), "ra")
+        pen.text((width, height + 6), figure_of(moment.total), colour, font(18), "ra")
         pen.text((width, height + 26), "return", DIM, font(13), "ra")
         return pane
 

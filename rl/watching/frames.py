@@ -15,6 +15,7 @@ from rl.environments.names import bar_names
 from rl.environments.problems import find_problem
 from rl.environments.spaces import Combinations
 from rl.errors import UserError
+from rl.numerals import figure_of
 from rl.session.evaluation import OPTIONS, Policy, actions_of
 from rl.session.player import Player
 from rl.watching.rendering import draw, open_drawing, rate_of
@@ -144,7 +145,7 @@ def _start(environments: Environments, seed: int) -> None:
 
 def describe(moment: Moment) -> dict[str, str]:
     """The figures of a moment by their labels."""
-    return {"return": f"{moment.total:,.1f}", "step": f"{moment.step:,}"}
+    return {"return": figure_of(moment.total), "step": f"{moment.step:,}"}
 
 
 def behind(bars: Array) -> list[str]:

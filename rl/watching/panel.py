@@ -63,7 +63,7 @@ class Panel:
             picture.paste(drawn, (left, top + MARGIN))
         if moment.thoughts.value is not None:
             pen.text((left, height - 46), "V", DIM, font(14))
-            pen.text((right, height - 52), f"{moment.thoughts.value:,.2f}", TEXT, font(22), "ra")
+            pen.text((right, height - 52), written(moment.thoughts.value), TEXT, font(22), "ra")
         return picture
 
     def _draw_bars(

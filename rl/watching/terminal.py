@@ -91,7 +91,7 @@ def status(moment: Moment, plain: bool = False) -> str:
         bars = [_bar(thoughts, number) for number in range(len(thoughts.bars))]
         parts.append(f"{thoughts.title} {' '.join(bars)}")
         if thoughts.value is not None:
-            parts.append(f"V {thoughts.value:.2f}")
+            parts.append(f"V {written(thoughts.value)}")
     return "   ".join(parts)
 
 

@@ -258,7 +258,7 @@ def test_the_charts_of_a_comparison() -> None:
     sessions, middle = (series for series in scores.series if series["name"] == "a")
     assert sessions["y"] == [1.0, 2.0, 3.0]
     assert middle["y"] == [2.0]
-    assert middle["texts"] == ["a: mean of 3 sessions 2.0 (range of 3 sessions: 1.0 to 3.0)"]
+    assert middle["texts"] == ["a: mean of 3 sessions 2.00 (range of 3 sessions: 1.00 to 3.00)"]
     assert by_name(curves)["b"]["y"][-1] == 4.0
     kinds = [(series["name"], series["kind"]) for series in curves.series]
     assert kinds == [("a", "band"), ("a", "line"), ("b", "line")]  # one session has no spread

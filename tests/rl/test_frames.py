@@ -235,8 +235,8 @@ def test_a_picture_fits_into_the_terminal(room: tuple[int, int], size: tuple[int
 
 def test_the_line_below_says_what_the_agent_thinks() -> None:
     thoughts = Thoughts("Q(s, a)", np.array([1.0, 2.5]), chosen=1, value=2.0)
-    assert status(moment(thoughts)) == "return -3.5   step 12   Q(s, a) 1.00 [2.50]   V 2.00"
-    assert status(moment(thoughts), plain=True) == "return -3.5   step 12"
+    assert status(moment(thoughts)) == "return -3.50   step 12   Q(s, a) 1.00 [2.50]   V 2.00"
+    assert status(moment(thoughts), plain=True) == "return -3.50   step 12"
 
 
 def test_the_terminal_gives_the_cursor_back(scene: Scene) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import rl
 from rl.errors import UserError
+from rl.numerals import figure_of
 from rl.running.trial import create_trial
 from rl.specification.specification import load_specification
 from rl.storage.session_folder import EPISODE_COLUMNS, SessionFolder
@@ -145,7 +146,7 @@ def test_a_run_shows_itself(run: rl.Run, monkeypatch: pytest.MonkeyPatch) -> Non
         folder.curve.write_bytes(b"a curve")
 
     monkeypatch.setattr("rl.saved.shown_run.draw_session", drawn)
-    mean = f"mean return {run.outcome['evaluation']['mean_return']:.1f}"
+    mean = f"mean return {figure_of(run.outcome['evaluation']['mean_return'])}"
     assert repr(run).startswith(f"Run({str(run.path)!r}: Chain-v0, ")
     assert mean in repr(run)
     assert "\n" not in repr(run)
