@@ -32,6 +32,7 @@ NEEDED = ("rl.running.jobs", "rl.running.reporter", "rl.console.output", "gymnas
           "numpy.ma", "threadpoolctl")  # fmt: skip
 SECONDS_WITHOUT_PARENT = 8.0  # in which an orphaned worker may save
 SECONDS_BETWEEN_LOOKS = 0.5
+MOST_FILES = 1 << 16  # that are closed; a container's limit may be a billion, one by one
 
 
 def work(control: Connection) -> None:
@@ -183,7 +184,7 @@ def _watch_parent() -> None:
 def _close_all_but(file: int) -> None:
     """Otherwise others would not see the worker's pipes close when it ends."""
     os.closerange(0, file)
-    os.closerange(file + 1, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(file + 1, MOST_FILES)
 
 
 def _end_orphan(worker: int) -> None:
