@@ -78,6 +78,7 @@ MEASUREMENTS = {
     "benchmark_checks.py": "minutes on a quiet machine",
     "benchmark_commands.py": "minutes on a quiet machine",
     "benchmark_throughput.py": "wants stable-baselines3 and SBX",
+    "benchmark_versions.py": "wants another checkout",
     "benchmark_fit.py": "minutes on a quiet machine",
     "benchmark_mnist.py": "wants PyTorch, scikit-learn and files of digits",
     "benchmark_pages.py": "a run, and its film",
