@@ -107,13 +107,12 @@ def film(options: argparse.Namespace) -> int:
 def print_evaluation(report: dict[str, Any]) -> None:
     """Prints the figures of an evaluation."""
     low, high = map(figure_of, report["ci95"])
-    mean, *others = (
+    mean, std, median, least, most = (
         figure_of(report[f"{name}_return"]) for name in ("mean", "std", "median", "min", "max")
     )
     say(
         f"{report['problem']}: mean return {mean} (95% interval {low} to {high}) over "
-        f"{report['episodes']} greedy episodes, std {others[0]}, median {others[1]}, "
-        f"min {others[2]}, max {others[3]}"
+        f"{report['episodes']} greedy episodes, std {std}, median {median}, min {least}, max {most}"
     )
     say(
         f"episode length: mean {report['mean_length']:.0f}, "
