@@ -35,17 +35,17 @@ RUNS: list[tuple[str, str, int, tuple[str, ...]]] = [
 ]
 
 
-def outcomes(core: dict[Path, int], *arguments: object) -> list[dict[str, Any]]:
+def outcomes(cores: dict[Path, int], *arguments: object) -> list[dict[str, Any]]:
     """What became of a run in each of these checkouts, all at once, each on its core."""
     with tempfile.TemporaryDirectory() as folder:
-        places = [Path(folder, str(number)) for number in range(len(core))]
+        places = [Path(folder, str(number)) for number in range(len(cores))]
         running = [
             subprocess.Popen(
-                ["taskset", "-c", str(core[checkout]), sys.executable, "-m", "rl", "run",
+                ["taskset", "-c", str(core), sys.executable, "-m", "rl", "run",
                  *map(str, arguments), "--quiet", "--no-report", "--output", str(place)],
                 cwd=checkout,
             )
-            for checkout, place in zip(core, places, strict=True)
+            for (checkout, core), place in zip(cores.items(), places, strict=True)
         ]  # fmt: skip
         ends = [process.wait() for process in running]
         if any(ends):

@@ -45,7 +45,7 @@ def verdict(specification: Specification) -> tuple[str, str]:
 
 
 def trained(name: str, file: Path, steps: int) -> str:
-    """ "yes", or why `rl run` did not come to its end."""
+    """What came of `rl run`: "yes", or why it did not get to its end."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable, "-m", "rl", "run", name, "--spec", file.resolve(), "--steps", steps,

@@ -16,7 +16,7 @@ HEAVY = {"matplotlib", "PIL", "rich", "yaml", "threadpoolctl", "optuna", "ray", 
          "onnx", "tensorboard", "wandb", "pygame", "imageio", "jinja2", "markupsafe",
          "flask", "werkzeug", "waitress"}  # fmt: skip
 LADDER = (
-    ("rl.errors", "rl.distribution", "rl.numerals", "rl.targets", "rl.proposing", "rl.memory",
+    ("rl.errors", "rl.distribution", "rl.formatting", "rl.targets", "rl.proposing", "rl.memory",
      "rl.exploration", "rl.preprocessors"),
     ("rl.console",),
     ("rl.storage",),

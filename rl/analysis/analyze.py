@@ -10,7 +10,7 @@ from rl.analysis.metrics import METRICS, trial_metrics
 from rl.analysis.names import FEWEST_QUARTERS, interval_name
 from rl.analysis.records import Record, read_record, read_records
 from rl.analysis.trial_charts import learning_curve, metric_charts, update_charts
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.storage.run_folder import TrialFolder
 from rl.storage.session_folder import SessionFolder
 

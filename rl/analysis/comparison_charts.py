@@ -17,7 +17,7 @@ from rl.analysis.statistics import (
     sample_efficiency,
 )
 from rl.analysis.trial_charts import STEPS
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 
 PROFILE_POINTS = 200
 LONGEST_NAME = 32  # characters in the description of a pair

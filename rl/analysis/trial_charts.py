@@ -22,7 +22,7 @@ from rl.analysis.statistics import (
     sample_efficiency,
     student_t_quantile,
 )
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.storage.session_folder import METRIC_COLUMNS
 
 T = TypeVar("T")

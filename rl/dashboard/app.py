@@ -17,7 +17,7 @@ from rl.dashboard.pace import Paces
 from rl.dashboard.plan import day_of, read_plan
 from rl.dashboard.views import View
 from rl.errors import UserError
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.report import page
 from rl.report.blocks import Replay
 from rl.report.comparison_page import comparison_page

@@ -17,7 +17,7 @@ from nn.checkpoint import open_regular, replacing
 from rl.dashboard.listing import AnyRow, Damaged, Rows
 from rl.dashboard.plan import day_of
 from rl.errors import UserError, on_disk
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.report import page, write_report
 from rl.report.report import NAME
 from rl.storage.files import is_there, make_folder, read_json, read_text, write_json, write_text

@@ -32,7 +32,7 @@ from rl.dashboard.states import (
 from rl.environments.problems import Problem, problem_in
 from rl.environments.settings import EnvironmentSettings
 from rl.errors import UserError
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.report import search_page, trial_page
 from rl.report.blocks import Figure, Section, Table, Verdict
 from rl.report.verdicts import criterion

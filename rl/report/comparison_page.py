@@ -8,7 +8,7 @@ from rl.analysis.comparison import Comparison, Estimate, compare, group_of
 from rl.analysis.comparison_charts import comparison_charts
 from rl.analysis.names import names_over
 from rl.errors import UserError
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.report.blocks import Charts, Code, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import command_of
 from rl.storage.files import read_json

@@ -21,7 +21,7 @@ from rl.console.signals import is_asked, noticed
 from rl.environments import evaluation_seeds
 from rl.environments.names import bar_names
 from rl.errors import Unseen
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.report.blocks import Block, Picture, Replay, Text
 from rl.saved.run import Run
 from rl.storage.files import read_bytes

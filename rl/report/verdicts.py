@@ -10,7 +10,7 @@ from rl.analysis.names import FEWEST_QUARTERS, RANGE, interval_name
 from rl.analysis.records import Record
 from rl.console.place import shown
 from rl.environments.problems import Problem
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.report.blocks import Figure, Verdict
 from rl.saved.run import Run
 from rl.session.status import Status

@@ -15,7 +15,7 @@ import numpy as np
 
 from rl.console.output import above, say
 from rl.console.terminal import UNICODE, glyphs_of, is_live
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.running.view import COLUMNS, Line, Seen, duration, latest, phase, screen, table, time_left
 from rl.session.callback import Callback
 from rl.session.job import Job, Outcome

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rl.console.terminal import Glyphs
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.session.progress import EVALUATING, Progress
 
 Line = list[tuple[str, str]]  # pieces of a line, each with its style as rich names it

@@ -15,7 +15,7 @@ from rl.console.output import warn
 from rl.environments.problems import Problem
 from rl.environments.registered import offered
 from rl.errors import UserError
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.saved.opened import Opened
 from rl.saved.run import Run
 from rl.session.player import Player

@@ -16,7 +16,7 @@ from rl.analysis.analyze import describe_trial, draw_session, draw_trial
 from rl.analysis.records import table
 from rl.environments.problems import Problem
 from rl.errors import UserError
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.saved.opened import Opened
 from rl.storage.run_folder import TrialFolder
 from rl.storage.session_folder import (

@@ -17,7 +17,7 @@ from rl.analysis.records import columns
 from rl.analysis.search_figures import analyze_search, describe_parameters
 from rl.console.signals import stopped_by_signals
 from rl.errors import DiskError, UserError, on_disk
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.proposing import METHODS, Method, Parameters
 from rl.running.executors import Executor
 from rl.running.patience import Patience

@@ -13,7 +13,7 @@ from rl.console.optional import optional
 from rl.console.output import say, warn
 from rl.console.place import shown
 from rl.errors import UserError, printable
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.storage.paths import user_path
 from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb

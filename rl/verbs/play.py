@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl.console.output import say
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.storage.paths import user_path
 from rl.verbs.arguments import AGENT, Verbs, add_verb, factor, positive
 

@@ -13,7 +13,7 @@ import numpy as np
 from nn.typing import State
 from rl.environments import evaluation_seeds
 from rl.environments.problems import Problem
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.saved.opened import Opened
 from rl.saved.policy_file import PolicyFile
 from rl.saved.run import Run

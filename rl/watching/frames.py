@@ -15,7 +15,7 @@ from rl.environments.names import bar_names
 from rl.environments.problems import find_problem
 from rl.environments.spaces import Combinations
 from rl.errors import UserError
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.session.evaluation import OPTIONS, Policy, actions_of
 from rl.session.player import Player
 from rl.watching.rendering import draw, open_drawing, rate_of
@@ -158,4 +158,6 @@ def written(bar: float) -> str:
     """The figure of a bar; a dash for an action that is not allowed."""
     if math.isnan(bar):
         return "-"
-    return f"{bar:.2f}" if abs(bar) < LONG else f"{bar:.3g}"
+    if bar and not 0.1 <= abs(bar) < LONG:
+        return f"{bar:.2g}"
+    return f"{bar + 0.0:.2f}"

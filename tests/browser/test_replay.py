@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
 
+from rl.formatting import figure_of
 from tests.browser.conftest import Page, embed
 
 FRAMES, COLUMNS, WIDTH, HEIGHT = 12, 5, 60, 40
@@ -94,7 +95,7 @@ FRAME = "Number(document.querySelector('input').value)"
 def test_it_shows_the_first_frame_and_waits(page: Page) -> None:
     show(page, replay())
     assert seen(page) == colour(0)
-    assert page.texts(".figures dd") == ["0.0", "0", "0.00"]
+    assert page.texts(".figures dd") == ["0.00", "0", "0.00"]
     page.run("return new Promise((done) => setTimeout(done, 150))")  # five frames' time
     assert page.run(f"return {FRAME}") == 0
 
@@ -105,9 +106,16 @@ def test_each_frame_has_its_picture_and_figures(frame: int, page: Page) -> None:
     go_to(page, frame)
     assert seen(page) == colour(frame)
     assert page.texts(".figures dt") == ["return", "step", "V"]
-    expected = [f"{-1.5 * frame:.1f}", f"{400 * frame:,}", f"{frame:.2f}"]
+    expected = [figure_of(-1.5 * frame), f"{400 * frame:,}", f"{frame:.2f}"]
     assert page.texts(".figures dd") == expected
     assert page.attribute("input", "aria-valuetext") == f"step {400 * frame}"
+
+
+def test_small_figures_keep_digits(page: Page) -> None:
+    small = [0.0217] * FRAMES
+    show(page, replay(returns=small, values=small, bars=[[0.0217, 0.0042]] * FRAMES))
+    assert page.texts(".figures dd") == ["0.0217", "0", "0.0217"]
+    assert {"0.0217", "0.0042"} <= set(page.find(".bars").text.split())
 
 
 def test_it_plays_to_the_end_and_again_from_the_beginning(page: Page) -> None:

@@ -131,6 +131,7 @@ def test_values_are_bars_on_a_scale_that_never_shrinks() -> None:
     [
         (of_values(np.array([104.70, 107.91])), ["104.70", "107.91"], ["-3.21"]),
         (of_values(np.array([1.0, -np.inf, 1.0])), ["1.00", "1.00"], []),
+        (of_values(np.array([0.0217, 0.0042])), ["0.0042", "0.022"], ["-0.018"]),
         (of_values(np.array([2e6, 0.0])), ["0.00", "2e+06"], ["-2e+06"]),
         (of_probabilities(np.array([0.25, 0.75])), ["0.00", "1.00"], []),
         (of_action(np.array([0.5])), ["-1.00", "1.00"], []),

@@ -13,7 +13,7 @@ import pytest
 
 import rl
 from rl.errors import UserError
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from rl.running.trial import create_trial
 from rl.specification.specification import load_specification
 from rl.storage.session_folder import EPISODE_COLUMNS, SessionFolder

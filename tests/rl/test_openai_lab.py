@@ -417,6 +417,18 @@ def test_the_table_of_the_page_is_that_of_the_files() -> None:
     assert [row for row in rows if not any(line.startswith(row) for line in shown)] == []
 
 
+@pytest.mark.slow
+def test_the_table_says_what_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = program("openai_lab")
+    written(tmp_path, pole=POLE, odd={**POLE, "problem": "Odd-v0"})
+    head, _, pole, odd, *_ = script.table(tmp_path, steps=50)
+    assert head.endswith("| runs 50 steps |")
+    assert pole.endswith("|  | yes |")
+    assert odd.endswith(" |  |")
+    monkeypatch.setattr(script.sys, "executable", "false")
+    assert script.trained("pole", tmp_path / "small_experiment_specs.json", 50) != "yes"
+
+
 @needs_data
 def test_the_problems_of_the_file_are_those_that_are_known_without_it() -> None:
     problems = read_json(DATA / "problems.json")

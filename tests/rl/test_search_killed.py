@@ -37,7 +37,7 @@ SPACE = {
     "network.hidden": [[4], [16], [32]],
 }
 LONGEST = 2.0  # seconds between two strokes of fate
-COUNT = int(os.environ.get("SEARCHES", "10"))  # each takes 10 to 20 seconds
+COUNT = int(os.environ.get("SEARCHES", "10"))  # of searches, of 10 to 20 seconds each
 
 Reference = Callable[[str], list[dict[str, Any]]]
 

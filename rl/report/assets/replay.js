@@ -190,11 +190,16 @@
     return high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 0;
   }
 
-  // Null stands for what was not finite.
+  // Null stands for what was not finite. Whatever its scale, a value has digits to read.
   function written(value, decimals) {
     if (!Number.isFinite(value)) return "–";
     if (Math.abs(value) >= LONG) return value.toExponential(3).replace("-", "−");
-    const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+    const size = Math.abs(value);
+    const places = size < 10 ? 2 : decimals;
+    const digits =
+      0 < size && size < 0.1
+        ? { maximumSignificantDigits: 3 }
+        : { minimumFractionDigits: places, maximumFractionDigits: places };
     return value.toLocaleString("en", { ...digits, signDisplay: "negative" }).replace("-", "−");
   }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rl.numerals import figure_of
+from rl.formatting import figure_of
 from tests.rl.conftest import Command
 
 ZERO = re.compile(r"(?:return|mean|median|std|min|max|IQM|to)[ :(]+-?0\.0+(?!\d)|>-?0\.0+<")
