@@ -25,6 +25,7 @@ from fitness_matrix import place
 from nn import checkpoint
 from rl.distribution import __version__
 from rl.errors import UserError
+from rl.formatting import figure_of
 from rl.saved.policy_file import PolicyFile
 from rl.specification.specification import Specification, all_specifications
 from rl.storage.session_folder import SessionFolder
@@ -57,7 +58,7 @@ def ship(specification: Specification, session: SessionFolder, folder: Path) -> 
             return "not shipped: it does not play as the run says; was it trained elsewhere?"
         state["shipped"]["few_returns"] = agent.evaluate(FEW, SEED).returns
     checkpoint.save(folder / f"{specification.name}.npz", state)
-    return f"{state['shipped']['mean_return']:.1f}, {size:,} bytes"
+    return f"{figure_of(state['shipped']['mean_return'])}, {size:,} bytes"
 
 
 def sessions(folders: list[Path], pattern: str) -> Iterator[tuple[Specification, SessionFolder]]:

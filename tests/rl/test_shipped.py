@@ -15,6 +15,7 @@ import rl as lab
 from nn import checkpoint
 from rl.cli import main
 from rl.environments.registered import is_installed
+from rl.formatting import figure_of
 from rl.saved.policy_file import Shipped, open_saved
 from rl.saved.run import Run
 from rl.saved.source import Source
@@ -53,6 +54,16 @@ def test_each_has_what_is_needed_to_act_and_no_more(file: Path) -> None:
     assert {each.dtype for each in arrays} <= {np.dtype(np.float32)}
     low, high = agent.figures["ci95"]
     assert low <= agent.figures["mean_return"] <= high
+
+
+def test_they_are_those_of_the_fitness_matrix() -> None:
+    """Of each session of seed 0 in the table, with the settings of today, the agent is here."""
+    matrix = program("fitness_matrix")
+    known = all_specifications()
+    found = matrix.cells(known.values(), matrix.rows_of(matrix.ROWS, known))
+    said = {cell.name: row["mean_return"] for cell in found for row in cell.rows
+            if row["seed"] == "0"}  # fmt: skip
+    assert {file.stem: f"{Shipped(file).figures['mean_return']:.6g}" for file in FILES} == said
 
 
 def reproduces(name: str) -> None:
@@ -129,7 +140,7 @@ REFUSED = {
     ("evaluate", NAME, "--trial", "0"): "is a single agent; `rl run cartpole_dqn` makes a run",
     ("run", "cartpole_double_dqn", "--from", f"{NAME}@last"): "without 'last'",
     ("evaluate", f"../{NAME}"): "there is no such run folder",
-    ("evaluate", "cartpole_random"): "there is no such run folder",
+    ("evaluate", "pong_dqn"): "there is no such run folder",
     ("evaluate", "cartpole_dqm"): "did you mean 'cartpole_dqn'?",
 }  # fmt: skip
 
@@ -246,7 +257,7 @@ def test_what_is_shipped_plays_as_the_run_says(matrix_session: Any, tmp_path: Pa
     agent = Shipped(tmp_path / "out" / f"{NAME}.npz")
     mean = place.read_outcome()["evaluation"]["mean_return"]
     assert agent.figures["mean_return"] == mean
-    assert said.startswith(f"{mean:.1f}, ")
+    assert said.startswith(f"{figure_of(mean)}, ")
     assert (
         agent.evaluate(3, seed=5).returns
         == Run.open(place.path.parents[1]).evaluate(3, seed=5).returns
