@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from typing import Any
 
-from nn import OPTIMIZERS
 from nn.names import lookup
-from rl.agents import AGENTS
-from rl.environments.settings import EnvironmentSettings
-from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS
-from rl.memory import REPLAYS, ROLLOUTS
-from rl.preprocessors import PREPROCESSORS
-from rl.specification.blocks import NetworkSettings, Training
 from rl.specification.keys import KEYS
 from rl.specification.settings import settings_of
+from rl.specification.whereabouts import BLOCKS, TABLES
 from rl.storage.files import specification_text
 
-_TABLES: dict[str, Mapping[str, Any]] = {
-    "agent": AGENTS,
-    "optimizer": OPTIMIZERS,
-    "memory": ChainMap(REPLAYS, ROLLOUTS),
-    "exploration": ChainMap(DISCRETE_EXPLORERS, CONTINUOUS_EXPLORERS),
-    "preprocessor": PREPROCESSORS,
-}
-_PARTS = {"environment": EnvironmentSettings, "network": NetworkSettings, "train": Training}
 _WIDTH = 96
 
 
@@ -63,9 +48,9 @@ def _block(key: str, block: Mapping[str, Any], indent: int) -> Iterator[str]:
 
 
 def _part(key: str, block: Mapping[str, Any]) -> Any:
-    if key in _PARTS:
-        return _PARTS[key]
-    table = _TABLES[key]
+    if key in BLOCKS:
+        return BLOCKS[key]
+    table = TABLES[key]
     return lookup(table, block["name"], key) if "name" in block else next(iter(table.values()))
 
 

@@ -58,7 +58,9 @@ def resolve(part: Any, given: Mapping[str, Any], explain: Explain) -> dict[str, 
     known = settings_of(part)
     for key in given:
         if key not in known:
-            raise explain(key, f"is no setting{_of(part)}{suggestion(key, known)}")
+            from rl.specification.whereabouts import where  # which needs all parts
+
+            raise explain(key, f"is no setting{_of(part)}{where(key, part)}")
     resolved = {}
     for name, field in known.items():
         if name in given:

@@ -264,7 +264,10 @@ def check_form(specification: Specification) -> None:
     _check_plain(specification, "", specification.values)
     for key, value in specification.values.items():
         if key not in KEYS:
-            raise specification.explain(key, f"is an unknown key{suggestion(key, KEYS)}")
+            from rl.specification.whereabouts import meant, paths_of  # which need all parts
+
+            near = meant(paths_of(key)) or suggestion(key, KEYS)
+            raise specification.explain(key, f"is an unknown key{near}")
         if not isinstance(value, KEYS[key]):
             kind, remedy = "a text", "put it in quotes"
             if KEYS[key] is dict:

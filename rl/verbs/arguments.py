@@ -216,19 +216,12 @@ def refuse_unknown(
 
 def _setting(name: str) -> str | None:
     """The dotted path of a setting that was named with or without its block."""
-    from rl.agents import AGENTS
-    from rl.specification.blocks import NetworkSettings, Training
     from rl.specification.keys import KEYS
-    from rl.specification.settings import settings_of
+    from rl.specification.whereabouts import paths_of
 
     if name.partition(".")[0] in KEYS:
         return name
-    parts = [("train", Training), *(("agent", each) for each in AGENTS.values())]
-    for block, part in [*parts, ("network", NetworkSettings)]:
-        for setting in settings_of(part):
-            if setting == name.replace("-", "_").lower():
-                return f"{block}.{setting}"
-    return "optimizer.learning_rate" if name in ("learning_rate", "learning-rate", "lr") else None
+    return next(iter(paths_of(name)), None)
 
 
 def check_only(options: argparse.Namespace, kind: str, jobs: bool = False) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rl.specification.whereabouts import ELSEWHERE, paths_of
 from tests.rl.conftest import Answer, Command
 
 SETTINGS = [
@@ -66,6 +67,16 @@ SETTINGS = [
     ("train=null", ["train", "a block of settings"]),
     ("seed", ["'seed' is not KEY=VALUE"]),
     ("problem.id=CartPole-v1", ["problem is a single value"]),
+    ("learning_rate=1", ["did you mean optimizer.learning_rate or agent.learning_rate?"]),
+    ("agent.learning_rate=1", ["no setting of DQN, but of QTable, Sarsa, ExpectedSarsa; did you "
+                               "mean optimizer.learning_rate?"]),
+    ("agent.buffer_size=9", ["agent.buffer_size", "did you mean memory.capacity?", "Known: "]),
+    ("agent.network=9", ["agent.network is no setting of DQN; did you mean network?"]),
+    ("train.gamma=1", ["did you mean agent.gamma or preprocessor.gamma?"]),
+    ("environment.lanes=2", ["did you mean train.lanes?"]),
+    ("memory.alpha=1", ["no setting of Replay, but of Prioritized; did you mean agent.alpha?"]),
+    ("optimizer.momentum=0", ["is no setting of Adam, but of SGD, RMSProp. Known: beta1"]),
+    ("agent.epsilonn=0", ["agent.epsilonn is no setting of DQN. Known: "]),
 ]  # fmt: skip
 
 
@@ -94,6 +105,13 @@ def test_a_wrong_setting(rl: Command, tmp_path: Path, setting: str, said: list[s
     for part in said:
         assert part in message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_others_call_a_setting_leads_to_one_that_there_is() -> None:
+    for name, path in ELSEWHERE.items():
+        assert paths_of(name) == [path]
+        assert path in paths_of(path.partition(".")[2])
+        assert name not in {each.partition(".")[2] for each in ELSEWHERE.values()}
 
 
 EXPERIMENT: dict[str, Any] = {
