@@ -19,6 +19,10 @@ class Opened:
     specification: Specification
     problem: Problem
 
+    def __fspath__(self) -> str:
+        """Its folder or its file: it serves wherever a path does."""
+        return str(self.path)
+
     @property
     def title(self) -> str:
         """What was learned: the experiment on its environment."""

@@ -174,14 +174,15 @@ def load(
     """The trained agent of a run: `load("runs/cartpole_dqn").act(observation)`.
 
     Args:
-        path: a run folder, an experiment's name for its latest run or else the agent that comes
-            with the lab, or a file such as `best.npz`.
-        session: the number of the session.
+        path: a run, its folder, an experiment's name for its latest run or else the agent that
+            comes with the lab, or a file such as `best.npz`.
+        session: the number of the session; a `Run` is of one already.
         env: makes the environment, if only the program that trained could.
 
     Raises:
         UserError: there is no run, or its best checkpoint is damaged.
     """
     with offered(env):
-        found = open_saved(path, session=session)
-    return found.player()
+        if isinstance(path, Opened):
+            return path.player()
+        return open_saved(path, session=session).player()

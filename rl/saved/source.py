@@ -15,6 +15,7 @@ from rl.agents import AGENTS, Agent
 from rl.environments.spaces import Discrete
 from rl.errors import UserError, brief
 from rl.saved.policy_file import find_shipped, refuse_other, specification_of
+from rl.saved.run import Run
 from rl.session.saved import check_finite
 from rl.session.start import digest, take_over
 from rl.specification.blocks import OPTIONS, NetworkSettings
@@ -55,12 +56,12 @@ class Source:
 
         RUN is a run folder, an experiment's name for its latest run or else the agent that comes
         with the lab, the folder of a session, or a file such as `best.npz`. Of a run of several
-        sessions it is the first one's.
+        sessions it is the first one's; a `Run` is of one.
 
         Raises:
             UserError: there is none, or it is damaged.
         """
-        file = _file_of(os.fspath(text))
+        file = _file_of(os.fspath(text.session.path if isinstance(text, Run) else text))
         state = load_policy(file)
         try:
             check_finite(state)

@@ -129,6 +129,25 @@ def test_the_columns_of_a_run_are_arrays_ready_for_pandas(run: rl.Run) -> None:
         run.episodes(session=7)
 
 
+def test_a_run_serves_wherever_its_path_does(run: rl.Run, tmp_path: Path) -> None:
+    """Each of its sessions, too: it is of one."""
+    shutil.copytree(run.path, tmp_path / "two")
+    sessions = tmp_path / "two" / "trial_000"
+    shutil.copytree(sessions / "session_000", sessions / "session_001")
+    own = rl.train("cartpole_dqn", 1, SMALL, output=tmp_path / "own", draw=False, steps=900)
+    shutil.copytree(own.session.checkpoints, sessions / "session_001/checkpoints",
+                    dirs_exist_ok=True)  # fmt: skip
+    first, second = (rl.Run.open(tmp_path / "two", session=number) for number in (0, 1))
+    for found, trained in ((first, run), (second, own)):
+        said = trained.evaluate(3).returns
+        assert rl.evaluate(rl.load(found), episodes=3).returns == said
+        assert rl.evaluate(found, episodes=3).returns == said
+        begun = rl.train("cartpole_dqn", overrides=SMALL, output=tmp_path / found.session.path.name,
+                         draw=False, start_from=found)  # fmt: skip
+        assert begun.manifest["start"]["path"] == str(found.session.checkpoint("best"))
+    assert rl.resume(own, steps=1000, draw=False).outcome["steps"] == 1000
+
+
 def test_a_run_that_has_not_begun_has_empty_columns(run: rl.Run, tmp_path: Path) -> None:
     empty = create_trial(run.specification, [0, 1], tmp_path / "e")
     empty.session.create()
