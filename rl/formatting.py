@@ -1,4 +1,4 @@
-"""How returns and other figures are written where people read them."""
+"""How returns, counts and other figures are written where people read them."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def figure_of(value: float) -> str:
     if not 0.1 <= size < LONG:
         return f"{value + 0.0:.3g}"
     return f"{value:,.1f}" if size >= 10 else f"{value:.2f}"
+
+
+def count_of(number: float, one: str, many: str | None = None) -> str:
+    """A number of things in words, "1 step" or "2,000 steps"; `many` where an s is not enough."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"

@@ -35,6 +35,8 @@ from pathlib import Path
 
 import common
 
+from rl.formatting import count_of
+
 NAME = "lunarlander_dqn"
 RUN = ("run", NAME, "--steps", 60000, "--set", "train.stop_when_solved=false")
 QUIET = ("--quiet", "--no-report")
@@ -188,7 +190,9 @@ def ray(folder: Path, _: int) -> None:
     for how, count in (("ray", 1), ("ray", 20), ("local", 20)):
         began, output = time.perf_counter(), folder / f"{how}{count}"
         python(PARENT, *SHORT, "--executor", how, "--sessions", count, "--output", output)
-        print(f"{how}, {count} sessions: {time.perf_counter() - began:.1f} s", flush=True)
+        print(
+            f"{how}, {count_of(count, 'session')}: {time.perf_counter() - began:.1f} s", flush=True
+        )
 
 
 def many(folder: Path, _: int) -> None:

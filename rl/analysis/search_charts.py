@@ -12,6 +12,7 @@ from rl.analysis.charts import Axis, Chart, Key, Series
 from rl.analysis.metrics import METRICS
 from rl.analysis.search_figures import Result, Search, describe_parameters
 from rl.analysis.statistics import Values
+from rl.formatting import count_of
 
 SHADES = (0.0, 0.5, 1.0)  # that a key tells the scores of
 
@@ -25,7 +26,7 @@ def score_chart(search: Search, running: bool = False) -> Chart:
     best = charts.line("best so far", trials, np.maximum.accumulate(scores), 1, step=True)
     return Chart(
         "Scores",
-        f"{len(scored)} trials with a {search.statistic} from {low:.4g} to {high:.4g}.",
+        f"{count_of(len(scored), 'trial')} with a {search.statistic} from {low:.4g} to {high:.4g}.",
         Axis("trial", whole=True),
         Axis(words(search.statistic)),
         [_dots(scored, trials, scores), *([best] if running else [])],
@@ -50,7 +51,7 @@ def _parameter_chart(search: Search, path: str, metric: str | None) -> Chart:
     values = [result[metric or "score"] for result in results]
     dots = _dots(results, at, values)
     statistic = words(metric or search.statistic)
-    description = f"The {statistic} of {len(results)} trials by {path}."
+    description = f"The {statistic} of {count_of(len(results), 'trial')} by {path}."
     if results:
         best = max(results, key=lambda result: result["score"])["parameters"]
         description += f" The best has {describe_parameters({path: best[path]})}."
@@ -68,7 +69,7 @@ def _pair_chart(search: Search, first: str, second: str) -> Chart:
     title = f"{first} and {second}"
     return Chart(
         title,
-        f"{len(results)} trials by {title}.",
+        f"{count_of(len(results), 'trial')} by {title}.",
         x,
         y,
         [_dots(results, across, up)],

@@ -22,6 +22,7 @@ from rl.analysis.drawer import draw
 from rl.analysis.figures import any_backend
 from rl.analysis.metrics import METRICS, STATISTICS
 from rl.console.optional import optional
+from rl.formatting import count_of
 from rl.storage.files import read_specification, write_json, write_specification, write_text
 from rl.storage.forms import is_number
 from rl.storage.run_folder import RunFolder
@@ -113,7 +114,13 @@ def _draw(search: Search, folder: RunFolder) -> None:
         picture = folder.path / f"search_{name}.png"
         with optional(picture.name, remedy):
             if drawn := make(search):
-                draw(drawn, picture, f"{len(search.scored)} trials", len(search.space), wide=False)
+                draw(
+                    drawn,
+                    picture,
+                    count_of(len(search.scored), "trial"),
+                    len(search.space),
+                    wide=False,
+                )
 
 
 def _table(search: Search) -> str:
@@ -201,7 +208,7 @@ def describe_parameters(parameters: Mapping[str, Any]) -> str:
 def describe_search(folder: RunFolder, summary: Result) -> list[str]:
     """The summary in lines to read, with the best trials."""
     search = read_search(folder)
-    trials = f"{summary['trials']} trials ({search.described_states})"
+    trials = f"{count_of(summary['trials'], 'trial')} ({search.described_states})"
     lines = [f"{trials}, ranked by {search.statistic}"]
     for result in search.scored[:5]:
         parameters = describe_parameters(result["parameters"])

@@ -21,6 +21,7 @@ from rl.environments.names import with_names
 from rl.environments.problems import Problem, find_problem
 from rl.environments.spaces import Actions, Discrete, MultiDiscrete, spaces_of
 from rl.errors import BrokenEnvironment, Diverged, UserError
+from rl.formatting import count_of
 from rl.session.evaluation import OPTIONS
 from rl.specification.repeats import Record, record
 
@@ -71,14 +72,16 @@ def _spaces(env: gymnasium.Env, problem: Problem) -> Iterator[Finding]:
     for what in ("observation", "action"):
         if names := getattr(spaces, f"{what}_names"):
             yield Finding(OK, f"{what}s", ", ".join(names))
-    said = f"observations of {spaces.observation_size} entries, actions {_brief(spaces.actions)}"
-    yield Finding(OK, "spaces", said)
+    size = count_of(spaces.observation_size, "entry", "entries")
+    yield Finding(OK, "spaces", f"observations of {size}, actions {_brief(spaces.actions)}")
 
 
 def _brief(actions: Actions) -> str:
     if isinstance(actions, MultiDiscrete):
         return f"one of {' times '.join(map(str, actions.counts))}"
-    return f"one of {actions.count}" if isinstance(actions, Discrete) else f"{actions.size} numbers"
+    if isinstance(actions, Discrete):
+        return f"one of {actions.count}"
+    return count_of(actions.size, "number")
 
 
 def _gymnasium(env: gymnasium.Env) -> list[Finding]:
@@ -183,7 +186,7 @@ def _play_fresh(problem: Problem, seed: int) -> Record:
 
 
 def _ends(steps: list[int], limit: int | None) -> Finding:
-    said = f"after {min(steps)} to {max(steps)} steps"
+    said = f"after {min(steps)} to {count_of(max(steps), 'step')}"
     if limit is not None:
         return Finding(OK, "ends", f"{said}, at {limit} at the latest")
     remedy = "register it with max_episode_steps"

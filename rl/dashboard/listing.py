@@ -19,6 +19,7 @@ from rl.dashboard.pace import Pace, Paces
 from rl.dashboard.plan import Plan, read_plan
 from rl.dashboard.states import State, evaluation_of, run_progress, search_progress
 from rl.errors import UserError
+from rl.formatting import count_of
 from rl.storage.files import read_json
 from rl.storage.forms import block_of, is_text, list_of
 from rl.storage.notes import NOTHING, Note, read_note
@@ -226,13 +227,14 @@ def _trial_row(name: str, plan: Plan, folder: RunFolder, paces: Paces) -> Row:
 
 def _search_row(name: str, plan: Plan, folder: RunFolder, paces: Paces) -> Row:
     progress = search_progress(plan, folder)
-    trials = f"{progress.ended} of {plan.trials}" if plan.trials else str(progress.ended)
+    of_all = f"{progress.ended} of " if plan.trials else ""
+    trials = f"{of_all}{count_of(plan.trials or progress.ended, 'trial')}"
     scored = progress.search.scored
     return Row(
         name,
         plan,
         progress.state,
-        f"{trials} trials, {progress.ended_sessions} sessions",
+        f"{trials}, {count_of(progress.ended_sessions, 'session')}",
         min(1.0, progress.ended / plan.trials) if plan.trials else None,
         scored[0]["score"] if scored else None,
         pace=progress.all.pace(plan, paces, str(folder.path), plan.trials),

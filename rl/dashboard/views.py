@@ -32,7 +32,7 @@ from rl.dashboard.states import (
 from rl.environments.problems import Problem, problem_in
 from rl.environments.settings import EnvironmentSettings
 from rl.errors import UserError
-from rl.formatting import figure_of
+from rl.formatting import count_of, figure_of
 from rl.report import search_page, trial_page
 from rl.report.blocks import Figure, Section, Table, Verdict
 from rl.report.verdicts import criterion
@@ -199,7 +199,8 @@ def _evaluations(records: Sequence[Record]) -> list[Figure]:
         (record,) = records
         episodes = evaluation_of(record.folder).get("episodes", 0)
         steps = record.steps[-1], record.steps[record.returns.argmax()]
-        notes = [f"{episodes:,} greedy episodes, step {steps[0]:,.0f}", f"step {steps[1]:,.0f}"]
+        played = count_of(episodes, "greedy episode")
+        notes = [f"{played}, step {steps[0]:,.0f}", f"step {steps[1]:,.0f}"]
     return [
         Figure("latest evaluation", figure_of(latest), notes[0]),
         Figure("best evaluation", figure_of(best), notes[1]),

@@ -9,6 +9,7 @@ import numpy as np
 
 from nn.typing import Array, BoolArray, IntArray
 from rl.environments import rules
+from rl.formatting import count_of
 
 if TYPE_CHECKING:
     from rl.environments.actions import Discrete, MultiDiscrete
@@ -72,7 +73,8 @@ def mask_of(given: Any, counts: Sequence[int]) -> BoolArray:
     if array.dtype.kind not in rules.NUMBERS:
         raise rules.Breach(f"{_NAME} must be made of 0 and 1, but is {rules.kind_of(given)}")
     if array.shape != (size,):
-        raise rules.Breach(f"{_NAME} must have {size} entries, not the shape {list(array.shape)}")
+        wanted = count_of(size, "entry", "entries")
+        raise rules.Breach(f"{_NAME} must have {wanted}, not the shape {list(array.shape)}")
     mask = array == 1
     if not (mask | (array == 0)).all():
         raise rules.Breach(f"{_NAME} must be made of 0 and 1, but is {rules.brief_of(array)}")

@@ -14,6 +14,7 @@ from rl.environments.bounds import Bounds, bounds_of
 from rl.environments.continuous import Continuous
 from rl.environments.observations import Flattener, flattener
 from rl.errors import BrokenEnvironment, UserError, brief
+from rl.formatting import count_of
 from rl.preprocessors.picture import Picture
 
 SMALLEST_BOARD = 10  # rows and columns of one that convolutions pay for
@@ -76,12 +77,12 @@ class Spaces:
         if isinstance(actions, Combinations):
             actions = actions.components
         if isinstance(actions, Continuous):
-            acted = f"actions of {actions.size} numbers"
+            acted = f"actions of {count_of(actions.size, 'number')}"
         elif isinstance(actions, MultiDiscrete):
             acted = f"{' x '.join(map(str, actions.counts))} actions at once"
         else:
-            acted = f"{actions.count} actions"
-        return f"observations of {self.observation_size} numbers and {acted}"
+            acted = count_of(actions.count, "action")
+        return f"observations of {count_of(self.observation_size, 'number')} and {acted}"
 
 
 def spaces_of(env: gymnasium.Env, id: str) -> Spaces:

@@ -13,6 +13,7 @@ from rl.environments.actions import mask_size
 from rl.environments.spaces import Actions, Combinations, Continuous, Discrete, Spaces
 from rl.errors import UserError
 from rl.export.steps import Step, of_actions, of_agent, of_preprocessor
+from rl.formatting import count_of
 from rl.preprocessors import Difference, Normalize, Preprocessor, Stack
 from rl.session.player import Player
 
@@ -77,7 +78,8 @@ def _form(spaces: Spaces) -> str:
 
 def _action(actions: Actions) -> str:
     if isinstance(actions, Continuous):
-        return f"an action of {actions.size} entries in the environment's own units"
+        size = count_of(actions.size, "entry", "entries")
+        return f"an action of {size} in the environment's own units"
     if type(actions) is Discrete:
         return f"an action from {actions.first} to {actions.first + actions.count - 1}"
     return f"an action of the form {list(_like(actions).shape)}, each entry a choice"

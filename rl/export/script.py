@@ -12,6 +12,7 @@ from nn.checkpoint import replacing
 from nn.typing import Array
 from rl.errors import UserError
 from rl.export.policy import Policy
+from rl.formatting import count_of
 from rl.storage.files import read_bytes, write_text
 
 MARK = "written by `rl export`"  # in each script, so that no other is overwritten
@@ -72,7 +73,7 @@ SCRIPT = '''\
 
     python {script} NUMBER ...{usage}
 
-The {size} numbers are {sees}.
+The input of {numbers} is {sees}.
 Printed is {gives}.{masks}
 """
 
@@ -113,7 +114,8 @@ def write_script(policy: Policy, title: str, file: Path) -> list[Path]:
     body = "\n".join(f"    {line}" for line in _lines(policy, arrays))
     text = SCRIPT.format(
         title=_plain(title), mark=MARK, script=_plain(script.name), data=file.name,
-        size=policy.size, sees=policy.sees, gives=policy.gives, body=body, **_of_mask(policy),
+        size=policy.size, numbers=count_of(policy.size, "number"), sees=policy.sees,
+        gives=policy.gives, body=body, **_of_mask(policy),
     )  # fmt: skip
     content = io.BytesIO()  # NumPy 2.0 leaves a traceback of its own where a write fails
     np.savez(content, **arrays)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from rl.console.signals import is_asked, noticed
 from rl.environments import evaluation_seeds
 from rl.environments.names import bar_names
 from rl.errors import Unseen
-from rl.formatting import figure_of
+from rl.formatting import count_of, figure_of
 from rl.report.blocks import Block, Picture, Replay, Text
 from rl.saved.run import Run
 from rl.storage.files import read_bytes
@@ -97,7 +97,7 @@ def _heat(run: Run) -> Picture:
     low, high = np.nanmin(heat.values), np.nanmax(heat.values)
     return Picture(
         data_uri("image/png", file.getvalue()),
-        f"A heat map of {rows} rows and {columns} columns.",
+        f"A heat map of {count_of(rows, 'row')} and {count_of(columns, 'column')}.",
         f"What each state is worth, max Q(s, a), from {low:.3g} (dark) to {high:.3g}, with the "
         "greedy action. Of states with more than two parts, the two with the most values are "
         "shown, and the others are in their middle.",
@@ -171,7 +171,7 @@ def replay(scene: Scene, seed: int, title: str) -> Replay:
     every, seconds = pace(scene.frames_a_second, length, FRAMES - 1)
     moments = [_shrunk(moment) for moment in scene.moments(seed, every)]
     end = moments[-1]
-    figures = f"return {figure_of(end.total)} in {end.step:,} steps"
+    figures = f"return {figure_of(end.total)} in {count_of(end.step, 'step')}"
     return Replay(
         f"{title}: {figures}",
         f"{title}, played frame by frame: {figures}.",

@@ -10,7 +10,7 @@ from rl.analysis.charts import name_of
 from rl.analysis.search_charts import pair_charts, parameter_charts, score_chart
 from rl.analysis.search_figures import Result, Search, describe_parameters, read_search
 from rl.console.place import shown
-from rl.formatting import figure_of
+from rl.formatting import count_of, figure_of
 from rl.report.blocks import Charts, Figure, Page, Section, Table, Text, Verdict
 from rl.report.origin import origin, reproduction
 from rl.report.pictures import moving
@@ -34,7 +34,7 @@ def search_page(folder: RunFolder) -> Page:
     return Page(
         "search",
         manifest["experiment"],
-        f"{len(search.results)} trials of {', '.join(search.space)}",
+        f"{count_of(len(search.results), 'trial')} of {', '.join(search.space)}",
         _verdict(folder, search, best),
         [
             Section("Trials", [_table(search)]),

@@ -10,7 +10,7 @@ from rl.analysis.names import FEWEST_QUARTERS, RANGE, interval_name
 from rl.analysis.records import Record
 from rl.console.place import shown
 from rl.environments.problems import Problem
-from rl.formatting import figure_of
+from rl.formatting import count_of, figure_of
 from rl.report.blocks import Figure, Verdict
 from rl.saved.run import Run
 from rl.session.status import Status
@@ -31,9 +31,10 @@ def verdict_of(run: Run, records: Sequence[Record]) -> Verdict:
 def _session_verdict(run: Run, record: Record) -> Verdict:
     """The outcome of a session that finished."""
     outcome, evaluation = record.outcome, record.outcome["evaluation"]
+    played = count_of(evaluation["episodes"], "unseen episode")
     sentence = (
         f"The best checkpoint, of step {outcome['best_step']:,}, has a mean return of "
-        f"{figure_of(evaluation['mean_return'])} over {evaluation['episodes']} unseen episodes."
+        f"{figure_of(evaluation['mean_return'])} over {played}."
     )
     if cut := evaluation.get("cut_episodes"):
         sentence += (
@@ -107,7 +108,9 @@ def _to_threshold(figures: Mapping[str, Any]) -> list[Figure]:
 def _cost(outcome: Mapping[str, Any]) -> list[Figure]:
     speed = outcome["steps"] / outcome["seconds"] if outcome["seconds"] else 0.0
     return [
-        Figure("environment steps", f"{outcome['steps']:,}", f"{outcome['episodes']:,} episodes"),
+        Figure(
+            "environment steps", f"{outcome['steps']:,}", count_of(outcome["episodes"], "episode")
+        ),
         Figure("time", f"{outcome['seconds']:,.1f} s", f"{speed:,.0f} steps a second"),
     ]
 

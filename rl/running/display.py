@@ -15,7 +15,7 @@ import numpy as np
 
 from rl.console.output import above, say
 from rl.console.terminal import UNICODE, glyphs_of, is_live
-from rl.formatting import figure_of
+from rl.formatting import count_of, figure_of
 from rl.running.view import COLUMNS, Line, Seen, duration, latest, phase, screen, table, time_left
 from rl.session.callback import Callback
 from rl.session.job import Job, Outcome
@@ -39,6 +39,10 @@ def describe(progress: Progress) -> dict[str, str]:
     )
     evaluation, threshold = progress.evaluation, progress.threshold
     level = "" if threshold is None else f"threshold {threshold:g}, "
+    greedy = "-"
+    if evaluation:
+        played = count_of(evaluation.episodes, "episode")
+        greedy = f"{figure_of(evaluation.mean)} ({level}{played})"
     recent = figure_of(float(np.mean(progress.recent))) if progress.recent else "-"
     left = duration(progress.seconds_left)
     return {
@@ -47,11 +51,10 @@ def describe(progress: Progress) -> dict[str, str]:
         "steps/s": f"{rate:,.0f}",
         "episodes": f"{progress.episodes:,}{of_episodes}",
         "return (last 100)": recent,
-        "greedy": f"{figure_of(evaluation.mean)} ({level}{evaluation.episodes} episodes)"
-        if evaluation else "-",
+        "greedy": greedy,
         **(latest(progress.metrics) or {"exploration": "-", "loss": "-"}),
         "time left": f"about {left}" if left else "-",
-    }  # fmt: skip
+    }
 
 
 def _in_words(progress: Progress) -> str:
@@ -115,8 +118,8 @@ class Display(Callback):
         """The number of jobs that have ended, by status."""
         statuses = Counter(str(outcome["status"]) for outcome in self.outcomes)
         counts = ", ".join(f"{number} {status}" for status, number in statuses.items())
-        of_all = f" of {self.total}" if self.total else ""
-        ended = f"{len(self.outcomes)}{of_all} sessions ended"
+        of_all = f"{len(self.outcomes)} of " if self.total else ""
+        ended = f"{of_all}{count_of(self.total or len(self.outcomes), 'session')} ended"
         return f"{ended} ({counts})" if counts else ended
 
 
@@ -129,7 +132,7 @@ def describe_end(job: Job, outcome: Outcome) -> str:
     """One line on how a job ended."""
     text = f"{_label(job)}: {outcome['status']}"
     if outcome.get("steps"):
-        text += f" after {outcome['steps']:,} steps and {outcome['seconds']:.1f} s"
+        text += f" after {count_of(outcome['steps'], 'step')} and {outcome['seconds']:.1f} s"
     evaluation = outcome.get("evaluation")
     if isinstance(evaluation, dict):
         text += f", mean return {figure_of(evaluation['mean_return'])}"

@@ -19,6 +19,7 @@ from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.environments.rules import NUMBERS, array_of
 from rl.environments.spaces import Actions, Combinations, Continuous, MultiDiscrete, Spaces
 from rl.errors import UserError, brief
+from rl.formatting import count_of
 from rl.preprocessors import Preprocessor
 from rl.saved.opened import Opened
 from rl.saved.policy_file import load
@@ -139,9 +140,10 @@ def _fits(found: Any, actions: Actions, length: int) -> bool:
 
 def _wanted(actions: Actions) -> str:
     if isinstance(actions, Continuous):
-        return f"{actions.size} numbers from -1 to 1"
+        return f"{count_of(actions.size, 'number')} from -1 to 1"
     if isinstance(actions, MultiDiscrete):
-        return f"{len(actions.counts)} integers, from 0 and less than {list(actions.counts)}"
+        counts = actions.counts
+        return f"{count_of(len(counts), 'integer')}, from 0 and less than {list(counts)}"
     return f"an integer from 0 to {actions.count - 1}"
 
 

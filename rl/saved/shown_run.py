@@ -16,7 +16,7 @@ from rl.analysis.analyze import describe_trial, draw_session, draw_trial
 from rl.analysis.records import table
 from rl.environments.problems import Problem
 from rl.errors import UserError
-from rl.formatting import figure_of
+from rl.formatting import count_of, figure_of
 from rl.saved.opened import Opened
 from rl.storage.run_folder import TrialFolder
 from rl.storage.session_folder import (
@@ -129,7 +129,7 @@ def _verdict_of(outcome: dict[str, Any], problem: Problem) -> str:
     mean, low, high = map(figure_of, (evaluation["mean_return"], *evaluation["ci95"]))
     return (
         f"{problem.label}, {solved}: mean return {mean} (95% {low} to {high}) over "
-        f"{evaluation['episodes']} unseen episodes"
+        f"{count_of(evaluation['episodes'], 'unseen episode')}"
     )
 
 

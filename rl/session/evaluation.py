@@ -15,6 +15,7 @@ from rl.analysis.statistics import bootstrap_interval
 from rl.environments import Environments, Episode, environment_of
 from rl.environments.problems import EXTENDED_EPISODES, Problem
 from rl.environments.spaces import Actions, Spaces
+from rl.formatting import count_of
 from rl.preprocessors import Preprocessor
 
 LANES = 10  # fixed: the batch size may change the last bit of a value
@@ -68,7 +69,7 @@ class Evaluation:
         low, high = self.interval
         return (
             f"Evaluation(mean {self.mean:.4g}, 95% {low:.4g} to {high:.4g}, std {self.std:.4g}, "
-            f"{self.episodes} episodes)"
+            f"{count_of(self.episodes, 'episode')})"
         )
 
     @property

@@ -13,6 +13,7 @@ from rl.environments import rules
 from rl.environments.problems import Problem
 from rl.environments.spaces import Continuous, Spaces
 from rl.errors import UserError
+from rl.formatting import count_of
 from rl.preprocessors import Preprocessor
 from rl.specification.build import Experiment
 
@@ -79,10 +80,8 @@ class Player:
             raise ValueError(str(found)) from None
         raw = np.asarray(seen)
         if raw.shape != (self.spaces.observation_size,):
-            raise ValueError(
-                f"the observation must have {self.spaces.observation_size} entries, "
-                f"not the shape {list(raw.shape)}"
-            )
+            wanted = count_of(self.spaces.observation_size, "entry", "entries")
+            raise ValueError(f"the observation must have {wanted}, not the shape {list(raw.shape)}")
         look = self._view.follow if self._steps else self._view.start
         look(0, raw, self._seen[0])
         self._steps += 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rl.console.output import say
 from rl.errors import Diverged
+from rl.formatting import count_of
 from rl.verbs import report
 from rl.verbs.arguments import FAILED, INTERRUPTED
 from rl.verbs.play import print_evaluation
@@ -106,9 +107,10 @@ def _conclude_trial(run: Run, quiet: bool) -> int:
 
 
 def _print_summary(run: Run, outcome: dict[str, Any]) -> None:
+    steps, episodes = (count_of(outcome[f"{each}s"], each) for each in ("step", "episode"))
     say(
-        f"{run.specification.name}: {outcome['status']} after {outcome['steps']:,} steps, "
-        f"{outcome['episodes']:,} episodes and {outcome['seconds']:.1f} s"
+        f"{run.specification.name}: {outcome['status']} after {steps}, {episodes} and "
+        f"{outcome['seconds']:.1f} s"
     )
     print_evaluation(outcome["evaluation"])
     say(f"best checkpoint: step {outcome['best_step']:,}")

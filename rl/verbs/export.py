@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rl.console.output import say
+from rl.formatting import count_of
 from rl.storage.paths import user_path
 from rl.verbs.arguments import AGENT, Verbs, add_verb
 
@@ -21,7 +22,7 @@ def export(options: argparse.Namespace) -> int:
     policy = policy_of(run.player(options.checkpoint))
     file = options.output or user_path(f"{name}{format.suffix}")
     written = write(policy, format, run.title, file)
-    say(f"input: {policy.size} numbers: {policy.sees}")
+    say(f"input: {count_of(policy.size, 'number')}: {policy.sees}")
     say(f"output: {policy.gives}")
     say(f"written: {', '.join(map(str, written))}")
     return 0

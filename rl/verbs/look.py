@@ -13,7 +13,7 @@ from rl.console.optional import optional
 from rl.console.output import say, warn
 from rl.console.place import shown
 from rl.errors import UserError, printable
-from rl.formatting import figure_of
+from rl.formatting import count_of, figure_of
 from rl.storage.paths import user_path
 from rl.verbs import report
 from rl.verbs.arguments import A_RUN, Verbs, add_verb
@@ -154,7 +154,8 @@ def _briefly(run: Run) -> str:
 def _kind(run: Run) -> str:
     manifest, seeds = run.manifest, run.manifest["seeds"]
     if manifest.get("kind") == "search":
-        return f"a search of {manifest['experiment']} with {len(run.folder.trials())} trials"
+        trials = count_of(len(run.folder.trials()), "trial")
+        return f"a search of {manifest['experiment']} with {trials}"
     ended = sum(each.has_ended for each in run.trial.sessions())
     which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
     return f"{manifest['experiment']}, {which}: {ended} of {len(seeds)} sessions have ended"

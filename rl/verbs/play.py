@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl.console.output import say
-from rl.formatting import figure_of
+from rl.formatting import count_of, figure_of
 from rl.storage.paths import user_path
 from rl.verbs.arguments import AGENT, Verbs, add_verb, factor, positive
 
@@ -50,7 +50,7 @@ def watch(options: argparse.Namespace) -> int:
     ):
         ends = watching.watch(scene, seeds, show)
     for number, end in enumerate(ends, 1):
-        say(f"episode {number}: return {figure_of(end.total)} in {end.step} steps")
+        say(f"episode {number}: return {figure_of(end.total)} in {count_of(end.step, 'step')}")
     if file := options.gif or options.mp4:
         say(f"written: {file}")
     return 0
@@ -110,9 +110,10 @@ def print_evaluation(report: dict[str, Any]) -> None:
     mean, std, median, least, most = (
         figure_of(report[f"{name}_return"]) for name in ("mean", "std", "median", "min", "max")
     )
+    played = count_of(report["episodes"], "greedy episode")
     say(
-        f"{report['problem']}: mean return {mean} (95% interval {low} to {high}) over "
-        f"{report['episodes']} greedy episodes, std {std}, median {median}, min {least}, max {most}"
+        f"{report['problem']}: mean return {mean} (95% interval {low} to {high}) over {played}, "
+        f"std {std}, median {median}, min {least}, max {most}"
     )
     say(
         f"episode length: mean {report['mean_length']:.0f}, "

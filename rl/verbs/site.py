@@ -7,6 +7,7 @@ import shlex
 
 from rl.console.output import say
 from rl.errors import UserError
+from rl.formatting import count_of
 from rl.storage.paths import user_path
 from rl.storage.run_folder import RUNS
 from rl.verbs.arguments import Verbs, add_verb
@@ -24,9 +25,10 @@ def site(options: argparse.Namespace) -> int:
         raise UserError(f"{folder}: there is no such folder; name the one that your runs are in")
     draw_off_screen()
     found = write_site(folder.resolve(), options.output, options.reports)
+    runs, written = count_of(found.runs, "run"), count_of(found.written, "file")
     say(
-        f"site: {found.index}: {found.runs} runs; {found.written} files written, "
-        f"{found.unchanged} unchanged, {found.removed} removed"
+        f"site: {found.index}: {runs}; {written} written, {found.unchanged} unchanged, "
+        f"{found.removed} removed"
     )
     if found.missing:
         again = shlex.join(["rl", "site", str(options.folder), "--output", str(options.output)])

@@ -75,7 +75,7 @@ def test_an_environment_without_a_time_limit_is_cut(run: rl.Run) -> None:
     ("change", "said"),
     [
         ({"env": "Acrobot-v1"}, "of 4 numbers and 2 actions, but this one has observations of 6"),
-        ({"env": "Pendulum-v1"}, "has observations of 3 numbers and actions of 1 numbers"),
+        ({"env": "Pendulum-v1"}, "has observations of 3 numbers and actions of 1 number"),
         ({"env": "CartPool-v1"}, "unknown environment 'CartPool-v1'; did you mean 'CartPole-v1'"),
         ({"env": 3}, "must be an id, an environment or a function, not 3"),
         ({"env": dict}, "must make a gymnasium.Env, not {}"),
@@ -128,7 +128,7 @@ def test_an_agent_of_ones_own_is_evaluated_with_its_preprocessor() -> None:
         ("CartPole-v1", None, "an integer from 0 to 1, not None"),
         ("CartPole-v1", [0, 1], r"an integer from 0 to 1, not \[0, 1\]"),
         ("tests.rl.gates:SteadyMultiDiscrete-v0", [[1, 3]], r"2 integers, .* \[2, 3\], not"),
-        ("Pendulum-v1", "left", "1 numbers from -1 to 1, not 'left'"),
+        ("Pendulum-v1", "left", "1 number from -1 to 1, not 'left'"),
         ("CartPole-v1", np.array([1], np.uint8), None),
         ("tests.rl.gates:SteadyMultiDiscrete-v0", [[1, 2]], None),
         ("Pendulum-v1", [0.5], None),

@@ -216,7 +216,7 @@ def test_the_script_needs_nothing_of_this_project(
     assert answer.stdout == f"{player.act(np.array(seen, np.float32))}\n"
     answer = subprocess.run(command[:-1], capture_output=True, text=True, timeout=300)
     assert answer.returncode == 1
-    assert "The 4 numbers are the observation." in answer.stderr
+    assert "The input of 4 numbers is the observation." in answer.stderr
 
 
 @pytest.fixture

@@ -6,10 +6,13 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
+import gymnasium
+import numpy as np
 import pytest
 
-from rl.formatting import figure_of
+from rl.formatting import count_of, figure_of
 from tests.rl.conftest import Command
 
 ZERO = re.compile(r"(?:return|mean|median|std|min|max|IQM|to)[ :(]+-?0\.0+(?!\d)|>-?0\.0+<")
@@ -23,6 +26,64 @@ ZERO = re.compile(r"(?:return|mean|median|std|min|max|IQM|to)[ :(]+-?0\.0+(?!\d)
 )  # fmt: skip
 def test_a_figure(value: float, text: str) -> None:
     assert figure_of(value) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps"), (12345, "12,345 steps")]
+)
+def test_a_count(number: int, text: str) -> None:
+    assert count_of(number, "step") == text
+    assert count_of(number, "entry", "entries") == text.replace("step", "entry").replace(
+        "entrys", "entries"
+    )
+
+
+class Single(gymnasium.Env[Any, Any]):
+    """One number is seen, one is done, and that was it."""
+
+    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012, as Gymnasium declares it
+    observation_space = action_space = gymnasium.spaces.Box(-1, 1, (1,))
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        return np.zeros(1, np.float32), -float(action[0] ** 2), True, False, {}
+
+    def render(self) -> Any:
+        return np.zeros((30, 30, 3), np.uint8)
+
+
+MANY = re.compile(r"(?<!of )(?<![\d.,])\b1 (?!s\b)[a-z]+s\b(?! ago)")
+
+
+@pytest.mark.slow
+def test_one_of_a_kind_is_not_many(tmp_path: Path, rl_here: Command) -> None:
+    settings = ("--set", "train.evaluate_episodes=1", "--steps", 1500, "--agent", "PPO")
+    single = f"{__name__}:Single"
+    commands = [
+        ("doctor", "--env", single),
+        ("run", single, *settings, "--output", "runs/r"),
+        ("evaluate", "runs/r", "--episodes", 1), ("analyze", "runs/r"),
+        ("watch", "runs/r", "--gif", "w.gif"), ("film", "runs/r", "--output", "f.gif"),
+        ("export", "runs/r", "--output", "e.npz"),
+        ("search", single, *settings, "--set", "search.space.agent.gamma=[0.9]", "--trials", 1,
+         "--output", "runs/s"),
+        ("note", "runs/r", "seen"), ("site", "runs", "--output", "public"),
+    ]  # fmt: skip
+    said = []
+    for command in commands:
+        answer = rl_here(*command)
+        assert answer.returncode == 0, answer
+        said.append(answer.stdout + answer.stderr)
+    said += [path.read_text() for path in tmp_path.rglob("*.html")]
+    said.append((tmp_path / "e.py").read_text())
+    for text in said:
+        assert [found.group() for found in MANY.finditer(text)] == []
 
 
 def thousandth(reward: float) -> float:
