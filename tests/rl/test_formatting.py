@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,14 @@ class Single(gymnasium.Env[Any, Any]):
         return np.zeros((30, 30, 3), np.uint8)
 
 
+def texts(commands: Iterable[tuple[object, ...]], rl_here: Command, folder: Path) -> list[str]:
+    """What commands print, and the pages that they write."""
+    answers = [rl_here(*command) for command in commands]
+    assert [each for each in answers if each.returncode] == []
+    printed = [answer.stdout + answer.stderr for answer in answers]
+    return printed + [path.read_text() for path in folder.rglob("*.html")]
+
+
 MANY = re.compile(r"(?<!of )(?<![\d.,])\b1 (?!s\b)[a-z]+s\b(?! ago)")
 
 
@@ -75,14 +84,7 @@ def test_one_of_a_kind_is_not_many(tmp_path: Path, rl_here: Command) -> None:
          "--output", "runs/s"),
         ("note", "runs/r", "seen"), ("site", "runs", "--output", "public"),
     ]  # fmt: skip
-    said = []
-    for command in commands:
-        answer = rl_here(*command)
-        assert answer.returncode == 0, answer
-        said.append(answer.stdout + answer.stderr)
-    said += [path.read_text() for path in tmp_path.rglob("*.html")]
-    said.append((tmp_path / "e.py").read_text())
-    for text in said:
+    for text in [*texts(commands, rl_here, tmp_path), (tmp_path / "e.py").read_text()]:
         assert [found.group() for found in MANY.finditer(text)] == []
 
 
@@ -105,13 +107,8 @@ def test_small_returns_are_read_everywhere(tmp_path: Path, rl_here: Command) -> 
         ("run", "small", "--spec", "my.json", "--sessions", 2, "--jobs", 1, "--output", "s"),
         ("compare", "r", "s"),
     ]  # fmt: skip
-    said = []
-    for command in commands:
-        answer = rl_here(*command)
-        assert answer.returncode == 0, answer
-        said.append(answer.stdout + answer.stderr)
+    said = texts(commands, rl_here, tmp_path)
     said.remove("report: r/report.html\n")
-    said += [path.read_text() for path in tmp_path.rglob("*.html")]
     for text in said:
         assert "0.02" in text
         assert [found.group() for found in ZERO.finditer(text)] == []
