@@ -151,7 +151,7 @@ TRIED = {
     "pendulum_actor_critic": "actor-critic",
     "lunarlander_continuous_actor_critic": "actor-critic",
     "bipedalwalker_": "ddpg",
-    "mountaincar_continuous_ddpg": "ddpg",
+    "mountaincar_continuous_ddpg": "where-a-seed-in-ten-fails",
     "pendulum_ddpg": "ddpg",
     "lunarlander_continuous_ddpg": "ddpg",
     "cartpole_rainbow": "rainbow-and-bootstrapped-dqn",
