@@ -13,6 +13,7 @@ import yaml
 
 import rl
 from rl.agents import AGENTS
+from rl.environments.registered import is_installed
 from rl.environments.spaces import Continuous, Discrete
 from rl.errors import UserError
 from rl.saved.problem import problem_from
@@ -143,7 +144,11 @@ REFUSED = [
     (["LunarLander-v2"], ["did you mean 'LunarLander-v3'?"]),
     (["cartpol"], ["unknown experiment or environment 'cartpol'; did you mean 'CartPole-v1'?"]),
     (["cartpole_dqm"], ["unknown experiment 'cartpole_dqm'; did you mean 'cartpole_dqn'?"]),
-    (["FlappyBird-v0"], ["python -m pip install flappy-bird-gymnasium"]),
+    pytest.param(
+        ["FlappyBird-v0"],
+        ["python -m pip install flappy-bird-gymnasium"],
+        marks=pytest.mark.skipif(is_installed("FlappyBird-"), reason="is installed"),
+    ),
     (["Mine-v3"], ["as PACKAGE:Mine-v3"]),
     (["Mine/Corridor-v0"], ["unknown environment 'Mine/Corridor-v0'"]),
     (["nowhere:Corridor"], ["problem names 'nowhere', which is not installed"]),
