@@ -21,13 +21,12 @@ from rl.environments.spaces import Actions, Combinations, Continuous, MultiDiscr
 from rl.errors import UserError, brief
 from rl.formatting import count_of
 from rl.preprocessors import Preprocessor
-from rl.saved.opened import Opened
 from rl.saved.policy_file import load
 from rl.saved.problem import problem_from
 from rl.session.evaluation import Evaluation, Evaluator, Policy
 from rl.session.player import Player
 
-Agent = Player | Opened | Policy | str | os.PathLike[str]
+Agent = Player | Policy | str | os.PathLike[str]
 Env = str | Mapping[str, Any] | gymnasium.Env | Callable[[], gymnasium.Env]
 
 
@@ -54,9 +53,7 @@ def evaluate(
     """
     if episodes < 1 or seed < 0:
         raise UserError(f"episodes must be at least 1 and seed 0, not {episodes} and {seed}")
-    if isinstance(agent, (str, os.PathLike)):
-        agent = load(agent)
-    player = agent.player() if isinstance(agent, Opened) else agent
+    player = load(agent) if isinstance(agent, (str, os.PathLike)) else agent
     policy: Policy
     spaces, problem = None, None
     if isinstance(player, Player):

@@ -27,7 +27,7 @@ TABLES: dict[str, Mapping[str, Any]] = {
     "preprocessor": PREPROCESSORS,
 }
 # What other libraries call them.
-ELSEWHERE = {
+OTHER_NAMES = {
     "lr": "optimizer.learning_rate",
     "buffer_size": "memory.capacity",
     "n_steps": "memory.horizon",
@@ -57,8 +57,8 @@ _MOST = 3  # parts that a message lists
 def paths_of(name: str) -> list[str]:
     """The dotted paths of the settings of a name; empty if there is none."""
     name = name.replace("-", "_").lower()
-    if name in ELSEWHERE:
-        return [ELSEWHERE[name]]
+    if name in OTHER_NAMES:
+        return [OTHER_NAMES[name]]
     found = [f"{block}.{name}" for block, parts in _parts() if _owners(name, parts)]
     return [*filter(name.__eq__, KEYS), *found]
 

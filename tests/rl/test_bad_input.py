@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rl.specification.whereabouts import ELSEWHERE, paths_of
+from rl.specification.whereabouts import OTHER_NAMES, paths_of
 from tests.rl.conftest import Answer, Command
 
 SETTINGS = [
@@ -108,10 +108,10 @@ def test_a_wrong_setting(rl: Command, tmp_path: Path, setting: str, said: list[s
 
 
 def test_what_others_call_a_setting_leads_to_one_that_there_is() -> None:
-    for name, path in ELSEWHERE.items():
+    for name, path in OTHER_NAMES.items():
         assert paths_of(name) == [path]
         assert path in paths_of(path.partition(".")[2])
-        assert name not in {each.partition(".")[2] for each in ELSEWHERE.values()}
+        assert name not in {each.partition(".")[2] for each in OTHER_NAMES.values()}
 
 
 EXPERIMENT: dict[str, Any] = {
