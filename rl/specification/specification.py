@@ -266,7 +266,8 @@ def check_form(specification: Specification) -> None:
         if key not in KEYS:
             from rl.specification.whereabouts import meant, paths_of  # which need all parts
 
-            near = meant(paths_of(key)) or suggestion(key, KEYS)
+            elsewhere = [] if key.lower() in KEYS else paths_of(key)
+            near = meant(elsewhere) or suggestion(key, KEYS)
             raise specification.explain(key, f"is an unknown key{near}")
         if not isinstance(value, KEYS[key]):
             kind, remedy = "a text", "put it in quotes"

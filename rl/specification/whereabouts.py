@@ -69,7 +69,7 @@ def where(name: str, part: Any) -> str:
     own, parts = next((each for each in _parts() if part in each[1].values()), ("", {"": part}))
     owners = [*filter(None, _owners(name, parts))]
     others = [path for path in paths_of(name) if path != f"{own}.{name}"] if own else []
-    if not (owners or others):
+    if name.lower() in known or not (owners or others):
         return suggestion(name, known)
     said = ", ".join(owners[:_MOST]) + " and others" * (len(owners) > _MOST)
     hint = (f", but of {said}" if owners else "") + (meant(others) or ".")
