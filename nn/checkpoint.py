@@ -81,7 +81,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     place = Path(os.path.realpath(path))
     beside = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     with naming(path, beside):
-        if place.exists() and not place.is_file():
+        if _is_special(place):
             raise OSError(errno.EINVAL, "it is not a regular file")
         try:
             with open(beside, "w+b") as file:
@@ -93,6 +93,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             with suppress(OSError):  # the error above is the one to raise
                 beside.unlink(missing_ok=True)
         sync_folder(place.parent)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether there is something that is no regular file, by one look: it may go in between."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # there is nothing, or whoever writes is told what is wrong
+        return False
 
 
 @contextmanager

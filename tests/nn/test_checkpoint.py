@@ -450,3 +450,12 @@ def test_further_bytes_at_the_end_are_refused(tmp_path: Path) -> None:
     checkpoint.save(path, small())
     path.write_bytes(path.read_bytes() + b"0")
     assert not loads(path, small())
+
+
+def test_what_is_removed_while_one_looks_is_no_special_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: True)  # a moment ago
+    with checkpoint.replacing(tmp_path / "a.npz") as file:
+        file.write(b"new")
+    assert (tmp_path / "a.npz").read_bytes() == b"new"
