@@ -10,7 +10,7 @@ import numpy as np
 
 from nn.typing import Array
 from rl.agents.thoughts import Thoughts
-from rl.environments import Environments, Episode
+from rl.environments import Environments, Episode, environment_of
 from rl.environments.names import bar_names
 from rl.environments.problems import find_problem
 from rl.environments.spaces import Combinations
@@ -18,8 +18,8 @@ from rl.errors import UserError
 from rl.formatting import figure_of
 from rl.session.evaluation import OPTIONS, Policy, actions_of
 from rl.session.player import Player
-from rl.watching.rendering import draw, open_drawing, rate_of
-from rl.watching.seen import beside, frames_of
+from rl.watching.rendering import NothingToSee, draw, open_drawing, rate_of
+from rl.watching.seen import NO_PICTURE, beside, frames_of
 
 LONG = 1e6  # a figure of a bar that has no room in full
 
@@ -36,10 +36,11 @@ class Moment:
 
 
 class Scene:
-    """A player in an environment that draws pictures.
+    """A player in an environment, and what there is to see of it.
 
     Where a preprocessor makes other pictures of the environment's, what the agent sees is beside
-    what people see.
+    what people see. Where the environment draws none, and what the agent sees is a picture, that is
+    shown alone.
 
     Args:
         id: of the environment.
@@ -47,7 +48,7 @@ class Scene:
         saliency: whether to show which pixels the value of the greedy action depends on.
 
     Raises:
-        NothingToSee: the environment draws no pictures.
+        NothingToSee: the environment draws no pictures, and the agent sees none.
         UserError: the environment fails.
     """
 
@@ -59,7 +60,13 @@ class Scene:
         if saliency and self._form is None:
             raise UserError("--saliency is of pixels, and the agent sees no pictures; leave it out")
         problem = player.problem or find_problem(id)
-        self._env = open_drawing(id, problem)
+        self._is_drawn = True
+        try:
+            self._env = open_drawing(id, problem)
+        except NothingToSee:
+            if self._form is None:
+                raise
+            self._env, self._is_drawn = environment_of(problem), False
         view = player.preprocessor.for_lanes(1, learning=False)
         self._environments = Environments(
             lambda: self._env, 1, iter(()), view, longest=problem.longest, options=OPTIONS,
@@ -105,8 +112,8 @@ class Scene:
 
     def _picture(self) -> Array:
         """The current picture [height, width, 3], bytes; all of an episode have one shape."""
-        picture = draw(self._id, self._env)
-        if self._form and (self._view.of_pictures or self._saliency):
+        picture = draw(self._id, self._env) if self._is_drawn else NO_PICTURE
+        if self._form and (self._view.of_pictures or self._saliency or not self._is_drawn):
             seen, count = self._environments.observations, self._view.frames
             matter = None
             if self._saliency:

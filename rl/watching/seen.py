@@ -10,6 +10,7 @@ from nn.typing import Array
 from rl.preprocessors import Picture
 
 GAP = 4  # pixels
+NO_PICTURE = np.zeros((240, 0, 3), np.uint8)  # for people: the frames alone are so high
 
 
 def frames_of(seen: Array, form: Picture, count: int) -> Array:
@@ -45,12 +46,13 @@ def beside(world: Array, frames: Array, saliency: Array | None) -> Array:
     height = max(world.shape[0], rows * (frames.shape[1] + GAP))
     side = height // rows - GAP
     wide = max(1, round(side * frames.shape[2] / frames.shape[1]))
-    whole = np.zeros((height, world.shape[1] + columns * (wide + GAP), 3), np.uint8)
+    left = world.shape[1] + GAP if world.size else 0
+    whole = np.zeros((height, left + columns * (wide + GAP) - GAP, 3), np.uint8)
     top = (height - world.shape[0]) // 2
     whole[top : top + world.shape[0], : world.shape[1]] = world
     for number, frame in enumerate(frames):
         row, column = divmod(number, columns)
-        y, x = row * (side + GAP), world.shape[1] + GAP + column * (wide + GAP)
+        y, x = row * (side + GAP), left + column * (wide + GAP)
         whole[y : y + side, x : x + wide] = _scaled(frame, side, wide)
     return whole
 

@@ -12,7 +12,7 @@ from rl.errors import UserError
 from rl.preprocessors import Picture
 from rl.session.player import player_of
 from rl.watching.frames import Scene
-from rl.watching.seen import GAP, beside, frames_of
+from rl.watching.seen import GAP, NO_PICTURE, beside, frames_of
 from tests.contracts.cases import Play, experiment, values
 from tests.rl.test_convolutional import CONV, pictured
 
@@ -87,6 +87,26 @@ def test_what_is_seen_is_shown_where_it_differs_or_is_asked_for(
     scene.close()
     assert moment.picture.shape[0] == 40
     assert (moment.picture.shape[1] > 60) == wider
+
+
+@pytest.mark.parametrize("preprocessor", ["Identity", "FrameStack"])
+def test_of_an_environment_that_draws_nothing_what_the_agent_sees_is_shown(
+    preprocessor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.rl import worlds
+
+    monkeypatch.setattr(worlds.Bright, "metadata", {"render_modes": ["human"]})
+    made = experiment(pictured(preprocessor={"name": preprocessor}))
+    scene = Scene("Bright-v0", player_of(made))
+    picture = next(scene.moments(0)).picture
+    scene.close()
+    height, width, _ = picture.shape
+    assert height == len(NO_PICTURE)
+    bright = (picture == 255).all(axis=2)
+    at_least = 1 if preprocessor == "Identity" else 2  # four frames are in two rows of two
+    lines = [*(bright.sum(axis=0) * at_least >= height - 2 * GAP)]
+    lines += [*(bright.sum(axis=1) * at_least >= width - GAP)]
+    assert any(lines)
 
 
 def test_saliency_wants_pictures_and_values() -> None:
