@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rl.agents import AGENTS, Agent
 from rl.environments.actions import combined
-from rl.environments.observations import SHRINK
 from rl.environments.problems import Problem
 from rl.environments.rules import Unfit
 from rl.environments.spaces import Discrete, MultiDiscrete, Spaces
-from rl.preprocessors import Picture, Preprocessor
+from rl.preprocessors import Preprocessor
 from rl.specification.blocks import Training
 from rl.specification.earlier_names import with_present_names
 from rl.specification.environment import as_set, registered_problem, spaces_in
-from rl.specification.parts import SpecifiedParts, seeing
+from rl.specification.parts import SpecifiedParts
 from rl.specification.specification import Specification
 
 # Each part that draws random numbers has a stream of its own, so that one part's use of it never
@@ -71,8 +69,6 @@ def build(specification: Specification, seed: int) -> Experiment:
     preprocessor = parts.preprocessor()
     agent_class = _agent_class(parts, problem)
     spaces = replace(spaces, actions=parts.spaces.actions)
-    seen = parts.picture if preprocessor.of_pictures else spaces.picture
-    _refuse_large_pictures(specification, seen, agent_class)
     agent = parts.agent(agent_class)
     parts.refuse_unused()
     _refuse_hopeless(specification, training, agent, problem)
@@ -101,21 +97,6 @@ def _agent_class(parts: SpecifiedParts, problem: Problem) -> type[Agent]:
         )
     parts.spaces = replace(parts.spaces, actions=actions)
     return agent
-
-
-def _refuse_large_pictures(
-    specification: Specification, picture: Picture | None, agent: type[Agent]
-) -> None:
-    """Refuses pictures that only convolutions can take where there are none."""
-    block = specification.block("network")
-    blocks = [block, *(each for each in block.values() if isinstance(each, Mapping))]
-    if picture is None or not picture.is_large or any(each.get("conv") for each in blocks):
-        return
-    remedy = f"{agent.__name__} takes no convolutions, but these do: {', '.join(seeing())}"
-    if agent.sees_pictures:
-        remedy = "write network.conv, such as [{filters: 32, size: 8, stride: 4}]"
-    key = "problem" if "problem" in specification.values else "environment.id"
-    raise specification.explain(key, f"does not fit: {picture.complaint}; {remedy}, or {SHRINK}")
 
 
 def _refuse_hopeless(

@@ -14,6 +14,7 @@ from nn.limits import require_memory
 from nn.names import lookup, suggestion
 from rl.agents import AGENTS, Agent
 from rl.environments.actions import mask_size
+from rl.environments.observations import SHRINK
 from rl.environments.spaces import Actions, Continuous, Discrete, Spaces
 from rl.errors import brief
 from rl.exploration import CONTINUOUS_EXPLORERS, DISCRETE_EXPLORERS, Explorer
@@ -95,6 +96,8 @@ class SpecifiedParts:
         settings = self.settings("network", NetworkSettings, role, kind.network_defaults)
         self._refuse_options(settings, role)
         path, rng = self._block("network", role)[0], self.rngs["network"]
+        if not settings.conv:
+            self._refuse_large_picture(kind)
         seen = self._picture(path) if settings.conv else {}
         net: Network = self._refusing(
             path,
@@ -103,6 +106,18 @@ class SpecifiedParts:
         self._units += net.units
         self._noisy |= net.noisy
         return net
+
+    def _refuse_large_picture(self, agent: type[Agent]) -> None:
+        """Refuses a picture that only convolutions can take."""
+        picture = self.picture if self._preprocessor.of_pictures else self.spaces.picture
+        if picture is None or not picture.is_large:
+            return
+        remedy = f"{agent.__name__} takes no convolutions, but these do: {', '.join(seeing())}"
+        if agent.sees_pictures:
+            remedy = "write network.conv, such as [{filters: 32, size: 8, stride: 4}]"
+        key = "problem" if "problem" in self.specification.values else "environment.id"
+        complaint = f"does not fit: {picture.complaint}; {remedy}, or {SHRINK}"
+        raise self.specification.explain(key, complaint)
 
     def _picture(self, path: str) -> dict[str, Any]:
         """The form of the pictures that a convolutional network sees, and a factor for them.

@@ -219,8 +219,20 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     *(({"network": {}, "name": name, "kind": kind, "kwargs": {"shape": [3, 40, 40]}},
        "dense layers take at most 4,096; write network.conv, such as")
       for name, kind in (("BootstrappedDQN", Discrete), ("SAC", Continuous))),
-    ({"name": "QTable", "kwargs": {"shape": [40, 40, 3]}}, "QTable takes no convolutions, but"),
+    ({"network": {"actor": {"conv": CONV}}, "name": "SAC", "kind": Continuous,
+      "kwargs": {"shape": [3, 40, 40]}},
+     "dense layers take at most 4,096; write network.conv, such as"),
+    ({"name": "QTable", "kwargs": {"shape": [40, 40, 3]}},
+     "a table has at most 1,000,000 values; choose fewer bins, or an agent with a network"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [Discrete, Continuous])
+def test_what_has_no_network_takes_pictures_of_every_size(kind: Any) -> None:
+    """Random is the baseline of whatever learns from pixels."""
+    play = Play(experiment(pictured("Random", kind, network={}, kwargs={"shape": [3, 40, 40]})))
+    play.steps(5)
+    assert play.environments.observations.shape[1] == 4_800
 
 
 @pytest.mark.parametrize(("blocks", "said"), REFUSED, ids=[each[1] for each in REFUSED])
