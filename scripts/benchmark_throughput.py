@@ -28,6 +28,8 @@ from rl.specification.defaults import NATURE
 Advance = Callable[[int], object]  # plays and learns for this many steps
 LEARN_START = 256
 PONG = "ALE/Pong-v5"
+# Of van Hasselt, Hessel and Aslanides (2019), and of `pong_dqn`; NATURE is of Mnih et al. (2015).
+EFFICIENT = [{"filters": 32, "size": 5, "stride": 5}, {"filters": 64, "size": 5, "stride": 5}]
 LIBRARIES = ("stable_baselines3", "sbx")
 
 
@@ -51,6 +53,11 @@ class Case(NamedTuple):
     lanes: int
     ours: dict[str, dict[str, Any]]
     theirs: dict[str, Any]
+
+    @property
+    def is_beyond_sbx(self) -> bool:
+        """Whether SBX has no such agent, or no such network."""
+        return self.agent == "A2C" or self.ours.get("network", {}).get("conv") is EFFICIENT
 
     @property
     def name(self) -> str:
@@ -100,8 +107,9 @@ def cases() -> Iterator[Case]:
     yield on_policy("PPO", 256, 8_192, "Adam", epochs=10, minibatches=32)
     yield on_policy("A2C", 5, 8_000, "RMSProp")
     yield dqn("CartPole-v1", (64, 64), 4_000, 50_000)
-    seen = {"network": {"conv": NATURE}, "preprocessor": {"name": "Atari"}}
-    yield dqn(PONG, (512,), 200, 5_000, **seen)
+    for conv, units in ((NATURE, 512), (EFFICIENT, 256)):
+        seen = {"network": {"conv": conv}, "preprocessor": {"name": "Atari"}}
+        yield dqn(PONG, (units,), 200, 5_000, **seen)
     for agent, theirs in (("DDPG", (400, 300)), ("TD3", (400, 300)), ("SAC", (256, 256))):
         yield continuous(agent, (64, 64), 1_000, 64)
         yield continuous(agent, theirs, 300, 256)
@@ -150,6 +158,11 @@ def peer(library: str, case: Case) -> Advance:
         from stable_baselines3.common.vec_env import VecFrameStack
 
         lanes = VecFrameStack(make_atari_env(PONG, env_kwargs={"frameskip": 1}), 4)
+        if library == "stable_baselines3":
+            more["policy_kwargs"] = {
+                "features_extractor_class": convolutions(case.ours["network"]["conv"]),
+                "features_extractor_kwargs": {"features_dim": case.hidden[0]},
+            }
         model = kind("CnnPolicy", lanes, seed=0, **more)
     else:
         lanes = DummyVecEnv([lambda: gymnasium.make(case.problem)] * case.lanes)
@@ -158,11 +171,35 @@ def peer(library: str, case: Case) -> Advance:
     return partial(model.learn, reset_num_timesteps=False)
 
 
+def convolutions(blocks: list[dict[str, Any]]) -> Any:
+    """The class of stable-baselines3's network with these layers and a dense one behind them."""
+    import torch
+    from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+    from torch import nn
+
+    class Convolutions(BaseFeaturesExtractor):  # type: ignore[misc, unused-ignore]
+        def __init__(self, space: Any, features_dim: int) -> None:
+            super().__init__(space, features_dim)
+            layers, channels = list[Any](), space.shape[0]
+            for each in blocks:
+                sizes = each["filters"], each["size"], each.get("stride", 1)
+                layers += [nn.Conv2d(channels, *sizes), nn.ReLU()]
+                channels = each["filters"]
+            layers += [nn.Flatten(), nn.LazyLinear(features_dim), nn.ReLU()]
+            self.layers = nn.Sequential(*layers)
+            self.layers(torch.zeros(1, *space.shape))
+
+        def forward(self, x: Any) -> Any:
+            return self.layers(x)
+
+    return Convolutions
+
+
 def measure(case: Case, libraries: list[str], turns: int) -> dict[str, list[float]]:
     """Steps per processor second of each learner, turn by turn."""
     learners = {"the lab": this_lab(case)}
     for library in libraries:
-        if not (library == "sbx" and case.agent == "A2C"):  # which SBX has not
+        if not (library == "sbx" and case.is_beyond_sbx):
             learners[library] = peer(library, case)
     works = {name: partial(advance, case.steps) for name, advance in learners.items()}
     for work in works.values():

@@ -44,6 +44,7 @@ from pathlib import Path
 
 import common
 from fitness_tables import Cell, grid, publish, tables
+from published import GAMES
 from rows import Row, Rows
 
 from rl.analysis.fitness_2017 import parts_2017
@@ -61,16 +62,16 @@ from rl.storage.run_folder import RunFolder
 from rl.storage.session_folder import SessionFolder, has_ended
 
 ROWS = Path(__file__).parents[1] / "docs" / "fitness_matrix.csv"
-COLUMNS = ("experiment", "seed", "settings", "status", "solved", "mean_return", "last", "steps",
-           "seconds", "power", "stability", "power_2017", "stability_2017",
+COLUMNS = ("experiment", "seed", "settings", "status", "solved", "mean_return", "last", "trained",
+           "steps", "seconds", "power", "stability", "power_2017", "stability_2017",
            "solved_2017")  # fmt: skip
 # More for the main job, fewer for what takes hours or, in fewer steps, more than five minutes.
-SESSIONS = {"lunarlander_dqn": 20, "bipedalwalker_*": 3, "hopper_*": 3, "pong_dqn": 3,
-            "lunarlander_continuous_sac": 5, "lunarlander_continuous_crossq": 5,
-            "lunarlander_continuous_tqc": 5,
-            **{f"{game}_dqn": 5 for game in
-               ("asterix", "breakout", "freeway", "seaquest", "space_invaders")}}  # fmt: skip
+SESSIONS = {"lunarlander_dqn": 20, "bipedalwalker_*": 3, "hopper_*": 3, "pong_*": 3,
+            "carracing_*": 3, "lunarlander_continuous_sac": 5,
+            "lunarlander_continuous_crossq": 5, "lunarlander_continuous_tqc": 5,
+            **{f"{game}_*": 3 for game in GAMES}}  # fmt: skip
 OTHERS = 10
+LAST = 100  # training episodes
 
 
 def settings_of(specification: Specification) -> str:
@@ -130,6 +131,7 @@ def row_of(specification: Specification, seed: int, folder: SessionFolder) -> Ro
         "experiment": specification.name, "seed": seed, "settings": settings_of(specification),
         "status": record.status, "solved": int(record.solved),
         "mean_return": record.best if counted else None, "last": record.final,
+        "trained": float(record.trained[-LAST:].mean()) if len(record.trained) else None,
         "steps": outcome["steps"], "seconds": outcome["seconds"],
         "power": power(record) if counted else None,
         "stability": stability(record) if counted else None,
@@ -204,7 +206,7 @@ def measure(due: Sequence[tuple[Specification, int]], options: argparse.Namespac
                 failed.append(pending[future])
                 continue
             rows.add(row)
-            print(*(row[name] for name in COLUMNS[:9]), flush=True)
+            print(*(row[name] for name in COLUMNS[:10]), flush=True)
     finally:
         pool.shutdown(cancel_futures=True)
     return failed

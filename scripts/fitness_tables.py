@@ -23,6 +23,7 @@ README = Path(__file__).parents[1] / "README.md"
 HEADER = ("experiment", "agent", "mean return", "95% interval", "IQM", "worst", "each seed",
           "last", "solved", "steps, median and most", "s", "fitness", "published",
           "short of it")  # fmt: skip
+TRAINING = ("experiment", "agent", "in training", "each seed", "published", "greedy", "s")
 MISSING = ("experiment", "problem", "agent", "missing seeds", "published", "command")
 
 
@@ -145,10 +146,24 @@ def _short(cell: Cell) -> str:
     published = cell.published
     if published is None:
         return ""
-    by = published.mean_return - _mean_return(cell)
+    by = published.mean_return - float(cell.column(_compared(published)).mean())
     more = cell.column("steps").max() > published.steps
     what = [f"by {by:.1f}"] * (round(by, 1) > 0) + ["in more steps"] * bool(more)
     return f"{', '.join(what)}; [tried](TUNING.md#{tried(cell.name)})" if what else ""
+
+
+def _compared(published: Published) -> str:
+    return "trained" if published.is_of_training else "mean_return"
+
+
+def _in_training(cell: Cell) -> tuple[str, ...]:
+    """The line of a cell whose published figure is of training."""
+    trained = cell.column("trained")
+    return (
+        cell.name, cell.agent, common.rounded(trained.mean()),
+        " ".join(map(common.rounded, trained)), str(cell.published),
+        common.rounded(_mean_return(cell)), f"{np.median(cell.column('seconds')):.0f}",
+    )  # fmt: skip
 
 
 def missing(found: Iterable[Cell], spec: Path | None = None) -> str:
@@ -173,8 +188,12 @@ def tables(found: Sequence[Cell], spec: Path | None = None) -> dict[str, str]:
     return {
         "fitness matrix": common.table(HEADER, map(line, complete), aligned=False),
         "fitness grid": grid(complete),
+        "returns in training": common.table(TRAINING, [
+            _in_training(each) for each in complete
+            if each.published and each.published.is_of_training
+        ], aligned=False),
         "missing cells": missing(found, spec),
-    }
+    }  # fmt: skip
 
 
 def publish(found: Sequence[Cell]) -> None:

@@ -3,14 +3,16 @@
 RL Zoo: https://github.com/DLR-RM/rl-baselines3-zoo/blob/master/benchmark.md (April 2026), single
 runs of stable-baselines3, evaluated over 150,000 steps; LunarLander-v2 and Hopper-v3 there. SLM
 Lab: https://github.com/kengz/SLM-Lab/blob/master/docs/BENCHMARKS.md (2026), the moving average at
-the end of training, of four sessions.
+the end of training, of four sessions. MinAtar: Young and Tian (2019), the mean of DQN's last 100
+training episodes at a million of its five million frames, of 30 runs, read from the curves at
+https://github.com/kenjyoung/MinAtar#results to about a hundredth of each axis.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-ZOO, SLM = "zoo", "slm"  # the links of docs/RESULTS.md
+ZOO, SLM, MINATAR = "zoo", "slm", "minatar"  # the links of docs/RESULTS.md
 
 
 class Published(NamedTuple):
@@ -20,13 +22,18 @@ class Published(NamedTuple):
         mean_return: the figure.
         steps: environment steps that it took.
         agent: whose it is there.
-        source: `ZOO` or `SLM`.
+        source: `ZOO`, `SLM` or `MINATAR`.
     """
 
     mean_return: float
     steps: int
     agent: str
     source: str = ZOO
+
+    @property
+    def is_of_training(self) -> bool:
+        """Whether it is of training, which explores, and not of greedy episodes."""
+        return self.source == MINATAR
 
     def __str__(self) -> str:
         thousands = self.steps // 1000
@@ -38,6 +45,9 @@ def _of(agent: str, **figures: tuple[float, int]) -> dict[str, Published | None]
     """The RL Zoo's figures of one agent, steps in thousands."""
     return {name: Published(each, 1000 * steps, agent) for name, (each, steps) in figures.items()}
 
+
+# MinAtar's, and what DQN has there in training.
+GAMES = {"breakout": 9.2, "asterix": 7.3, "freeway": 47.8, "seaquest": 1.0, "space_invaders": 32.6}
 
 PUBLISHED: dict[str, Published | None] = {
     **_of(
@@ -111,6 +121,11 @@ PUBLISHED: dict[str, Published | None] = {
     "cartpole_deep_sarsa": Published(431.0, 200_000, "Sarsa", SLM),
     "pendulum_crossq": Published(-145.7, 300_000, "CrossQ", SLM),
     "lunarlander_continuous_crossq": Published(268.9, 300_000, "CrossQ", SLM),
+    **{
+        f"{game}_{agent}": Published(each, 1_000_000, "DQN", MINATAR)
+        for game, each in GAMES.items()
+        for agent in ("dqn", "qrdqn")
+    },
     # Nobody's figure of these is known here.
     **dict.fromkeys(
         (
@@ -121,11 +136,7 @@ PUBLISHED: dict[str, Published | None] = {
             "cartpole_cem",
             "pendulum_tqc",
             "pong_dqn",
-            "breakout_dqn",
-            "asterix_dqn",
-            "freeway_dqn",
-            "seaquest_dqn",
-            "space_invaders_dqn",
+            "carracing_qrdqn",
             "cartpole_random",
             "frozenlake_q_table",
             "cliffwalking_sarsa",
@@ -158,6 +169,7 @@ TRIED = {
     "cartpole_bootstrapped_dqn": "rainbow-and-bootstrapped-dqn",
     "cartpole_reinforce": "the-agents-that-a-course-begins-with",
     "cartpole_deep_sarsa": "the-agents-that-a-course-begins-with",
+    **dict.fromkeys((f"{game}_" for game in GAMES), "from-pixels"),
     "": "the-matrix-of-ppo-sac-td3-and-qrdqn",
 }
 
