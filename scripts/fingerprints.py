@@ -109,7 +109,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
 def specifications() -> Iterator[Specification]:
     """Each experiment whose package is installed, cut down to a few thousand steps."""
     for specification in all_specifications().values():
-        if is_installed(specification.values["problem"]):
+        if is_installed(specification.environment_id):
             yield shortened(specification)
     for name, values in UNUSUAL.items():
         made = Specification(name, "fingerprints", values)

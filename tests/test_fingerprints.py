@@ -11,7 +11,7 @@ from tests.programs import program
 def test_each_experiment_can_be_cut_down() -> None:
     shortened = list(program("fingerprints").specifications())
     there = {name for name, each in all_specifications().items()
-             if is_installed(each.values["problem"])}  # fmt: skip
+             if is_installed(each.environment_id)}  # fmt: skip
     assert {each.name for each in shortened} > there
     for specification in shortened:
         made = build(specification, 0)

@@ -119,7 +119,7 @@ TABLE = {
 
 @pytest.mark.parametrize("agent", TABLE)
 def test_each_agent_has_an_experiment_on_every_problem_that_it_fits(agent: str) -> None:
-    there = {each.values["problem"] for each in all_specifications().values()
+    there = {each.environment_id for each in all_specifications().values()
              if each.values["agent"]["name"] == agent}  # fmt: skip
     assert there >= TABLE[agent]
 
@@ -435,6 +435,4 @@ def test_the_table_goes_between_its_marks(
 
 
 def test_every_problem_of_the_lab_is_in_the_matrix() -> None:
-    assert {each.values["problem"] for each in all_specifications().values()} >= set(
-        known_problems()
-    )
+    assert {each.environment_id for each in all_specifications().values()} >= set(known_problems())

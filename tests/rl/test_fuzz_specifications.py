@@ -43,7 +43,7 @@ from rl.storage.session_folder import SessionFolder
 from tests.rl.conftest import quick
 
 SPECIFICATIONS = {name: each for name, each in all_specifications().items()
-                  if is_installed(each.values["problem"])}  # fmt: skip
+                  if is_installed(each.environment_id)}  # fmt: skip
 LONGEST = 1000  # characters of a message
 
 

@@ -284,14 +284,14 @@ def test_floats_in_a_space_of_bytes_are_refused(monkeypatch: Any) -> None:
 
 
 OF_PACKAGES = {name: each for name, each in all_specifications().items()
-               if each.values["problem"].startswith(("ALE/", "MinAtar/"))}  # fmt: skip
+               if each.environment_id.startswith(("ALE/", "MinAtar/"))}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", quick(1, OF_PACKAGES))
 def test_an_experiment_of_a_package_plays_or_names_it(name: str, rl_here: Any) -> None:
     """Where it is installed; else one line says how to install it."""
     specification = OF_PACKAGES[name]
-    if not is_installed(specification.values["problem"]):
+    if not is_installed(specification.environment_id):
         answer = rl_here("run", name)
         assert answer.returncode == 2
         package = "ale-py" if name.startswith("pong") else "minatar"

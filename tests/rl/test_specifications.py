@@ -10,7 +10,7 @@ from rl.specification.build import build
 from rl.specification.specification import all_specifications
 
 NAMES = [name for name, each in sorted(all_specifications().items())
-         if is_installed(each.values["problem"])]  # fmt: skip
+         if is_installed(each.environment_id)]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -18,7 +18,7 @@ def test_every_experiment_can_be_built_and_says_what_it_is(name: str) -> None:
     specification = all_specifications()[name]
     experiment = build(specification, seed=0)
     assert specification.values["description"]
-    environment_spec(specification.values["problem"])  # raises if it is not registered
+    environment_spec(specification.environment_id)  # raises if it is not registered
     assert (experiment.training.steps or 0) > experiment.agent.learns_after
 
 
@@ -26,7 +26,7 @@ def test_every_experiment_can_be_built_and_says_what_it_is(name: str) -> None:
 def test_every_problem_has_its_agents(id: str) -> None:
     agents = {
         each.values["agent"]["name"] for each in all_specifications().values()
-        if each.values["problem"] == id
+        if each.environment_id == id
     }  # fmt: skip
     assert agents & {"DQN", "DDPG", "TD3"}  # one that replays what it has seen
     assert agents & {"A2C", "PPO"}  # and one that learns from what it just did
