@@ -189,8 +189,8 @@ def tables(found: Sequence[Cell], spec: Path | None = None) -> dict[str, str]:
         "fitness matrix": common.table(HEADER, map(line, complete), aligned=False),
         "fitness grid": grid(complete),
         "returns in training": common.table(TRAINING, [
-            _in_training(each) for each in complete
-            if each.published and each.published.is_of_training
+            _in_training(each) for each in found
+            if each.rows and each.published and each.published.is_of_training
         ], aligned=False),
         "missing cells": missing(found, spec),
     }  # fmt: skip
