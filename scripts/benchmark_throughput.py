@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 import common
 
 from rl.specification.defaults import NATURE
+from rl.specification.specification import all_specifications
 
 Advance = Callable[[int], object]  # plays and learns for this many steps
 LEARN_START = 256
 PONG = "ALE/Pong-v5"
-# Of van Hasselt, Hessel and Aslanides (2019), and of `pong_dqn`; NATURE is of Mnih et al. (2015).
-EFFICIENT = [{"filters": 32, "size": 5, "stride": 5}, {"filters": 64, "size": 5, "stride": 5}]
+# Of van Hasselt, Hessel and Aslanides (2019); NATURE is of Mnih et al. (2015).
+EFFICIENT = all_specifications()["pong_dqn"].block("network")["conv"]
 LIBRARIES = ("stable_baselines3", "sbx")
 
 

@@ -102,6 +102,7 @@ def test_of_an_environment_that_draws_nothing_what_the_agent_sees_is_shown(
     scene.close()
     height, width, _ = picture.shape
     assert height == len(NO_PICTURE)
+    assert width > 200  # of 8 x 7 pixels
     bright = (picture == 255).all(axis=2)
     at_least = 1 if preprocessor == "Identity" else 2  # four frames are in two rows of two
     lines = [*(bright.sum(axis=0) * at_least >= height - 2 * GAP)]
