@@ -111,9 +111,13 @@ def _flat(g: Graph, x: str) -> str:
     return g("Flatten", x, axis=1)
 
 
+def _frames(g: Graph, x: str, a: Arrays) -> str:
+    x = g("Reshape", x, np.array([-1, *a["shape"]], np.int64))
+    return g("Transpose", x, perm=[0, *(1 + a["order"]).tolist()])
+
+
 def _picture(g: Graph, x: str, a: Arrays) -> str:
-    x = g("Reshape", g("Mul", x, a["scale"]), np.array([-1, *a["shape"]], np.int64))
-    return _flat(g, g("Transpose", x, perm=[0, *(1 + a["order"]).tolist()]))
+    return _flat(g, _frames(g, g("Mul", x, a["scale"]), a))
 
 
 def _under_kernel(operator: str) -> Callable[[Graph, str, Arrays], str]:
@@ -132,6 +136,12 @@ def _under_kernel(operator: str) -> Callable[[Graph, str, Arrays], str]:
 # The nodes of each operation on x [B, n], given the arrays of the step.
 NODES: dict[str, Callable[[Graph, str, Arrays], str]] = {
     "normalize": _normalize,
+    "frames": _frames,
+    "cut": lambda g, x, a: g("Slice", x, a["starts"], a["ends"], np.array([3, 4])),
+    "grey": lambda g, x, a: g("ReduceSum", g("Mul", x, a["weights"]), np.array([2])),
+    "columns": lambda g, x, a: g("MatMul", x, a["weights"]),
+    "rows": lambda g, x, a: g("MatMul", a["weights"], x),
+    "flat": lambda g, x, a: _flat(g, x),
     "picture": _picture,
     "conv": _under_kernel("Conv"),
     "max_pool": _under_kernel("MaxPool"),

@@ -14,7 +14,15 @@ from rl.environments.spaces import Actions, Combinations, Continuous, Discrete, 
 from rl.errors import UserError
 from rl.export.steps import Step, of_actions, of_agent, of_preprocessor
 from rl.formatting import count_of
-from rl.preprocessors import Difference, Normalize, Preprocessor, Stack
+from rl.preprocessors import (
+    PREPROCESSORS,
+    Difference,
+    Normalize,
+    Pictures,
+    Preprocessor,
+    Stack,
+)
+from rl.preprocessors.pictures import Atari, Crop, FrameStack, Grayscale, Resize
 from rl.session.player import Player
 
 
@@ -38,10 +46,11 @@ def policy_of(player: Player) -> Policy:
     """
     agent, preprocessor, actions = player.agent, player.preprocessor, player.spaces.actions
     if type(preprocessor) not in SEEN:
-        names = ", ".join(each.__name__ for each in SEEN)
+        names = ", ".join(name for name, each in PREPROCESSORS.items() if each in SEEN)
         raise UserError(f"{type(preprocessor).__name__} cannot be exported; these can: {names}")
+    shows = isinstance(preprocessor, Pictures)
     return Policy(
-        preprocessor.size,
+        preprocessor.frames * preprocessor.raw_size if shows else preprocessor.size,
         SEEN[type(preprocessor)](preprocessor) + _form(player.spaces),
         _action(actions),
         [*of_preprocessor(preprocessor), *of_agent(agent), *of_actions(actions)],
@@ -55,6 +64,16 @@ def _of_difference(preprocessor: Difference) -> str:
     return f"the observation, and behind it {less}" if preprocessor.settings.keep else less
 
 
+def _of_pictures(preprocessor: Pictures) -> str:
+    frames, settings = preprocessor.frames, preprocessor.settings
+    latest = f"the last {frames} pictures, the newest last (at first the first one each time)"
+    seen = latest if frames > 1 else "the picture"
+    if isinstance(settings, Atari.Settings) and settings.skip > 1:
+        greater = "a picture is the greater, at each pixel, of the last two screens of an action"
+        return f"{seen}; {greater}, which is done {settings.skip} times"
+    return seen
+
+
 SEEN: dict[type[Preprocessor], Callable[[Any], str]] = {
     Preprocessor: lambda _: "the observation",
     Normalize: lambda _: "the observation",
@@ -63,6 +82,7 @@ SEEN: dict[type[Preprocessor], Callable[[Any], str]] = {
         "first the first one each time)"
     ),
     Difference: _of_difference,
+    **dict.fromkeys((Grayscale, Resize, Crop, FrameStack, Atari), _of_pictures),
 }
 
 

@@ -22,6 +22,15 @@ _WINDOWS = "np.lib.stride_tricks.sliding_window_view(x, ({size},) * 2, (1, 2))"
 _PLACES = f"x = {_WINDOWS}[:, :: {{stride}}, :: {{stride}}]"
 _PADDED = "x = np.pad(x.reshape({shape}), [(0, 0), ({padding},) * 2, ({padding},) * 2]"
 LINES: dict[str, tuple[str, ...]] = {
+    "frames": ("x = x.reshape({shape}).transpose({order})",),
+    "cut": (
+        "(top, left), (bottom, right) = {starts}, {ends}",
+        "x = x[:, :, top:bottom, left:right]",
+    ),
+    "grey": ("x = ({weights} * x).sum(1, keepdims=True)",),
+    "columns": ("x = x @ {weights}",),
+    "rows": ("x = {weights} @ x",),
+    "flat": ("x = x.ravel()",),
     "picture": ("x = ({scale} * x).reshape({shape}).transpose({order}).ravel()",),
     "conv": (
         f"{_PADDED})",

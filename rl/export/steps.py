@@ -16,7 +16,8 @@ from nn.typing import Array
 from rl.agents import Agent
 from rl.agents.base import GreedyTable
 from rl.environments.spaces import Actions, Combinations, Continuous, Discrete, MultiDiscrete
-from rl.preprocessors import Normalize, Preprocessor
+from rl.preprocessors import Normalize, Pictures, Preprocessor
+from rl.preprocessors.pictures import GREY
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,36 @@ class Step:
 
 
 def of_preprocessor(preprocessor: Preprocessor) -> list[Step]:
-    """What happens to each observation."""
+    """What happens to each observation, or to the latest pictures."""
+    if isinstance(preprocessor, Pictures):
+        return _of_pictures(preprocessor)
     if not isinstance(preprocessor, Normalize) or not preprocessor.settings.observations:
         return []
     arrays = {"mean": preprocessor.mean, "deviation": preprocessor.std}
     return [Step("normalize", {**arrays, "limit": np.array(preprocessor.settings.clip, float)})]
+
+
+def _of_pictures(seen: Pictures) -> list[Step]:
+    """From the latest pictures of an environment, row by row, to what the agent sees of them."""
+    height, width, channels = seen.raw.shape
+    shape, order = (height, width, channels), [0, 3, 1, 2]
+    if seen.raw.channels_first:
+        shape, order = (channels, height, width), [0, 1, 2, 3]
+    rows, columns = seen.cut
+    steps = [
+        Step("frames", {"shape": np.array([seen.frames, *shape]), "order": np.array(order)}),
+        Step("cut", {"starts": np.array([rows.start, columns.start]),
+                     "ends": np.array([rows.stop, columns.stop])}),
+    ]  # fmt: skip
+    if seen.is_grey:
+        steps.append(Step("grey", {"weights": GREY[:, None, None]}))
+    if seen.columns is not None:
+        steps.append(Step("columns", {"weights": seen.columns.T}))
+    if seen.rows is not None:
+        steps.append(Step("rows", {"weights": seen.rows}))
+    if seen.raw.is_bytes:
+        steps.append(Step("round"))
+    return [*steps, Step("flat")]
 
 
 def _of_network(network: Network, first: int = 0, count: int | None = None) -> list[Step]:

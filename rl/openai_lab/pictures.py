@@ -33,9 +33,9 @@ class Atari2017(Pictures):
     ) -> None:
         super().__init__(raw_size, settings or self.Settings(), raw)
         _, height, width = self._frame
-        rows, columns = (part.stop - part.start for part in self._cut)
-        self._rows = bilinear_weights(rows, height * 110 // 84)[-height:]
-        self._columns = bilinear_weights(columns, width)
+        rows, columns = (part.stop - part.start for part in self.cut)
+        self.rows = bilinear_weights(rows, height * 110 // 84)[-height:]
+        self.columns = bilinear_weights(columns, width)
 
     def start(self, lane: int, raw: Array, out: Array) -> None:
         self._latest[lane] = 0

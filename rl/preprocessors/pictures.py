@@ -27,7 +27,8 @@ class Pictures(Preprocessor):
     """Pictures cut, grey and scaled, in this order; and the latest ones, as channels of one.
 
     What the agent sees has the axes channels, height, width, the newest picture's channels last.
-    Bytes are rounded, and stay bytes.
+    Bytes are rounded, and stay bytes. `cut` has the rows and columns that are left, `is_grey` says
+    whether colours become one, and `rows` and `columns` scale (`area_weights`).
 
     Args:
         raw_size: entries of the environment's observation.
@@ -73,10 +74,10 @@ class Pictures(Preprocessor):
         if settings.grayscale and channels not in (1, 3):
             complaint = f"needs 1 or 3 channels, and these pictures have {channels}; leave it out"
             raise SettingError("grayscale", complaint)
-        self._cut = slice(top, top + rows), slice(left, left + columns)
-        self._is_grey = settings.grayscale and channels == 3
-        self._rows = area_weights(rows, settings.height or rows)
-        self._columns = area_weights(columns, settings.width or columns)
+        self.cut = slice(top, top + rows), slice(left, left + columns)
+        self.is_grey = settings.grayscale and channels == 3
+        self.rows = area_weights(rows, settings.height or rows)
+        self.columns = area_weights(columns, settings.width or columns)
         self._frame = (1 if settings.grayscale else channels,
                        settings.height or rows, settings.width or columns)  # fmt: skip
         super().__init__(raw_size, settings)
@@ -117,21 +118,21 @@ class Pictures(Preprocessor):
     def _seen(self, raw: Array) -> Array:
         """A picture as the agent sees it [channels * height * width], of a raw one [n]."""
         height, width, channels = self.raw.shape
-        rows, columns = self._cut
+        rows, columns = self.cut
         if self.raw.channels_first:
             seen = raw.reshape(channels, height, width)[:, rows, columns]
         else:
             seen = raw.reshape(height, width, channels)[rows, columns].transpose(2, 0, 1)
-        if not self._is_grey and self._rows is None and self._columns is None:
+        if not self.is_grey and self.rows is None and self.columns is None:
             return seen.ravel()
         seen = seen.astype(np.float32)
-        if self._is_grey:
+        if self.is_grey:
             red, green, blue = GREY[:, None, None] * seen
             seen = self._toned((red + green + blue)[None])
-        if self._columns is not None:
-            seen = seen @ self._columns.T
-        if self._rows is not None:
-            seen = self._rows @ seen
+        if self.columns is not None:
+            seen = seen @ self.columns.T
+        if self.rows is not None:
+            seen = self.rows @ seen
         return (np.rint(seen) if self.raw.is_bytes else seen).ravel()
 
     def _toned(self, grey: Array) -> Array:

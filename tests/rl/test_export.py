@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
 import subprocess
@@ -193,6 +194,46 @@ def test_what_looks_back_is_left_to_the_user(
     np.testing.assert_array_equal(given, by_the_lab(player, observations(player, 50)))
 
 
+SEEN = [
+    # the preprocessor, its environment, whether the network has convolutions, what is said
+    ({"name": "FrameStack"}, {}, True, "the last 4 pictures, the newest last"),
+    ({"name": "FrameStack", "frames": 2, "grayscale": True, "crop": [1, 0, 0, 2], "width": 5},
+     {"shape": [9, 8, 3]}, True, "the last 2 pictures"),
+    ({"name": "Crop", "crop": [0, 2, 1, 0]}, {"shape": [3, 9, 8]}, True, "the picture, row by row"),
+    ({"name": "Grayscale"}, {"shape": [3, 9, 8], "kind": "float32", "bright": 1}, False, "the pic"),
+    ({"name": "Resize", "height": 4, "width": 12}, {"kind": "float32", "bright": 1}, False, "the"),
+    ({"name": "Atari", "height": 8, "width": 7, "frames": 3, "no_ops": 0}, {"shape": [9, 8, 3]},
+     True, "the last 3 pictures, .* a picture is the greater, .* which is done 4 times"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("preprocessor", "kwargs", "convolutional", "said"), SEEN)
+def test_the_latest_pictures_are_what_a_file_takes(
+    preprocessor: dict[str, Any], kwargs: dict[str, Any], convolutional: bool, said: str,
+    format: str, tmp_path: Path,
+) -> None:  # fmt: skip
+    network = {"conv": [{"filters": 3, "size": 3}]} if convolutional else {}
+    player = make_player("Bright-v0", {
+        "problem": None,
+        "environment": {"id": "Bright-v0", "kwargs": {"continuous": True, **kwargs}},
+        "agent": {"name": "DDPG"}, "network": {"hidden": [7], **network},
+        "preprocessor": preprocessor,
+    })  # fmt: skip
+    assert re.match(said, policy_of(player).sees)
+    raws, count = observations(player, 50), player.preprocessor.frames
+    raws *= kwargs.get("bright", 255) / 255
+    latest = np.array([
+        np.concatenate([raws[max(0, number - back)] for back in reversed(range(count))])
+        for number in range(len(raws))
+    ])  # fmt: skip
+    player.reset(longest=len(raws))
+    wanted = by_the_lab(player, raws)
+    assert len(np.unique(wanted)) > len(raws) // 2
+    given = READERS[format](exported(player, format, tmp_path))(latest)
+    np.testing.assert_allclose(given, wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_discrete_observations_are_said_to_be_one_hot() -> None:
     assert "one-hot" in policy_of(make_player(*POLICIES["one-hot"])).sees
     assert "one-hot" not in policy_of(make_player(*POLICIES["dqn"])).sees
@@ -287,5 +328,5 @@ def test_a_part_of_ones_own_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
         export(policy, FORMATS["numpy"], "a test", tmp_path / "x.npz")
     player = make_player(*POLICIES["dqn"])
     player.preprocessor.__class__ = type("Mine", (type(player.preprocessor),), {})
-    with pytest.raises(UserError, match="Mine cannot be exported; these can: Preprocessor"):
+    with pytest.raises(UserError, match="Mine cannot be exported; these can: Identity"):
         policy_of(player)
