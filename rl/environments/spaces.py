@@ -17,7 +17,8 @@ from rl.errors import BrokenEnvironment, UserError, brief
 from rl.formatting import count_of
 from rl.preprocessors.picture import Picture
 
-SMALLEST_BOARD = 10  # rows and columns of one that convolutions pay for
+# Rows and columns from which on convolutions pay: of a board, and of what people look at.
+SMALLEST_BOARD, SMALLEST_PICTURE = 10, 36
 
 __all__ = [
     "Actions", "Combinations", "Continuous", "Discrete", "MultiDiscrete", "Spaces",
@@ -57,13 +58,31 @@ class Spaces:
         return self.picture is not None and self.picture.is_large
 
     @property
+    def are_pictures(self) -> bool:
+        """Whether convolutions suit the observations better than dense layers do.
+
+        They suit large pictures, and others of 36 x 36 or more whose numbers are from 0 to 1 or to
+        255.
+        """
+        if self.picture is None or self.picture.is_large:
+            return self.picture is not None
+        is_wide = min(self.picture.shape[:2]) >= SMALLEST_PICTURE
+        return is_wide and (self._are_up_to(1) or self._are_up_to(255))
+
+    @property
     def are_boards(self) -> bool:
         """Whether observations are a board in planes of 0 to 1, of 10 x 10 or more."""
-        if self.picture is None or self.bounds is None:
+        if self.picture is None:
             return False
         *sides, planes = self.picture.shape
-        is_plain = (self.bounds.low == 0).all() and (self.bounds.high == 1).all()
-        return bool(is_plain and min(sides) >= SMALLEST_BOARD and planes > 1)
+        return min(sides) >= SMALLEST_BOARD and planes > 1 and self._are_up_to(1)
+
+    def _are_up_to(self, greatest: int) -> bool:
+        """Whether all numbers are from 0 to this one."""
+        bounds = self.bounds
+        return bounds is not None and bool(
+            (bounds.low == 0).all() and (bounds.high == greatest).all()
+        )
 
     @property
     def picture(self) -> Picture | None:

@@ -9,7 +9,7 @@ from typing import Any
 from nn.names import lookup
 from rl.agents import A2C, AGENTS, CEM, DDPG, DQN, PPO, QRDQN, REINFORCE, SAC, Agent, Rainbow
 from rl.agents.tabular import Tabular
-from rl.environments.spaces import Spaces
+from rl.environments.spaces import SMALLEST_PICTURE, Spaces
 from rl.preprocessors import Picture
 
 # The agent of an environment is the first of these that handles its actions.
@@ -17,13 +17,16 @@ PREFERRED = ("DoubleDQN", "TQC", "PPO")
 STEPS = 100_000
 CUT = 1_000  # steps of an episode where the environment has no time limit
 
-# Of pictures: the layers of Mnih et al. (2015), the shortest side that they take, the side of what
-# they see, the bytes of a replay memory, its batch, and the steps of a rollout.
+REPLAYED = 10**9  # bytes of a replay memory
+_FLOAT = 4  # bytes of a number
+
+# Of pictures: the layers of Mnih et al. (2015), the side of what they see, the batch of a memory,
+# and the steps of a rollout.
 NATURE = [{"filters": 32, "size": 8, "stride": 4}, {"filters": 64, "size": 4, "stride": 2},
           {"filters": 64, "size": 3}]  # fmt: skip
 SMALL = [{"filters": 16, "size": 3, "stride": 2}]
 BOARD = [{"filters": 16, "size": 3}]  # and 128 units: Young and Tian (2019)
-SHORTEST, SIDE, REPLAYED, BATCH, HORIZON = 36, 84, 10**9, 64, 32
+SIDE, BATCH, HORIZON = 84, 64, 32
 
 Blocks = dict[str, dict[str, Any]]
 
@@ -62,11 +65,14 @@ def default_blocks(
                 blocks[key] = {**blocks.get(key, {}), **block}
             if blocks.get("preprocessor", {}).get("name") == "Normalize":
                 blocks["preprocessor"]["observations"] = not spaces.one_hot
-        if kind.sees_pictures and spaces.are_large_pictures:
+        # The network of CEM is tiny, where it can be.
+        sees = kind.sees_pictures and (kind is not CEM or spaces.are_large_pictures)
+        if sees and spaces.are_pictures:
             _see(blocks, spaces)
-        elif kind.sees_pictures and spaces.are_boards and kind is not CEM:  # its network is tiny
+        elif sees and spaces.are_boards:
             blocks["network"] = {**blocks.get("network", {}), "conv": BOARD, "hidden": [128]}
             _show(blocks, {"name": "Identity"})
+        _limit(blocks, spaces)
         if issubclass(kind, REINFORCE):  # A2C with a memory of its own
             del blocks["memory"]
         if kind.explores_itself or kind.network_defaults.get("noisy"):
@@ -75,18 +81,28 @@ def default_blocks(
 
 
 def _see(blocks: Blocks, spaces: Spaces) -> None:
-    """Makes the blocks those of an agent that sees large pictures."""
+    """Makes the blocks those of an agent that sees pictures."""
     assert spaces.picture
-    conv = SMALL if min(spaces.picture.shape[:2]) < SHORTEST else NATURE
+    conv = SMALL if min(spaces.picture.shape[:2]) < SMALLEST_PICTURE else NATURE
     blocks["network"] = {**blocks.get("network", {}), "conv": conv, "hidden": [512]}
     _show(blocks, _seen(spaces.picture))
     memory = blocks.get("memory", {})
     if "capacity" in memory:
         blocks["agent"]["learn_every"] = 4
-        memory["capacity"] = min(memory["capacity"], REPLAYED // spaces.observation_size)
         memory["batch_size"] = min(memory["batch_size"], BATCH)
     if "horizon" in memory:
         memory["horizon"] = min(memory["horizon"], HORIZON)
+
+
+def _limit(blocks: Blocks, spaces: Spaces) -> None:
+    """Limits the bytes of a replay memory, which keeps each frame of several once."""
+    memory, each = blocks.get("memory", {}), 2 * _FLOAT
+    if blocks.get("preprocessor", {}).get("name") == "FrameStack":
+        assert spaces.picture
+        each = 1 if spaces.picture.is_bytes else _FLOAT
+    if "capacity" in memory:
+        fitting = REPLAYED // (each * spaces.observation_size)
+        memory["capacity"] = max(min(memory["capacity"], fitting), memory["batch_size"])
 
 
 def _show(blocks: Blocks, preprocessor: dict[str, Any]) -> None:

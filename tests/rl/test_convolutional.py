@@ -113,14 +113,18 @@ def test_bytes_do_not_change_what_is_learned() -> None:
     ("kwargs", "agent", "conv"),
     [({"shape": [40, 40, 3]}, "DoubleDQN", 3), ({"shape": [3, 30, 60]}, "DoubleDQN", 1),
      ({"shape": [40, 40, 3], "continuous": True}, "TQC", 3), ({}, "DoubleDQN", None),
-     ({"shape": [80, 80], "kind": "float32"}, "DoubleDQN", None),
+     ({"shape": [80, 80], "kind": "float32"}, "DoubleDQN", 3),
+     ({"shape": [84, 84, 3], "kind": "float32", "bright": 1}, "DoubleDQN", 3),
+     ({"shape": [36, 36, 3]}, "DoubleDQN", 3), ({"shape": [35, 36, 3]}, "DoubleDQN", None),
+     ({"shape": [40, 40, 2], "bright": 9}, "DoubleDQN", None),
+     ({"shape": [40, 40], "kind": "float32", "bright": 9}, "DoubleDQN", None),
      ({"shape": [10, 10, 4], "bright": 1}, "DoubleDQN", 1),
      ({"shape": [16, 16, 3], "kind": "float32", "bright": 1}, "DoubleDQN", 1),
      ({"shape": [10, 10, 4], "bright": 1, "continuous": True}, "TQC", 1),
      ({"shape": [10, 10, 4], "bright": 10}, "DoubleDQN", None),
      ({"shape": [7, 7, 3], "bright": 1}, "DoubleDQN", None)],
 )  # fmt: skip
-def test_defaults_see_large_pictures(kwargs: dict[str, Any], agent: str, conv: int | None) -> None:
+def test_defaults_see_pictures(kwargs: dict[str, Any], agent: str, conv: int | None) -> None:
     """And boards in planes; others, such as the grids of toy problems, are flattened as ever."""
     values: dict[str, Any] = {"environment": {"id": "Bright-v0", "kwargs": kwargs}, "agent": {}}
     given = with_defaults(Specification("defaults", "", values))
@@ -197,15 +201,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
      "network.conv[0].filters must be an integer, not 'many'"),
     ({"network": {"conv": [16]}}, "network.conv[0] must be a block of settings, not 16"),
     ({"network": {"conv": 16}}, "network.conv must be a list of blocks, not 16"),
-    ({"network": {"conv": {"filters": 3}}}, "write [{filters: ...}]"),
+    ({"network": {"conv": {"filters": 3}}}, "write [{'filters': 3}]"),
     ({"network": {"conv": [{"filters": 10**9}]}}, "GB of memory, and this machine has"),
     ({"network": {"conv": CONV * 60}}, "network.conv must be up to 100 layers, not 120"),
     *(({"name": name, "kind": Continuous, "environment": {"id": "Pendulum-v1"}},
        "network.conv needs pictures, and the observations of Pendulum-v1 are none; leave it out")
-      for name in ("DDPG", "TD3", "SAC", "CrossQ")),
+      for name in ("DDPG", "TD3", "SAC", "CrossQ", "TQC")),
     *(({"name": name, "kind": Continuous, "network": {"conv": [{"filters": 3, "size": 9}]}},
        "network.conv[0] does not fit: a kernel of 9 x 9 is larger than its picture of 8 x 7")
-      for name in ("SAC", "CrossQ")),
+      for name in ("SAC", "CrossQ", "TQC")),
     ({"name": "SAC", "kind": Continuous, "network": {"actor": {"conv": CONV}, "critic": {
         "conv": [{"filters": 3, "size": 9}]}}},
      "network.critic.conv[0] does not fit: a kernel of 9 x 9"),

@@ -120,6 +120,23 @@ def test_every_agent_has_defaults_that_fit(agent: str) -> None:
     build(specification_of("CartPole-v1" if discrete else "Pendulum-v1", agent=agent), 0)
 
 
+@pytest.mark.parametrize("agent", ["DoubleDQN", "QRDQN", "Rainbow", "TQC", "DDPG"])
+@pytest.mark.parametrize(
+    ("shape", "capacity"),
+    [((3, 3), None), ((4, 84, 84, 3), 1_476), ((100, 100, 100, 3), 64), ((84, 84, 3), 47_241)],
+)
+def test_a_replay_memory_of_the_defaults_has_at_most_a_gigabyte(
+    agent: str, shape: tuple[int, ...], capacity: int | None
+) -> None:
+    """Of whatever is observed; but a batch is to fit in."""
+    continuous = Continuous in AGENTS[agent].kinds
+    arguments = {"shape": shape, "continuous": continuous}
+    made = specification_of("tests.rl.worlds:Bright", agent=agent, kwargs=arguments)
+    memory = made.block("memory")
+    usual = 100_000 if continuous else 50_000
+    assert memory["capacity"] == max(capacity or usual, memory["batch_size"])
+
+
 def test_an_environment_without_a_time_limit_is_cut_and_one_hot_states_stay() -> None:
     experiment = build(specification_of("CliffWalking-v1"), 0)
     assert (experiment.problem.longest, experiment.training.max_episode_steps) == (CUT, CUT)
