@@ -21,14 +21,15 @@ class Atari(gymnasium.Wrapper[Any, Any, Any, Any]):
     action is another, so that this can be pressed for the agent.
 
     Args:
-        env: whose observations are arrays, and whose action 0 does nothing.
+        env: whose observations are pictures, and whose action 0 does nothing.
         skip: screens for each action.
         no_ops: the greatest number of actions that do nothing at first; 0 for none.
         life_loss: whether to say that a life was lost.
         fire: whether an episode and each further life begin with FIRE, if that is action 1.
 
     Raises:
-        UserError: the environment repeats actions by itself, or has no action that does nothing.
+        UserError: the environment shows no pictures, repeats actions by itself, or has no action
+            that does nothing.
     """
 
     def __init__(
@@ -40,6 +41,8 @@ class Atari(gymnasium.Wrapper[Any, Any, Any, Any]):
         fire: bool = False,
     ) -> None:
         super().__init__(env)
+        if len(env.observation_space.shape or ()) < 2:
+            raise UserError("Atari needs pictures, and observations are none")
         own = env.spec.kwargs.get("frameskip", 1) if env.spec else 1
         if own != 1:
             raise UserError(f"Atari repeats actions, and frameskip is {own}; write frameskip: 1")

@@ -51,6 +51,8 @@ def environment_in(specification: Specification) -> EnvironmentSettings:
 def _explain(specification: Specification, key: str, complaint: str) -> UserError:
     if key == "id" and "environment" not in specification.values:
         return specification.explain("problem", complaint)
+    if key == "wrappers" and not specification.block("environment").get("wrappers"):
+        return specification.explain("preprocessor", complaint)  # it brings them
     path = f"environment.{key}" if key else "environment"
     return specification.explain(path, complaint)
 

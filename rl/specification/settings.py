@@ -126,7 +126,7 @@ def _within(explain: Explain, path: str) -> Explain:
 def _blocks(value: Any, part: Any, name: str, explain: Explain) -> list[dict[str, Any]]:
     """The blocks of a list, each with every setting of the part."""
     if not isinstance(value, (list, tuple)):
-        remedy = f"; write [{{{', '.join(value)}: ...}}]" if isinstance(value, Mapping) else ""
+        remedy = f"; write [{brief(value)}]" if isinstance(value, Mapping) else ""
         raise explain(name, f"must be a list of blocks, not {brief(value)}{remedy}")
     for number, each in enumerate(value):
         if not isinstance(each, Mapping):

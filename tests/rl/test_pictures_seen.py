@@ -256,7 +256,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"name": "Grayscale"}, "grayscale needs 1 or 3 channels, and these pictures have 2"),
     ({"name": "Resize", "height": 0}, "preprocessor.height must be at least 1"),
     ({"name": "Resize", "width": 100_000}, "preprocessor.width must be at most 1000"),
-    ({"name": "Atari"}, r"Atari needs an action 0 that does nothing \(NOOP\); write no_ops: 0"),
+    ({"name": "Atari"},
+     r"preprocessor cannot be applied: Atari needs an action 0 .* \(NOOP\); write no_ops: 0"),
     ({"name": "Atari", "skip": 0}, "preprocessor.skip must be at least 1"),
     ({"name": "Stack"}, "network.conv needs pictures, and the preprocessor Stack makes vectors"),
 ]  # fmt: skip
@@ -268,11 +269,12 @@ def test_what_does_not_fit_is_refused(preprocessor: dict[str, Any], said: str) -
         experiment(picture([6, 7, 2], **preprocessor))
 
 
-@pytest.mark.parametrize("name", [name for name in OF_PICTURES if name != "Atari"])
+@pytest.mark.parametrize("name", OF_PICTURES)
 def test_a_vector_is_no_picture(name: str) -> None:
     given = contract_values("DQN", Among, preprocessor={"name": name})
-    said = f"preprocessor.name is {name}, which needs pictures, and observations are none"
-    with pytest.raises(rl.UserError, match=said):
+    with pytest.raises(
+        rl.UserError, match=f"preprocessor.*{name},? .*needs pictures, and observations are none"
+    ):
         experiment(given)
 
 
