@@ -27,7 +27,7 @@ from rl.saved.run import Run
 from rl.storage.files import read_bytes
 from rl.watching.animation import pace
 from rl.watching.film import choose_stages, make_film, sheet
-from rl.watching.frames import Moment, Scene
+from rl.watching.frames import Moment, Scene, require_saliency
 from rl.watching.heat import draw_heat
 from rl.watching.rendering import NothingToSee
 
@@ -38,14 +38,23 @@ QUALITY = 70  # of WebP
 HEAT = 720  # pixels of a heat map, at most
 
 
-def moving(run: Run) -> tuple[list[Block], list[Block]]:
+def moving(run: Run, saliency: bool = False) -> tuple[list[Block], list[Block]]:
     """The episodes and the film of a session, or why they could not be made.
 
     An error is printed on stderr too. The film is made last: not all of its memory is freed, and
     the two together would be the most that a run needs. An environment that could not draw is not
     asked again: OpenGL without a display raises the first time and aborts the process the second.
+
+    Args:
+        run: a session.
+        saliency: whether the episodes show which pixels matter, as for `Scene`.
+
+    Raises:
+        UserError: there is no saliency.
     """
-    episodes, failure = _made(lambda: replays(run))
+    if saliency:
+        require_saliency(run.player("best"))
+    episodes, failure = _made(lambda: replays(run, saliency))
     no_episodes = reason(failure) if failure else ""
     if isinstance(failure, Unseen):
         learning, no_film = episodes, no_episodes
@@ -141,7 +150,7 @@ def last_frame(film: Path) -> str:
     return data_uri("image/webp", still.getvalue())
 
 
-def replays(run: Run) -> list[Replay]:
+def replays(run: Run, saliency: bool = False) -> list[Replay]:
     """The best, the median and the worst of the episodes of the session's evaluation.
 
     Raises:
@@ -151,7 +160,7 @@ def replays(run: Run) -> list[Replay]:
     if not returns:
         return []
     seeds = evaluation_seeds("report", 0, len(returns))
-    with closing(Scene(run.problem.id, run.player("best"))) as scene:
+    with closing(Scene(run.problem.id, run.player("best"), saliency)) as scene:
         return [
             replay(scene, seeds[episode], f"The {word} of {len(returns)} episodes")
             for episode, word in choose_episodes(returns).items()

@@ -21,16 +21,21 @@ from rl.storage.run_folder import RunFolder
 MOST_PAIRS = 10
 
 
-def search_page(folder: RunFolder) -> Page:
+def search_page(folder: RunFolder, saliency: bool = False) -> Page:
     """What a search tried, and what it found.
 
+    Args:
+        folder: of the search.
+        saliency: whether the episodes of the best trial show which pixels matter.
+
     Raises:
-        UserError: a file is damaged.
+        UserError: a file is damaged, or there is no saliency.
     """
     manifest, search = folder.read_manifest(), read_search(folder)
     best = search.scored[0] if search.scored else None
     here = best and not folder.trial(best["trial"]).made_elsewhere
-    episodes, learning = moving(Run(folder, best["trial"])) if best and here else ([], [])
+    found = Run(folder, best["trial"]) if best and here else None
+    episodes, learning = moving(found, saliency) if found else ([], [])
     return Page(
         "search",
         manifest["experiment"],

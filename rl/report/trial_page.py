@@ -23,21 +23,22 @@ from rl.saved.run import Run
 from rl.storage.files import read_bytes
 
 
-def trial_page(run: Run) -> Page:
+def trial_page(run: Run, saliency: bool = False) -> Page:
     """How the sessions of a run learned, and how good they are.
 
     Args:
         run: any of its sessions.
+        saliency: whether its episodes show which pixels matter.
 
     Raises:
-        UserError: a file is damaged.
+        UserError: a file is damaged, or there is no saliency.
     """
     records, threshold = read_records(run.trial), run.problem.solved
     several = len(run.manifest["seeds"]) > 1
     typical = typical_session(records)
     seen = Run(run.folder, run.trial.number, typical.number) if typical else run
     middle = f"Session {seen.session.number}, the one in the middle by its score."
-    episodes, learning = moving(seen)
+    episodes, learning = moving(seen, saliency)
     return Page(
         "trial" if several else "run",
         run.specification.name,

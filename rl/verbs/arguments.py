@@ -124,6 +124,8 @@ SHARED: dict[str, dict[str, Any]] = {
     "--checkpoint": {"metavar": "NAME", "type": checkpoint,
                      "help": "best, last or a stage's step (default: best available)"},
     "--seed": {"type": natural, "default": 0, "help": "random seed (default 0)"},
+    "--saliency": {"action": "store_true",
+                   "help": "show in red which pixels the value of the greedy action depends on"},
     "--tag": {"metavar": "TAG", "type": tags_in, "action": "extend", "default": [],
               "help": "add a tag, to find the run by; may be repeated"},
     "--no-report": {"dest": "report", "action": "store_false",

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from rl.watching.watching import Show
 
 
-SALIENCY = "show in red which pixels the value of the greedy action depends on"
-
-
 def evaluate(options: argparse.Namespace) -> int:
     """`rl evaluate`: prints the returns of a saved agent."""
     from rl.saved.policy_file import open_saved
@@ -145,13 +142,12 @@ def add(verbs: Verbs) -> None:
         verbs, "watch", watch,
         "watch a saved agent act, and what it thinks, in a window, the terminal or a file",
         "rl watch lunarlander_dqn --gif lander.gif",
-        *AGENT, "--checkpoint", "--seed",
+        *AGENT, "--checkpoint", "--seed", "--saliency",
     )  # fmt: skip
     verb.add_argument("--episodes", type=positive, default=1, help="how many (default 1)")
     verb.add_argument("--slow", metavar="FACTOR", type=factor, default=1.0,
                       help="slow down: 2 is half the speed, 0.5 twice (default 1)")  # fmt: skip
     verb.add_argument("--plain", action="store_true", help="hide what the agent thinks")
-    verb.add_argument("--saliency", action="store_true", help=SALIENCY)
     where = verb.add_mutually_exclusive_group()
     where.add_argument("--gif", metavar="FILE", type=user_path, help="write a GIF instead")
     where.add_argument("--mp4", metavar="FILE", type=user_path, help="write an MP4 instead")
@@ -161,9 +157,8 @@ def add(verbs: Verbs) -> None:
         verbs, "film", film,
         "show the same episode at several stages of training, side by side, as a GIF or MP4",
         "rl film lunarlander_dqn --output learning.gif",
-        *AGENT, "--seed",
+        *AGENT, "--seed", "--saliency",
     )  # fmt: skip
     verb.add_argument("--output", metavar="FILE", type=user_path,
                       help="a .gif or .mp4 file (default: film.gif of the session; of a "
                       "single file, EXPERIMENT.gif)")  # fmt: skip
-    verb.add_argument("--saliency", action="store_true", help=SALIENCY)

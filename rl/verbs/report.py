@@ -14,21 +14,23 @@ from rl.verbs.arguments import Verbs, add_verb, natural
 
 def report(options: argparse.Namespace) -> int:
     """`rl report`: writes the page, and opens it if asked."""
-    file = _write(options.run, options.trial)
+    file = _write(options.run, options.trial, options.saliency)
     say(f"report: {file}")
     if options.open:
         _open(file)
     return 0
 
 
-def _write(path: str | Path, trial: int | None = None, quiet: bool = False) -> Path:
+def _write(
+    path: str | Path, trial: int | None = None, saliency: bool = False, quiet: bool = False
+) -> Path:
     from rl.report import write_report
     from rl.running.display import working
     from rl.watching.window import draw_off_screen
 
     draw_off_screen()
     with working(quiet, "writing the report"):
-        return write_report(path, trial)
+        return write_report(path, trial, saliency)
 
 
 def _open(file: Path) -> None:
@@ -56,6 +58,7 @@ def add(verbs: Verbs) -> None:
         verbs, "report", report,
         "write a report of a run, trial, search or comparison: one page for the browser",
         "rl report lunarlander_dqn --open",
+        "--saliency",
     )  # fmt: skip
     verb.add_argument("run", metavar="RUN",
                       help="a run folder, the name of an experiment for its latest run, or the "

@@ -35,6 +35,18 @@ class Moment:
     ended: bool
 
 
+def require_saliency(player: Player) -> None:
+    """Refuses a player who has no saliency of pixels.
+
+    Raises:
+        UserError: the agent sees no pictures, or has no values of actions.
+    """
+    view = player.preprocessor
+    if view.picture(player.spaces.picture) is None:
+        raise UserError("--saliency is of pixels, and the agent sees no pictures; leave it out")
+    player.agent.saliency(np.zeros((1, view.size), view.kind))
+
+
 class Scene:
     """A player in an environment, and what there is to see of it.
 
@@ -49,7 +61,7 @@ class Scene:
 
     Raises:
         NothingToSee: the environment draws no pictures, and the agent sees none.
-        UserError: the environment fails.
+        UserError: the environment fails, or there is no saliency.
     """
 
     def __init__(self, id: str, player: Player, saliency: bool = False) -> None:
@@ -57,8 +69,8 @@ class Scene:
         self._names, self._saliency = bar_names(player.spaces), saliency
         self._view = player.preprocessor
         self._form = self._view.picture(player.spaces.picture)
-        if saliency and self._form is None:
-            raise UserError("--saliency is of pixels, and the agent sees no pictures; leave it out")
+        if saliency:
+            require_saliency(player)
         problem = player.problem or find_problem(id)
         self._is_drawn = True
         try:

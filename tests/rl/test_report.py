@@ -228,6 +228,13 @@ def many(tmp_path_factory: pytest.TempPathFactory, cartpole_run: Path) -> Path:
     return folder
 
 
+def test_a_report_is_not_written_where_there_is_no_saliency(run: Path) -> None:
+    (run / "report.html").write_text("as it was")
+    with pytest.raises(UserError, match="the agent sees no pictures; leave it out"):
+        write_report(run, saliency=True)
+    assert (run / "report.html").read_text() == "as it was"
+
+
 @pytest.mark.slow
 def test_a_trial(many: Path) -> None:
     contents = Contents(write_report(many / "two"))
@@ -262,6 +269,8 @@ def test_a_comparison(many: Path) -> None:
     contents = Contents(write_report(many / "compared"))
     assert not [tag for tag, attributes in contents.elements if "onerror" in attributes]
     assert contents.data[1]["series"][0]["name"] == f"{EVIL} 0"
+    with pytest.raises(UserError, match="a comparison has none; leave it out"):
+        write_report(many / "compared", saliency=True)
     for broken in (None, [], [{**values["data"][0], "scores": [1.0, 2.0]}] * 2):
         write_json(many / "compared/comparison.json", {**values, "data": broken})
         with pytest.raises(UserError, match=r"comparison.json: .*run `rl compare` again"):

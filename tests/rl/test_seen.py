@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import rl
 from rl.environments.spaces import Discrete
 from rl.errors import UserError
 from rl.preprocessors import Picture
+from rl.report import write_report
 from rl.session.player import player_of
 from rl.watching.frames import Scene
 from rl.watching.seen import GAP, NO_PICTURE, beside, frames_of
@@ -114,6 +120,25 @@ def test_saliency_wants_pictures_and_values() -> None:
     vectors = experiment(values("DQN", Discrete))
     with pytest.raises(UserError, match="the agent sees no pictures"):
         Scene(vectors.problem.id, player_of(vectors), saliency=True)
-    policy = Play(experiment(pictured("PPO")))
+    policy = experiment(pictured("PPO"))
     with pytest.raises(UserError, match="PPO has none; leave it out"):
-        policy.agent.saliency(policy.environments.observations)
+        Scene(policy.problem.id, player_of(policy), saliency=True)
+
+
+def test_a_report_marks_the_pixels_of_its_episodes(tmp_path: Path) -> None:
+    given = pictured(train={"steps": 60, "evaluate_every": 60, "evaluate_episodes": 2})
+    rl.train(given, output=tmp_path / "run", draw=False)
+    plain, marked = (
+        write_report(tmp_path / "run", saliency=wanted).read_text() for wanted in (False, True)
+    )
+    for page, grey in ((plain, True), (marked, False)):
+        sheets = re.findall(r'"sheet": ?"([^"]*)', page)
+        assert [_is_grey(sheet) for sheet in sheets] == [grey] * 3
+
+
+def _is_grey(uri: str) -> bool:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as picture:
+        red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB"), np.int64), 2, 0)
+    return bool(np.abs(red - (green + blue) / 2).max() < 40)
