@@ -24,6 +24,7 @@ _REASONS: dict[type[_Space], str] = {
 }
 _REMEDY = "add a wrapper that turns it into numbers (gymnasium.wrappers.TransformObservation)"
 _OMIT = ", or one that leaves it out (gymnasium.wrappers.FilterObservation)"
+_ALONE = " beside other parts: add a wrapper that keeps it alone, for convolutions"
 SHRINK = (
     "make it smaller by a preprocessor (Resize, with grayscale: true) or a wrapper "
     "(gymnasium.wrappers.ResizeObservation)"
@@ -88,13 +89,13 @@ class Flattener:
 
     @property
     def picture(self) -> Picture | None:
-        """The form of an observation that is one array of two axes, or three; None of any other.
+        """The form of an observation with one array of two axes, or three; None of any other.
 
         The axis of the channels is the last, unless the first is the shortest.
         """
         part = self.parts[0]
         shape = part.space.shape or ()
-        if len(self.parts) > 1 or part.path or not part.is_box or len(shape) not in (2, 3):
+        if len(self.parts) > 1 or not part.is_box or len(shape) not in (2, 3):
             return None
         height, width, channels = shape if len(shape) == 3 else (*shape, 1)
         first = len(shape) == 3 and height < min(width, channels)
@@ -130,6 +131,10 @@ def flattener(space: _Space) -> Flattener:
         else:
             first = parts[-1].first + parts[-1].size if parts else 0
             parts.append(Part(path, each, first, _size(each, path)))
+    for part in parts if len(parts) > 1 else ():  # one alone is for convolutions
+        if _is_picture(part.space) and part.size > LARGEST_PICTURE:
+            said = f", a picture of {part.size:,} numbers{_ALONE}"
+            raise _unfit(part.space, part.path, f"at most {LARGEST_PICTURE:,} numbers", said)
     found = Flattener(tuple(parts), tuple(left_out))
     if not found.size:
         texts = f" beside texts ({', '.join(left_out)})" if left_out else ""
@@ -162,11 +167,7 @@ def _size(space: _Space, path: _Path) -> int:
         own = "is text" if _is_text(space) else "has entries that the lab does not know"
         reason = next((why for kind, why in _REASONS.items() if isinstance(space, kind)), own)
         raise _unfit(space, path, "made of numbers", f", which {reason}; {_REMEDY}")
-    size = int(spaces.flatdim(space))
-    if path and _is_picture(space) and size > LARGEST_PICTURE:  # one alone is for convolutions
-        said = f", a picture of {size:,} numbers: {SHRINK}"
-        raise _unfit(space, path, f"at most {LARGEST_PICTURE:,} numbers", said)
-    return size
+    return int(spaces.flatdim(space))
 
 
 def _unfit(space: _Space, path: _Path, wanted: str, said: str) -> Unfit:

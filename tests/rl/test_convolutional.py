@@ -155,7 +155,9 @@ def test_what_is_a_picture(shape: tuple[int, ...], kind: str, form: Picture | No
 
 
 def test_a_picture_among_other_things_is_none() -> None:
-    assert flattener(Dict({"a": Box(0, 1, (8, 7, 2))})).picture is None
+    picture = Box(0, 1, (8, 7, 2))
+    assert flattener(Dict({"a": picture, "b": Box(0, 1, (2,))})).picture is None
+    assert flattener(Dict({"a": picture})).picture == Picture((8, 7, 2), False)
 
 
 def test_the_axes_of_a_picture_do_not_matter_to_what_is_computed() -> None:

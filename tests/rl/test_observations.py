@@ -133,8 +133,10 @@ REFUSED = [
     (spaces.Dict(a=spaces.Dict(g=spaces.Sequence(box(1)))),
      "the observations' 'a.g' must be made of numbers, but is Sequence, .*FilterObservation"),
     (spaces.Tuple([box(1), Own()]), "the observations' '1' must be made of numbers, but is Own"),
-    (spaces.Dict(eye=PICTURE), "the observations' 'eye' must be at most 4,096 numbers, but is Box"
-     r"\[210, 160, 3\], a picture of 100,800"),
+    (spaces.Dict(ear=box(1), eye=PICTURE),
+     "the observations' 'eye' must be at most 4,096 numbers, but is Box"
+     r"\[210, 160, 3\], a picture of 100,800 numbers beside other parts: .* keeps it alone, for "
+     r"convolutions, or one that leaves it out \(gymnasium.wrappers.FilterObservation\)"),
     (spaces.Dict(), "must have at least one entry"),
     (spaces.Dict(a=Mission()), r"must have at least one entry beside texts \(a\)"),
     (box(0), "must have at least one entry"),
@@ -150,7 +152,8 @@ def test_what_cannot_be_a_vector_is_refused(space: Any, said: str) -> None:
 def test_a_small_picture_is_a_grid() -> None:
     assert flattener(box(7, 7, 3, kind=np.uint8, high=255)).size == 147
     assert not flattener(box(32, 32, 4, kind=np.uint8, high=255)).picture.is_large  # type: ignore[union-attr]
-    assert flattener(PICTURE).picture.is_large  # type: ignore[union-attr]
+    for large in (PICTURE, spaces.Dict(eye=PICTURE), spaces.Dict(eye=PICTURE, task=Mission())):
+        assert flattener(large).picture.is_large  # type: ignore[union-attr]
     assert flattener(box(5000, kind=np.uint8, high=255)).size == 5000
 
 
