@@ -78,9 +78,9 @@ class SpecifiedParts:
 
     @property
     def _frames(self) -> dict[str, int]:
-        """What a replay memory is told of pictures that stay bytes."""
+        """What a replay memory is told of pictures, to keep once what several of them show."""
         seen = self._preprocessor
-        return {"frames": seen.frames} if seen.kind == np.uint8 else {}
+        return {"frames": seen.frames} if seen.frames > 1 or seen.kind == np.uint8 else {}
 
     def network(
         self,

@@ -98,6 +98,15 @@ def test_bytes_stay_bytes_from_the_lanes_to_the_memory() -> None:
         assert experiment(pictured(**blocks)).preprocessor.kind == np.float32
 
 
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_a_frame_that_several_observations_show_is_kept_once(kind: str) -> None:
+    made = experiment(pictured(kwargs={"kind": kind}, preprocessor={"name": "FrameStack"}))
+    Play(made).steps(30)
+    memory: Any = made.agent.memory  # type: ignore[attr-defined]
+    assert memory.frames.record_type.base == kind
+    assert memory.frames.added < 1.1 * memory.added  # of four frames each
+
+
 def test_bytes_do_not_change_what_is_learned() -> None:
     """A float32 holds a byte exactly."""
     one, other = (experiment(pictured()) for _ in range(2))

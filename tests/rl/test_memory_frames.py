@@ -17,29 +17,30 @@ from tests.rl.conftest import take_over
 COUNT, FRAME = 3, 5
 
 
-def memories(name: str, capacity: int = 40) -> list[Replay]:
+def memories(name: str, capacity: int = 40, kind: Any = np.uint8) -> list[Replay]:
     """One of whole observations, and two of frames."""
     part, size = REPLAYS[name], COUNT * FRAME
     settings = part.Settings(capacity=capacity, batch_size=8)
     actions = np.zeros(0, np.int64)
     forms: list[dict[str, Any]] = [{}, {"frames": COUNT}, {"frames": COUNT}]
-    return [part(size, np.random.default_rng(1), settings, actions, 0, np.uint8, **form)
+    return [part(size, np.random.default_rng(1), settings, actions, 0, kind, **form)
             for form in forms]  # fmt: skip
 
 
 class Lane:
     """Stacks of random frames in episodes, some of one step, that often begin alike."""
 
-    def __init__(self, number: int, memories: list[Replay], n: int) -> None:
+    def __init__(self, number: int, memories: list[Replay], n: int, kind: Any = np.uint8) -> None:
         self.rng, self.memories, self.number = np.random.default_rng(number), memories, number
+        self.kind = kind
         self.steps = [NStep(memory.adder(number), n, 0.9) for memory in memories]
         self.begin()
 
     def frame(self) -> Array:
-        return self.rng.integers(0, 256, FRAME).astype(np.uint8)
+        return self.rng.integers(0, 256, FRAME).astype(self.kind)
 
     def begin(self) -> None:
-        first = np.full(FRAME, 7, np.uint8) if self.rng.random() < 0.5 else self.frame()
+        first = np.full(FRAME, 7, self.kind) if self.rng.random() < 0.5 else self.frame()
         self.stack = np.tile(first, COUNT)
 
     def step(self) -> None:
@@ -54,11 +55,12 @@ class Lane:
             self.begin()
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
 @pytest.mark.parametrize("n", [1, 5])
 @pytest.mark.parametrize("name", REPLAYS)
-def test_a_memory_of_frames_samples_what_a_plain_one_does(name: str, n: int) -> None:
-    plain, framed, _ = kinds = memories(name)
-    lanes = [Lane(number, kinds[:2], n) for number in range(3)]
+def test_a_memory_of_frames_samples_what_a_plain_one_does(name: str, n: int, kind: Any) -> None:
+    plain, framed, _ = kinds = memories(name, kind=kind)
+    lanes = [Lane(number, kinds[:2], n, kind) for number in range(3)]
     for _ in range(120):
         for lane in lanes:
             lane.step()
@@ -78,10 +80,11 @@ def assert_samples(one: Replay, other: Replay) -> None:
         memory.update_priorities(first["rewards"])
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
 @pytest.mark.parametrize("name", REPLAYS)
-def test_it_goes_on_to_the_bit_with_frames_that_were_put_back(name: str) -> None:
-    _, framed, other = kinds = memories(name)
-    lane, behind = Lane(0, kinds[1:2], 1), Lane(5, [other], 1)
+def test_it_goes_on_to_the_bit_with_frames_that_were_put_back(name: str, kind: Any) -> None:
+    _, framed, other = kinds = memories(name, kind=kind)
+    lane, behind = Lane(0, kinds[1:2], 1, kind), Lane(5, [other], 1, kind)
     for _ in range(90):
         lane.step()
     for _ in range(3):
