@@ -2,6 +2,7 @@
 
     python -m pip install -e . stable-baselines3      # in an environment of its own
     python scripts/benchmark_solve.py --seeds 5
+    python scripts/benchmark_solve.py --seeds 20 --rows solve.csv      # goes on where it was
 
 Each run is a process of its own on one core with one BLAS thread; the two alternate, seed by seed.
 Both learners are evaluated by the same rule, code and seeds: every 5,000 steps a few greedy
@@ -10,6 +11,9 @@ interval begins at 200 or above. Both clocks include these evaluations and stop 
 agent is then evaluated on 100 unseen episodes, which neither clock includes.
 
 stable-baselines3 has the settings that its RL Zoo publishes for this environment.
+
+With --rows the runs are kept in a file, and those that it has are not repeated. Let it be of one
+machine: seconds of two are not to be compared.
 """
 
 from __future__ import annotations
@@ -22,16 +26,24 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import common
 import numpy as np
+from rows import Row, Rows
+
+from rl.errors import UserError
 
 if TYPE_CHECKING:
     from nn.typing import Array
 
 PROBLEM, THRESHOLD = "LunarLander-v3", 200.0
 LEARNERS = ("this-lab", "stable-baselines3")
+FIGURES = ("solved", "steps", "seconds", "evaluating", "mean_return")
+
+Result = dict[str, Any]  # of a run: its FIGURES
 
 # https://github.com/DLR-RM/rl-baselines3-zoo, hyperparams/dqn.yml, LunarLander: exploration falls
 # over 12% of 100,000 steps.
@@ -43,7 +55,7 @@ ZOO = {
 ZOO_EXPLORATION_STEPS = 12_000
 
 
-def run_lab(seed: int, limit: int) -> dict[str, Any]:
+def run_lab(seed: int, limit: int) -> Result:
     """Trains `lunarlander_dqn` as `python -m rl.run` does."""
     import rl
 
@@ -59,7 +71,7 @@ def run_lab(seed: int, limit: int) -> dict[str, Any]:
     }
 
 
-def run_peer(seed: int, limit: int) -> dict[str, Any]:
+def run_peer(seed: int, limit: int) -> Result:
     """Trains stable-baselines3's DQN, evaluated every 5,000 steps as the lab's is."""
     import torch
     from stable_baselines3 import DQN
@@ -101,7 +113,7 @@ def run_peer(seed: int, limit: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def in_process(learner: str, seed: int, limit: int) -> dict[str, Any]:
+def in_process(learner: str, seed: int, limit: int) -> Result:
     """One run in a process of its own, on one core."""
     command = [sys.executable, __file__, "--one", learner, "--seed", str(seed),
                "--limit", str(limit)]  # fmt: skip
@@ -109,7 +121,32 @@ def in_process(learner: str, seed: int, limit: int) -> dict[str, Any]:
     return dict(json.loads(answer.stdout.splitlines()[-1]))
 
 
-def summarize(results: dict[str, list[dict[str, Any]]]) -> None:
+def results_of(
+    learners: Sequence[str], seeds: int, limit: int, rows: Rows | None
+) -> Iterator[tuple[str, int, Result]]:
+    """The results of each learner on each seed, in turns, and those of the rows, which are kept."""
+    for seed in range(seeds):
+        for learner in learners:
+            named = {"learner": learner, "seed": str(seed), "limit": str(limit)}
+            if rows and (found := rows.matching(named)):
+                yield learner, seed, {name: json.loads(found[0][name]) for name in FIGURES}
+                continue
+            result = in_process(learner, seed, limit)
+            if rows:
+                rows.add({**named, **{name: json.dumps(result[name]) for name in FIGURES}})
+            yield learner, seed, result
+
+
+def rows_of(path: Path) -> Rows:
+    """The runs that a file has."""
+    return Rows(path, ("learner", "seed", "limit", *FIGURES), _key)
+
+
+def _key(row: Row) -> tuple[int, str, int]:
+    return int(row["limit"]), row["learner"], int(row["seed"])
+
+
+def summarize(results: dict[str, list[Result]]) -> None:
     """Prints the table."""
     head = ("learner", "solved", "steps, median", "seconds, median", "of which evaluating",
             "mean return, unseen")  # fmt: skip
@@ -131,10 +168,11 @@ def summarize(results: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Time to a solved LunarLander agent.")
+    parser = common.Parser(description="Time to a solved LunarLander agent.")
     parser.add_argument("--seeds", type=common.positive, default=5, help="seeds 0 to SEEDS - 1")
     parser.add_argument("--limit", type=common.positive, default=200_000, help="steps at most")
     parser.add_argument("--learner", choices=LEARNERS, action="append", help="only this one")
+    parser.add_argument("--rows", metavar="FILE", type=Path, help="keep the runs in a CSV file")
     parser.add_argument("--one", choices=LEARNERS, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -144,12 +182,15 @@ def main() -> None:
         run = run_lab if options.one == "this-lab" else run_peer
         print(json.dumps(run(options.seed, options.limit)))
         return
-    results: dict[str, list[dict[str, Any]]] = {learner: [] for learner in LEARNERS}
+    results: dict[str, list[Result]] = {learner: [] for learner in LEARNERS}
+    learners = options.learner or LEARNERS
     try:
-        for seed in range(options.seeds):
-            for learner in options.learner or LEARNERS:
-                results[learner].append(in_process(learner, seed, options.limit))
-                print(f"seed {seed}, {learner}: {results[learner][-1]}", flush=True)
+        rows = rows_of(options.rows) if options.rows else None
+        for learner, seed, result in results_of(learners, options.seeds, options.limit, rows):
+            results[learner].append(result)
+            print(f"seed {seed}, {learner}: {result}", flush=True)
+    except UserError as error:
+        parser.refuse(str(error))
     except KeyboardInterrupt:
         print("interrupted: the table is of the runs that ended")
     summarize({learner: rows for learner, rows in results.items() if rows})
