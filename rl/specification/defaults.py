@@ -96,13 +96,16 @@ def _see(blocks: Blocks, spaces: Spaces) -> None:
 
 def _limit(blocks: Blocks, spaces: Spaces) -> None:
     """Limits the bytes of a replay memory, which keeps each frame of several once."""
-    memory, each = blocks.get("memory", {}), 2 * _FLOAT
-    if blocks.get("preprocessor", {}).get("name") == "FrameStack":
+    memory, seen = blocks.get("memory", {}), blocks.get("preprocessor", {})
+    each = 2 * _FLOAT * spaces.observation_size
+    if seen.get("name") == "FrameStack":
         assert spaces.picture
-        each = 1 if spaces.picture.is_bytes else _FLOAT
+        height, width, channels = spaces.picture.shape
+        pixels = seen.get("height", height) * seen.get("width", width)
+        each = pixels * (1 if seen["grayscale"] else channels)
+        each *= 1 if spaces.picture.is_bytes else _FLOAT
     if "capacity" in memory:
-        fitting = REPLAYED // (each * spaces.observation_size)
-        memory["capacity"] = max(min(memory["capacity"], fitting), memory["batch_size"])
+        memory["capacity"] = max(min(memory["capacity"], REPLAYED // each), memory["batch_size"])
 
 
 def _show(blocks: Blocks, preprocessor: dict[str, Any]) -> None:

@@ -123,7 +123,14 @@ def test_every_agent_has_defaults_that_fit(agent: str) -> None:
 @pytest.mark.parametrize("agent", ["DoubleDQN", "QRDQN", "Rainbow", "TQC", "DDPG"])
 @pytest.mark.parametrize(
     ("shape", "capacity"),
-    [((3, 3), None), ((4, 84, 84, 3), 1_476), ((100, 100, 100, 3), 64), ((84, 84, 3), 47_241)],
+    [
+        ((3, 3), None),
+        ((4, 84, 84, 3), 1_476),
+        ((100, 100, 100, 3), 64),
+        ((84, 84, 3), None),
+        ((80, 80, 2), 78_125),
+        ((500, 300, 5), 28_344),
+    ],
 )
 def test_a_replay_memory_of_the_defaults_has_at_most_a_gigabyte(
     agent: str, shape: tuple[int, ...], capacity: int | None
@@ -134,7 +141,7 @@ def test_a_replay_memory_of_the_defaults_has_at_most_a_gigabyte(
     made = specification_of("tests.rl.worlds:Bright", agent=agent, kwargs=arguments)
     memory = made.block("memory")
     usual = 100_000 if continuous else 50_000
-    assert memory["capacity"] == max(capacity or usual, memory["batch_size"])
+    assert memory["capacity"] == max(min(capacity or usual, usual), memory["batch_size"])
 
 
 def test_an_environment_without_a_time_limit_is_cut_and_one_hot_states_stay() -> None:
