@@ -14,14 +14,7 @@ from rl.environments.spaces import Actions, Combinations, Continuous, Discrete, 
 from rl.errors import UserError
 from rl.export.steps import Step, of_actions, of_agent, of_preprocessor
 from rl.formatting import count_of
-from rl.preprocessors import (
-    PREPROCESSORS,
-    Difference,
-    Normalize,
-    Pictures,
-    Preprocessor,
-    Stack,
-)
+from rl.preprocessors import PREPROCESSORS, Difference, Normalize, Pictures, Preprocessor, Stack
 from rl.preprocessors.pictures import Atari, Crop, FrameStack, Grayscale, Resize
 from rl.session.player import Player
 

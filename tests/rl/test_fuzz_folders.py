@@ -94,7 +94,7 @@ def go_on(path: Path) -> None:
 
 def report(path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial_page, "moving", lambda run: ([], []))  # its pictures take seconds
+        patch.setattr(trial_page, "moving", lambda *given: ([], []))  # its pictures take seconds
         assert trial_page.trial_page(Run.open(path)).sections
 
 
@@ -107,7 +107,7 @@ def analyze_search_of(path: Path) -> None:
 
 def report_search(path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search_page, "moving", lambda run: ([], []))
+        patch.setattr(search_page, "moving", lambda *given: ([], []))
         assert render(search_page.search_page(RunFolder.open(path)))
 
 
