@@ -182,6 +182,8 @@ def main() -> None:
         run = run_lab if options.one == "this-lab" else run_peer
         print(json.dumps(run(options.seed, options.limit)))
         return
+    if options.rows:
+        parser.make_folder(options.rows.parent)  # before a run is lost for want of it
     results: dict[str, list[Result]] = {learner: [] for learner in LEARNERS}
     learners = options.learner or LEARNERS
     try:

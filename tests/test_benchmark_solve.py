@@ -31,7 +31,7 @@ def test_runs_that_a_file_has_are_not_repeated(
         return capsys.readouterr().out
 
     monkeypatch.setattr(SOLVE, "in_process", run)
-    command = ["benchmark_solve.py", "--seeds", "2", "--rows", str(tmp_path / "rows.csv")]
+    command = ["benchmark_solve.py", "--seeds", "2", "--rows", str(tmp_path / "new/rows.csv")]
     monkeypatch.setattr("sys.argv", command)
     assert "interrupted: the table is of the runs that ended" in measure()
     assert len(began) == most

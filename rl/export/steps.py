@@ -31,14 +31,14 @@ class Step:
 def of_preprocessor(preprocessor: Preprocessor) -> list[Step]:
     """What happens to each observation, or to the latest pictures."""
     if isinstance(preprocessor, Pictures):
-        return _of_pictures(preprocessor)
+        return _of_latest_pictures(preprocessor)
     if not isinstance(preprocessor, Normalize) or not preprocessor.settings.observations:
         return []
     arrays = {"mean": preprocessor.mean, "deviation": preprocessor.std}
     return [Step("normalize", {**arrays, "limit": np.array(preprocessor.settings.clip, float)})]
 
 
-def _of_pictures(seen: Pictures) -> list[Step]:
+def _of_latest_pictures(seen: Pictures) -> list[Step]:
     """From the latest pictures of an environment, row by row, to what the agent sees of them."""
     height, width, channels = seen.raw.shape
     shape, order = (height, width, channels), [0, 3, 1, 2]

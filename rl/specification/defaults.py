@@ -65,7 +65,7 @@ def default_blocks(
                 blocks[key] = {**blocks.get(key, {}), **block}
             if blocks.get("preprocessor", {}).get("name") == "Normalize":
                 blocks["preprocessor"]["observations"] = not spaces.one_hot
-        # The network of CEM is tiny, where it can be.
+        # CEM has a tiny network wherever it can.
         sees = kind.sees_pictures and (kind is not CEM or spaces.are_large_pictures)
         if sees and spaces.are_pictures:
             _see(blocks, spaces)
