@@ -59,7 +59,7 @@ AGENTS: dict[str, dict[str, Any]] = {
         **_VALUES,
         "agent": {"name": "DoubleDQN", "n_step": 3, "learn_start": 100, "learn_every": 1,
                   "tau": 0.05, "cost": "quadratic", "return_std": 10.0},
-        "memory": {"name": "Replay", "capacity": 30_000, "batch_size": 64},
+        "memory": {"name": "Replay", "capacity": 100_000, "batch_size": 64},
         "exploration": {"name": "EpsilonGreedy", "start": 0.2, "end": 0.02, "steps": 2_000},
     },
     "BootstrappedDQN": {
@@ -72,8 +72,7 @@ AGENTS: dict[str, dict[str, Any]] = {
         "agent": {"name": "PPO", "entropy_weight": 0.01, "epochs": 4, "minibatches": 2},
         "network": {"hidden": [64, 64], "activation": "tanh", "output_scale": 0.1},
         "memory": {"name": "Rollout", "horizon": 64},
-        "preprocessor": {"name": "Normalize", "observations": False, "rewards": True,
-                         "epsilon": 1e-12},
+        "preprocessor": {"name": "Normalize", "rewards": True, "epsilon": 1e-12},
     },
 }  # fmt: skip
 
