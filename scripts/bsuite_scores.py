@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -115,10 +115,13 @@ def by_tag(scores: Mapping[str, float]) -> dict[str, float]:
 def tables(measured: Measured, scores: Scores) -> str:
     """The scores by tag and by experiment, with what was measured, beside the published ones."""
     agents = *scores, *(f"{name}, published" for name in PUBLISHED)
+    parts = {agent: {name for name, rows in found.items() if is_part(rows)}
+             for agent, found in measured.items()}  # fmt: skip
     tags = (
-        (words(tag), *(tag_cell(tag, each) for each in (*scores.values(), *PUBLISHED.values())))
+        (words(tag), *(tag_cell(tag, each, parts[agent]) for agent, each in scores.items()),
+         *(tag_cell(tag, each) for each in PUBLISHED.values()))
         for tag in TAGS
-    )
+    )  # fmt: skip
     experiments = (
         (name, *(cell(measured[agent].get(name, ()), scores[agent]) for agent in scores),
          *(f"{each[name]:.2f}" for each in PUBLISHED.values()))
@@ -130,27 +133,49 @@ def tables(measured: Measured, scores: Scores) -> str:
     )
 
 
-def tag_cell(tag: str, scores: Mapping[str, float]) -> str:
-    """A mean score, and of how many of the tag's experiments it is where it is not of all."""
+def tag_cell(tag: str, scores: Mapping[str, float], parts: Collection[str] = ()) -> str:
+    """A mean score, and of how many of the tag's experiments where it is not of all.
+
+    Args:
+        tag: one of `TAGS`.
+        scores: of the experiments.
+        parts: the experiments of which only a part is measured.
+    """
     every = [name for name in suite() if tag in tags_of(name)]
     known = [name for name in every if name in scores]
-    return f"{by_tag(scores)[tag]:.2f}{part_of(len(known), len(every))}" if known else ""
+    if not known:
+        return ""
+    in_part = ["in part"] if any(name in parts for name in known) else []
+    return f"{by_tag(scores)[tag]:.2f}{brackets(len(known), len(every), in_part)}"
 
 
 def cell(rows: Sequence[Row], scores: Mapping[str, float]) -> str:
     """A score, and of how many settings and which share of the episodes where not of all."""
     if not rows:
         return ""
+    experiment, share = experiment_of(rows[0]["bsuite_id"]), share_of_episodes(rows)
+    episodes = [f"{share:.3g} of the episodes"] if share < 1 else []
+    return f"{scores[experiment]:.2f}{brackets(len(rows), _settings(rows), episodes)}"
+
+
+def is_part(rows: Sequence[Row]) -> bool:
+    """Whether settings or episodes are missing from the rows of an experiment."""
+    return len(rows) < _settings(rows) or share_of_episodes(rows) < 1
+
+
+def share_of_episodes(rows: Sequence[Row]) -> float:
+    """The share of an experiment's episodes that was played where the score is not decided."""
     from bsuite import sweep
 
-    experiment = experiment_of(rows[0]["bsuite_id"])
-    counts = [int(row["episode"]) for row in rows if not is_decided(row)]
-    share = max(counts, default=0) / sweep.EPISODES[rows[0]["bsuite_id"]]
-    episodes = [f"{share:.3g} of the episodes"] if 0 < share < 1 else []
-    return f"{scores[experiment]:.2f}{part_of(len(rows), len(suite()[experiment]), *episodes)}"
+    return min((int(row["episode"]) / sweep.EPISODES[row["bsuite_id"]]
+                for row in rows if not is_decided(row)), default=1.0)  # fmt: skip
 
 
-def part_of(count: int, every: int, *more: str) -> str:
+def _settings(rows: Sequence[Row]) -> int:
+    return len(suite()[experiment_of(rows[0]["bsuite_id"])])
+
+
+def brackets(count: int, every: int, more: Sequence[str]) -> str:
     """In brackets, of how many of all something is, unless it is of all."""
     parts = [f"{count} of {every}"] * (count < every) + [*more]
     return f" ({', '.join(parts)})" if parts else ""

@@ -136,8 +136,8 @@ def test_the_results_say_of_how_much_each_score_is(
     monkeypatch.setattr("rl.analysis.drawer.draw", lambda *given: drawn.append(given))
     radar.write_results(rows)
     text = radar.common.RESULTS.read_text()
-    assert "| basic | 0.62 | 0.91 | 0.98 | 0.86 |" in text
-    assert "| exploration | 1.00 | 0.00 | 0.99 | 0.00 |" in text
+    assert "| basic | 0.62 (in part) | 0.91 | 0.98 | 0.86 |" in text
+    assert "| exploration | 1.00 (in part) | 0.00 | 0.99 | 0.00 |" in text
     assert "| catch | 0.62 (1 of 20, 0.1 of the episodes) | 0.91 | 0.98 | 0.86 |" in text
     assert "| deep_sea | 1.00 (1 of 21) | 0.00 | 0.99 | 0.00 |" in text
     assert "mnist" not in text
@@ -148,6 +148,23 @@ def test_the_results_say_of_how_much_each_score_is(
     assert bars[0]["y"] == [0.625, 0.0, 1.0]
     assert [each["y"] for each in ours] == [[0.625, 1.0, 0.625]]
     assert [each["y"] for each in theirs][1] == [0.98, 0.99, 0.98]
+
+
+def test_a_score_of_everything_says_no_more(radar: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = radar.rows_of(radar.ROWS)
+    rows.add(*(row(radar, each, 10_000) for each in IDS["catch"]))
+    rows.add(*(row(radar, each, 400, total_bad_episodes=100) for each in IDS["deep_sea"][:-1]))
+    scores = {"catch": 0.625, "deep_sea": 1.0}
+    monkeypatch.setattr(radar, "by_experiment", lambda rows: scores)
+    monkeypatch.setattr("rl.analysis.drawer.draw", lambda *given: None)
+    radar.write_results(rows)
+    text = radar.common.RESULTS.read_text()
+    assert "| basic | 0.62 | 0.91 |" in text
+    assert "| catch | 0.62 | 0.91 |" in text
+    assert "| exploration | 1.00 (in part) | 0.00 |" in text
+    rows.add(row(radar, IDS["deep_sea"][-1], 10_000))
+    radar.write_results(rows)
+    assert "| exploration | 1.00 | 0.00 |" in radar.common.RESULTS.read_text()
 
 
 def test_what_a_user_can_put_right_is_one_line(
