@@ -21,8 +21,8 @@ LOGGED = ("steps", "episode", "total_return", "episode_len", "episode_return", "
           "total_perfect")  # fmt: skip
 # A deep sea is solved at the first logged episode from here on with fewer bad ones than this share.
 SOLVED = {"deep_sea": (1, 0.9), "deep_sea_stochastic": (100, 0.8)}
-# What agents of bsuite's authors score (Osband et al. 2020, appendix on the experiments), read to
-# about 0.01 from the bars of the report in their repository, reports/standalone/images.
+# What the agents of bsuite's authors score, read to about 0.01 from the bars of the report in their
+# repository, reports/standalone/images/bar_plot.png.
 _PUBLISHED = {  # experiment: DQN, bootstrapped DQN, recurrent A2C
     "bandit": (0.88, 0.98, 0.94),
     "bandit_noise": (0.60, 0.74, 0.73),

@@ -226,7 +226,7 @@ def test_scores_are_bsuites_own_by_hand() -> None:
 @NEEDS
 @QUIET
 def test_published_scores_are_of_the_suites_experiments() -> None:
-    """Their means by tag, with MNIST's, are those that the paper's radar shows."""
+    """Their means by tag, with MNIST's, are those that the authors' radar shows."""
     scores = program("bsuite_scores")
     assert all(set(each) == set(scores.suite()) for each in scores.PUBLISHED.values())
     dqn = scores.PUBLISHED["DQN"]
