@@ -210,11 +210,11 @@ MEASUREMENTS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Times and weighs whole commands.")
-    parser.add_argument("--only", choices=MEASUREMENTS)
+    parser.add_argument("--only", choices=MEASUREMENTS, action="append")
     parser.add_argument("--repetitions", type=common.positive, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for name in [options.only] if options.only else MEASUREMENTS:
+        for name in options.only or MEASUREMENTS:
             MEASUREMENTS[name](Path(folder), options.repetitions)
 
 

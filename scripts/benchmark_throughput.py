@@ -12,8 +12,6 @@ the processor, over all threads, so that other work on the machine disturbs as l
 
 from __future__ import annotations
 
-import argparse
-import fnmatch
 import itertools
 import os
 import time
@@ -223,8 +221,8 @@ def row(case: Case, rates: dict[str, list[float]]) -> tuple[str, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Times learners, with learning.")
-    parser.add_argument("--only", default="*", help='rows by their names, such as "SAC*"')
+    parser = common.Parser(description="Times learners, with learning.")
+    parser.add_only("learners, such as 'SAC*'")
     parser.add_argument("--turns", type=common.positive, default=5)
     parser.add_argument("--without", action="append", default=[], choices=LIBRARIES,
                         help="a library that is not installed, or not asked for")  # fmt: skip
@@ -233,10 +231,9 @@ def main() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     libraries = [each for each in LIBRARIES if each not in options.without]
     rows = []
-    for case in cases():
-        if fnmatch.fnmatch(case.name, options.only):
-            rows.append(row(case, measure(case, libraries, options.turns)))
-            print("; ".join(rows[-1]), flush=True)
+    for case in parser.named(options.only, cases(), lambda case: [case.name]):
+        rows.append(row(case, measure(case, libraries, options.turns)))
+        print("; ".join(rows[-1]), flush=True)
     head = ("learner", "problem", "the lab", "stable-baselines3", "ratio", "SBX", "ratio")
     print(f"\n{common.table(head, rows)}")
 

@@ -286,13 +286,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=common.positive, default=15)
     parser.add_argument("--processor", action="store_true",
                         help="processor time, for where other programs run beside it")  # fmt: skip
-    parser.add_argument("--only", choices=CASES, help="networks of these alone")
+    parser.add_argument("--only", choices=CASES, action="append", help="networks of these alone")
     options = parser.parse_args()
     clock = time.process_time if options.processor else time.perf_counter
     peak = peak_flops(clock)
     print(f"sgemm: {peak / 1e9:.0f} GFLOP/s")
     rows = []
-    cases = CASES[options.only] if options.only else [*VECTORS, *PICTURES]
+    cases = [case for group in options.only or CASES for case in CASES[group]]
     for case in cases:
         flops, medians = measure(case, make_batch(case), options.repeats, clock)
         ours, cells = medians["engine"], [cell(name, medians) for name in PEERS]

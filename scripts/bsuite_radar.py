@@ -17,11 +17,10 @@ the picture in docs/RESULTS.md are made of these rows.
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import importlib.util
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +39,7 @@ from bsuite_scores import (
 )
 from rows import Row, Rows
 
+from rl.errors import UserError
 from rl.session.callback import Callback
 from rl.specification.specification import digest_of
 
@@ -214,19 +214,19 @@ def write_results(rows: Rows) -> None:
         draw(pictures(scores), PICTURE, "bsuite")
 
 
-def runs_of(agents: Sequence[str], only: str, share: float, of_episodes: float) -> Iterator[Run]:
-    """The runs that are asked for: of each experiment that is called so, or has such a tag."""
-    for experiment, ids in suite().items():
-        if any(fnmatch.fnmatch(each, only) for each in (experiment, *tags_of(experiment))):
-            for agent in agents:
-                for bsuite_id in chosen(ids, share):
-                    yield agent, bsuite_id, episodes_of(bsuite_id, of_episodes)
+def runs_of(
+    agents: Sequence[str], experiments: Iterable[str], share: float, of_episodes: float
+) -> Iterator[Run]:
+    """The runs that are asked for."""
+    for experiment in experiments:
+        for agent in agents:
+            for bsuite_id in chosen(suite()[experiment], share):
+                yield agent, bsuite_id, episodes_of(bsuite_id, of_episodes)
 
 
 def main() -> None:
     parser = common.Parser(description="The lab's agents on bsuite.")
-    parser.add_argument("--only", metavar="PATTERN", default="*",
-                        help="a tag such as noise, or experiments such as 'catch*'")  # fmt: skip
+    parser.add_only("a tag such as noise, or experiments such as 'catch*'")
     parser.add_argument("--agent", action="append", choices=[*AGENTS], help="only this one")
     parser.add_argument("--share", type=part, default=1.0, help="of each experiment's settings")
     parser.add_argument("--episodes", type=part, default=1.0, help="share of the episodes")
@@ -234,14 +234,14 @@ def main() -> None:
     options = parser.parse_args()
     if importlib.util.find_spec("bsuite") is None:
         parser.refuse("bsuite is missing: python -m pip install bsuite")
-    asked = [*runs_of(options.agent or [*AGENTS], options.only, options.share, options.episodes)]
-    if not asked:
-        parser.refuse(f"--only {options.only}: is no tag and no experiment")
-    rows = rows_of(ROWS)
-    due = [partial(measure, *run) for run in asked if not is_known(rows, *run)]
-    for row in common.in_processes(due, options.jobs):
-        rows.add(row)
-    write_results(rows)
+    experiments = parser.named(options.only, suite(), lambda each: [each, *tags_of(each)])
+    asked = runs_of(options.agent or [*AGENTS], experiments, options.share, options.episodes)
+    with parser.answering(UserError, goes_on=True):
+        rows = rows_of(ROWS)
+        due = [partial(measure, *run) for run in asked if not is_known(rows, *run)]
+        for row in common.in_processes(due, options.jobs, in_order=False):
+            rows.add(row)
+        write_results(rows)
 
 
 def part(text: str) -> float:

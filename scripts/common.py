@@ -7,6 +7,7 @@ program starts inherit the number.
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import math
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn, TypeVar
@@ -29,9 +30,11 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 RESULTS = Path(__file__).parents[1] / "docs" / "RESULTS.md"
+INTERRUPTED = 130  # the exit status, as a shell's
 
 Work = Callable[[], object]
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 def seconds(work: Work, times: int = 1, clock: Callable[[], float] = time.perf_counter) -> float:
@@ -77,22 +80,35 @@ def rl(*arguments: object) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def in_processes(works: Sequence[Callable[[], Result]], jobs: int) -> Iterator[Result]:
-    """The results in order, from `jobs` processes; an interruption cancels those not begun."""
+def in_processes(
+    works: Sequence[Callable[[], Result]], jobs: int, in_order: bool = True
+) -> Iterator[Result]:
+    """The results from `jobs` processes, which end if this is interrupted or an error ends it.
+
+    Args:
+        works: can be pickled.
+        jobs: 1 stays in this process.
+        in_order: of the works; otherwise each result comes as soon as it is there.
+    """
     if jobs == 1:
         yield from (work() for work in works)
         return
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, spawn, _leave_interrupts_to_the_parent) as pool:
+        futures = [pool.submit(work) for work in works]
         try:
-            for future in [pool.submit(work) for work in works]:
+            for future in futures if in_order else as_completed(futures):
                 yield future.result()
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            if not all(future.done() for future in futures):
+                for process in multiprocessing.active_children():
+                    process.terminate()
 
 
 def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that what a work has open is closed
 
 
 def table(head: Iterable[object], rows: Iterable[Iterable[object]], aligned: bool = True) -> str:
@@ -174,6 +190,49 @@ class Parser(argparse.ArgumentParser):
         """Ends the program because of something that the user can put right."""
         self.exit(2, f"{self.prog}: {message}\n")
 
+    @contextmanager
+    def answering(self, *errors: type[Exception], goes_on: bool = False) -> Iterator[None]:
+        """Ends the program in one line, not in a traceback, at Ctrl-C or one of these errors.
+
+        Args:
+            errors: what the user can put right.
+            goes_on: whether the same command continues where it was interrupted.
+        """
+        try:
+            yield
+        except errors as error:
+            self.refuse(str(error))
+        except KeyboardInterrupt:
+            remedy = "; the same command goes on" if goes_on else ""
+            self.exit(INTERRUPTED, f"{self.prog}: interrupted{remedy}\n")
+
+    def add_only(self, of: str) -> None:
+        """Adds the option whose patterns `named` takes."""
+        self.add_argument("--only", metavar="PATTERN", action="append",
+                          help=f"{of}; may be given more than once")  # fmt: skip
+
+    def named(
+        self,
+        patterns: Sequence[str] | None,
+        items: Iterable[Item],
+        names: Callable[[Item], Iterable[str]],
+    ) -> list[Item]:
+        """The items of which a name matches one of the patterns; all of them without patterns.
+
+        Case does not matter. A pattern that matches none is refused.
+        """
+        from nn.names import suggestion
+
+        by_names = [(item, list(names(item))) for item in items]
+        known = {name for _, its in by_names for name in its}
+        for pattern in patterns or ():
+            if not _one_matches(known, pattern):
+                self.refuse(f"--only {pattern}: there is none{suggestion(pattern, known)}")
+        return [
+            item for item, its in by_names
+            if patterns is None or any(_one_matches(its, each) for each in patterns)
+        ]  # fmt: skip
+
     def make_folder(self, path: Path) -> None:
         """Makes the folder of the results, or refuses it."""
         try:
@@ -182,6 +241,10 @@ class Parser(argparse.ArgumentParser):
             self.refuse(f"cannot write to {path}: {error.strerror}")
         if not os.access(path, os.W_OK):
             self.refuse(f"cannot write to {path}")
+
+
+def _one_matches(names: Iterable[str], pattern: str) -> bool:
+    return any(fnmatch.fnmatchcase(each.lower(), pattern.lower()) for each in names)
 
 
 def positive(text: str) -> int:

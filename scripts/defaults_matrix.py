@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import fnmatch
 import json
 import subprocess
 import sys
@@ -243,7 +242,7 @@ def each(returns: Sequence[float]) -> str:
 
 def main() -> None:
     parser = common.Parser(description="Defaults alone, beside stable-baselines3's.")
-    parser.add_argument("--only", metavar="PATTERN", default="*", help="such as 'LunarLander*'")
+    parser.add_only("problems, such as 'LunarLander*'")
     parser.add_argument("--learner", action="append", choices=("lab", "DQN", "PPO", "SAC"),
                         help="only this one")  # fmt: skip
     parser.add_argument("--jobs", type=common.positive, default=1)
@@ -258,27 +257,24 @@ def main() -> None:
         )  # fmt: skip
         print(json.dumps(run))
         return
-    try:
-        rows = Rows(ROWS, COLUMNS, _key)
-    except UserError as error:
-        parser.refuse(str(error))
     runs = [
         (problem, learner, seed)
-        for problem in PROBLEMS
-        if fnmatch.fnmatch(problem.id, options.only)
+        for problem in parser.named(options.only, PROBLEMS, lambda each: [each.id])
         for learner in problem.learners
         if learner in (options.learner or problem.learners)
         for seed in SEEDS
     ]
-    try:
-        due = [run for run in runs if not is_known(rows, *run)]
-    except PackageNotFoundError as error:
-        parser.refuse(f"{error.name} is missing: python -m pip install {error.name}")
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for row in pool.map(lambda run: measure(*run), due):
-            print(*row.values(), flush=True)
-            rows.add(row)
-    common.put_into_results("defaults matrix", common.table(HEAD, lines(rows), aligned=False))
+    with parser.answering(UserError, goes_on=True):
+        rows = Rows(ROWS, COLUMNS, _key)
+        try:
+            due = [run for run in runs if not is_known(rows, *run)]
+        except PackageNotFoundError as error:
+            parser.refuse(f"{error.name} is missing: python -m pip install {error.name}")
+        with ThreadPoolExecutor(options.jobs) as pool:
+            for row in pool.map(lambda run: measure(*run), due):
+                print(*row.values(), flush=True)
+                rows.add(row)
+        common.put_into_results("defaults matrix", common.table(HEAD, lines(rows), aligned=False))
 
 
 if __name__ == "__main__":

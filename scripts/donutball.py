@@ -611,7 +611,8 @@ def main() -> None:
                         help="folder of the pictures (default %(default)s)")  # fmt: skip
     parser.add_argument("--seeds", type=common.positive, default=10, help="seeds 0 to SEEDS - 1")
     parser.add_argument("--epochs", type=common.positive, help="the most for each training")
-    parser.add_argument("--only", choices=STUDIES, nargs="+", help="only these parts")
+    parser.add_argument("--only", choices=STUDIES, nargs="+", action="extend",
+                        help="only these parts")  # fmt: skip
     parser.add_argument("--jobs", type=common.positive, default=1, help="processes that train")
     common.add_network_options(parser)
     parser.add_argument("--examples", type=common.positive, help="training points (default 1,400)")

@@ -10,14 +10,12 @@ machine: results may differ in the last digits with another processor or BLAS.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -146,8 +144,8 @@ def fingerprint(specification: Specification, seed: int) -> dict[str, str]:
 
 def main() -> int:
     """Prints the fingerprints and compares them on request; status 1 if one differs."""
-    parser = argparse.ArgumentParser(description="Fingerprints of training results.")
-    parser.add_argument("--only", default="*", metavar="PATTERN", help="names of experiments")
+    parser = common.Parser(description="Fingerprints of training results.")
+    parser.add_only("experiments, such as 'cartpole*'")
     parser.add_argument("--jobs", type=common.positive, default=1, help="processes")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write them, as JSON")
     parser.add_argument("--against", type=Path, metavar="FILE", help="compare with these")
@@ -155,7 +153,7 @@ def main() -> int:
     earlier = json.loads(options.against.read_text()) if options.against else {}
     works = {
         f"{each.name} {seed}": partial(fingerprint, each, seed)
-        for each in specifications() if fnmatch(each.name, options.only)
+        for each in parser.named(options.only, specifications(), lambda each: [each.name])
         for seed in SEEDS
     }  # fmt: skip
     found, verdicts = {}, Counter[str]()

@@ -1,7 +1,7 @@
 """The fitness matrix: what every agent reaches on every problem, over several seeds.
 
     python scripts/fitness_matrix.py --jobs 2
-    python scripts/fitness_matrix.py --only "pendulum*"      # some experiments
+    python scripts/fitness_matrix.py --only "pendulum*"      # some; may be given more than once
     python scripts/fitness_matrix.py --part 1/3              # one machine of three
     python scripts/fitness_matrix.py --collect FOLDER ...    # what other machines have finished
     python scripts/fitness_matrix.py --grid                  # runs nothing; prints the grid
@@ -231,7 +231,7 @@ def due_in(found: Sequence[Cell], one_of: tuple[int, int]) -> Iterator[tuple[Spe
 
 def main() -> None:
     parser = common.Parser(description="Every experiment over several seeds.")
-    parser.add_argument("--only", metavar="PATTERN", default="*", help="such as 'lunarlander*'")
+    parser.add_only("experiments, such as 'lunarlander*'")
     parser.add_argument("--sessions", type=common.positive,
                         help="default 10; 20 of the main job, 3 or 5 of others")  # fmt: skip
     parser.add_argument("--jobs", type=common.positive, default=2)
@@ -243,21 +243,15 @@ def main() -> None:
     parser.add_argument("--grid", action="store_true", help="run nothing; print the grid alone")
     parser.add_argument("--spec", type=Path, help="a file of experiments, instead of the lab's")
     options = parser.parse_args()
-    try:
-        sys.exit(run(options))
-    except UserError as error:
-        parser.refuse(str(error))
-    except KeyboardInterrupt:
-        parser.exit(130, "\ninterrupted; the same command goes on\n")
+    with parser.answering(UserError, goes_on=True):
+        sys.exit(run(options, parser))
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, parser: common.Parser) -> int:
     """Measures what is due, and shows or writes the tables. Returns the exit status."""
     known = read_specifications(options.spec) if options.spec else all_specifications()
     every = [each for each in known.values() if not each.refusal]
-    some = [each for each in every if fnmatch.fnmatch(each.name, options.only)]
-    if not some:
-        raise UserError(f"--only {options.only}: is the name of no experiment")
+    some = parser.named(options.only, every, lambda each: [each.name])
     rows = rows_of(options.folder / "rows.csv" if options.spec else ROWS, known)
     chosen = cells(some, rows, options.sessions)
     for folder in options.collect or ():

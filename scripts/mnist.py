@@ -69,7 +69,6 @@ HELD_OUT = 10  # early stopping holds out one in this many
 INK, ACCENT = "#222222", "#d55e00"  # vermilion, which the colour-blind tell from black
 PIXELS = {"unit": 1.0, "raw": 255.0}  # the value of ink
 CHOOSING = 6  # to choose settings, one in this many of the training digits tests
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -426,17 +425,13 @@ def main() -> None:
     parser = _parser()
     options = parser.parse_args()
     settings = Settings(options.data, options.examples, options.epochs, options.choose)
-    try:
+    with parser.answering(DataError):
         variants = _variants(options)
         if options.download:
             download(options.data, options.download)
         require(settings, variants)
         parser.make_folder(options.output)
         report(settings, variants, options.jobs, options.output, range(options.seeds))
-    except DataError as error:
-        parser.refuse(str(error))
-    except KeyboardInterrupt:
-        parser.exit(INTERRUPTED, "mnist.py: interrupted\n")
 
 
 def _variants(options: argparse.Namespace) -> list[Variant]:

@@ -55,7 +55,6 @@ GROUPS = [name for name in re.findall(r"^{(\w+)}$", PAGE, re.M) if name != "miss
 RAISED = 0.001
 LEGACY_SEED = 1  # of the notebooks' initial weights
 PICTURES = {"quadratic": range(160, 961, 160), "cross_entropy": range(25, 151, 25)}  # epochs
-INTERRUPTED = 130
 Data = tuple[Array, Array]
 Keep = Callable[[nn.NeuralNet, nn.History], None]
 
@@ -322,7 +321,7 @@ def main() -> None:
     os.environ["MPLBACKEND"] = "agg"  # a Jupyter kernel's may not be installed
     parser = common.Parser(description="Repeats the trainings of the notebooks.")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the MNIST files")
-    parser.add_argument("--only", choices=GROUPS, nargs="+", metavar="GROUP",
+    parser.add_argument("--only", choices=GROUPS, nargs="+", action="extend", metavar="GROUP",
                         help=f"only these: {', '.join(GROUPS)}")  # fmt: skip
     parser.add_argument("--epochs", type=common.positive, metavar="N",
                         help="the most for each training, for a trial")  # fmt: skip
@@ -339,12 +338,8 @@ def main() -> None:
         parser.refuse("these trainings read digits: give the folder of the MNIST files as --data")
     parser.make_folder(options.output)
     rows = options.output / "rows.csv"
-    try:
+    with parser.answering(DataError, goes_on=True):
         train_missing(options, chosen, rows)
-    except DataError as error:
-        parser.refuse(str(error))
-    except KeyboardInterrupt:
-        parser.exit(INTERRUPTED, "notebooks.py: interrupted; the same command goes on\n")
     images = options.document.parent / "images"
     parser.make_folder(images)
     draw_boundaries(trainings, images / "notebooks.png")

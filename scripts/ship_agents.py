@@ -12,10 +12,9 @@ together take less than 5 MB: an agent of more than 400 kB is not shipped.
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +60,14 @@ def ship(specification: Specification, session: SessionFolder, folder: Path) -> 
     return f"{figure_of(state['shipped']['mean_return'])}, {size:,} bytes"
 
 
-def sessions(folders: list[Path], pattern: str) -> Iterator[tuple[Specification, SessionFolder]]:
+def sessions(
+    specifications: Iterable[Specification], folders: list[Path]
+) -> Iterator[tuple[Specification, SessionFolder]]:
     """The first session of each experiment that was evaluated in one of the folders."""
-    for specification in all_specifications().values():
+    for specification in specifications:
         found = [place(specification, SEED, folder) for folder in folders]
         there = [each for each in found if "evaluation" in each.read_outcome()]
-        if there and fnmatch.fnmatch(specification.name, pattern):
+        if there:
             yield specification, there[0]
 
 
@@ -74,16 +75,16 @@ def main() -> None:
     parser = common.Parser(description="Ship the trained agents of seed 0.")
     parser.add_argument("folders", metavar="FOLDER", nargs="*", type=Path,
                         default=[Path("runs/matrix")])  # fmt: skip
-    parser.add_argument("--only", metavar="PATTERN", default="*", help="such as 'pendulum*'")
+    parser.add_only("experiments, such as 'pendulum*'")
     parser.add_argument("--output", metavar="DIR", type=Path, default=SHIPPED,
                         help=argparse.SUPPRESS)  # fmt: skip
     options = parser.parse_args()
     parser.make_folder(options.output)
-    try:
-        for specification, session in sessions(options.folders, options.only):
+    with parser.answering(UserError, goes_on=True):
+        every = all_specifications().values()
+        chosen = parser.named(options.only, every, lambda each: [each.name])
+        for specification, session in sessions(chosen, options.folders):
             print(f"{specification.name}: {ship(specification, session, options.output)}")
-    except UserError as error:
-        parser.refuse(str(error))
     total = sum(file.stat().st_size for file in options.output.glob("*.npz"))
     print(f"{total:,} bytes in all")
     sys.exit(total > MOST)

@@ -115,7 +115,7 @@ def test_an_interrupted_run_continues_where_it_was(
     monkeypatch.setattr(radar, "measure", measure)
     monkeypatch.setattr(radar, "write_results", lambda rows: None)
     options = "--only", "exploration", "--agent", "PPO", "--share", "0.15", "--episodes", "0.1"
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit, match="130"):
         run(radar, monkeypatch, *options)
     run(radar, monkeypatch, *options)
     last = ("PPO", "deep_sea/20", 1_000)
@@ -171,7 +171,7 @@ def test_what_a_user_can_put_right_is_one_line(
     radar: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for options, said in (
-        (("--only", "navigation"), "--only navigation: is no tag and no experiment"),
+        (("--only", "navigation"), "--only navigation: there is none. Known: basic, catch, "),
         (("--share", "0"), "argument --share: must be above 0 and at most 1, not 0; see --help"),
         (("--episodes", "all"), "argument --episodes: must be above 0 and at most 1, not all; s"),
     ):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.programs import program
+from tests.programs import SCRIPTS, program
 
 common = program("common")
 
@@ -39,3 +42,79 @@ def test_a_full_disk_ends_a_program_in_one_line(
 )  # fmt: skip
 def test_small_returns_keep_two_decimals(value: float, digits: int, text: str) -> None:
     assert common.rounded(value, digits) == text
+
+
+def named(*patterns: str) -> list[str]:
+    parser = common.Parser(prog="it.py")
+    parser.add_only("animals")
+    options = parser.parse_args([each for pattern in patterns for each in ("--only", pattern)])
+    animals = {"cat": ["mammal"], "crow": ["bird"], "cow": ["mammal"]}
+    found: list[str] = parser.named(options.only, animals, lambda each: [each, *animals[each]])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found"),
+    [((), ["cat", "crow", "cow"]), (("C*w",), ["crow", "cow"]), (("cow", "cat"), ["cat", "cow"]),
+     (("bird", "cat", "c?t"), ["cat", "crow"]), (("mammal",), ["cat", "cow"])],
+)  # fmt: skip
+def test_every_pattern_counts(patterns: tuple[str, ...], found: list[str]) -> None:
+    assert named(*patterns) == found
+
+
+def test_a_pattern_that_matches_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        named("cow", "craw")
+    assert capsys.readouterr().err.startswith(
+        "it.py: --only craw: there is none; did you mean 'crow'? Known: bird, cat, "
+    )
+
+
+def test_no_program_takes_the_last_of_several_names() -> None:
+    """`--only a --only b` is both."""
+    options = {
+        file.name: option
+        for file in SCRIPTS.glob("*.py")
+        for option in re.findall(r'"--only",.{100}', file.read_text(), re.DOTALL)
+    }
+    assert len(options) > 4
+    last = {name for name, option in options.items() if "action=" not in option}
+    assert not last
+
+
+SLEEPERS = """
+import sys, tempfile, time
+sys.path.insert(0, {scripts!r})
+from functools import partial
+from pathlib import Path
+import common
+
+def work(seconds):
+    with tempfile.TemporaryDirectory(dir={folder!r}):
+        time.sleep(seconds)
+    return seconds
+
+if __name__ == "__main__":
+    parser = common.Parser(prog="it.py")
+    with parser.answering(goes_on=True):
+        for found in common.in_processes([partial(work, each) for each in (600, 0, 0)], 2,
+                                         in_order=False):
+            print(found, flush=True)
+"""
+
+
+def test_an_interruption_keeps_what_has_ended_and_waits_for_nothing(tmp_path: Path) -> None:
+    """What the processes have open is closed; the result of the second comes before the first's."""
+    (tmp_path / "it.py").write_text(SLEEPERS.format(scripts=str(SCRIPTS), folder=str(tmp_path)))
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "it.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    ) as program:  # fmt: skip
+        assert program.stdout is not None
+        assert [program.stdout.readline() for _ in range(2)] == ["0\n", "0\n"]
+        program.send_signal(signal.SIGINT)
+        out, err = program.communicate(timeout=300)
+    assert (program.returncode, out, err) == (
+        130, "", "it.py: interrupted; the same command goes on\n",
+    )  # fmt: skip
+    assert {each.name for each in tmp_path.iterdir()} <= {"it.py", "__pycache__"}

@@ -245,7 +245,7 @@ def test_a_session_that_diverged_has_a_row(matrix: Any, tmp_path: Path, commands
 
 def options(folder: Path, **more: Any) -> argparse.Namespace:
     return argparse.Namespace(**{
-        "only": "cartpole_d*qn", "sessions": 3, "jobs": 1, "folder": folder, "part": (1, 1),
+        "only": ["cartpole_d*qn"], "sessions": 3, "jobs": 1, "folder": folder, "part": (1, 1),
         "collect": None, "grid": False, "spec": None, **more,
     })  # fmt: skip
 
@@ -268,15 +268,15 @@ def test_machines_run_a_part_each_and_one_collects(
     folders = [documents / "one", documents / "two"]
     for number, folder in enumerate(folders, 1):
         (documents / "rows.csv").unlink(missing_ok=True)  # each machine has its own
-        assert matrix.run(options(folder, part=(number, 2))) == 0
+        assert matrix.run(options(folder, part=(number, 2)), matrix.common.Parser()) == 0
         assert len(commands.asked) == 3 * number
     (documents / "rows.csv").unlink()
-    matrix.run(options(documents / "mine", collect=folders))
+    matrix.run(options(documents / "mine", collect=folders), matrix.common.Parser())
     rows = (documents / "rows.csv").read_text().splitlines()
     assert [each.split(",")[:2] for each in rows[1:]] == [
         [name, str(seed)] for name in ("cartpole_dqn", "cartpole_double_dqn") for seed in range(3)
     ]
-    matrix.run(options(documents / "mine"))
+    matrix.run(options(documents / "mine"), matrix.common.Parser())
     assert len(commands.asked) == 6
 
 
@@ -331,7 +331,7 @@ def refused(matrix: Any, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> No
     ("arguments", "said"),
     [
         (("--collect", "nowhere"), "--collect nowhere: there is no such folder"),
-        (("--only", "nothing*"), "--only nothing*: is the name of no experiment"),
+        (("--only", "nothing*"), "--only nothing*: there is none"),
         (("--part", "3/2"), "must be K/N, with K from 1 to N, not 3/2"),
     ],
 )
@@ -348,7 +348,7 @@ def test_what_lacks_a_package_is_left_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr(matrix, "is_installed", lambda id: id != "Hopper-v5")
-    assert matrix.run(options(documents / "runs", only="hopper_td3")) == 0
+    assert matrix.run(options(documents / "runs", only=["hopper_td3"]), matrix.common.Parser()) == 0
     assert commands.asked == []
     assert "hopper_td3: left out, as Hopper-v5 needs a package" in capsys.readouterr().out
 
@@ -357,7 +357,9 @@ def test_a_failed_session_is_named_and_the_others_are_measured(
     matrix: Any, documents: Path, commands: Commands, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commands.outcome = {"status": "failed", "reason": "x"}
-    assert matrix.run(options(documents / "runs", only="cartpole_dqn")) == 1
+    assert (
+        matrix.run(options(documents / "runs", only=["cartpole_dqn"]), matrix.common.Parser()) == 1
+    )
     assert "failed: cartpole_dqn 0, cartpole_dqn 1, cartpole_dqn 2" in capsys.readouterr().err
     assert len(commands.asked) == 3
 

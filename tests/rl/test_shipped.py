@@ -252,7 +252,8 @@ def matrix_session(cartpole_run: Path, tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.slow
 def test_what_is_shipped_plays_as_the_run_says(matrix_session: Any, tmp_path: Path) -> None:
     ships, specification, place = matrix_session
-    (found,) = ships.sessions([tmp_path / "nowhere", tmp_path / "matrix"], "cartpole*")
+    folders = [tmp_path / "nowhere", tmp_path / "matrix"]
+    (found,) = ships.sessions([specification], folders)
     assert found[1].path == place.path
     (tmp_path / "out").mkdir()
     said = ships.ship(specification, place, tmp_path / "out")
