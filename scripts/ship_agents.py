@@ -80,7 +80,7 @@ def main() -> None:
                         help=argparse.SUPPRESS)  # fmt: skip
     options = parser.parse_args()
     parser.make_folder(options.output)
-    with parser.answering(UserError, goes_on=True):
+    with parser.answering(UserError):
         every = all_specifications().values()
         chosen = parser.named(options.only, every, lambda each: [each.name])
         for specification, session in sessions(chosen, options.folders):
