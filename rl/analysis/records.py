@@ -10,6 +10,7 @@ import numpy as np
 
 from nn.typing import Array
 from rl.errors import UserError, on_disk
+from rl.session.status import ENDS
 from rl.storage.files import is_there
 from rl.storage.run_folder import TrialFolder
 from rl.storage.session_folder import SessionFolder
@@ -37,8 +38,9 @@ class Record:
 
     @property
     def status(self) -> str:
-        """Such as "solved" or "diverged"; "unfinished" without an outcome."""
-        return str(self.outcome.get("status", "unfinished"))
+        """Such as "solved" or "diverged"; "unfinished" until it is evaluated."""
+        status = str(self.outcome.get("status", "unfinished"))
+        return "unfinished" if status in ENDS and not self.counted else status
 
     @property
     def counted(self) -> bool:

@@ -25,7 +25,7 @@ from rl.specification.packages import require_packages
 from rl.specification.specification import Specification, read_specifications
 from rl.storage.files import is_there, read_json, write_json
 from rl.storage.run_folder import RunFolder, TrialFolder
-from rl.storage.session_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder, is_over
 
 MOST_DRAWN = 5  # sessions of a run whose own curves are drawn at its end: each takes half a second
 
@@ -156,8 +156,7 @@ class Run(ShownRun):
     def is_over(self) -> bool:
         """Returns True if every session of this trial has ended or failed."""
         planned = range(len(self.manifest["seeds"]))
-        outcomes = [self.trial.session(number).read_outcome() for number in planned]
-        return all(each.get("status", "interrupted") != "interrupted" for each in outcomes)
+        return all(is_over(self.trial.session(number).read_outcome()) for number in planned)
 
     @property
     def is_analyzed(self) -> bool:

@@ -35,7 +35,7 @@ from rl.storage.files import make_folder, write_json, write_specification
 from rl.storage.manifest import git_commit
 from rl.storage.paths import user_path
 from rl.storage.run_folder import SECONDS_TO_CREATE, RunFolder
-from rl.storage.session_folder import is_unfinished
+from rl.storage.session_folder import is_over, is_unfinished
 
 
 class Part:
@@ -66,6 +66,7 @@ class Part:
         check_number("trial", number, self.trials)
         check_number("session", session or 0, settings.sessions)
         self.parameters = method.parameters(number)
+        self.is_analyzed = False  # the whole search, here, as its last trial has ended
         self.folder = self._open(user_path(output))
         self.trial = self.folder.trial(number)
 
@@ -95,11 +96,6 @@ class Part:
         """Returns True if nothing is left to do."""
         sessions = range(self.settings.sessions) if self.session is None else [self.session]
         return has_ended(self.trial) or all(self.trial.session(n).has_ended for n in sessions)
-
-    @property
-    def is_last(self) -> bool:
-        """Returns True if every trial of the search has ended."""
-        return all(has_ended(self.folder.trial(number)) for number in range(self.trials))
 
     def run(self, executor: Executor) -> None:
         """Runs or resumes it; the last process to end analyzes the trial, and then the search.
@@ -157,15 +153,14 @@ class Part:
         with self.folder.lock(SECONDS_TO_CREATE):
             if not has_ended(self.trial):
                 self._conclude_trial()
-            if self.is_last:
+            if all(has_ended(self.folder.trial(number)) for number in range(self.trials)):
                 analyze_search(self.folder)
+                self.is_analyzed = True
 
     def _conclude_trial(self) -> None:
         sessions = map(self.trial.session, range(self.settings.sessions))
         outcomes = [each.read_outcome() for each in sessions]
-        if any(each.get("status", "interrupted") == "interrupted" for each in outcomes):
-            return
-        if not any(map(is_unfinished, outcomes)):
+        if all(map(is_over, outcomes)) and not any(map(is_unfinished, outcomes)):
             statistic = self.settings.statistic
             found = conclude(self.folder, self.number, outcomes, statistic, pruned=False)
             self._write(*found)

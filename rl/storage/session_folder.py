@@ -206,6 +206,11 @@ def has_ended(outcome: Mapping[str, Any]) -> bool:
     return "evaluation" in outcome or outcome.get("status") == "diverged"
 
 
+def is_over(outcome: Mapping[str, Any]) -> bool:
+    """Returns True if a session has ended, was pruned or failed; one that is evaluated has not."""
+    return has_ended(outcome) or outcome.get("status") in ("pruned", "failed")
+
+
 def is_unfinished(outcome: Mapping[str, Any]) -> bool:
     """Returns True if a session failed by an outside cause and can resume.
 

@@ -41,7 +41,7 @@ def conclude_one(run: Run, session: int, options: argparse.Namespace) -> int:
     if not options.quiet:
         say(f"session {session} (seed {run.manifest['seeds'][session]}) of {run.path}")
     status = conclude_session(run, options.quiet, AGAIN)
-    if not run.is_over:
+    if not (run.is_over and run.is_analyzed):  # or the process of the last one is about to
         return status
     if not options.quiet:
         say(*describe_trial(run.result))

@@ -53,7 +53,7 @@ def run_part(options: argparse.Namespace, specification: Specification) -> int:
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"to resume: {AGAIN}") from None
     status = _conclude(part, options.quiet)
-    if status != INTERRUPTED and part.is_last:
+    if status != INTERRUPTED and part.is_analyzed:
         _conclude_search(part, options)
     return status
 

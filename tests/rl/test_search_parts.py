@@ -10,9 +10,11 @@ import pytest
 
 from rl.running.executors import Inline
 from rl.storage import session_folder
+from rl.storage.run_folder import RunFolder
 from rl.storage.session_folder import SessionFolder
 from tests.rl.conftest import Command
 from tests.rl.test_executors import TINY
+from tests.rl.test_shared_run import during_the_evaluation
 
 SPACE = {"memory.capacity": [300, 10000], "memory.batch_size": [16, 500]}
 SEARCH = ("cartpole_dqn", "--spec", "mine.yaml", "--set", *TINY, "--sessions", 2)
@@ -53,6 +55,26 @@ def test_trials_and_sessions_in_any_order_are_the_search_of_one_process(
     answer = rl_here(*search, *parts[0], "--output", "r")
     assert "r/trial_002: has ended already; nothing is left to do" in answer.stdout
     assert rl_here("resume", "r").returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("spec")
+def test_a_session_that_is_being_evaluated_is_waited_for(
+    rl_here: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Session 0 ends while session 1 is evaluated, so session 1 is the last one."""
+    search = ("search", *SEARCH, "--method", "grid", "--only-trial", 0, "--output", "r")
+    states = []
+
+    def run(number: int) -> None:
+        answer = rl_here(*search, "--only-session", number)
+        assert (answer.returncode, answer.stderr) == (0, "")
+        states.append(RunFolder(tmp_path / "r").trial(0).read_result()["state"])
+
+    during_the_evaluation(monkeypatch, lambda: run(0))
+    run(1)
+    assert states == ["running", "complete"]
+    assert RunFolder(tmp_path / "r").trial(0).read_result()["counted"] == 2
 
 
 REFUSED: dict[str, tuple[tuple[object, ...], str]] = {

@@ -8,15 +8,18 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rl.report.blocks import Table
 from rl.report.origin import origin
-from rl.running import jobs
+from rl.running import jobs, trial
 from rl.running.executors import Inline
 from rl.saved.run import Run
+from rl.session.saved import evaluate_player
 from rl.storage import machine, session_folder
 from rl.storage.session_folder import SessionFolder
 from tests.rl.conftest import HELD, Command, run_trial, wait_until
@@ -121,6 +124,56 @@ def test_every_machine_that_took_part_is_recorded(
     assert isinstance(table, Table)
     rows = {row[0]: (row[3], row[-1]) for row in table.rows}
     assert (rows["first"], rows["second"]) == ((here, "2"), ("1.0", "1, 2"))
+
+
+def during_the_evaluation(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Calls `act` once: as the next session has learned, and its agent is to be evaluated."""
+    name = "rl.running.jobs.evaluate_player"
+
+    def evaluate_late(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(name, evaluate_player)
+        act()
+        return evaluate_player(*arguments, **options)
+
+    monkeypatch.setattr(name, evaluate_late)
+
+
+@pytest.mark.slow
+def test_one_that_is_being_evaluated_is_waited_for(
+    rl_here: Command, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Session 0 ends while session 1 is evaluated, and the figures so far are asked for."""
+    shutil.copytree(whole, tmp_path / "r")
+    (tmp_path / "r/trial_000/trial.json").unlink()
+    for number in (0, 1):
+        shutil.rmtree(session(tmp_path / "r", number).path)
+    said = []
+
+    def run(number: int) -> None:
+        answer = rl_here("run", *CHAIN, "--only-session", number, "--output", "r")
+        assert (answer.returncode, answer.stderr) == (0, "")
+        said.append("3 of 3 sessions counted" in answer.stdout)
+
+    def look() -> None:
+        run(0)
+        assert "session 1 did not count: unfinished" in rl_here("analyze", "r").stdout
+
+    during_the_evaluation(monkeypatch, look)
+    run(1)
+    assert said == [False, True]
+    assert_same_trial(tmp_path / "r", whole)
+
+
+def test_it_says_nothing_of_figures_that_another_process_is_about_to_write(
+    rl_here: Command, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last session ends between this one's look at the others and its farewell."""
+    shutil.copytree(whole, tmp_path / "r")
+    (tmp_path / "r/trial_000/trial.json").unlink()
+    monkeypatch.setattr(trial, "_analyze", lambda *_: None)
+    answer = rl_here("run", *CHAIN, "--only-session", 1, "--output", "r")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "sessions counted" not in answer.stdout
 
 
 REFUSED: dict[str, tuple[tuple[object, ...], str]] = {
