@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -83,7 +84,7 @@ def rl(*arguments: object) -> str:
 def in_processes(
     works: Sequence[Callable[[], Result]], jobs: int, in_order: bool = True
 ) -> Iterator[Result]:
-    """The results from `jobs` processes, which end if this is interrupted or an error ends it.
+    """The results from `jobs` processes, which end if this one does, however that comes.
 
     Args:
         works: can be pickled.
@@ -94,8 +95,8 @@ def in_processes(
         yield from (work() for work in works)
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, spawn, _leave_interrupts_to_the_parent) as pool:
-        futures = [pool.submit(work) for work in works]
+    with ProcessPoolExecutor(jobs, spawn, _end_with_the_parent) as pool:
+        futures = [pool.submit(_result_of, work) for work in works]
         try:
             for future in futures if in_order else as_completed(futures):
                 yield future.result()
@@ -106,9 +107,24 @@ def in_processes(
                     process.terminate()
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _end_with_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to answer
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that what a work has open is closed
+    threading.Thread(target=_wait_for_its_end, daemon=True).start()
+
+
+def _wait_for_its_end() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _result_of(work: Callable[[], Result]) -> Result:
+    try:
+        return work()
+    except SystemExit:
+        os._exit(1)  # the pool would catch it, and go on with its next work
 
 
 def table(head: Iterable[object], rows: Iterable[Iterable[object]], aligned: bool = True) -> str:
