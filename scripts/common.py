@@ -101,7 +101,6 @@ def in_processes(
             for future in futures if in_order else as_completed(futures):
                 yield future.result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
             if not all(future.done() for future in futures):
                 for process in multiprocessing.active_children():
                     process.terminate()
@@ -109,8 +108,14 @@ def in_processes(
 
 def _end_with_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to answer
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that what a work has open is closed
+    signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_wait_for_its_end, daemon=True).start()
+
+
+def _end(*_: object) -> NoReturn:
+    """Ends this process, so that what a work has open is closed; the pool may ask twice."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit()
 
 
 def _wait_for_its_end() -> None:

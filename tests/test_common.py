@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.programs import SCRIPTS, program
+from tests.rl.conftest import wait_until
 
 common = program("common")
 
@@ -90,7 +91,8 @@ from pathlib import Path
 import common
 
 def work(seconds):
-    with tempfile.TemporaryDirectory(dir={folder!r}):
+    with tempfile.TemporaryDirectory(dir={folder!r}) as place:
+        Path(place, "open").touch()
         time.sleep(seconds)
     return seconds
 
@@ -113,6 +115,7 @@ def test_its_end_keeps_what_has_ended_and_waits_for_nothing(how: str, tmp_path: 
     ) as program:  # fmt: skip
         assert program.stdout is not None
         assert [program.stdout.readline() for _ in range(2)] == ["0\n", "0\n"]
+        wait_until(lambda: len([*tmp_path.glob("*/open")]) == 2)
         program.send_signal(getattr(signal, how))
         out, err = program.communicate(timeout=60)  # its processes hold the pipes as long
     said = (130, "", "it.py: interrupted; the same command goes on\n")
