@@ -12,7 +12,6 @@ observations, 4 actions) is saved? Once as in a run, in small increments, and on
 
 from __future__ import annotations
 
-import argparse
 import resource
 import statistics
 import tempfile
@@ -109,7 +108,7 @@ def measure_pauses() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What complete checkpoints cost.")
+    parser = common.Parser(description="What complete checkpoints cost.")
     parser.add_argument("--name", default="lunarlander_dqn", help="the experiment")
     parser.add_argument("--steps", type=common.positive, default=30_000)
     parser.add_argument("--repetitions", type=common.positive, default=5)

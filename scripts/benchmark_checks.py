@@ -8,7 +8,6 @@ of their processor times are printed, which other programs on the machine hardly
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
@@ -44,7 +43,7 @@ def row(case: Case, turns: int) -> tuple[str, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Times the check for finite weights.")
+    parser = common.Parser(description="Times the check for finite weights.")
     parser.add_argument(
         "--turns", type=common.positive, default=1000, help="20 updates each (1000)"
     )

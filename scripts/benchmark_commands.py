@@ -21,7 +21,6 @@ processes.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import resource
@@ -209,7 +208,7 @@ MEASUREMENTS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Times and weighs whole commands.")
+    parser = common.Parser(description="Times and weighs whole commands.")
     parser.add_argument("--only", choices=MEASUREMENTS, action="append")
     parser.add_argument("--repetitions", type=common.positive, default=5)
     options = parser.parse_args()

@@ -15,7 +15,6 @@ time of both, in turns.
 
 from __future__ import annotations
 
-import argparse
 import time
 from functools import partial
 
@@ -181,7 +180,7 @@ def fit_and_updates(examples: int, batch: int, turns: int) -> dict[str, list[flo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Times an epoch of the ball in a ring.")
+    parser = common.Parser(description="Times an epoch of the ball in a ring.")
     parser.add_argument("--epochs", type=common.positive, default=40)
     parser.add_argument("--turns", type=common.positive, default=5, help="at MNIST's size")
     options = parser.parse_args()

@@ -11,7 +11,6 @@ was added.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import tempfile
@@ -95,7 +94,7 @@ def many(folder: Path, count: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Times reports and the dashboard.")
+    parser = common.Parser(description="Times reports and the dashboard.")
     parser.add_argument("runs", metavar="RUN", nargs="*", type=Path, help="run folders")
     parser.add_argument("--many", metavar="N", type=int, help="time the list of N small runs")
     options = parser.parse_args()

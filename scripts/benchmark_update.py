@@ -19,7 +19,6 @@ Where an environment pins OpenBLAS to an older kernel, unpin it, as on a user's 
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import time
@@ -282,7 +281,7 @@ def cell(name: str, medians: Mapping[str, float]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Times one training update.")
+    parser = common.Parser(description="Times one training update.")
     parser.add_argument("--repeats", type=common.positive, default=15)
     parser.add_argument("--processor", action="store_true",
                         help="processor time, for where other programs run beside it")  # fmt: skip

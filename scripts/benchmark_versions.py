@@ -11,7 +11,6 @@ on each of two cores, and change cores with each seed. It wants Linux, for `task
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import subprocess
 import sys
@@ -90,7 +89,7 @@ def compare_times(other: Path, seeds: int) -> None:
 
 def main() -> None:
     """Prints what was measured."""
-    parser = argparse.ArgumentParser(description="The speed of learning, before and now.")
+    parser = common.Parser(description="The speed of learning, before and now.")
     parser.add_argument("checkout", type=Path, help="of another version")
     parser.add_argument("--turns", type=common.positive, default=5)
     parser.add_argument("--solve", type=common.positive, metavar="SEEDS")

@@ -5,11 +5,12 @@ python scripts/check_install.py      # in an environment that holds the core alo
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import sys
 import sysconfig
 from pathlib import Path
+
+import common
 
 LIMIT_MEGABYTES = 250
 FRAMEWORKS = ("torch", "tensorflow", "jax", "mxnet", "paddle")
@@ -17,7 +18,7 @@ FRAMEWORKS = ("torch", "tensorflow", "jax", "mxnet", "paddle")
 
 def main() -> int:
     """Prints the size of the environment's packages; 1 if something is wrong."""
-    argparse.ArgumentParser(description="Checks the size of the installed core.").parse_args()
+    common.Parser(description="Checks the size of the installed core.").parse_args()
     packages = Path(sysconfig.get_paths()["platlib"])
     files = (path for path in packages.rglob("*") if path.is_file() and not path.is_symlink())
     tools = ("pip", "setuptools")  # of the environment, not of the project

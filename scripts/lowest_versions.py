@@ -5,10 +5,11 @@ python scripts/lowest_versions.py > lowest.txt && python -m pip install -c lowes
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from pathlib import Path
+
+import common
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 BOUND = r'"([\w-]+)(?:\[[\w,]+\])?>=([\w.]+)'  # "name[extra]>=version
@@ -26,7 +27,7 @@ def lowest(project: str) -> list[str]:
 
 def main() -> int:
     """Prints the constraints."""
-    argparse.ArgumentParser(description="Prints the lowest versions of dependencies.").parse_args()
+    common.Parser(description="Prints the lowest versions of dependencies.").parse_args()
     print("\n".join(lowest(PROJECT.read_text())))
     return 0
 

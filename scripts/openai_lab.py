@@ -9,7 +9,6 @@ The table of docs/openai_lab.md is the output for the files that are there. Epis
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -83,7 +82,7 @@ def table(folder: Path, steps: int | None = None, jobs: int = 1) -> Iterator[str
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = common.Parser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=common.positive)
     parser.add_argument("--jobs", type=common.positive, default=1)

@@ -9,7 +9,6 @@ single-precision product in the same run.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -66,7 +65,7 @@ def _cell(name: str, value: float | None) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Shows where the time of an update goes.")
+    parser = common.Parser(description="Shows where the time of an update goes.")
     parser.add_argument("--updates", type=common.positive, help="default: about a second of them")
     options = parser.parse_args()
     columns: dict[str, Timings] = {}

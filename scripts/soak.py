@@ -12,7 +12,6 @@ status 1 if any check failed; the runs that failed stay in --folder.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -22,6 +21,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import common
 
 from rl.checks.verification import difference
 from rl.storage.run_folder import RunFolder
@@ -121,7 +122,7 @@ def soak(minutes: float, folder: Path, moments: random.Random) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trains with random kills and checks the result.")
+    parser = common.Parser(description="Trains with random kills and checks the result.")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=0, help="of the choices and of the kills")
     parser.add_argument("--folder", type=Path, help="for the runs (default: a temporary one)")

@@ -9,7 +9,6 @@ types, defaults, bounds and meanings, are the fields of its `Settings`.
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import json
 import re
@@ -388,7 +387,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def main() -> int:
     """Writes the page, or compares it; the status is 1 if it is stale."""
-    parser = argparse.ArgumentParser(description="The reference of a specification.")
+    parser = common.Parser(description="The reference of a specification.")
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if it is stale")
     if not parser.parse_args().check:
         with common.written(REFERENCE) as file:

@@ -71,6 +71,20 @@ def test_a_pattern_that_matches_none_is_refused(capsys: pytest.CaptureFixture[st
     )
 
 
+def test_every_program_answers_a_mistake_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its parser is that of `common`, which leaves the usage to --help."""
+    others = [file.name for file in SCRIPTS.glob("*.py") if "ArgumentParser(" in file.read_text()]
+    assert not others
+    monkeypatch.setattr("sys.argv", ["lowest_versions.py", "--mistyped"])
+    with pytest.raises(SystemExit, match="2"):
+        program("lowest_versions").main()
+    assert capsys.readouterr().err == (
+        "lowest_versions.py: unrecognized arguments: --mistyped; see --help\n"
+    )
+
+
 def test_no_program_takes_the_last_of_several_names() -> None:
     """`--only a --only b` is both."""
     options = {
