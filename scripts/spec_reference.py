@@ -119,7 +119,9 @@ as it begins. The [preprocessor](#preprocessor) `Normalize` saves its own.
 
 A block that the agent does not use is refused. An agent with several networks takes one `network`
 and one `optimizer` block for all of them, or one for each role, such as
-`network: {{actor: {{hidden: [64]}}, critic: {{hidden: [128]}}}}`.
+`network: {{actor: {{hidden: [64]}}, critic: {{hidden: [128]}}}}`. What stands beside the roles
+holds for all of them, unless a role has its own: `--set optimizer.critic.learning_rate=0.0003`
+changes the critic's rate alone.
 
 {agent_parts}
 

@@ -70,10 +70,14 @@ def _named(table: Mapping[str, Any], default: str | None = None) -> Schema:
 
 
 def _for_roles(block: Schema) -> Schema:
-    """A block for all networks, or one for each role."""
-    roles = dict.fromkeys(sorted(ROLES), block)
-    each = {"type": "object", "properties": roles, "additionalProperties": False}
-    return {"anyOf": [block, each]}
+    """A block for all networks, beside which a role may have its own, or one for each role."""
+    kinds = block.get("anyOf", [block])
+    own = {"anyOf": [{**kind, "required": []} for kind in kinds]}
+    beside, alone = (dict.fromkeys(sorted(ROLES), each) for each in (own, block))
+    return {"anyOf": [
+        *({**kind, "properties": {**kind["properties"], **beside}} for kind in kinds),
+        {"type": "object", "properties": alone, "additionalProperties": False},
+    ]}  # fmt: skip
 
 
 def _block(

@@ -22,6 +22,7 @@ from rl.specification.blocks import OPTIONS, NetworkSettings
 from rl.specification.build import Experiment, build
 from rl.specification.earlier_names import with_present_names
 from rl.specification.environment import import_modules
+from rl.specification.roles import path_of, settings_for
 from rl.specification.settings import make_settings, resolve, settings_of
 from rl.specification.specification import Specification
 from rl.storage.paths import user_path
@@ -168,31 +169,42 @@ class Source:
         return carried
 
     def _network(self, given: Specification, agent: type[Agent]) -> dict[str, Any]:
-        """The `network` block, or one for each role, with the shape that the weights have."""
+        """The `network` block, for all roles or for each, with the shape that the weights have."""
         ours, theirs = given.block("network"), self.specification.block("network")
-        has_roles = [any(role in agent.roles for role in block) for block in (ours, theirs)]
-        if not any(has_roles):
-            return self._shaped(given, "network", ours, theirs)
+        blocks = ours, theirs
+        if not any(role in block for role in agent.roles for block in blocks):
+            return self._shaped(given, None, *blocks)
+        has_roles = any(role in theirs for role in agent.roles)
         return {
             role: self._shaped(
-                given,
-                f"network.{role}" if has_roles[0] else "network",
-                ours.get(role, {}) if has_roles[0] else ours,
-                theirs.get(role, {}) if has_roles[1] else theirs,
+                given, role, *(settings_for(block, role, agent.roles) for block in blocks)
             )
             for role in agent.roles
-            if role in theirs or not has_roles[1]
+            if role in theirs or not has_roles
         }
 
     def _shaped(
-        self, given: Specification, path: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]
+        self,
+        given: Specification,
+        role: str | None,
+        ours: Mapping[str, Any],
+        theirs: Mapping[str, Any],
     ) -> dict[str, Any]:
+        def path(name: str) -> str:
+            return path_of("network", given.block("network"), role, name)
+
+        def explain(name: str, complaint: str) -> UserError:
+            return given.explain(path(name), complaint)
+
         found = dict(ours)
-        want, have = (_network_settings(given, path, block) for block in (ours, theirs))
+        want, have = (
+            make_settings(NetworkSettings, resolve(NetworkSettings, block, explain), explain)
+            for block in (ours, theirs)
+        )
         for name in SHAPE:
             value = getattr(have, name)
             if name in ours and getattr(want, name) != value:
-                raise self._differs(given, f"{path}.{name}", ours[name], value)
+                raise self._differs(given, path(name), ours[name], value)
             found[name] = _written(value)
         return found
 
@@ -210,13 +222,6 @@ def _written(value: Any) -> Any:
     if not isinstance(value, tuple):
         return value
     return [dict(vars(each)) if is_dataclass(each) else each for each in value]
-
-
-def _network_settings(given: Specification, path: str, block: Mapping[str, Any]) -> Any:
-    def explain(name: str, complaint: str) -> UserError:
-        return given.explain(f"{path}.{name}" if name else path, complaint)
-
-    return make_settings(NetworkSettings, resolve(NetworkSettings, block, explain), explain)
 
 
 def _agent_class(specification: Specification) -> type[Agent]:

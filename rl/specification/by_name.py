@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from nn.names import nearest, plain
-from rl.agents import AGENTS
 from rl.environments.registered import environment_spec
 from rl.errors import UserError
 from rl.specification.defaults import default_agent, default_blocks
@@ -79,24 +78,18 @@ def with_defaults(given: Specification, agent: str | None = None) -> Specificati
     problem = registered_problem(given)
     spaces, train = spaces_in(given, problem), given.block("train")
     chosen = given.block("agent").get("name") or agent or default_agent(spaces)
-    roles = {role for kind in AGENTS.values() for role in kind.roles}
     values = {**given.values, "agent": {"name": chosen, **given.block("agent")}}
     for key, block in default_blocks(spaces, str(chosen), train, problem.horizon).items():
         if key == "exploration" and given.block("network").get("noisy"):
             continue  # its noise explores
-        values[key] = _completed(values.get(key, {}), block, roles)
+        values[key] = _completed(values.get(key, {}), block)
     return replace(given, values=values)
 
 
-def _completed(own: Any, block: Mapping[str, Any], roles: Iterable[str]) -> Any:
-    """A block of a specification with the defaults that it lacks, unless they are another part's.
-
-    One that has a block for each network's role has them in each.
-    """
+def _completed(own: Any, block: Mapping[str, Any]) -> Any:
+    """A block of a specification with the defaults that it lacks, if they are of the same part."""
     if not isinstance(own, Mapping):
         return own
-    if any(role in own for role in roles):
-        return {role: _completed(each, block, ()) for role, each in own.items()}
     name = own.get("name", block.get("name"))
     if "name" in block and plain(str(name)) != plain(block["name"]):
         return own

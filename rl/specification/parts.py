@@ -11,7 +11,7 @@ import numpy as np
 
 from nn import OPTIMIZERS, Network, Optimizer
 from nn.limits import require_memory
-from nn.names import lookup, suggestion
+from nn.names import lookup, nearest, suggestion
 from rl.agents import AGENTS, Agent
 from rl.environments.actions import mask_size
 from rl.environments.observations import SHRINK
@@ -23,6 +23,7 @@ from rl.preprocessors import PREPROCESSORS, Picture, Preprocessor
 from rl.specification.blocks import OPTIONS, NetworkSettings
 from rl.specification.environment import environment_block, environment_in
 from rl.specification.networks import make_network
+from rl.specification.roles import path_of, settings_for
 from rl.specification.settings import Explain, make_settings, refusing, resolve
 from rl.specification.specification import Specification
 
@@ -95,13 +96,14 @@ class SpecifiedParts:
         kind = AGENTS[self._resolved["agent"]["name"]]
         settings = self.settings("network", NetworkSettings, role, kind.network_defaults)
         self._refuse_options(settings, role)
-        path, rng = self._block("network", role)[0], self.rngs["network"]
+        rng = self.rngs["network"]
         if not settings.conv:
             self._refuse_large_picture(kind)
-        seen = self._picture(path) if settings.conv else {}
+        seen = self._picture(self._path("network", role, "conv")) if settings.conv else {}
         net: Network = self._refusing(
-            path,
+            "network",
             lambda: make_network(inputs, outputs, output, rng, settings, members, joined, **seen),
+            role,
         )
         self._units += net.units
         self._noisy |= net.noisy
@@ -130,7 +132,7 @@ class SpecifiedParts:
         agent = self._resolved["agent"]["name"]
         if not AGENTS[agent].sees_pictures:
             complaint = f"does not fit {agent}; these have it: {', '.join(seeing())}"
-            raise self.specification.explain(f"{path}.conv", complaint)
+            raise self.specification.explain(path, complaint)
         picture, problem = self.picture, environment_in(self.specification).id
         if self.spaces.picture is None:
             complaint = f"needs pictures, and the observations of {problem} are none"
@@ -142,7 +144,7 @@ class SpecifiedParts:
             if picture.is_bytes:
                 self._preprocessor.kind = np.uint8
             return {"picture": picture, "pixel_scale": 1 / 255 if bytes_are_seen else 1.0}
-        raise self.specification.explain(f"{path}.conv", f"{complaint}; leave it out")
+        raise self.specification.explain(path, f"{complaint}; leave it out")
 
     def _refuse_options(self, settings: NetworkSettings, role: str | None) -> None:
         """Refuses layers that the agent does not handle."""
@@ -151,9 +153,8 @@ class SpecifiedParts:
             if getattr(settings, option) and option not in AGENTS[name].network_options:
                 able = [each for each, kind in AGENTS.items() if option in kind.network_options]
                 complaint = f"does not fit {name}; these have it: {', '.join(able)}"
-                raise self.specification.explain(
-                    f"{self._block('network', role)[0]}.{option}", complaint
-                )
+                path = self._path("network", role, option)
+                raise self.specification.explain(path, complaint)
 
     def optimizer(self, network: Network, role: str | None = None) -> Optimizer:
         """An optimizer of the network's parameters."""
@@ -241,19 +242,19 @@ class SpecifiedParts:
         others: Mapping[str, Any] = MappingProxyType({}),
     ) -> Any:
         """The part that block `key` names, or the default's; `others` do not fit the agent."""
-        path, block = self._block(key, role)
+        path, block = self._path(key, role, "name"), self._block(key, role)
         name = block.get("name", default)
         if not isinstance(name, str):
             complaint = f"must be a name, not {brief(name)}{suggestion('', table)}"
-            raise self.specification.explain(f"{path}.name", complaint)
+            raise self.specification.explain(path, complaint)
         try:
             part = lookup(table, name, key)
         except ValueError as error:
             if name in others:
                 agent, fitting = self._resolved["agent"]["name"], ", ".join(table)
                 complaint = f"is {name}, which does not fit {agent}; these do: {fitting}"
-                raise self.specification.explain(f"{path}.name", complaint) from None
-            raise self.specification.explain(f"{path}.name", f"names an {error}") from None
+                raise self.specification.explain(path, complaint) from None
+            raise self.specification.explain(path, f"names an {error}") from None
         self._done(key, role)["name"] = next(k for k, v in table.items() if v is part)
         return part
 
@@ -265,40 +266,40 @@ class SpecifiedParts:
         defaults: Mapping[str, Any] = MappingProxyType({}),
     ) -> Any:
         """The settings of a part, from block `key`; `defaults` precede those of the part."""
-        path, block = self._block(key, role)
-        block = {**defaults, **block}
+        block = {**defaults, **self._block(key, role)}
         done = self._done(key, role)
         if "name" in done:  # it has been found by it
             block.pop("name", None)
-        resolved = resolve(part, block, self._explain(path))
+        resolved = resolve(part, block, self._explain(key, role))
         done.update(resolved)
-        return make_settings(part, resolved, self._explain(path))
+        return make_settings(part, resolved, self._explain(key, role))
 
-    def _explain(self, path: str) -> Explain:
-        """What explains a complaint about a setting of the block at `path`."""
+    def _explain(self, key: str, role: str | None = None) -> Explain:
+        """What explains a complaint about a setting of block `key`."""
         return lambda name, complaint: self.specification.explain(
-            f"{path}.{name}" if name else path, complaint
+            self._path(key, role, name), complaint
         )
 
-    def _refusing(self, path: str, make: Callable[[], Any]) -> Any:
-        """What `make` makes of the block at `path`; it may refuse a setting."""
-        return refusing(self._explain(path), make)
+    def _refusing(self, key: str, make: Callable[[], Any], role: str | None = None) -> Any:
+        """What `make` makes of block `key`; it may refuse a setting."""
+        return refusing(self._explain(key, role), make)
 
-    def _block(self, key: str, role: str | None) -> tuple[str, dict[str, Any]]:
-        """The settings of block `key` for a role, and the path they stand at."""
+    def _path(self, key: str, role: str | None, name: str = "") -> str:
+        return path_of(key, self.specification.block(key), role, name)
+
+    def _block(self, key: str, role: str | None) -> dict[str, Any]:
+        """The settings of block `key` for a role."""
         block = self.specification.block(key)
         if role is None:
-            return key, block
+            return block
         roles = AGENTS[self._resolved["agent"]["name"]].roles
-        if not any(name in roles for name in block):
-            return key, block
         for name, each in block.items():
-            if name not in roles:
-                near = suggestion(name, roles)
-                raise self.specification.explain(f"{key}.{name}", f"is no network's role{near}")
-            if not isinstance(each, dict):
+            if name in roles and not isinstance(each, dict):
                 raise self.specification.explain(f"{key}.{name}", "must be a block of settings")
-        return f"{key}.{role}", dict(block.get(role, {}))
+            if name not in roles and isinstance(each, dict) and nearest(name, roles):
+                complaint = f"is no network's role{suggestion(name, roles)}"
+                raise self.specification.explain(f"{key}.{name}", complaint)
+        return settings_for(block, role, roles)
 
     def _done(self, key: str, role: str | None) -> dict[str, Any]:
         """Where the resolved settings of block `key` for a role are noted."""
