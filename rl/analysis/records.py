@@ -10,10 +10,9 @@ import numpy as np
 
 from nn.typing import Array
 from rl.errors import UserError, on_disk
-from rl.session.status import ENDS
 from rl.storage.files import is_there
 from rl.storage.run_folder import TrialFolder
-from rl.storage.session_folder import SessionFolder
+from rl.storage.session_folder import SessionFolder, is_over
 from rl.storage.tables import Columns, Read, read_table
 
 BASELINE_EPISODES = 10  # in which the agent has learned nothing yet
@@ -40,7 +39,7 @@ class Record:
     def status(self) -> str:
         """Such as "solved" or "diverged"; "unfinished" until it is evaluated."""
         status = str(self.outcome.get("status", "unfinished"))
-        return "unfinished" if status in ENDS and not self.counted else status
+        return status if status == "interrupted" or is_over(self.outcome) else "unfinished"
 
     @property
     def counted(self) -> bool:

@@ -108,10 +108,10 @@ def test_defaults_fill_what_is_given(given: list[str], expected: dict[str, Any])
 
 
 def test_each_role_has_the_defaults_of_a_network() -> None:
-    made = specification_of("Pendulum-v1", None, ["network.actor.hidden=[8]"], "ppo")
-    assert made.block("network") == {
-        "actor": {"hidden": [8], "activation": "tanh", "output_scale": 0.1}
-    }
+    given = specification_of("Pendulum-v1", None, ["network.actor.hidden=[8]"], "ppo")
+    networks = build(given, 0).specification.block("network")
+    assert [networks[role]["hidden"] for role in ("actor", "critic")] == [(8,), (64, 64)]
+    assert [networks[role]["activation"] for role in ("actor", "critic")] == ["tanh"] * 2
 
 
 @pytest.mark.parametrize("agent", AGENTS)
