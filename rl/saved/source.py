@@ -22,7 +22,7 @@ from rl.specification.blocks import OPTIONS, NetworkSettings
 from rl.specification.build import Experiment, build
 from rl.specification.earlier_names import with_present_names
 from rl.specification.environment import import_modules
-from rl.specification.roles import path_of, settings_for
+from rl.specification.roles import path_of, require_blocks, settings_for
 from rl.specification.settings import make_settings, resolve, settings_of
 from rl.specification.specification import Specification
 from rl.storage.paths import user_path
@@ -170,8 +170,9 @@ class Source:
 
     def _network(self, given: Specification, agent: type[Agent]) -> dict[str, Any]:
         """The `network` block, for all roles or for each, with the shape that the weights have."""
-        ours, theirs = given.block("network"), self.specification.block("network")
-        blocks = ours, theirs
+        require_blocks(given, "network", agent.roles)
+        theirs = self.specification.block("network")
+        blocks = given.block("network"), theirs
         if not any(role in block for role in agent.roles for block in blocks):
             return self._shaped(given, None, *blocks)
         has_roles = any(role in theirs for role in agent.roles)

@@ -66,7 +66,7 @@ class Part:
         check_number("trial", number, self.trials)
         check_number("session", session or 0, settings.sessions)
         self.parameters = method.parameters(number)
-        self.is_analyzed = False  # the whole search, here, as its last trial has ended
+        self.is_analyzed = False  # whether `run` has ended the search, and analyzed it
         self.folder = self._open(user_path(output))
         self.trial = self.folder.trial(number)
 

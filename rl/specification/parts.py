@@ -11,7 +11,7 @@ import numpy as np
 
 from nn import OPTIMIZERS, Network, Optimizer
 from nn.limits import require_memory
-from nn.names import lookup, nearest, suggestion
+from nn.names import lookup, suggestion
 from rl.agents import AGENTS, Agent
 from rl.environments.actions import mask_size
 from rl.environments.observations import SHRINK
@@ -23,7 +23,7 @@ from rl.preprocessors import PREPROCESSORS, Picture, Preprocessor
 from rl.specification.blocks import OPTIONS, NetworkSettings
 from rl.specification.environment import environment_block, environment_in
 from rl.specification.networks import make_network
-from rl.specification.roles import path_of, settings_for
+from rl.specification.roles import path_of, require_blocks, settings_for
 from rl.specification.settings import Explain, make_settings, refusing, resolve
 from rl.specification.specification import Specification
 
@@ -242,7 +242,8 @@ class SpecifiedParts:
         others: Mapping[str, Any] = MappingProxyType({}),
     ) -> Any:
         """The part that block `key` names, or the default's; `others` do not fit the agent."""
-        path, block = self._path(key, role, "name"), self._block(key, role)
+        block = self._block(key, role)
+        path = self._path(key, role, "name")
         name = block.get("name", default)
         if not isinstance(name, str):
             complaint = f"must be a name, not {brief(name)}{suggestion('', table)}"
@@ -293,12 +294,7 @@ class SpecifiedParts:
         if role is None:
             return block
         roles = AGENTS[self._resolved["agent"]["name"]].roles
-        for name, each in block.items():
-            if name in roles and not isinstance(each, dict):
-                raise self.specification.explain(f"{key}.{name}", "must be a block of settings")
-            if name not in roles and isinstance(each, dict) and nearest(name, roles):
-                complaint = f"is no network's role{suggestion(name, roles)}"
-                raise self.specification.explain(f"{key}.{name}", complaint)
+        require_blocks(self.specification, key, roles)
         return settings_for(block, role, roles)
 
     def _done(self, key: str, role: str | None) -> dict[str, Any]:

@@ -5,7 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from nn.names import nearest, suggestion
+from rl.specification.specification import Specification
+
 Block = Mapping[str, Any]
+
+
+def require_blocks(specification: Specification, key: str, roles: Collection[str]) -> None:
+    """Refuses a role without a block of settings, and one whose name is mistyped.
+
+    Raises:
+        UserError: the message names it.
+    """
+    for name, each in specification.block(key).items():
+        if name in roles and not isinstance(each, Mapping):
+            raise specification.explain(f"{key}.{name}", "must be a block of settings")
+        if name not in roles and isinstance(each, Mapping) and nearest(name, roles):
+            complaint = f"is no network's role{suggestion(name, roles)}"
+            raise specification.explain(f"{key}.{name}", complaint)
 
 
 def settings_for(block: Block, role: str, roles: Collection[str]) -> dict[str, Any]:

@@ -207,7 +207,7 @@ def has_ended(outcome: Mapping[str, Any]) -> bool:
 
 
 def is_over(outcome: Mapping[str, Any]) -> bool:
-    """Returns True if a session has ended, was pruned or failed; one that is evaluated has not."""
+    """Returns True if a session was evaluated, diverged, was pruned or failed."""
     return has_ended(outcome) or outcome.get("status") in ("pruned", "failed")
 
 

@@ -12,6 +12,7 @@ from rl.checks.schema import specification_schema
 from rl.errors import UserError
 from rl.specification.build import build
 from rl.specification.objects import specification_from
+from tests.rl.conftest import Command
 
 SAC = {"name": "SAC", "learn_start": 10}
 
@@ -64,6 +65,19 @@ def test_one_setting_of_one_network_leaves_the_other_as_it_is() -> None:
 def test_a_mistake_is_named_where_it_stands(block: Any, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         resolved("network", block)
+
+
+@pytest.mark.parametrize("key", ["network", "optimizer"])
+@pytest.mark.parametrize("role", ["actor", "critic"])
+def test_a_role_without_a_block_is_refused(
+    key: str, role: str, rl_here: Command, tmp_path: Path
+) -> None:
+    """Also where the networks are those of a trained agent."""
+    for options in ((), ("--from", "pendulum_sac")):
+        answer = rl_here("run", "pendulum_sac", "--set", f"{key}.{role}=8", *options)
+        assert answer.returncode == 2
+        assert answer.stderr.endswith(f"rl: --set: {key}.{role} must be a block of settings\n")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_it_starts_from_a_trained_agent(tmp_path: Path) -> None:
