@@ -17,7 +17,6 @@ the picture in docs/RESULTS.md are made of these rows.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -232,8 +231,6 @@ def main() -> None:
     parser.add_argument("--episodes", type=part, default=1.0, help="share of the episodes")
     parser.add_argument("--jobs", type=common.positive, default=1)
     options = parser.parse_args()
-    if importlib.util.find_spec("bsuite") is None:
-        parser.refuse("bsuite is missing: python -m pip install bsuite")
     experiments = parser.named(options.only, suite(), lambda each: [each, *tags_of(each)])
     asked = runs_of(options.agent or [*AGENTS], experiments, options.share, options.episodes)
     with parser.answering(UserError, goes_on=True):

@@ -11,6 +11,7 @@ import fnmatch
 import math
 import multiprocessing
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -25,6 +26,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn, TypeVar
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from matplotlib.figure import Figure
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -36,6 +39,26 @@ INTERRUPTED = 130  # the exit status, as a shell's
 Work = Callable[[], object]
 Result = TypeVar("Result")
 Item = TypeVar("Item")
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Says in one line that Ctrl-C, or a package that is missing, has ended a program.
+
+    What to install is taken from the program's description. Any other error has its traceback.
+    """
+    description = sys.modules["__main__"].__doc__ or ""
+    install = re.search(r"python -m pip install [^#\n]*", description)
+    if isinstance(error, KeyboardInterrupt):
+        said = "interrupted"
+    elif isinstance(error, ModuleNotFoundError) and install:
+        said = f"{error}: {install[0].strip()}"
+    else:
+        sys.__excepthook__(kind, error, trace)
+        return
+    print(f"{Path(sys.argv[0]).name}: {said}", file=sys.stderr)
+
+
+sys.excepthook = _report
 
 
 def seconds(work: Work, times: int = 1, clock: Callable[[], float] = time.perf_counter) -> float:

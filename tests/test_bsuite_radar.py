@@ -179,12 +179,6 @@ def test_what_a_user_can_put_right_is_one_line(
             run(radar, monkeypatch, *options)
         assert ended.value.code == 2
         assert said in capsys.readouterr().err
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SystemExit) as ended:
-        run(radar, monkeypatch)
-    assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert said == "bsuite_radar.py: bsuite is missing: python -m pip install bsuite\n"
 
 
 @NEEDS

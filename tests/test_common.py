@@ -85,6 +85,45 @@ def test_every_program_answers_a_mistake_in_one_line(
     )
 
 
+ENDING = """\"\"\"What it does.
+
+    python -m pip install -e ".[more]" library     # in an environment of its own
+\"\"\"
+import sys
+sys.path.append({scripts!r})
+import common
+{end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "said"),
+    [
+        ("raise KeyboardInterrupt", -signal.SIGINT, "it.py: interrupted\n"),
+        (
+            "import no_such_module",
+            1,
+            "it.py: No module named 'no_such_module': "
+            'python -m pip install -e ".[more]" library\n',
+        ),
+        ("raise KeyError", 1, "Traceback (most recent call last):\n"),
+    ],
+)
+def test_a_program_ends_in_one_line_where_the_user_knows_why(
+    end: str, status: int, said: str, tmp_path: Path
+) -> None:
+    """Every program does; a fault of its own has the traceback."""
+    texts = [file.read_text() for file in SCRIPTS.glob("*.py")]
+    programs = [text for text in texts if "\n    main()" in text]
+    assert len(programs) > 20
+    assert all("\nimport common\n" in text for text in programs)
+    (tmp_path / "it.py").write_text(ENDING.format(scripts=str(SCRIPTS), end=end))
+    ended = subprocess.run([sys.executable, tmp_path / "it.py"], capture_output=True, text=True)
+    assert ended.returncode == status
+    assert ended.stderr.startswith(said)
+    assert ended.stderr == said or end == "raise KeyError"
+
+
 def test_no_program_takes_the_last_of_several_names() -> None:
     """`--only a --only b` is both."""
     options = {
