@@ -183,6 +183,26 @@ def test_links_lead_somewhere(document: str) -> None:
         assert not anchor or anchor in anchors(target.read_text()), f"{file}#{anchor}"
 
 
+def headless(text: str) -> list[str]:
+    """The first rows of tables that have no head, and so are shown as plain text."""
+    lines = ["", *text.splitlines(), ""]
+    return [
+        line for above, line, below in zip(lines, lines[1:], lines[2:], strict=False)
+        if line.startswith("|") and not above.startswith("|") and not re.match(r"\|[ :|-]+$", below)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_table_has_a_head(document: str) -> None:
+    assert not headless((ROOT / document).read_text())
+
+
+def test_a_table_without_a_head_is_found() -> None:
+    whole = "| a | b |\n| --- | --- |\n| 1 | 2 |\n"
+    assert headless(f"{whole}| 3 | 4 |\n") == []
+    assert headless(f"{whole}\n| 3 | 4 |\n| 5 | 6 |\n") == ["| 3 | 4 |"]
+
+
 NAMED = re.compile(  # as in: [`rl/targets.py`](../rl/targets.py) `td_target` and `advantages`
     r"\[`((?:nn|rl)/[\w/]+)\.py`\]\([\w./]+\)((?:,?(?:\s+and)?\s+`[\w.]+`)*)"
 )
