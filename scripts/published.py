@@ -153,7 +153,7 @@ TRIED = {
     "cartpole_double_dqn": "decaying-learning-rates-dqn-and-double-dqn",
     "acrobot_dqn": "decaying-learning-rates-dqn-and-double-dqn",
     "acrobot_double_dqn": "acrobot-v1-dqn",
-    "mountaincar_d": "decaying-learning-rates-dqn-and-double-dqn",
+    "mountaincar_d": "where-a-seed-in-ten-fails",
     "cartpole_actor_critic": "actor-critic",
     "acrobot_actor_critic": "actor-critic",
     "mountaincar_actor_critic": "actor-critic",
