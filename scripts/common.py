@@ -34,7 +34,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 RESULTS = Path(__file__).parents[1] / "docs" / "RESULTS.md"
-INTERRUPTED = 130  # the exit status, as a shell's
 
 Work = Callable[[], object]
 Result = TypeVar("Result")
@@ -42,14 +41,14 @@ Item = TypeVar("Item")
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Says in one line that Ctrl-C, or a package that is missing, has ended a program.
+    """Says in one line that Ctrl-C or a missing package has ended a program.
 
     What to install is taken from the program's description. Any other error has its traceback.
     """
     description = sys.modules["__main__"].__doc__ or ""
     install = re.search(r"python -m pip install [^#\n]*", description)
     if isinstance(error, KeyboardInterrupt):
-        said = "interrupted"
+        said = "; ".join(("interrupted", *error.args))
     elif isinstance(error, ModuleNotFoundError) and install:
         said = f"{error}: {install[0].strip()}"
     else:
@@ -236,19 +235,20 @@ class Parser(argparse.ArgumentParser):
 
     @contextmanager
     def answering(self, *errors: type[Exception], goes_on: bool = False) -> Iterator[None]:
-        """Ends the program in one line, not in a traceback, at Ctrl-C or one of these errors.
+        """Ends the program in one line, not in a traceback, at one of these errors.
 
         Args:
             errors: what the user can put right.
-            goes_on: whether the same command continues where it was interrupted.
+            goes_on: whether the same command continues where Ctrl-C ended it, which is then said.
         """
         try:
             yield
         except errors as error:
             self.refuse(str(error))
         except KeyboardInterrupt:
-            remedy = "; the same command goes on" if goes_on else ""
-            self.exit(INTERRUPTED, f"{self.prog}: interrupted{remedy}\n")
+            if goes_on:
+                raise KeyboardInterrupt("the same command goes on") from None
+            raise
 
     def add_only(self, of: str) -> None:
         """Adds the option whose patterns `named` takes."""

@@ -115,7 +115,7 @@ def test_an_interrupted_run_continues_where_it_was(
     monkeypatch.setattr(radar, "measure", measure)
     monkeypatch.setattr(radar, "write_results", lambda rows: None)
     options = "--only", "exploration", "--agent", "PPO", "--share", "0.15", "--episodes", "0.1"
-    with pytest.raises(SystemExit, match="130"):
+    with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
         run(radar, monkeypatch, *options)
     run(radar, monkeypatch, *options)
     last = ("PPO", "deep_sea/20", 1_000)
