@@ -14,7 +14,7 @@ from nn.convolution import Conv2D, JoinPass
 from nn.data import PIECE
 from nn.initializers import BIAS_INITIALIZERS, Initializer, make_initializer
 from nn.layers import Activate, Affine, Dense, Layer, Pass
-from nn.noisy import NoisyDense
+from nn.noisy import SIGMA, NoisyDense
 from nn.normalization import BatchRenorm, LayerNorm
 from nn.pictures import (
     Convolution,
@@ -60,7 +60,8 @@ class Network:
         batch_norm: whether the inputs of each layer, the network's own too, are renormalized over
             the batch: `BatchRenorm`, by the batch itself in a forward pass with `training`. Its
             settings stand for True.
-        noisy: whether the weights have learned noise: `NoisyDense`; `draw_noise` turns it on.
+        noisy: whether the weights have learned noise: `NoisyDense`; `draw_noise` turns it on. A
+            number is its sigma_0, which is 0.5 for True.
         seed: an integer or a generator, of the initial weights and of dropout.
         dtype: float32, or float64 for checking gradients.
 
@@ -91,7 +92,7 @@ class Network:
         dropout: float = 0.0,
         layer_norm: bool = False,
         batch_norm: bool | BatchRenorm.Settings = False,
-        noisy: bool = False,
+        noisy: bool | float = False,
         seed: int | np.random.Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
@@ -150,9 +151,10 @@ class Network:
         bias_initializer: Initializer,
     ) -> list[Layer]:
         """The dense layer of this number, from 0, and what normalizes before."""
-        dense = (NoisyDense if self.noisy else Dense)(
-            inputs, outputs, initializer, bias_initializer
-        )
+        dense = Dense(inputs, outputs, initializer, bias_initializer)
+        if self.noisy:
+            sigma_0 = SIGMA if self.noisy is True else self.noisy
+            dense = NoisyDense(inputs, outputs, initializer, bias_initializer, sigma_0)
         return [BatchRenorm(inputs, self.batch_norm), dense] if self.batch_norm else [dense]
 
     def _bind_layers(self, dtype: Any) -> None:

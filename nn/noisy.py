@@ -45,6 +45,7 @@ class NoisyDense(Dense):
         outputs: units.
         initializer: of the means of W.
         bias_initializer: of the means of b.
+        sigma_0: of the noise, above.
 
     Attributes:
         rows: those of mu, and those of sigma: the inputs and the bias.
@@ -54,10 +55,15 @@ class NoisyDense(Dense):
     passes = NoisyDensePass
 
     def __init__(
-        self, inputs: int, outputs: int, initializer: Initializer, bias_initializer: Initializer
+        self,
+        inputs: int,
+        outputs: int,
+        initializer: Initializer,
+        bias_initializer: Initializer,
+        sigma_0: float = SIGMA,
     ) -> None:
         super().__init__(inputs, outputs, initializer, bias_initializer)
-        self.rows = inputs + 1
+        self.rows, self.sigma_0 = inputs + 1, sigma_0
         self.size = 2 * self.rows * outputs
 
     def bind(self, parameters: Array, gradients: Array, statistics: Array) -> None:
@@ -66,7 +72,7 @@ class NoisyDense(Dense):
 
     def initialize(self, rng: np.random.Generator) -> None:
         super().initialize(rng)
-        self.sigma[:] = SIGMA / np.sqrt(self.inputs)
+        self.sigma[:] = self.sigma_0 / np.sqrt(self.inputs)
 
     def draw(self, rng: np.random.Generator) -> None:
         """Draws new noise."""

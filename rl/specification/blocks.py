@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nn import ACTIVATIONS, INITIALIZERS, Convolution
+from nn.noisy import SIGMA
 from nn.normalization import BatchRenorm
 from nn.settings import BaseSettings, SettingError, fields_of, setting
 from rl.environments.problems import EXTENDED_EPISODES
@@ -150,9 +151,14 @@ class NetworkSettings(BaseSettings):
         "explores; the exploration is then None",
         False,
     )
+    noisy_sigma: float = setting(
+        "sigma_0 of `noisy`: the scale of a weight's noise begins at sigma_0 / sqrt(inputs)",
+        SIGMA,
+        above=0,
+    )
     output_scale: float = setting(
         "factor of the last layer's initial weights; less than 1 makes the initial policy nearly "
-        "uniform",
+        "uniform, more than 1 makes up for the mean over many quantiles",
         1.0,
         above=0,
     )
@@ -166,9 +172,10 @@ class NetworkSettings(BaseSettings):
             raise SettingError("hidden", f"{complaint}, not {brief(list(self.hidden))}")
 
         for name, field in fields_of(type(self)).items():
-            is_of_it = name.startswith("batch_norm_") and getattr(self, name) != field.default
-            if is_of_it and not self.batch_norm:
-                raise SettingError(name, "needs batch_norm to be true")
+            for option in OPTIONS:
+                is_of_it = name.startswith(f"{option}_") and getattr(self, name) != field.default
+                if is_of_it and not getattr(self, option):
+                    raise SettingError(name, f"needs {option} to be true")
 
     @property
     def renormalization(self) -> BatchRenorm.Settings | None:

@@ -67,7 +67,8 @@ def make_network(
     network: Network = make(
         (form, *(many * size for size in sizes[1:])), settings.activation, output, **seen,
         initializer=settings.initializer, layer_norm=settings.layer_norm,
-        batch_norm=settings.renormalization or False, noisy=settings.noisy, seed=rng,
+        batch_norm=settings.renormalization or False,
+        noisy=settings.noisy and settings.noisy_sigma, seed=rng,
     )  # fmt: skip
     network.weights[-1][:] *= settings.output_scale
     return network

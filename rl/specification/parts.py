@@ -106,7 +106,7 @@ class SpecifiedParts:
             role,
         )
         self._units += net.units
-        self._noisy |= net.noisy
+        self._noisy |= settings.noisy
         return net
 
     def _refuse_large_picture(self, agent: type[Agent]) -> None:

@@ -65,6 +65,8 @@ def test_noise_is_factorized_and_of_the_right_size() -> None:
     layer, rng = net.layers[0], np.random.default_rng(0)
     assert isinstance(layer, NoisyDense)
     np.testing.assert_allclose(layer.sigma, 0.5 / np.sqrt(3), rtol=1e-6)
+    more: Any = nn.Network((3, 2), noisy=1.5, seed=0).copy().layers[0]
+    np.testing.assert_allclose(more.sigma, 1.5 / np.sqrt(3), rtol=1e-6)
     drawn = []
     for _ in range(4000):
         net.draw_noise(rng)

@@ -42,6 +42,7 @@ SETTINGS = [
     ("memory.name=Reply", ["memory.name", "did you mean 'Replay'"]),
     ("network.hidden=[64,-1]", ["network.hidden", "at least 1"]),
     ("network.hidden=64", ["network.hidden", "a list"]),
+    ("network.noisy_sigma=2", ["network.noisy_sigma needs noisy to be true"]),
     ("network.noisy=true", ["exploration is EpsilonGreedy, but a noisy network explores"]),
     ("network.activation=rellu", ["network", "did you mean 'relu'"]),
     ("network.initializer=hee", ["network", "did you mean 'he'"]),

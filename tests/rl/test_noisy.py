@@ -79,3 +79,14 @@ def test_without_an_exploration_block_the_noise_explores_alone() -> None:
     assert resolved.block("exploration") == {"name": "None"}
     named = specification_of("CartPole-v1", overrides=["network.noisy=true"], agent="DQN")
     assert build(named, 0).specification.block("exploration") == {"name": "None"}
+
+
+@pytest.mark.parametrize("name", ["DQN", "Rainbow"])
+def test_the_first_scale_of_the_noise_is_a_setting(name: str) -> None:
+    """Of networks that are noisy by the specification, and of those that are so by default."""
+    noisy = ["network.noisy=true"] * (name == "DQN")
+    for scale, more in ((0.5, []), (2.0, ["network.noisy_sigma=2"])):
+        made = build(specification_of("CartPole-v1", overrides=[*noisy, *more], agent=name), 0)
+        assert isinstance(made.agent, DQN)
+        for layer in made.agent.target.network._noisy_layers:
+            np.testing.assert_allclose(layer.sigma, scale / np.sqrt(layer.inputs), rtol=1e-6)
