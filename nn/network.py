@@ -61,7 +61,7 @@ class Network:
             the batch: `BatchRenorm`, by the batch itself in a forward pass with `training`. Its
             settings stand for True.
         noisy: whether the weights have learned noise: `NoisyDense`; `draw_noise` turns it on. A
-            number is its sigma_0, which is 0.5 for True.
+            number is the noise's sigma_0, and True stands for 0.5.
         seed: an integer or a generator, of the initial weights and of dropout.
         dtype: float32, or float64 for checking gradients.
 
@@ -151,10 +151,9 @@ class Network:
         bias_initializer: Initializer,
     ) -> list[Layer]:
         """The dense layer of this number, from 0, and what normalizes before."""
-        dense = Dense(inputs, outputs, initializer, bias_initializer)
-        if self.noisy:
-            sigma_0 = SIGMA if self.noisy is True else self.noisy
-            dense = NoisyDense(inputs, outputs, initializer, bias_initializer, sigma_0)
+        parts = inputs, outputs, initializer, bias_initializer
+        sigma_0 = SIGMA if self.noisy is True else self.noisy
+        dense = NoisyDense(*parts, sigma_0) if self.noisy else Dense(*parts)
         return [BatchRenorm(inputs, self.batch_norm), dense] if self.batch_norm else [dense]
 
     def _bind_layers(self, dtype: Any) -> None:

@@ -45,7 +45,7 @@ class NoisyDense(Dense):
         outputs: units.
         initializer: of the means of W.
         bias_initializer: of the means of b.
-        sigma_0: of the noise, above.
+        sigma_0: the noise's initial scale, as above.
 
     Attributes:
         rows: those of mu, and those of sigma: the inputs and the bias.

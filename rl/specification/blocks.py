@@ -152,13 +152,14 @@ class NetworkSettings(BaseSettings):
         False,
     )
     noisy_sigma: float = setting(
-        "sigma_0 of `noisy`: the scale of a weight's noise begins at sigma_0 / sqrt(inputs)",
+        "sigma_0 of `noisy`: the noise of each weight has an initial scale of sigma_0 / "
+        "sqrt(inputs)",
         SIGMA,
         above=0,
     )
     output_scale: float = setting(
         "factor of the last layer's initial weights; less than 1 makes the initial policy nearly "
-        "uniform, more than 1 makes up for the mean over many quantiles",
+        "uniform, more than 1 makes up for averaging over many quantiles",
         1.0,
         above=0,
     )
@@ -171,10 +172,10 @@ class NetworkSettings(BaseSettings):
             complaint = f"must be up to {MOST_LAYERS} layers of at least 1 unit"
             raise SettingError("hidden", f"{complaint}, not {brief(list(self.hidden))}")
 
+        off = [option for option in OPTIONS if not getattr(self, option)]
         for name, field in fields_of(type(self)).items():
-            for option in OPTIONS:
-                is_of_it = name.startswith(f"{option}_") and getattr(self, name) != field.default
-                if is_of_it and not getattr(self, option):
+            for option in off:
+                if name.startswith(f"{option}_") and getattr(self, name) != field.default:
                     raise SettingError(name, f"needs {option} to be true")
 
     @property

@@ -65,7 +65,7 @@ def test_noise_is_factorized_and_of_the_right_size() -> None:
     layer, rng = net.layers[0], np.random.default_rng(0)
     assert isinstance(layer, NoisyDense)
     np.testing.assert_allclose(layer.sigma, 0.5 / np.sqrt(3), rtol=1e-6)
-    more: Any = nn.Network((3, 2), noisy=1.5, seed=0).copy().layers[0]
+    more: Any = nn.Network((3, 2), noisy=1.5, seed=0).layers[0]
     np.testing.assert_allclose(more.sigma, 1.5 / np.sqrt(3), rtol=1e-6)
     drawn = []
     for _ in range(4000):
@@ -79,8 +79,9 @@ def test_noise_is_factorized_and_of_the_right_size() -> None:
     np.testing.assert_allclose(squares[3], np.sqrt(2 / np.pi), atol=0.08)
 
 
-def test_a_saved_network_keeps_its_noises_scales(tmp_path: Path) -> None:
-    net = nn.NeuralNet((3, 4, 1), noisy=True, seed=0)
+@pytest.mark.parametrize("noisy", [True, 1.5])
+def test_a_saved_network_keeps_its_noises_scales(tmp_path: Path, noisy: bool | float) -> None:
+    net = nn.NeuralNet((3, 4, 1), noisy=noisy, seed=0)
     net.parameters[:] = np.random.default_rng(0).normal(0, 1, net.parameters.size)
     net.save(tmp_path / "net.npz")
     x = np.random.default_rng(1).normal(0, 1, (5, 3)).astype(np.float32)
